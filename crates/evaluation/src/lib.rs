@@ -1,0 +1,1 @@
+//! Flag rules and a target in, an evaluation out.

@@ -1,0 +1,2 @@
+//! `flagwire-server`.
+fn main() {}
