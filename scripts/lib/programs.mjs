@@ -1,0 +1,75 @@
+// Programs that only the tests need: a Chromium with its driver, and a Redis server.
+
+import { join } from "node:path";
+import * as apt from "./apt.mjs";
+import { ask, isProgram, Plain, which } from "./run.mjs";
+import { quietStep } from "./steps.mjs";
+
+/** @param {(string | undefined)[]} candidates names in `PATH` or full paths */
+function first(candidates) {
+  for (const one of candidates) {
+    if (!one) continue;
+    const path = one.includes("/") || one.includes("\\") ? (isProgram(one) ? one : undefined) : which(one);
+    if (path) return path;
+  }
+  return undefined;
+}
+
+function findBrowser() {
+  return first([
+    process.env.CHROME_PATH,
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+    "chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    join(process.env.PROGRAMFILES ?? "", "Google/Chrome/Application/chrome.exe"),
+  ]);
+}
+
+function findDriver() {
+  return first([process.env.CHROMEDRIVER, "chromedriver", "/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"]);
+}
+
+/**
+ * A Chromium (or Chrome) and its chromedriver.
+ *
+ * @param {{ step?: import("./steps.mjs").Step }} [options]
+ * @returns {Promise<{ browser: string, driver: string }>} full paths
+ */
+export async function chromium({ step = quietStep("Chromium") } = {}) {
+  const missing = () => [...(findBrowser() ? [] : ["chromium"]), ...(findDriver() ? [] : ["chromium-driver"])];
+  if (missing().length > 0 && apt.mayInstall() && (await apt.offers(missing(), step))) await apt.install(missing(), step);
+  const [browser, driver] = [findBrowser(), findDriver()];
+  if (!browser || !driver) {
+    const what = [...(browser ? [] : ["Chromium (or Chrome)"]), ...(driver ? [] : ["its chromedriver"])].join(" and ");
+    throw new Plain(
+      `The browser tests need ${what}. On Debian: apt-get install chromium chromium-driver; on macOS: brew install --cask chromium chromedriver. ` +
+        "Installed elsewhere, set CHROME_PATH and CHROMEDRIVER to their paths.",
+    );
+  }
+  const [ours, theirs] = [browser, driver].map((program) => /(\d+)\.\d+/.exec(ask(program, ["--version"]) ?? "")?.[1]);
+  if (ours && theirs && ours !== theirs) {
+    throw new Plain(
+      `${browser} is version ${ours} but ${driver} is for version ${theirs}: install both from one place, or set CHROME_PATH and CHROMEDRIVER.`,
+    );
+  }
+  step.done(`${browser}${ours ? ` ${ours}` : ""}`);
+  return { browser, driver };
+}
+
+/**
+ * A Redis server, for the tests of replicas that share through one; `undefined` where there is none: those tests then skip.
+ *
+ * @param {{ step?: import("./steps.mjs").Step }} [options]
+ * @returns {Promise<string | undefined>}
+ */
+export async function redisServer({ step = quietStep("Redis") } = {}) {
+  const find = () => first([process.env.REDIS_SERVER, "redis-server", "valkey-server"]);
+  if (!find() && apt.mayInstall() && (await apt.offers(["redis-server"], step))) await apt.install(["redis-server"], step);
+  const path = find();
+  step.done(path ?? "none; the tests that need it are skipped");
+  return path;
+}

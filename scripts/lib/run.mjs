@@ -1,0 +1,90 @@
+// Running other programs: asked quietly, or streamed with a prefix, and never left behind.
+
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** A mistake or lack that the reader can mend: its message is all they need, so it is printed without a stack. */
+export class Plain extends Error {}
+
+/**
+ * What a program prints, trimmed; `undefined` if it is missing or fails. For questions such as `--version`.
+ *
+ * @param {string} program
+ * @param {string[]} args
+ * @param {import("node:child_process").SpawnSyncOptions} [options]
+ * @returns {string | undefined}
+ */
+export function ask(program, args, options = {}) {
+  const result = spawnSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], ...options });
+  return result.status === 0 ? result.stdout.trim() : undefined;
+}
+
+/**
+ * The full path of a program in `PATH`.
+ *
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export function which(name) {
+  const names = process.platform === "win32" ? [`${name}.exe`, `${name}.cmd`] : [name];
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    for (const candidate of names) if (isProgram(join(folder, candidate))) return join(folder, candidate);
+  }
+  return undefined;
+}
+
+/** @param {string} path */
+export function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Runs a program to its end and hands over its output line by line.
+ *
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{
+ *   cwd?: string,
+ *   env?: NodeJS.ProcessEnv,
+ *   onLine?: (line: string) => void,
+ * }} [options] `onLine` gets lines of both outputs as they come; a carriage return ends one too, as progress bars use it.
+ * @returns {Promise<{ code: number, output: string }>} `code` is 128 where a signal ended it.
+ */
+export function run(program, args, { cwd, env, onLine } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const pipe of [child.stdout, child.stderr]) {
+      let rest = "";
+      pipe.setEncoding("utf8");
+      pipe.on("data", (/** @type {string} */ text) => {
+        output += text;
+        if (!onLine) return;
+        const lines = (rest + text).split(/\r\n|\r|\n/);
+        rest = lines.pop() ?? "";
+        lines.forEach(onLine);
+      });
+      pipe.on("end", () => {
+        if (onLine && rest) onLine(rest);
+      });
+    }
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? 128, output }));
+  });
+}
+
+/**
+ * The last lines of a program's output, for an error message.
+ *
+ * @param {string} output
+ * @param {number} [count]
+ */
+export function tail(output, count = 20) {
+  return output.trimEnd().split("\n").slice(-count).join("\n");
+}
