@@ -18,8 +18,8 @@ export { chromium, npmInstall, redisServer, wasmBindgen, wasmToolchain };
  * @param {{ step?: import("./lib/steps.mjs").Step }} [options]
  */
 export function prerequisites({ step = quietStep("Node and Rust") } = {}) {
-  if (!atLeast(process.versions.node, "20")) {
-    throw new Plain(`Node 20 or later is needed; this is ${process.versions.node}. See https://nodejs.org.`);
+  if (!atLeast(process.versions.node, "20.19")) {
+    throw new Plain(`Node 20.19 or later is needed; this is ${process.versions.node}. See https://nodejs.org.`);
   }
   const rustc = /^rustc (\S+)/.exec(ask("rustc", ["--version"]) ?? "")?.[1];
   if (!rustc || ask("cargo", ["--version"]) === undefined) {
@@ -34,19 +34,25 @@ export function prerequisites({ step = quietStep("Node and Rust") } = {}) {
 /**
  * The whole set-up.
  *
- * @param {{ tests?: boolean }} [options] `tests` (default true) includes what only the tests need
+ * @param {{ tests?: boolean, further?: number }} [options] `tests` (default true) includes what only the tests need;
+ *   `further` is how many steps the caller will add to the count
+ * @returns {Promise<Steps>} to go on with
  */
-export async function setUp({ tests = true } = {}) {
-  const steps = new Steps(tests ? 6 : 4);
+export async function setUp({ tests = true, further = 0 } = {}) {
+  const steps = new Steps((tests ? 6 : 4) + further);
   await steps.run("Node and Rust", (step) => prerequisites({ step }));
   await steps.run("wasm toolchain", (step) => wasmToolchain({ step }));
   await steps.run("wasm-bindgen", (step) => wasmBindgen({ step }));
   await steps.run("npm dependencies", (step) => npmInstall(undefined, { step }));
-  if (!tests) return;
-  await steps.run("Chromium", (step) => chromium({ step }));
-  await steps.run("Redis", (step) => redisServer({ step }));
+  if (tests) {
+    await steps.run("Chromium", (step) => chromium({ step }));
+    await steps.run("Redis", (step) => redisServer({ step }));
+  }
+  return steps;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  script(() => setUp({ tests: !process.argv.includes("--no-tests") }));
+  script(async () => {
+    await setUp({ tests: !process.argv.includes("--no-tests") });
+  });
 }

@@ -2,8 +2,9 @@
 
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { cargo } from "./cargo.mjs";
 import { cacheDir, lockedVersion, nativeTargetDir } from "./paths.mjs";
-import { ask, Plain, run, tail } from "./run.mjs";
+import { ask, Plain, tail } from "./run.mjs";
 import { quietStep } from "./steps.mjs";
 
 /**
@@ -34,28 +35,17 @@ async function install(version, home, step) {
   // Built aside and moved, so that an interrupted build leaves no half folder.
   const aside = `${home}.part`;
   rmSync(aside, { recursive: true, force: true });
-  const { code, output } = await run(
-    "cargo",
-    // Without --locked: the lock file of this crate names a version that was withdrawn.
-    ["install", "wasm-bindgen-cli", "--version", version, "--root", aside],
-    {
-      env: {
-        ...process.env,
-        CARGO_TARGET_DIR: join(nativeTargetDir, "wasm-bindgen-cli"),
-        // Building it fast matters more than its speed.
-        CARGO_PROFILE_RELEASE_OPT_LEVEL: "0",
-        CARGO_PROFILE_RELEASE_LTO: "off",
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "256",
-        CARGO_TERM_PROGRESS_WHEN: "always",
-        CARGO_TERM_PROGRESS_WIDTH: "80",
-        CARGO_TERM_COLOR: "never",
-      },
-      onLine: (line) => {
-        const counted = /(\d+)\/(\d+)/.exec(/^\s*Building \[.*$/m.exec(line)?.[0] ?? "");
-        if (counted) step.progress(`${counted[1]} of ${counted[2]} crates built`);
-      },
+  // Without --locked: the lock file of this crate names a version that was withdrawn.
+  const { code, output } = await cargo(["install", "wasm-bindgen-cli", "--version", version, "--root", aside], step, {
+    env: {
+      ...process.env,
+      CARGO_TARGET_DIR: join(nativeTargetDir, "wasm-bindgen-cli"),
+      // Building it fast matters more than its speed.
+      CARGO_PROFILE_RELEASE_OPT_LEVEL: "0",
+      CARGO_PROFILE_RELEASE_LTO: "off",
+      CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "256",
     },
-  );
+  });
   if (code !== 0) throw new Plain(`cargo could not install wasm-bindgen-cli ${version}:\n${tail(output)}`);
   rmSync(home, { recursive: true, force: true });
   renameSync(aside, home);

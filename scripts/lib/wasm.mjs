@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import * as apt from "./apt.mjs";
+import { cargo } from "./cargo.mjs";
 import { atLeast, cacheDir, rustVersion, wasmTargetDir } from "./paths.mjs";
 import { ask, isProgram, Plain, run, tail, which } from "./run.mjs";
 import { quietStep } from "./steps.mjs";
@@ -142,12 +143,12 @@ async function works(one, step) {
     join(proof, "proof.rs"),
     "#![no_std]\n#[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! {\n    loop {}\n}\n#[unsafe(no_mangle)]\npub extern \"C\" fn answer() -> u32 {\n    42\n}\n",
   );
-  const { cargo, env } = describe(one, "test");
+  const { cargo: program, env } = describe(one, "test");
   const buildStd = one.std === "built" ? ["-Zbuild-std=core"] : [];
-  const { code, output } = await run(cargo, ["build", "--target", TARGET, ...buildStd], {
+  const { code, output } = await cargo(["build", "--target", TARGET, ...buildStd], step, {
+    cargo: program,
     cwd: proof,
     env: { ...env, CARGO_TARGET_DIR: join(proof, "target") },
-    onLine: (line) => step.progress(line.trim()),
   });
   rmSync(join(proof, "target"), { recursive: true, force: true });
   if (code !== 0) {

@@ -1,0 +1,245 @@
+// `npm test`: the set-up, then every suite; `npm test -- core e2e` runs those named, and the builds that they need.
+//
+// A suite's output streams through. Its counts come out of its runner's closing lines; a check that counts nothing (a
+// build, a lint) is one test that passes or fails. The last line printed is `N passed, N failed`.
+
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chromium, npmInstall, setUp, wasmBindgen, wasmToolchain } from "./setup.mjs";
+import { root, wasmTargetDir } from "./lib/paths.mjs";
+import { Plain, run } from "./lib/run.mjs";
+import { script } from "./lib/steps.mjs";
+
+/**
+ * @typedef {object} Command
+ * @property {string} program
+ * @property {string[]} args
+ * @property {NodeJS.ProcessEnv} [env]
+ *
+ * @typedef {object} Suite
+ * @property {string} name
+ * @property {string} title
+ * @property {string[]} [needs] builds that must have been made before
+ * @property {() => Command | Promise<Command>} command
+ */
+
+/** Chromium as the wasm tests start it: no window, no traffic of its own. */
+const CHROMIUM_ARGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+/** @type {Suite[]} */
+const suites = [
+  { name: "fmt", title: "Rust formatting", command: () => cargo("fmt", "--all", "--check") },
+  {
+    name: "clippy",
+    title: "Rust lints",
+    command: () => cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings"),
+  },
+  { name: "rust", title: "Rust tests, native", command: () => cargo("test", "--no-fail-fast") },
+  {
+    name: "docs",
+    title: "Rust documentation",
+    command: () => ({ ...cargo("doc", "--workspace", "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
+  },
+  { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
+  { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
+  { name: "wasm", title: "Rust tests in Chromium", command: wasmTests },
+  { name: "server", title: "The server's binary", command: () => cargo("build", "-p", "flagwire-server") },
+  ...nodeSuites(),
+];
+
+script(async () => {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    throw new Plain(`No suite is called ${unknown.join(" or ")}. There are: ${suites.map((suite) => suite.name).join(", ")}.`);
+  }
+  const needed = new Set(wanted.flatMap((name) => [...(suites.find((suite) => suite.name === name)?.needs ?? []), name]));
+  const chosen = wanted.length > 0 ? suites.filter((suite) => needed.has(suite.name)) : suites;
+
+  const started = Date.now();
+  await setUp();
+  /** @type {Result[]} */
+  const results = [];
+  for (const [index, suite] of chosen.entries()) {
+    console.log(`\n── ${index + 1} of ${chosen.length}: ${suite.title} (${suite.name}) ──`);
+    const missing = suite.needs?.filter((need) => results.some((result) => result.suite.name === need && result.failed > 0)) ?? [];
+    const result = missing.length > 0 ? skipped(suite, missing) : await perform(suite);
+    console.log(`── ${suite.name}: ${result.passed} passed, ${result.failed} failed, ${result.seconds} s`);
+    results.push(result);
+  }
+  summarise(results, Math.round((Date.now() - started) / 1000));
+});
+
+/**
+ * @typedef {object} Result
+ * @property {Suite} suite
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} ignored
+ * @property {number} seconds
+ * @property {string} output
+ */
+
+/**
+ * @param {Suite} suite
+ * @returns {Promise<Result>}
+ */
+async function perform(suite) {
+  const started = Date.now();
+  let code = 1;
+  let output = "";
+  try {
+    const { program, args, env } = await suite.command();
+    ({ code, output } = await run(program, args, { cwd: root, env, onLine: (line) => console.log(line) }));
+  } catch (error) {
+    output = error instanceof Plain ? error.message : String(error instanceof Error ? error.stack : error);
+    console.log(output);
+  }
+  output = output.replaceAll(/\x1b\[[\d;]*m/g, "");
+  const { passed, failed, ignored } = count(output);
+  const seconds = Math.round((Date.now() - started) / 1000);
+  // A runner that failed without a failed test did not get as far as running it: a build error, a crash.
+  if (code !== 0 && failed === 0) return { suite, passed, failed: 1, ignored, seconds, output };
+  if (code === 0 && passed + failed === 0) return { suite, passed: 1, failed: 0, ignored, seconds, output };
+  return { suite, passed, failed, ignored, seconds, output };
+}
+
+/**
+ * A suite whose builds are broken counts as failed: it was asked for and did not run.
+ *
+ * @param {Suite} suite
+ * @param {string[]} missing
+ * @returns {Result}
+ */
+function skipped(suite, missing) {
+  const output = `not run, because ${missing.join(" and ")} failed`;
+  console.log(output);
+  return { suite, passed: 0, failed: 1, ignored: 0, seconds: 0, output };
+}
+
+/**
+ * Adds up the closing lines of cargo test, of wasm-bindgen's test runner (the same form) and of node's.
+ *
+ * @param {string} output
+ */
+function count(output) {
+  const total = { passed: 0, failed: 0, ignored: 0 };
+  for (const [, passed, failed, ignored] of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+    total.passed += Number(passed);
+    total.failed += Number(failed);
+    total.ignored += Number(ignored);
+  }
+  for (const [, what, number] of output.matchAll(/^ℹ (pass|fail|cancelled|skipped|todo) (\d+)$/gm)) {
+    if (what === "pass") total.passed += Number(number);
+    else if (what === "fail" || what === "cancelled") total.failed += Number(number);
+    else total.ignored += Number(number);
+  }
+  return total;
+}
+
+/**
+ * @param {Result[]} results
+ * @param {number} seconds
+ */
+function summarise(results, seconds) {
+  for (const { suite, failed, output } of results) {
+    if (failed > 0) console.log(`\n── What failed in ${suite.name} ──\n${excerpt(output)}`);
+  }
+  const width = Math.max(...results.map(({ suite }) => suite.name.length));
+  console.log(`\n── Summary, ${seconds} s ──`);
+  for (const { suite, passed, failed, ignored, seconds: took } of results) {
+    const aside = ignored > 0 ? `, ${ignored} skipped` : "";
+    console.log(`${failed > 0 ? "✗" : "✓"} ${suite.name.padEnd(width)}  ${passed} passed, ${failed} failed${aside}, ${took} s`);
+  }
+  const sum = (/** @type {"passed" | "failed"} */ key) => results.reduce((all, result) => all + result[key], 0);
+  process.exitCode = sum("failed") > 0 ? 1 : 0;
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
+}
+
+/**
+ * The part of a failed suite's output that says what went wrong, at most 120 lines of it.
+ *
+ * @param {string} output
+ */
+function excerpt(output) {
+  const lines = output.trimEnd().split("\n");
+  const starts = [/^✖ failing tests:/, /^failures:$/, /^(error|warning)(\[\w+\])?: /, /^Diff in /];
+  const from = starts.map((start) => lines.findIndex((line) => start.test(line))).find((index) => index >= 0);
+  return lines.slice(from ?? -60).slice(0, 120).join("\n");
+}
+
+/** @param {string[]} args */
+function cargo(...args) {
+  return { program: "cargo", args };
+}
+
+/** @param {string[]} args */
+function node(...args) {
+  return { program: process.execPath, args };
+}
+
+/** The shell's tests, and the core's once more, compiled to wasm and run in headless Chromium. */
+async function wasmTests() {
+  const { cargo: program, args, env } = await wasmToolchain({ flavour: "test" });
+  const { browser, driver } = await chromium();
+  const capabilities = join(wasmTargetDir, "webdriver.json");
+  mkdirSync(wasmTargetDir, { recursive: true });
+  writeFileSync(capabilities, JSON.stringify({ "goog:chromeOptions": { binary: browser, args: CHROMIUM_ARGS } }));
+  return {
+    program,
+    args: ["test", "-p", "flagwire", "-p", "flagwire-core", "--target", "wasm32-unknown-unknown", ...args, "--lib", "--tests", "--no-fail-fast"],
+    env: {
+      ...env,
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: join(await wasmBindgen(), "wasm-bindgen-test-runner"),
+      CHROMEDRIVER: driver,
+      WASM_BINDGEN_TEST_WEBDRIVER_JSON: capabilities,
+      WASM_BINDGEN_USE_BROWSER: "1",
+      // Both in seconds, and far beyond what is needed: a slow machine is no reason to fail.
+      WASM_BINDGEN_TEST_TIMEOUT: "300",
+      WASM_BINDGEN_TEST_DRIVER_TIMEOUT: "60",
+    },
+  };
+}
+
+/**
+ * One suite for every folder of tests/ that has `*.test.mjs` files in it, at any depth. A package.json there lists
+ * what only that suite needs.
+ *
+ * @returns {Suite[]}
+ */
+function nodeSuites() {
+  const tests = join(root, "tests");
+  const folders = existsSync(tests) ? readdirSync(tests, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
+  return folders.flatMap(({ name }) => {
+    const files = testFiles(join(tests, name)).sort();
+    if (files.length === 0) return [];
+    const command = async () => {
+      for (const folder of [tests, join(tests, name)]) {
+        if (existsSync(join(folder, "package.json"))) await npmInstall(folder);
+      }
+      return node("--test", "--test-reporter=spec", ...files);
+    };
+    return [{ name, title: `tests/${name}`, needs: ["build", "server"], command }];
+  });
+}
+
+/**
+ * @param {string} folder
+ * @returns {string[]}
+ */
+function testFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : testFiles(path);
+    return entry.name.endsWith(".test.mjs") ? [path] : [];
+  });
+}
