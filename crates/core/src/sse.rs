@@ -1,1 +1,187 @@
-//! Server-sent events.
+//! Turns the bytes of a stream into server-sent events.
+//!
+//! Written for streams that are read through `fetch`: bytes arrive in any split, in the middle of a line, of a CRLF or
+//! of a character, and an event is complete at its blank line. What is unfinished when the stream ends is dropped, as
+//! the standard asks.
+//!
+//! Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::time::Millis;
+
+/// The most bytes that one line, or the data of one event, may have.
+///
+/// An event that carries evaluations of 10 000 flags takes about 1.2 MB. A server which sends more than this without
+/// finishing an event is broken or hostile, and buffering on would take the page's memory.
+pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// One dispatched event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The `event` field; empty stands for `message`.
+    pub kind: String,
+    /// The `data` lines, joined by LF.
+    pub data: String,
+}
+
+/// The stream sent more than [`MAX_EVENT_BYTES`] without completing an event; reading on makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Reads one stream.
+///
+/// ```
+/// use flagwire_core::sse::Parser;
+///
+/// let mut parser = Parser::default();
+/// let mut bytes: &[u8] = b"event: *\ndata: {}\n";
+/// assert_eq!(parser.next_event(&mut bytes), Ok(None)); // all bytes taken, no event complete yet
+/// let mut bytes: &[u8] = b"\n";
+/// assert_eq!(parser.next_event(&mut bytes).unwrap().unwrap().data, "{}");
+/// ```
+#[derive(Debug, Default)]
+pub struct Parser {
+    /// The unfinished line.
+    line: Vec<u8>,
+    kind: Vec<u8>,
+    /// Each `data` line followed by LF, so that "no data field" differs from "empty data".
+    data: Vec<u8>,
+    /// The `id` field as it was last set; becomes the last event id at the next blank line.
+    id: Vec<u8>,
+    last_event_id: Vec<u8>,
+    retry: Option<Millis>,
+    /// The last line ended in CR: a LF that comes first now belongs to it, in whichever chunk it arrives.
+    after_cr: bool,
+    /// The first line is over: from here on a byte order mark is a part of the line.
+    past_first_line: bool,
+}
+
+impl Parser {
+    /// Takes bytes from the front of `bytes` until an event is complete or there are none left (`None`).
+    ///
+    /// # Errors
+    /// [`TooLong`]; the parser is of no use afterwards.
+    pub fn next_event(&mut self, bytes: &mut &[u8]) -> Result<Option<Event>, TooLong> {
+        if self.after_cr && !bytes.is_empty() {
+            self.after_cr = false;
+            if let Some(rest) = bytes.strip_prefix(b"\n") {
+                *bytes = rest;
+            }
+        }
+        while let Some(end) = bytes
+            .iter()
+            .position(|&byte| byte == b'\n' || byte == b'\r')
+        {
+            let (part, rest) = bytes.split_at(end);
+            self.extend_line(part)?;
+            // The CR is acted on at once, as waiting for a LF could delay an event for ever.
+            *bytes = if let Some(after) = rest.strip_prefix(b"\r\n") {
+                after
+            } else {
+                self.after_cr = rest == b"\r";
+                rest.get(1..).unwrap_or_default()
+            };
+            if let Some(event) = self.end_line()? {
+                return Ok(Some(event));
+            }
+        }
+        let part = core::mem::take(bytes);
+        self.extend_line(part)?;
+        Ok(None)
+    }
+
+    /// What a new connection should send as `Last-Event-ID`; empty means no header.
+    #[must_use]
+    pub fn last_event_id(&self) -> String {
+        text(&self.last_event_id)
+    }
+
+    /// The delay the server asked for before reconnecting, if it did.
+    #[must_use]
+    pub const fn retry(&self) -> Option<Millis> {
+        self.retry
+    }
+
+    fn extend_line(&mut self, part: &[u8]) -> Result<(), TooLong> {
+        if self.line.len().saturating_add(part.len()) > MAX_EVENT_BYTES {
+            return Err(TooLong);
+        }
+        self.line.extend_from_slice(part);
+        Ok(())
+    }
+
+    fn end_line(&mut self) -> Result<Option<Event>, TooLong> {
+        let buffer = core::mem::take(&mut self.line);
+        let mut line: &[u8] = &buffer;
+        if !self.past_first_line {
+            self.past_first_line = true;
+            line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        }
+        let event = if line.is_empty() {
+            self.dispatch()
+        } else {
+            self.field(line)?;
+            None
+        };
+        // Hand the allocation back: a stream has many lines of about the same length.
+        self.line = buffer;
+        self.line.clear();
+        Ok(event)
+    }
+
+    fn field(&mut self, line: &[u8]) -> Result<(), TooLong> {
+        let mut parts = line.splitn(2, |&byte| byte == b':');
+        let name = parts.next().unwrap_or_default();
+        let value = parts.next().unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match name {
+            b"data" => {
+                if self.data.len().saturating_add(value.len()) > MAX_EVENT_BYTES {
+                    return Err(TooLong);
+                }
+                self.data.extend_from_slice(value);
+                self.data.push(b'\n');
+            }
+            b"event" => set(&mut self.kind, value),
+            b"id" if !value.contains(&0) => set(&mut self.id, value),
+            b"retry" => self.retry = digits(value).or(self.retry),
+            _ => {} // comments (an empty name) and fields the standard does not know
+        }
+        Ok(())
+    }
+
+    /// The blank line: the id counts even where there is no data and so no event.
+    fn dispatch(&mut self) -> Option<Event> {
+        set(&mut self.last_event_id, &self.id);
+        let kind = core::mem::take(&mut self.kind);
+        let data = self.data.strip_suffix(b"\n").map(text);
+        self.data.clear();
+        data.map(|data| Event {
+            kind: text(&kind),
+            data,
+        })
+    }
+}
+
+fn set(buffer: &mut Vec<u8>, value: &[u8]) {
+    buffer.clear();
+    buffer.extend_from_slice(value);
+}
+
+/// Decodes with replacement, as the standard asks, whatever the content type says.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A whole number in ASCII digits alone; one too large for 32 bits stands for the largest.
+fn digits(value: &[u8]) -> Option<Millis> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(Millis(value.iter().fold(0u32, |sum, byte| {
+        sum.saturating_mul(10)
+            .saturating_add(u32::from(byte & 0x0F))
+    })))
+}

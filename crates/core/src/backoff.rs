@@ -1,0 +1,92 @@
+//! How long to wait before the next attempt.
+//!
+//! Starts no timer and makes no connection: it says a delay, and its owner acts on it.
+
+use crate::time::Millis;
+
+/// The ceiling of the first delay. Doubles with each attempt.
+const BASE: Millis = Millis(1_000);
+
+/// The ceiling of any delay that the server did not ask for.
+pub const MAX_DELAY: Millis = Millis(30_000);
+
+/// The shortest delay. Full jitter may draw zero, and a server may send `retry: 0`; neither must make a client spin.
+pub const MIN_DELAY: Millis = Millis(100);
+
+/// The longest delay a server may ask for with `Retry-After`: an hour. More looks like a mistake.
+pub const MAX_RETRY_AFTER: Millis = Millis(3_600_000);
+
+/// Exponential backoff with full jitter: uniform between nothing and a ceiling that doubles.
+///
+/// Full jitter spreads the clients of a restarted server evenly over the window, where a fixed delay with a little
+/// noise brings them back in one wave.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    attempt: u32,
+}
+
+impl Backoff {
+    /// Counts a failed attempt and says how long to wait before the next one.
+    ///
+    /// What the server asked for (`Retry-After`) is the least; jitter comes on top, so that its clients do not all come
+    /// back in the same second.
+    pub fn fail(&mut self, random: &mut Random, retry_after: Option<Millis>) -> Millis {
+        let ceiling = BASE.0.saturating_shl(self.attempt).min(MAX_DELAY.0);
+        self.attempt = self.attempt.saturating_add(1);
+        let least = retry_after.map_or(MIN_DELAY.0, |asked| {
+            asked.0.clamp(MIN_DELAY.0, MAX_RETRY_AFTER.0)
+        });
+        if retry_after.is_some() {
+            Millis(least.saturating_add(random.below(ceiling)))
+        } else {
+            Millis(random.below(ceiling).max(least))
+        }
+    }
+
+    /// Failed attempts since the last [`reset`](Self::reset).
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempt
+    }
+
+    /// It worked: the next failure starts over.
+    pub const fn reset(&mut self) {
+        self.attempt = 0;
+    }
+}
+
+trait SaturatingShl {
+    fn saturating_shl(self, by: u32) -> Self;
+}
+
+impl SaturatingShl for u32 {
+    fn saturating_shl(self, by: u32) -> Self {
+        if by > self.leading_zeros() {
+            Self::MAX
+        } else {
+            self.wrapping_shl(by)
+        }
+    }
+}
+
+/// A small source of jitter (xorshift32). Not for secrets.
+#[derive(Debug)]
+pub struct Random(u32);
+
+impl Random {
+    /// Different seeds give different sequences, also where they differ in high bits alone.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        let folded = (seed ^ (seed >> 32)) as u32;
+        // Zero is the one state that xorshift never leaves.
+        Self(if folded == 0 { 0x9E37_79B9 } else { folded })
+    }
+
+    /// Uniform in `0..=limit`, as nearly as jitter needs.
+    pub fn below(&mut self, limit: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (u64::from(self.0).saturating_mul(u64::from(limit).saturating_add(1)) >> 32) as u32
+    }
+}

@@ -1,0 +1,350 @@
+//! The client: joins the machines, and holds the commands and inputs.
+
+mod auth;
+mod metrics;
+mod page;
+mod snapshot;
+mod stream;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+
+use self::auth::Auth;
+pub use self::page::PageEvent;
+use self::snapshot::Snapshots;
+pub use self::stream::StreamInput;
+use self::stream::Streaming;
+use crate::backoff::Random;
+use crate::codec::Codec;
+use crate::config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT};
+use crate::error::{Cause, Error, ErrorKind};
+use crate::order::Order;
+use crate::output::{Event, Output, Status, Why};
+use crate::request::{Pending, Purpose, Request, RequestId, Requests, Response};
+use crate::session::{Headers, Session};
+use crate::time::{Instant, Millis};
+use crate::timer::{Timer, Timers};
+
+/// A client for one target. See the crate's documentation for how to drive it.
+pub struct Client<C: Codec> {
+    config: Config,
+    codec: C,
+    random: Random,
+    outputs: VecDeque<Output<C>>,
+    timers: Timers,
+    requests: Requests,
+    order: Order,
+    auth: Auth,
+    session: Option<Session>,
+    snapshots: Snapshots,
+    streaming: Streaming,
+    /// A token was refused for metrics, and no post has succeeded since.
+    metrics_signed_in_again: bool,
+    /// How many times the target was switched.
+    target_switches: u32,
+    status: Status,
+    why: Why,
+}
+
+impl<C: Codec> Client<C> {
+    /// A client that does nothing yet. `codec` knows the target; `seed` decides about jitter alone.
+    #[must_use]
+    pub fn new(mut config: Config, codec: C, seed: u64) -> Self {
+        config.polling_interval = config.polling_interval.max(MIN_INTERVAL);
+        config.metrics_interval = config.metrics_interval.max(MIN_INTERVAL);
+        Self {
+            status: if config.cached {
+                Status::Cached
+            } else {
+                Status::Initializing
+            },
+            why: Why::Fine,
+            codec,
+            random: Random::new(seed),
+            outputs: VecDeque::new(),
+            timers: Timers::default(),
+            requests: Requests::default(),
+            order: Order::default(),
+            auth: Auth::default(),
+            session: None,
+            snapshots: Snapshots::default(),
+            streaming: Streaming::default(),
+            metrics_signed_in_again: false,
+            target_switches: 0,
+            config,
+        }
+    }
+
+    // ---- commands ----------------------------------------------------------------------------------------------------
+
+    /// Begins: signs in, and goes on from there.
+    pub fn start(&mut self, now: Instant) {
+        if !self.is_closed() {
+            self.sign_in(now);
+        }
+    }
+
+    /// Switches to another target. Replies for the old one change nothing any more; its values stay until the new ones are
+    /// there, so that listeners hear of real differences alone. Ends in [`Event::Identified`], whose number is returned.
+    pub fn identify(&mut self, now: Instant, target: C::Target) -> u32 {
+        if self.is_closed() {
+            return self.target_switches;
+        }
+        self.save(); // under the key of the old target, which the codec is about to forget
+        self.codec.set_target(target);
+        self.target_switches = self.target_switches.saturating_add(1);
+        self.forget_session();
+        self.degrade(Why::Target);
+        self.sign_in(now);
+        self.target_switches
+    }
+
+    /// Fetches all evaluations now. Many calls at once cost two requests at the most.
+    pub fn refresh(&mut self, now: Instant) {
+        if !self.is_closed() {
+            self.fetch_all(now);
+        }
+    }
+
+    /// Stores evaluations that the application brought; newer ones from the server will overwrite them.
+    pub fn set_evaluations(&mut self, now: Instant, evaluations: C::Evaluations) {
+        if !self.is_closed() {
+            self.apply(now, evaluations);
+        }
+    }
+
+    /// Posts what was counted, and writes what is waiting to be written, without waiting for the next time to do so.
+    pub fn flush(&mut self, now: Instant) {
+        if !self.is_closed() {
+            self.post_metrics(now);
+            self.save();
+        }
+    }
+
+    /// Ends the client, at any moment: what was counted is posted, all else stops. Harmless when repeated.
+    pub fn close(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.save();
+        self.post_all_metrics(now);
+        self.forget_session();
+        self.timers.clear();
+        self.emit(Event::Stopped);
+        self.set_state(Status::Closed, Why::Fine);
+    }
+
+    // ---- inputs ------------------------------------------------------------------------------------------------------
+
+    /// A request was answered.
+    pub fn handle_response(&mut self, now: Instant, id: RequestId, response: Response<C::Json>) {
+        if let Some(pending) = self.requests.take(id) {
+            self.settle_request(now, pending, Ok(response));
+        }
+    }
+
+    /// A request got no answer.
+    pub fn handle_failure(&mut self, now: Instant, id: RequestId) {
+        if let Some(pending) = self.requests.take(id) {
+            self.settle_request(now, pending, Err(Cause::Network));
+        }
+    }
+
+    /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) is reached, harmless at any other time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(pending) = self.requests.expired(now) {
+            self.outputs.push_back(Output::Abort(pending.id));
+            self.settle_request(now, pending, Err(Cause::Timeout));
+        }
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::SignIn => self.sign_in(now),
+                Timer::Snapshot => self.fetch_all(now),
+                Timer::Created => self.fetch_created(now),
+                Timer::StreamRetry => self.open_stream(now),
+                Timer::StreamIdle => self.stream_silent(now),
+                Timer::Poll => self.poll(now),
+                Timer::Metrics => self.metrics_due(now),
+                Timer::Save => self.outputs.push_back(Output::Save(self.codec.save())),
+                Timer::Pause => self.pause(Why::Hidden),
+            }
+        }
+    }
+
+    // ---- what the driver must do -------------------------------------------------------------------------------------
+
+    /// The next thing to do; `None` when all is done.
+    pub fn poll_output(&mut self) -> Option<Output<C>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        // A metrics post that outlives `close` has a deadline, but nobody waits for it.
+        if self.is_closed() {
+            return None;
+        }
+        self.timers
+            .next()
+            .into_iter()
+            .chain(self.requests.next_deadline())
+            .min()
+    }
+
+    // ---- getters -----------------------------------------------------------------------------------------------------
+
+    /// How far the values can be trusted, and why.
+    #[must_use]
+    pub const fn state(&self) -> (Status, Why) {
+        (self.status, self.why)
+    }
+
+    /// The codec, which holds the values.
+    #[must_use]
+    pub const fn codec(&self) -> &C {
+        &self.codec
+    }
+
+    /// The codec, which counts reads.
+    pub const fn codec_mut(&mut self) -> &mut C {
+        &mut self.codec
+    }
+
+    // ---- shared by the mechanisms ------------------------------------------------------------------------------------
+
+    const fn is_closed(&self) -> bool {
+        matches!(self.status, Status::Closed)
+    }
+
+    fn emit(&mut self, event: Event<C::Changes>) {
+        self.outputs.push_back(Output::Emit(event));
+    }
+
+    fn report(&mut self, kind: ErrorKind, cause: Cause) {
+        self.emit(Event::Error(Error::new(kind, cause)));
+    }
+
+    /// Tells the application once of each real change of state.
+    fn set_state(&mut self, status: Status, why: Why) {
+        if (self.status, self.why) != (status, why) {
+            (self.status, self.why) = (status, why);
+            self.emit(Event::State(status, why));
+        }
+    }
+
+    /// Something is wrong. What the values are worth depends on whether there are any of the server's.
+    fn degrade(&mut self, why: Why) {
+        let status = if self.status == Status::Ready {
+            Status::Stale
+        } else {
+            self.status
+        };
+        self.set_state(status, why);
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        purpose: Purpose,
+        url: String,
+        headers: Headers,
+        body: Option<C::Body>,
+    ) {
+        let timeout = if purpose == Purpose::SignIn {
+            self.config.sign_in_timeout
+        } else {
+            REQUEST_TIMEOUT
+        };
+        // Metrics are posted when the page is left, and those under way then should still arrive.
+        let keepalive = purpose == Purpose::Metrics
+            && !self
+                .requests
+                .is_under_way(|other| *other == Purpose::Metrics);
+        let asked = self.order.next();
+        let id = self.requests.add(purpose, asked, now.after(timeout));
+        self.outputs.push_back(Output::Send(Request {
+            id,
+            url,
+            headers,
+            body,
+            keepalive,
+        }));
+    }
+
+    /// Routes a reply to the mechanism that asked, with its status judged: `Ok` is 2xx or 304.
+    fn settle_request(
+        &mut self,
+        now: Instant,
+        pending: Pending,
+        answer: Result<Response<C::Json>, Cause>,
+    ) {
+        if self.is_closed() {
+            return;
+        }
+        let mut retry_after = None;
+        let answer = answer.and_then(|response| {
+            retry_after = response.retry_after;
+            if matches!(response.status, 200..=299 | 304) {
+                Ok(response)
+            } else {
+                Err(Cause::Status(response.status))
+            }
+        });
+        if pending.purpose != Purpose::SignIn && matches!(answer, Err(Cause::Status(401))) {
+            match pending.purpose {
+                Purpose::Metrics => self.metrics_unauthorized(now),
+                _ => self.unauthorized(now),
+            }
+            return;
+        }
+        match pending.purpose {
+            Purpose::SignIn => self.signed_in(now, answer, retry_after),
+            Purpose::Snapshot { .. } => self.fetched_all(now, pending.asked, answer, retry_after),
+            Purpose::Flag(flag) => self.fetched_flag(now, flag, pending.asked, answer),
+            Purpose::Metrics => self.posted_metrics(now, answer.err()),
+        }
+        if !self
+            .requests
+            .is_under_way(|purpose| *purpose != Purpose::Metrics)
+        {
+            self.order.settle();
+        }
+    }
+
+    /// Ends all that was done with the session, metrics apart: they are the old target's and have their own token.
+    fn forget_session(&mut self) {
+        while let Some(pending) = self.requests.take_of_target() {
+            self.outputs.push_back(Output::Abort(pending.id));
+        }
+        self.close_stream();
+        self.session = None;
+        self.auth = Auth::Idle;
+        self.snapshots.forget();
+        self.order.settle();
+        for timer in [
+            Timer::SignIn,
+            Timer::Snapshot,
+            Timer::Created,
+            Timer::StreamRetry,
+        ] {
+            self.timers.cancel(timer);
+        }
+    }
+
+    /// Values changed: they are written soon, but not for each of a burst of changes.
+    fn save_soon(&mut self, now: Instant) {
+        /// Writing 10 000 values to local storage blocks the page for milliseconds.
+        const SAVE_DELAY: Millis = Millis(1_000);
+        if self.config.cache && !self.timers.is_set(Timer::Save) {
+            self.timers.set(Timer::Save, now.after(SAVE_DELAY));
+        }
+    }
+
+    fn save(&mut self) {
+        if self.timers.is_set(Timer::Save) {
+            self.timers.cancel(Timer::Save);
+            self.outputs.push_back(Output::Save(self.codec.save()));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Signing in.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Client;
+use crate::backoff::Backoff;
+use crate::codec::Codec;
+use crate::error::{Cause, ErrorKind};
+use crate::output::Why;
+use crate::request::{Purpose, Response};
+use crate::session::{Session, join};
+use crate::time::{Instant, Millis};
+use crate::timer::Timer;
+
+/// Where signing in stands. What it gave is in `Client::session`, which stays in use while a new ticket is fetched.
+#[derive(Debug, Default)]
+pub(super) enum Auth {
+    /// Nothing under way.
+    #[default]
+    Idle,
+    /// Asked, or waiting to ask again.
+    Busy(Backoff),
+    /// The server said no. Final: a wrong key does not become right by asking again.
+    Refused,
+}
+
+/// A token may expire or be revoked while in use; signing in again may then help, once.
+const REFUSED_TOKEN: Cause = Cause::Status(401);
+
+impl<C: Codec> Client<C> {
+    /// Asks now, unless that is under way or was refused.
+    pub(super) fn sign_in(&mut self, now: Instant) {
+        match self.auth {
+            Auth::Refused => return,
+            Auth::Idle => self.auth = Auth::Busy(Backoff::default()),
+            Auth::Busy(_) => {}
+        }
+        self.timers.cancel(Timer::SignIn);
+        if self
+            .requests
+            .is_under_way(|purpose| *purpose == Purpose::SignIn)
+        {
+            return;
+        }
+        let url = join(&self.config.base_url, &["/client/auth"]);
+        let headers = Vec::from([("Harness-SDK-Info", String::from(self.config.sdk_info))]);
+        let body = self.codec.sign_in_request(&self.config.api_key);
+        self.send(now, Purpose::SignIn, url, headers, Some(body));
+    }
+
+    pub(super) fn signed_in(
+        &mut self,
+        now: Instant,
+        answer: Result<Response<C::Json>, Cause>,
+        retry_after: Option<Millis>,
+    ) {
+        let session = answer.and_then(|response| {
+            // A captive portal answers 200 with a page of its own: worth another try.
+            let sign_in = response
+                .body
+                .and_then(|body| self.codec.sign_in(&body))
+                .ok_or(Cause::Malformed)?;
+            Ok(Session::new(sign_in, self.codec.target_header()))
+        });
+        match session {
+            Ok(session) => {
+                self.session = Some(session);
+                self.auth = Auth::Idle;
+                self.resume(now);
+            }
+            Err(cause) if cause.is_retryable() => self.sign_in_failed(now, cause, retry_after),
+            Err(cause) => self.refuse(cause),
+        }
+    }
+
+    /// A fetch was refused with 401.
+    pub(super) fn unauthorized(&mut self, now: Instant) {
+        if core::mem::replace(&mut self.snapshots.signed_in_again, true) {
+            self.refuse(REFUSED_TOKEN);
+        } else {
+            self.sign_in_again(now);
+        }
+    }
+
+    /// Gives the token up and asks for another.
+    pub(super) fn sign_in_again(&mut self, now: Instant) {
+        self.forget_session();
+        self.degrade(Why::Auth);
+        self.sign_in(now);
+    }
+
+    fn sign_in_failed(&mut self, now: Instant, cause: Cause, retry_after: Option<Millis>) {
+        let Auth::Busy(backoff) = &mut self.auth else {
+            return;
+        };
+        let first = backoff.attempts() == 0;
+        let delay = backoff.fail(&mut self.random, retry_after);
+        self.timers.set(Timer::SignIn, now.after(delay));
+        // Told once an outage: an application that hears an error a second can do nothing more with it.
+        if first {
+            self.report(ErrorKind::Auth, cause);
+        }
+        self.degrade(Why::Auth);
+    }
+
+    fn refuse(&mut self, cause: Cause) {
+        self.forget_session();
+        self.timers.clear();
+        self.auth = Auth::Refused;
+        self.report(ErrorKind::Auth, cause);
+        self.degrade(Why::Auth);
+    }
+
+    /// Goes on where signing in had been in the way.
+    fn resume(&mut self, now: Instant) {
+        if self.snapshots.wanted {
+            self.fetch_all(now);
+        }
+        self.start_stream(now);
+        self.start_metrics(now);
+    }
+}

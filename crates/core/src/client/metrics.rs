@@ -1,0 +1,80 @@
+//! Posting what was counted. The counters are the codec's.
+
+use super::Client;
+use crate::codec::Codec;
+use crate::error::{Cause, ErrorKind};
+use crate::request::Purpose;
+use crate::time::Instant;
+use crate::timer::Timer;
+
+impl<C: Codec> Client<C> {
+    /// Arms the timer if it is not.
+    pub(super) fn start_metrics(&mut self, now: Instant) {
+        if self.config.metrics && !self.timers.is_set(Timer::Metrics) {
+            self.timers
+                .set(Timer::Metrics, now.after(self.config.metrics_interval));
+        }
+    }
+
+    pub(super) fn metrics_due(&mut self, now: Instant) {
+        self.start_metrics(now);
+        self.post_metrics(now);
+    }
+
+    /// Posts one body's worth of counts, unless one is under way.
+    pub(super) fn post_metrics(&mut self, now: Instant) {
+        if !self
+            .requests
+            .is_under_way(|purpose| *purpose == Purpose::Metrics)
+        {
+            self.post_one_body(now);
+        }
+    }
+
+    /// Posts everything, without regard to what is under way: this is the end, and nothing will be counted again.
+    pub(super) fn post_all_metrics(&mut self, now: Instant) {
+        while self.post_one_body(now) {}
+    }
+
+    fn post_one_body(&mut self, now: Instant) -> bool {
+        if !self.config.metrics {
+            return false;
+        }
+        let Some(session) = &self.session else {
+            return false;
+        };
+        let Some(body) = self.codec.take_counts() else {
+            return false;
+        };
+        let url = session.metrics_url(&self.config);
+        let headers = session.headers(&self.config);
+        self.send(now, Purpose::Metrics, url, headers, Some(body));
+        true
+    }
+
+    /// The token was refused. The counts wait for another; the stream and the values, which may be another service's, are
+    /// left alone.
+    pub(super) fn metrics_unauthorized(&mut self, now: Instant) {
+        self.codec.settle_counts(true);
+        if !core::mem::replace(&mut self.metrics_signed_in_again, true) {
+            self.sign_in(now);
+        } else {
+            self.report(ErrorKind::Metrics, Cause::Status(401));
+        }
+    }
+
+    pub(super) fn posted_metrics(&mut self, now: Instant, failure: Option<Cause>) {
+        match failure {
+            None => {
+                self.metrics_signed_in_again = false;
+                self.codec.settle_counts(false);
+                self.post_metrics(now); // what did not fit into one body
+            }
+            Some(cause) => {
+                // What the server calls malformed will be so the next time.
+                self.codec.settle_counts(cause.is_retryable());
+                self.report(ErrorKind::Metrics, cause);
+            }
+        }
+    }
+}

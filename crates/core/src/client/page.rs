@@ -1,0 +1,51 @@
+//! What happens to the page around the client.
+
+use super::Client;
+use crate::codec::Codec;
+use crate::output::Why;
+use crate::time::Instant;
+use crate::timer::Timer;
+
+/// Something happened to the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageEvent {
+    /// The network is back, perhaps another one.
+    Online,
+    /// The page is looked at again.
+    Visible,
+    /// The page is not looked at any more; it may never be again.
+    Hidden,
+    /// The page is left; it may come back from the back/forward cache.
+    Left,
+    /// The page came back from the back/forward cache.
+    Restored,
+}
+
+impl<C: Codec> Client<C> {
+    /// Something happened to the page.
+    pub fn handle_page(&mut self, now: Instant, event: PageEvent) {
+        if self.is_closed() {
+            return;
+        }
+        match event {
+            PageEvent::Online => self.wake(now, true),
+            PageEvent::Visible => {
+                self.timers.cancel(Timer::Pause);
+                self.wake(now, false);
+            }
+            PageEvent::Hidden => {
+                // There may be no later moment: browsers end hidden pages without a word.
+                self.flush(now);
+                if let Some(delay) = self.config.pause_when_hidden {
+                    self.timers.set(Timer::Pause, now.after(delay));
+                }
+            }
+            PageEvent::Left => {
+                self.flush(now);
+                // An open stream keeps a page out of the back/forward cache, or would be cut there without notice.
+                self.pause(Why::Hidden);
+            }
+            PageEvent::Restored => self.wake(now, true),
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The stream, and polling in its place.
+
+use super::Client;
+use crate::backoff::Backoff;
+use crate::codec::{Codec, Parsed};
+use crate::config::Transport;
+use crate::error::{Cause, ErrorKind};
+use crate::output::{Event, Output, StreamId, StreamRequest, Why};
+use crate::protocol::{Change, Domain, HEARTBEAT_EVENT};
+use crate::sse::Parser;
+use crate::time::{Instant, Millis};
+use crate::timer::Timer;
+
+/// Silence after which a stream counts as dead: two heartbeats of 15 seconds, and something for a slow network. The same
+/// bound holds for opening it.
+const IDLE_TIMEOUT: Millis = Millis(35_000);
+
+/// How long a stream must have lived for its loss to be a new outage. A server that accepts and closes at once would
+/// otherwise be asked again without any backoff.
+const STABLE_AFTER: Millis = Millis(10_000);
+
+/// Something happened to a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum StreamInput<'a> {
+    /// The response head is there.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// Whether the content type is `text/event-stream`.
+        event_stream: bool,
+        /// What the header `Retry-After` asks for, as a span from now on.
+        retry_after: Option<Millis>,
+    },
+    /// Bytes of the body, in any split.
+    Bytes(&'a [u8]),
+    /// An event that the platform parsed. A native stream counts as open at its first event: `EventSource` itself does
+    /// not say so in a way that every driver sees.
+    Event {
+        /// The event's name.
+        kind: &'a str,
+        /// Its data.
+        data: &'a str,
+    },
+    /// It ended, by whatever cause.
+    Closed,
+}
+
+/// How streaming stands.
+#[derive(Debug, Default)]
+pub(super) struct Streaming {
+    state: State,
+    last_id: u32,
+    backoff: Backoff,
+    parser: Parser,
+    /// The delay the server asked for between connections.
+    retry: Option<Millis>,
+    /// A native stream failed before it opened. It cannot say why, so `fetch` is asked next.
+    native_failed: bool,
+    /// What the application was told last.
+    told: Told,
+    /// A token was refused, and no stream has opened with the one that replaced it.
+    signed_in_again: bool,
+    /// The application was told that polling is on.
+    polling: bool,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Not wanted, or not possible yet.
+    #[default]
+    Off,
+    /// Waits for the retry timer, or for signing in to give a new ticket.
+    Waiting,
+    /// Asked for.
+    Opening { id: StreamId, native: bool },
+    /// Open.
+    Open { id: StreamId, since: Instant },
+    /// Closed while nobody looks at the page.
+    Paused,
+    /// Given up: the server does not want streams, or the retries are used up.
+    Stopped,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Told {
+    #[default]
+    Nothing,
+    Connected,
+    Disconnected,
+}
+
+impl Streaming {
+    /// Why values may be old although they were just fetched.
+    pub(super) fn trouble(&self) -> Option<Why> {
+        match self.state {
+            State::Open { .. } | State::Stopped => None,
+            State::Paused => Some(Why::Hidden),
+            State::Off | State::Waiting | State::Opening { .. } => {
+                (self.told == Told::Disconnected).then_some(Why::Stream)
+            }
+        }
+    }
+}
+
+impl<C: Codec> Client<C> {
+    /// Opens the stream if there should be one and there is none.
+    pub(super) fn start_stream(&mut self, now: Instant) {
+        if !self.config.streaming {
+            self.start_polling(now);
+        } else if matches!(self.streaming.state, State::Off)
+            || (matches!(self.streaming.state, State::Waiting)
+                && !self.timers.is_set(Timer::StreamRetry))
+        {
+            self.open_stream(now);
+        }
+    }
+
+    /// Opens a stream now; the one there may be is closed first.
+    pub(super) fn open_stream(&mut self, now: Instant) {
+        if matches!(self.streaming.state, State::Stopped) {
+            return;
+        }
+        self.close_stream();
+        self.streaming.state = State::Waiting;
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let native = match self.config.transport {
+            Transport::Fetch => false,
+            Transport::EventSource => true,
+            Transport::Auto => {
+                session.offers_native && !core::mem::take(&mut self.streaming.native_failed)
+            }
+        };
+        let (url, headers) = if native {
+            if !session.offers_native {
+                self.stop_stream(now, Cause::Malformed);
+                return;
+            }
+            match session.take_native_url(&self.config) {
+                Some(url) => (url, alloc::vec::Vec::new()),
+                None => return self.sign_in(now), // each URL opens one stream; signing in gives the next
+            }
+        } else {
+            let mut headers = session.headers(&self.config);
+            headers.push(("API-Key", self.config.api_key.clone()));
+            headers.push(("Accept", "text/event-stream".into()));
+            headers.push(("Cache-Control", "no-cache".into()));
+            (session.stream_url(&self.config), headers)
+        };
+        self.streaming.last_id = self.streaming.last_id.wrapping_add(1);
+        let id = StreamId(self.streaming.last_id);
+        self.streaming.parser = Parser::default();
+        self.streaming.state = State::Opening { id, native };
+        self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
+        self.outputs.push_back(Output::OpenStream(StreamRequest {
+            id,
+            url,
+            headers,
+            native,
+        }));
+    }
+
+    /// Closes the stream if there is one. What comes next is the caller's to say.
+    pub(super) fn close_stream(&mut self) {
+        if let State::Opening { id, .. } | State::Open { id, .. } = self.streaming.state {
+            self.outputs.push_back(Output::CloseStream(id));
+        }
+        if !matches!(self.streaming.state, State::Stopped) {
+            self.streaming.state = State::Off;
+        }
+        self.timers.cancel(Timer::StreamIdle);
+        self.timers.cancel(Timer::StreamRetry);
+    }
+
+    /// Something happened to a stream. One that is not the current one any more changes nothing.
+    pub fn handle_stream(&mut self, now: Instant, id: StreamId, input: StreamInput<'_>) {
+        let native = match self.streaming.state {
+            State::Opening {
+                id: current,
+                native,
+            } if current == id => native,
+            State::Open { id: current, .. } if current == id => false,
+            _ => return,
+        };
+        match input {
+            StreamInput::Answered {
+                status: 200,
+                event_stream: true,
+                ..
+            } => self.stream_opened(now, id),
+            StreamInput::Answered {
+                status: 200,
+                retry_after,
+                ..
+            } => self.stream_lost(now, Cause::Malformed, retry_after),
+            StreamInput::Answered {
+                status,
+                retry_after,
+                ..
+            } => self.stream_refused(now, status, retry_after),
+            StreamInput::Bytes(bytes) => self.stream_bytes(now, bytes),
+            StreamInput::Event { kind, data } => {
+                self.stream_opened(now, id);
+                self.stream_event(now, kind, data);
+            }
+            StreamInput::Closed => {
+                self.streaming.native_failed = native;
+                self.stream_lost(now, Cause::Network, None);
+            }
+        }
+    }
+
+    fn stream_opened(&mut self, now: Instant, id: StreamId) {
+        self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
+        if matches!(self.streaming.state, State::Open { .. }) {
+            return;
+        }
+        self.streaming.state = State::Open { id, since: now };
+        self.streaming.signed_in_again = false;
+        if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
+            self.emit(Event::Connected);
+        }
+        self.stop_polling();
+        // What changed before the server counted us among its listeners was missed: fetch all, later than that. One that was
+        // asked for at the start, together with the stream, is confirmed by this one.
+        self.fetch_all(now);
+    }
+
+    fn stream_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
+        self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
+        loop {
+            match self.streaming.parser.next_event(&mut bytes) {
+                Ok(Some(event)) => self.stream_event(now, &event.kind, &event.data),
+                Ok(None) => break,
+                Err(_) => return self.stream_lost(now, Cause::Malformed, None),
+            }
+        }
+        self.streaming.retry = self.streaming.parser.retry();
+    }
+
+    fn stream_event(&mut self, now: Instant, kind: &str, data: &str) {
+        if kind == HEARTBEAT_EVENT {
+            return;
+        }
+        let event = match self.codec.change_event(data) {
+            Parsed::Change(event) => event,
+            Parsed::Unknown => return,
+            Parsed::Malformed => return self.report(ErrorKind::Stream, Cause::Malformed),
+        };
+        match (event.domain, event.change, event.evaluations) {
+            (Domain::Flag, Change::Delete, _) => {
+                let moment = self.order.next();
+                self.forget_flag(now, event.identifier, moment);
+            }
+            (Domain::Flag, Change::Create | Change::Patch, Some(evaluations))
+            | (Domain::TargetSegment, Change::Patch, Some(evaluations)) => {
+                self.apply(now, evaluations);
+            }
+            (Domain::Flag, change, None) => {
+                self.fetch_flag(now, event.identifier, change == Change::Create);
+            }
+            (Domain::TargetSegment, _, _) => self.fetch_all(now),
+        }
+    }
+
+    /// Nothing was heard for too long.
+    pub(super) fn stream_silent(&mut self, now: Instant) {
+        self.stream_lost(now, Cause::Timeout, None);
+    }
+
+    fn stream_refused(&mut self, now: Instant, status: u16, retry_after: Option<Millis>) {
+        let cause = Cause::Status(status);
+        if status == 401 {
+            // Once with a new token; if only the stream goes on refusing it, the rest can go on without a stream.
+            if core::mem::replace(&mut self.streaming.signed_in_again, true) {
+                self.stop_stream(now, cause);
+            } else {
+                self.sign_in_again(now);
+            }
+        } else if cause.is_retryable() {
+            self.stream_lost(now, cause, retry_after);
+        } else {
+            // 204 is the standard's way to say "do not come back"; the 4xx that remain will not pass by themselves.
+            self.stop_stream(now, cause);
+        }
+    }
+
+    fn stream_lost(&mut self, now: Instant, cause: Cause, retry_after: Option<Millis>) {
+        if let State::Open { since, .. } = self.streaming.state
+            && now.millis_since(since) >= u64::from(STABLE_AFTER.0)
+        {
+            self.streaming.backoff.reset();
+        }
+        self.close_stream();
+        if self.streaming.backoff.attempts() >= self.config.max_stream_retries {
+            self.stop_stream(now, cause);
+            return;
+        }
+        let least = retry_after.or(self.streaming.retry);
+        let delay = self.streaming.backoff.fail(&mut self.random, least);
+        self.streaming.state = State::Waiting;
+        self.timers.set(Timer::StreamRetry, now.after(delay));
+        self.outage(now, cause);
+        self.degrade(Why::Stream);
+    }
+
+    /// Gives streaming up; polling takes its place.
+    fn stop_stream(&mut self, now: Instant, cause: Cause) {
+        self.close_stream();
+        self.streaming.state = State::Stopped;
+        self.outage(now, cause);
+    }
+
+    fn outage(&mut self, now: Instant, cause: Cause) {
+        self.start_polling(now);
+        self.report(ErrorKind::Stream, cause);
+        if core::mem::replace(&mut self.streaming.told, Told::Disconnected) != Told::Disconnected {
+            self.emit(Event::Disconnected);
+        }
+    }
+
+    // ---- polling -----------------------------------------------------------------------------------------------------
+
+    fn start_polling(&mut self, now: Instant) {
+        if self.config.polling && !core::mem::replace(&mut self.streaming.polling, true) {
+            self.emit(Event::Polling);
+            self.arm_poll(now);
+        }
+    }
+
+    fn stop_polling(&mut self) {
+        if core::mem::take(&mut self.streaming.polling) {
+            self.timers.cancel(Timer::Poll);
+            self.emit(Event::PollingStopped);
+        }
+    }
+
+    pub(super) fn poll(&mut self, now: Instant) {
+        self.fetch_all(now);
+        self.arm_poll(now);
+    }
+
+    /// One interval from now, ± 10 %, so that the clients of one outage do not ask in step.
+    fn arm_poll(&mut self, now: Instant) {
+        let interval = self.config.polling_interval.0;
+        let tenth = interval / 10;
+        let jitter = self.random.below(tenth.saturating_mul(2));
+        let delay = interval.saturating_sub(tenth).saturating_add(jitter);
+        self.timers.set(Timer::Poll, now.after(Millis(delay)));
+    }
+
+    // ---- pause -------------------------------------------------------------------------------------------------------
+
+    /// Closes the stream until [`wake`](Self::wake).
+    pub(super) fn pause(&mut self, why: Why) {
+        if self.config.streaming && !matches!(self.streaming.state, State::Stopped) {
+            self.close_stream();
+            self.stop_polling();
+            self.streaming.state = State::Paused;
+            self.degrade(why);
+        }
+    }
+
+    /// Looks after everything that waits, at once. `reopen` replaces a stream that looks open too: its network is another.
+    pub(super) fn wake(&mut self, now: Instant, reopen: bool) {
+        if self.timers.is_set(Timer::SignIn) {
+            self.sign_in(now);
+        }
+        if self.timers.is_set(Timer::Snapshot) {
+            self.fetch_all(now);
+        }
+        match self.streaming.state {
+            State::Waiting => self.open_stream(now),
+            State::Paused => {
+                self.open_stream(now);
+                self.fetch_all(now);
+            }
+            State::Open { .. } | State::Opening { .. } if reopen => {
+                self.open_stream(now);
+                self.fetch_all(now);
+            }
+            State::Off | State::Stopped if reopen => self.fetch_all(now),
+            State::Off | State::Stopped | State::Open { .. } | State::Opening { .. } => {}
+        }
+    }
+}

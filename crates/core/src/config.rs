@@ -1,0 +1,60 @@
+//! What a client is told at its start.
+
+use alloc::string::String;
+
+use crate::time::Millis;
+
+/// How the stream is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// A native `EventSource` where the sign-in reply offers a URL for it, else `fetch`.
+    #[default]
+    Auto,
+    /// A native `EventSource`; no stream at all where the server does not offer it.
+    EventSource,
+    /// `fetch`, with headers.
+    Fetch,
+}
+
+/// The options of a client. The driver has checked them; texts are as the user wrote them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The SDK key.
+    pub api_key: String,
+    /// Where sign-in, evaluations and the stream are; without a slash at the end.
+    pub base_url: String,
+    /// Where metrics are posted; without a slash at the end.
+    pub event_url: String,
+    /// Sent as `Harness-SDK-Info`: language, version, `Client`.
+    pub sdk_info: &'static str,
+    /// Whether a stream is kept open.
+    pub streaming: bool,
+    /// How the stream is opened.
+    pub transport: Transport,
+    /// Failed attempts in a row after which the stream is given up; `u32::MAX` for never.
+    pub max_stream_retries: u32,
+    /// Whether evaluations are polled when streaming is off, or while the stream is down.
+    pub polling: bool,
+    /// Time between polls; at least [`MIN_INTERVAL`].
+    pub polling_interval: Millis,
+    /// Whether reads are counted and posted.
+    pub metrics: bool,
+    /// Time between metrics posts; at least [`MIN_INTERVAL`].
+    pub metrics_interval: Millis,
+    /// How long sign-in may take before it counts as failed.
+    pub sign_in_timeout: Millis,
+    /// Whether values are written to the cache.
+    pub cache: bool,
+    /// Whether values were there before the start, from the cache or given by the page.
+    pub cached: bool,
+    /// Close the stream when the page has been hidden for this long.
+    pub pause_when_hidden: Option<Millis>,
+    /// Share one stream among the tabs of an origin.
+    pub share_stream: bool,
+}
+
+/// The shortest polling and metrics intervals; shorter ones are raised to this. Harness asks for it.
+pub const MIN_INTERVAL: Millis = Millis(60_000);
+
+/// The default of [`Config::sign_in_timeout`], and the timeout of every other request.
+pub const REQUEST_TIMEOUT: Millis = Millis(30_000);

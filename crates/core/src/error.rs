@@ -1,0 +1,121 @@
+//! What can go wrong, as the application is told.
+
+use core::fmt;
+
+/// A failure. Network trouble is reported and retried; only what [`is_final`](Self::is_final) ends something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What was being done.
+    pub kind: ErrorKind,
+    /// Why it failed.
+    pub cause: Cause,
+}
+
+/// What was being done when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Signing in.
+    Auth,
+    /// Fetching all evaluations.
+    FetchFlags,
+    /// Fetching one evaluation.
+    FetchFlag,
+    /// The stream, or an event on it.
+    Stream,
+    /// Posting metrics.
+    Metrics,
+}
+
+/// Why it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No answer: the network, the name, the certificate, a content policy, CORS. Browsers do not tell these apart.
+    Network,
+    /// No answer in time.
+    Timeout,
+    /// An HTTP status that says no.
+    Status(u16),
+    /// An answer that is not what the protocol says.
+    Malformed,
+}
+
+impl Cause {
+    /// Whether trying again can help: 408, 429 and 5xx may pass, other statuses will not.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Network | Self::Timeout | Self::Malformed => true,
+            Self::Status(status) => matches!(status, 408 | 429 | 500..),
+        }
+    }
+
+    /// The HTTP status, or 0.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Status(status) => status,
+            Self::Network | Self::Timeout | Self::Malformed => 0,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) const fn new(kind: ErrorKind, cause: Cause) -> Self {
+        Self { kind, cause }
+    }
+
+    /// Whether the client has stopped trying.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self.kind, ErrorKind::Auth) && !self.cause.is_retryable()
+    }
+
+    /// A stable name, for programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self.cause {
+            Cause::Network => "network",
+            Cause::Timeout => "timeout",
+            Cause::Malformed => "malformed",
+            Cause::Status(400) => "bad-request",
+            Cause::Status(401 | 403) => "unauthorized",
+            Cause::Status(404) => "not-found",
+            Cause::Status(408 | 429) => "throttled",
+            Cause::Status(500..) => "server",
+            Cause::Status(_) => "status",
+        }
+    }
+
+    /// A sentence, for people.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match (self.kind, self.cause) {
+            (ErrorKind::Auth, Cause::Status(401 | 403)) => {
+                "the server refused the API key; check that it is a client key of this environment"
+            }
+            (ErrorKind::Auth, Cause::Status(404)) => "no flag service answers there; check baseUrl",
+            (ErrorKind::Auth, Cause::Status(400)) => {
+                "the server refused the target; check its identifier and name"
+            }
+            (ErrorKind::Auth, _) => "signing in failed",
+            (ErrorKind::FetchFlags, _) => "fetching all flags failed",
+            (ErrorKind::FetchFlag, _) => "fetching a flag failed",
+            (ErrorKind::Stream, Cause::Malformed) => "the stream sent something unreadable",
+            (ErrorKind::Stream, _) => "the stream was lost",
+            (ErrorKind::Metrics, _) => "posting metrics failed",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())?;
+        f.write_str(" (")?;
+        f.write_str(self.code())?;
+        f.write_str(")")
+    }
+}
+
+impl core::error::Error for Error {}

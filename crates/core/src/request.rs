@@ -1,0 +1,106 @@
+//! Requests as data: what the driver is to send, and what is remembered of those under way.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::order::Moment;
+use crate::time::{Instant, Millis};
+
+/// Names a request; the reply carries it. Never used twice by one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u32);
+
+/// A request for the driver to send.
+#[derive(Debug)]
+pub struct Request<B> {
+    /// To be named in the reply.
+    pub id: RequestId,
+    /// Absolute, unless the base URL is relative.
+    pub url: String,
+    /// Header names and values, ready to send.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON to `POST`; `None` for a `GET`.
+    pub body: Option<B>,
+    /// The request must outlive the page.
+    pub keepalive: bool,
+}
+
+/// A reply.
+#[derive(Debug)]
+pub struct Response<J> {
+    /// The HTTP status.
+    pub status: u16,
+    /// What the header `Retry-After` asks for, as a span from now on.
+    pub retry_after: Option<Millis>,
+    /// The header `ETag`.
+    pub etag: Option<String>,
+    /// The body, where it is JSON.
+    pub body: Option<J>,
+}
+
+/// What a request was sent for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    SignIn,
+    Snapshot { conditional: bool },
+    Flag(String),
+    Metrics,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: RequestId,
+    pub(crate) purpose: Purpose,
+    pub(crate) asked: Moment,
+    deadline: Instant,
+}
+
+/// The requests under way; rarely more than three.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    last: u32,
+    pending: Vec<Pending>,
+}
+
+impl Requests {
+    pub(crate) fn add(&mut self, purpose: Purpose, asked: Moment, deadline: Instant) -> RequestId {
+        self.last = self.last.wrapping_add(1);
+        let id = RequestId(self.last);
+        self.pending.push(Pending {
+            id,
+            purpose,
+            asked,
+            deadline,
+        });
+        id
+    }
+
+    /// Takes the request that a reply names; `None` for a late or unknown one.
+    pub(crate) fn take(&mut self, id: RequestId) -> Option<Pending> {
+        self.take_where(|pending| pending.id == id)
+    }
+
+    /// Takes one request whose time is over.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<Pending> {
+        self.take_where(|pending| pending.deadline <= now)
+    }
+
+    /// Takes one request that belongs to a target: all but metrics do.
+    pub(crate) fn take_of_target(&mut self) -> Option<Pending> {
+        self.take_where(|pending| pending.purpose != Purpose::Metrics)
+    }
+
+    pub(crate) fn is_under_way(&self, wanted: impl Fn(&Purpose) -> bool) -> bool {
+        self.pending.iter().any(|pending| wanted(&pending.purpose))
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.pending.iter().map(|pending| pending.deadline).min()
+    }
+
+    fn take_where(&mut self, wanted: impl Fn(&Pending) -> bool) -> Option<Pending> {
+        let index = self.pending.iter().position(wanted)?;
+        Some(self.pending.swap_remove(index))
+    }
+}

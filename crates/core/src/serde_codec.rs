@@ -1,0 +1,308 @@
+//! JSON by serde, and values in Rust: the codec of native programs, of tests and of Rust front ends.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use crate::codec::{ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignIn};
+use crate::protocol::{
+    Claims, Evaluation, KeyValue, Metrics, MetricsData, SignInReply, SignInRequest, Target,
+};
+use crate::session::push_encoded;
+
+/// The most counters that are kept while they cannot be posted; what is read past that goes uncounted.
+const MAX_COUNTERS: usize = 10_000;
+
+/// Keeps [`Evaluation`]s by flag and counts reads.
+#[derive(Debug)]
+pub struct SerdeCodec {
+    target: Target,
+    values: BTreeMap<String, Slot>,
+    counts: BTreeMap<Counter, u64>,
+    /// Counts in the post under way.
+    aside: Vec<(Counter, u64)>,
+    /// Says what time it is in milliseconds since the Unix epoch, for the timestamps of metrics.
+    epoch_millis: fn() -> i64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    evaluation: Evaluation,
+    /// The value parsed, for kind `json` where it is JSON.
+    json: Option<Value>,
+}
+
+/// What is counted: flag, variation, target.
+type Counter = (String, String, String);
+
+/// What became of a flag: its new evaluation, or `None` where it is gone.
+pub type Changed = (String, Option<Evaluation>);
+
+impl SerdeCodec {
+    /// A codec without values. `epoch_millis` is asked for the timestamps of metrics.
+    #[must_use]
+    pub const fn new(target: Target, epoch_millis: fn() -> i64) -> Self {
+        Self {
+            target,
+            values: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            aside: Vec::new(),
+            epoch_millis,
+        }
+    }
+
+    /// The evaluation of `flag`, counted as a read.
+    pub fn read(&mut self, flag: &str) -> Option<&Evaluation> {
+        let evaluation = &self.values.get(flag)?.evaluation;
+        if self.counts.len() < MAX_COUNTERS {
+            let counter = (
+                flag.to_string(),
+                evaluation.identifier.clone(),
+                self.target.identifier.clone(),
+            );
+            let count = self.counts.entry(counter).or_default();
+            *count = count.saturating_add(1);
+        }
+        Some(evaluation)
+    }
+
+    /// The value of `flag`, where it is of kind `json` and is JSON. Not counted.
+    #[must_use]
+    pub fn json(&self, flag: &str) -> Option<&Value> {
+        self.values.get(flag)?.json.as_ref()
+    }
+
+    /// All evaluations, sorted by flag. Not counted.
+    pub fn evaluations_held(&self) -> impl Iterator<Item = &Evaluation> {
+        self.values.values().map(|slot| &slot.evaluation)
+    }
+
+    fn store(&mut self, evaluation: Evaluation, changed: &mut Vec<Changed>) {
+        let json = evaluation
+            .kind
+            .eq_ignore_ascii_case("json")
+            .then(|| serde_json::from_str(&evaluation.value).ok())
+            .flatten();
+        if let Some(held) = self.values.get_mut(&evaluation.flag) {
+            let same_value = match (&held.json, &json) {
+                (Some(held), Some(new)) => held == new,
+                _ => {
+                    held.evaluation.value == evaluation.value
+                        && held.evaluation.kind == evaluation.kind
+                }
+            };
+            if same_value && held.evaluation.identifier == evaluation.identifier {
+                return;
+            }
+        }
+        changed.push((evaluation.flag.clone(), Some(evaluation.clone())));
+        self.values
+            .insert(evaluation.flag.clone(), Slot { evaluation, json });
+    }
+}
+
+fn some(changed: Vec<Changed>) -> Option<Vec<Changed>> {
+    (!changed.is_empty()).then_some(changed)
+}
+
+impl Codec for SerdeCodec {
+    type Json = Value;
+    type Body = String;
+    type Evaluations = Vec<Evaluation>;
+    type Changes = Vec<Changed>;
+    type Saved = Vec<Evaluation>;
+    type Target = Target;
+
+    fn set_target(&mut self, target: Target) {
+        self.target = target;
+    }
+
+    fn target_path(&self) -> String {
+        let mut path = String::new();
+        push_encoded(&mut path, &self.target.identifier);
+        path
+    }
+
+    fn target_header(&self) -> String {
+        let header = serde_json::to_vec(&self.target)
+            .map(|json| STANDARD.encode(json))
+            .unwrap_or_default();
+        if header.len() < MAX_TARGET_HEADER {
+            header
+        } else {
+            String::new()
+        }
+    }
+
+    fn sign_in_request(&self, api_key: &str) -> String {
+        let request = SignInRequest {
+            api_key: api_key.to_string(),
+            target: Some(self.target.clone()),
+        };
+        serde_json::to_string(&request).unwrap_or_default()
+    }
+
+    fn sign_in(&self, reply: &Value) -> Option<SignIn> {
+        let reply: SignInReply = serde::Deserialize::deserialize(reply).ok()?;
+        let payload = reply.auth_token.split('.').nth(1)?.trim_end_matches('=');
+        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        Some(SignIn {
+            token: reply.auth_token.clone(),
+            environment: claims.environment,
+            cluster: claims.cluster_identifier.unwrap_or_default(),
+            environment_identifier: claims.environment_identifier.unwrap_or_default(),
+            account: claims.account_id.unwrap_or_default(),
+            stream_url: reply.stream_url.unwrap_or_default(),
+        })
+    }
+
+    fn change_event(&self, data: &str) -> Parsed<Vec<Evaluation>> {
+        let Ok(Value::Object(event)) = serde_json::from_str(data) else {
+            return Parsed::Malformed;
+        };
+        let read = |name: &str| event.get(name).cloned();
+        let (Some(change), Some(domain), Some(Value::String(identifier))) =
+            (read("event"), read("domain"), read("identifier"))
+        else {
+            return Parsed::Malformed;
+        };
+        let (Ok(change), Ok(domain)) = (
+            serde_json::from_value(change),
+            serde_json::from_value(domain),
+        ) else {
+            return Parsed::Unknown;
+        };
+        let evaluations: Option<Vec<Evaluation>> =
+            read("evaluations").and_then(|list| serde_json::from_value(list).ok());
+        Parsed::Change(ChangeEvent {
+            change,
+            domain,
+            identifier,
+            evaluations: evaluations.filter(|list| !list.is_empty()),
+        })
+    }
+
+    fn evaluations(&self, reply: Value, single: bool) -> Option<Vec<Evaluation>> {
+        match reply {
+            Value::Array(list) if !single => Some(
+                list.into_iter()
+                    .filter_map(|item| serde_json::from_value(item).ok())
+                    .collect(),
+            ),
+            reply if single => serde_json::from_value(reply)
+                .ok()
+                .map(|evaluation| Vec::from([evaluation])),
+            _ => None,
+        }
+    }
+
+    fn replace(&mut self, evaluations: Vec<Evaluation>, keep: &[&str]) -> Option<Vec<Changed>> {
+        let mut changed = Vec::new();
+        let kept = |flag: &str| keep.contains(&flag);
+        let gone: Vec<String> = self
+            .values
+            .keys()
+            .filter(|flag| {
+                !kept(flag)
+                    && !evaluations
+                        .iter()
+                        .any(|evaluation| evaluation.flag == **flag)
+            })
+            .cloned()
+            .collect();
+        for flag in gone {
+            self.values.remove(&flag);
+            changed.push((flag, None));
+        }
+        for evaluation in evaluations {
+            if !kept(&evaluation.flag) {
+                self.store(evaluation, &mut changed);
+            }
+        }
+        changed.sort_by(|(one, _), (other, _)| one.cmp(other));
+        some(changed)
+    }
+
+    fn merge(&mut self, evaluations: Vec<Evaluation>) -> Option<Vec<Changed>> {
+        let mut changed = Vec::new();
+        for evaluation in evaluations {
+            self.store(evaluation, &mut changed);
+        }
+        some(changed)
+    }
+
+    fn flags(&self, evaluations: &Vec<Evaluation>, visit: &mut dyn FnMut(String)) {
+        for evaluation in evaluations {
+            visit(evaluation.flag.clone());
+        }
+    }
+
+    fn remove(&mut self, flag: &str) -> Option<Vec<Changed>> {
+        self.values
+            .remove(flag)
+            .map(|_| Vec::from([(flag.to_string(), None)]))
+    }
+
+    fn save(&self) -> Vec<Evaluation> {
+        self.evaluations_held().cloned().collect()
+    }
+
+    fn take_counts(&mut self) -> Option<String> {
+        let timestamp = (self.epoch_millis)();
+        let mut bytes = 20usize;
+        let mut data = Vec::new();
+        self.aside.clear();
+        while let Some((counter, count)) = self.counts.pop_first() {
+            let (flag, variation, target) = &counter;
+            let pair = |key: &str, value: &str| KeyValue {
+                key: key.to_string(),
+                value: value.to_string(),
+            };
+            let entry = MetricsData {
+                timestamp,
+                count,
+                metrics_type: "FFMETRICS".to_string(),
+                attributes: Vec::from([
+                    pair("featureIdentifier", flag),
+                    pair("featureName", flag),
+                    pair("variationIdentifier", variation),
+                    pair("target", target),
+                    pair("SDK_NAME", "Flagwire"),
+                    pair("SDK_LANGUAGE", "Rust"),
+                    pair("SDK_TYPE", "client"),
+                    pair("SDK_VERSION", env!("CARGO_PKG_VERSION")),
+                ]),
+            };
+            bytes = bytes
+                .saturating_add(serde_json::to_string(&entry).map_or(0, |text| text.len()))
+                .saturating_add(1);
+            if bytes > MAX_METRICS_BYTES && !data.is_empty() {
+                self.counts.insert(counter, count);
+                break;
+            }
+            data.push(entry);
+            self.aside.push((counter, count));
+        }
+        if data.is_empty() {
+            return None;
+        }
+        serde_json::to_string(&Metrics {
+            metrics_data: Some(data),
+            target_data: None,
+        })
+        .ok()
+    }
+
+    fn settle_counts(&mut self, keep: bool) {
+        for (counter, count) in core::mem::take(&mut self.aside) {
+            if keep {
+                let held = self.counts.entry(counter).or_default();
+                *held = held.saturating_add(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Points in time and spans of it, both in milliseconds.
+//!
+//! `std::time::Instant` panics on `wasm32-unknown-unknown`, and the core must not read a clock anyway: whoever drives
+//! it says what time it is.
+
+/// A span of time in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub u32);
+
+/// A point on the driver's clock, in milliseconds since an origin of its choosing.
+///
+/// The clock must not run backwards. It should go on while the device sleeps, so that a stream which died in the night
+/// is seen to be silent for too long at the first tick of the morning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The point `millis` after the clock's origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the clock's origin.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The time since `earlier`; zero where `earlier` is later.
+    #[must_use]
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The point `span` later.
+    #[must_use]
+    pub const fn after(self, span: Millis) -> Self {
+        Self(self.0.saturating_add(span.0 as u64))
+    }
+}
