@@ -146,7 +146,7 @@ pub struct ClauseCheck {
     pub segments: Vec<SegmentCheck>,
     /// Why the clause cannot match anybody, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
+    pub problem: Option<&'static str>,
     /// Whether it holds.
     pub matched: bool,
 }

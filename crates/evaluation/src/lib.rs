@@ -11,15 +11,28 @@
     )
 )]
 
+mod compile;
 mod error;
+mod evaluate;
 mod explanation;
+mod graph;
 pub mod model;
+mod murmur;
+mod problem;
+mod program;
 mod snapshot;
+mod text;
+mod value;
 
 pub use error::EvaluationError;
+pub use evaluate::ForTarget;
 pub use explanation::{
     ClauseCheck, Explanation, Membership, Outcome, PrerequisiteOutcome, SegmentCheck,
     SegmentRuleCheck, Step,
 };
 pub use flagwire_core::protocol::{Evaluation, Target};
-pub use snapshot::{EvaluationRef, Problem, Reason, Snapshot, Subject};
+pub use murmur::{bucket, murmur3_x86_32};
+pub use problem::{Problem, Subject};
+pub use snapshot::{EvaluationRef, Reason, Snapshot};
+pub use text::attribute_text;
+pub use value::TypedValue;

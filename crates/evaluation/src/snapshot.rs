@@ -3,37 +3,21 @@
 use flagwire_core::protocol::{Evaluation, Target};
 use serde::Serialize;
 
+use crate::compile::{compile, flag_at, segment_at};
 use crate::model::{FeatureConfig, Segment};
-use crate::{EvaluationError, Explanation, Outcome};
+use crate::problem::Problems;
+use crate::program::Program;
+use crate::{EvaluationError, Explanation, ForTarget, Outcome, Problem, Subject};
 
-/// All flags and groups of an environment, ready to be evaluated.
+/// All flags and groups of an environment, ready to be evaluated by any number of threads at once.
+///
+/// A snapshot does not change: a new configuration is a new snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     flags: Vec<FeatureConfig>,
     segments: Vec<Segment>,
+    program: Program,
     problems: Vec<Problem>,
-}
-
-/// Something in the configuration that cannot work as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// Whether a flag or a group has it.
-    pub subject: Subject,
-    /// Identifier of that flag or group.
-    pub identifier: String,
-    /// What is wrong and what happens instead.
-    pub sentence: String,
-}
-
-/// What a [`Problem`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Subject {
-    /// A flag.
-    Flag,
-    /// A group.
-    Segment,
 }
 
 /// Which part of a flag decided.
@@ -87,19 +71,43 @@ impl EvaluationRef<'_> {
 }
 
 impl Snapshot {
-    /// Prepares flags and groups for evaluation.
+    /// Prepares flags and groups for evaluation: resolves every name, sorts the rules, compiles the patterns.
+    ///
+    /// Never fails: what cannot work is left out and said in [`problems`](Self::problems). Of two flags or groups with
+    /// one identifier, the last counts.
     #[must_use]
     pub fn compile(mut flags: Vec<FeatureConfig>, mut segments: Vec<Segment>) -> Self {
+        let mut problems = Problems::new();
         flags.sort_by(|a, b| a.feature.cmp(&b.feature));
+        flags.dedup_by(|next, kept| {
+            let same = next.feature == kept.feature;
+            if same {
+                problems.about(Subject::Flag, &kept.feature);
+                problems.add("it is there twice; the last counts");
+                std::mem::swap(next, kept);
+            }
+            same
+        });
         segments.sort_by(|a, b| a.identifier.cmp(&b.identifier));
+        segments.dedup_by(|next, kept| {
+            let same = next.identifier == kept.identifier;
+            if same {
+                problems.about(Subject::Segment, &kept.identifier);
+                problems.add("it is there twice; the last counts");
+                std::mem::swap(next, kept);
+            }
+            same
+        });
+        let (program, problems) = compile(&flags, &segments, problems);
         Self {
             flags,
             segments,
-            problems: Vec::new(),
+            program,
+            problems,
         }
     }
 
-    /// What cannot work as it is written.
+    /// What cannot work as it is written, for the log and for people.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -114,10 +122,7 @@ impl Snapshot {
     /// One flag.
     #[must_use]
     pub fn flag(&self, flag: &str) -> Option<&FeatureConfig> {
-        self.flags
-            .binary_search_by(|f| f.feature.as_str().cmp(flag))
-            .ok()
-            .and_then(|at| self.flags.get(at))
+        self.flags.get(self.position(flag)?)
     }
 
     /// All groups, sorted by identifier.
@@ -129,83 +134,84 @@ impl Snapshot {
     /// One group.
     #[must_use]
     pub fn segment(&self, segment: &str) -> Option<&Segment> {
-        self.segments
-            .binary_search_by(|s| s.identifier.as_str().cmp(segment))
-            .ok()
-            .and_then(|at| self.segments.get(at))
+        self.segments.get(segment_at(&self.segments, segment)?)
     }
 
-    /// Evaluates one flag.
+    /// Evaluates one flag. Without a target, neither the flag's map nor its rules apply.
     ///
     /// # Errors
-    /// [`EvaluationError`]
+    /// [`EvaluationError::UnknownFlag`]; [`EvaluationError::NoVariation`] if what the flag serves is not defined.
     pub fn evaluate(
         &self,
         flag: &str,
         target: Option<&Target>,
     ) -> Result<Evaluation, EvaluationError> {
-        self.evaluate_ref(flag, target).map(|e| e.to_owned())
+        self.evaluate_ref(flag, target)
+            .map(|evaluation| evaluation.to_owned())
     }
 
-    /// Evaluates one flag without copying anything out of the snapshot.
+    /// As [`evaluate`](Self::evaluate), copying nothing out of the snapshot.
     ///
     /// # Errors
-    /// [`EvaluationError`]
+    /// As [`evaluate`](Self::evaluate).
     pub fn evaluate_ref(
         &self,
         flag: &str,
-        _target: Option<&Target>,
+        target: Option<&Target>,
     ) -> Result<EvaluationRef<'_>, EvaluationError> {
-        let flag = self.flag(flag).ok_or(EvaluationError::UnknownFlag)?;
-        let v = flag
-            .variations
-            .iter()
-            .find(|v| v.identifier == flag.off_variation)
-            .ok_or(EvaluationError::NoVariation)?;
-        Ok(EvaluationRef {
-            flag: &flag.feature,
-            identifier: &v.identifier,
-            value: &v.value,
-            kind: &flag.kind,
-            reason: Reason::Off,
-        })
+        self.for_target(target).evaluate(flag)
     }
 
-    /// Evaluates all flags.
+    /// Evaluates all flags, sorted by identifier. Flags which cannot be evaluated are left out.
     #[must_use]
     pub fn evaluate_all(&self, target: Option<&Target>) -> Vec<Evaluation> {
         let mut all = Vec::with_capacity(self.flags.len());
-        self.evaluate_all_with(target, |e| all.push(e.to_owned()));
+        self.evaluate_all_with(target, |evaluation| all.push(evaluation.to_owned()));
         all
     }
 
-    /// Evaluates all flags without copying anything out of the snapshot.
+    /// As [`evaluate_all`](Self::evaluate_all), copying nothing out of the snapshot.
     pub fn evaluate_all_with<'s>(
         &'s self,
         target: Option<&Target>,
-        mut each: impl FnMut(EvaluationRef<'s>),
+        each: impl FnMut(EvaluationRef<'s>),
     ) {
-        for flag in &self.flags {
-            if let Ok(e) = self.evaluate_ref(&flag.feature, target) {
-                each(e);
-            }
+        self.for_target(target).evaluate_all(each);
+    }
+
+    /// Evaluates several flags for one target, sharing what they ask about it.
+    #[must_use]
+    pub fn for_target<'s, 't>(&'s self, target: Option<&'t Target>) -> ForTarget<'s, 't> {
+        ForTarget::new(self, target)
+    }
+
+    /// Says why a target gets what it gets: the same walk as [`evaluate`](Self::evaluate), with every step noted.
+    #[must_use]
+    pub fn explain(&self, flag: &str, target: Option<&Target>) -> Explanation {
+        let mut steps = Vec::new();
+        let result = self
+            .position(flag)
+            .ok_or(EvaluationError::UnknownFlag)
+            .and_then(|at| self.for_target(target).explain(at, &mut steps));
+        Explanation {
+            flag: flag.to_owned(),
+            target: target.map(|target| target.identifier.clone()),
+            steps,
+            result: match result {
+                Ok(served) => Outcome::Served {
+                    evaluation: served.to_owned(),
+                    reason: served.reason,
+                },
+                Err(error) => Outcome::Failed(error),
+            },
         }
     }
 
-    /// Says why a target gets what it gets.
-    #[must_use]
-    pub fn explain(&self, flag: &str, target: Option<&Target>) -> Explanation {
-        Explanation {
-            flag: flag.into(),
-            target: target.map(|t| t.identifier.clone()),
-            steps: Vec::new(),
-            result: match self.evaluate_ref(flag, target) {
-                Ok(e) => Outcome::Served {
-                    evaluation: e.to_owned(),
-                    reason: e.reason,
-                },
-                Err(e) => Outcome::Failed(e),
-            },
-        }
+    pub(crate) fn position(&self, flag: &str) -> Option<usize> {
+        flag_at(&self.flags, flag)
+    }
+
+    pub(crate) const fn program(&self) -> &Program {
+        &self.program
     }
 }

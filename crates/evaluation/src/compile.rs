@@ -1,0 +1,483 @@
+//! From a configuration to a [`Program`], noting on the way what cannot work as it is written.
+
+use std::collections::HashMap;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::graph::components;
+use crate::model::{Clause, FeatureConfig, Segment, Serve as ServeConfig, State};
+use crate::problem::Problems;
+use crate::program::{
+    Check, Component, Flag, Group, GroupRule, IDENTIFIER, IdSet, MapEntry, NAME, Need, Pick,
+    Program, Rollout, Rule, RuleSource, Serve, Test,
+};
+use crate::{Problem, Subject, TypedValue};
+
+/// The most memory one compiled pattern may take, and again its cache: a hundred times what patterns in rules need, and
+/// small enough that a configuration full of hostile ones stays harmless.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// Resolves the names of a configuration whose lists are sorted and without duplicates.
+pub(crate) fn compile(
+    flags: &[FeatureConfig],
+    segments: &[Segment],
+    problems: Problems,
+) -> (Program, Vec<Problem>) {
+    let mut compiler = Compiler {
+        flags,
+        segments,
+        attributes: Vec::new(),
+        slots: HashMap::new(),
+        targets: HashMap::new(),
+        patterns: HashMap::new(),
+        problems,
+    };
+    for (slot, name) in [(IDENTIFIER, "identifier"), (NAME, "name")] {
+        let given = compiler.slot(name);
+        debug_assert_eq!(given, slot);
+    }
+    let groups = segments
+        .iter()
+        .map(|segment| compiler.group(segment))
+        .collect();
+    let compiled: Vec<_> = flags.iter().map(|flag| compiler.flag(flag)).collect();
+    compiler.report_prerequisite_cycles(&compiled);
+    let (groups, components) = compiler.components(groups);
+    let program = Program {
+        attributes: compiler.attributes,
+        targets: compiler.targets,
+        prerequisites: compiled.iter().any(|flag| !flag.prerequisites.is_empty()),
+        flags: compiled,
+        groups,
+        components,
+    };
+    (program, compiler.problems.into_list())
+}
+
+struct Compiler<'c> {
+    flags: &'c [FeatureConfig],
+    segments: &'c [Segment],
+    attributes: Vec<Box<str>>,
+    slots: HashMap<&'c str, usize>,
+    targets: HashMap<Box<str>, u32>,
+    /// Every pattern is compiled once; `None` if it is not valid.
+    patterns: HashMap<&'c str, Option<Regex>>,
+    problems: Problems,
+}
+
+impl<'c> Compiler<'c> {
+    fn flag(&mut self, flag: &'c FeatureConfig) -> Flag {
+        self.problems.about(Subject::Flag, &flag.feature);
+        self.check_variations(flag);
+        let mut map = Vec::with_capacity(flag.variation_to_target_map.len());
+        for entry in &flag.variation_to_target_map {
+            map.push(MapEntry {
+                pick: self.pick(flag, &entry.variation, "variationToTargetMap"),
+                targets: self.ids(entry.targets.iter().map(|target| &*target.identifier)),
+                groups: self.groups("variationToTargetMap", &entry.target_segments),
+            });
+        }
+        let mut rules = Vec::with_capacity(flag.rules.len());
+        for (source, rule) in flag.rules.iter().enumerate() {
+            let place = rule_place(rule.rule_id.as_deref(), source);
+            rules.push(Rule {
+                source,
+                tests: self.tests(&place, &rule.clauses),
+                serve: self.serve(flag, &place, &rule.serve),
+            });
+        }
+        // Stable: rules of the same priority keep their order.
+        rules.sort_by_key(|rule| flag.rules.get(rule.source).map(|rule| rule.priority));
+        let off = self.pick(flag, &flag.off_variation, "offVariation");
+        if off == Pick::Nothing {
+            self.problems
+                .add("it has no offVariation, so it cannot be evaluated while it is off");
+        }
+        Flag {
+            on: flag.state == State::On,
+            off,
+            prerequisites: self.prerequisites(flag),
+            map,
+            rules,
+            default: self.serve(flag, "defaultServe", &flag.default_serve),
+        }
+    }
+
+    fn check_variations(&mut self, flag: &FeatureConfig) {
+        if flag.variations.is_empty() {
+            self.problems
+                .add("it has no variations, so it cannot be evaluated");
+        }
+        let kind = flag.kind.to_ascii_lowercase();
+        if !matches!(&*kind, "boolean" | "int" | "number" | "string" | "json") {
+            let kind = &flag.kind;
+            self.problems.add(format!(
+                "its kind is {kind:?}; use boolean, int, string or json. Clients read it as a string"
+            ));
+        }
+        for (at, variation) in flag.variations.iter().enumerate() {
+            let id = &variation.identifier;
+            if id.is_empty() {
+                self.problems
+                    .add("a variation has no identifier, so it is never served");
+            } else if flag
+                .variations
+                .iter()
+                .take(at)
+                .any(|earlier| earlier.identifier == *id)
+            {
+                self.problems
+                    .add(format!("variation {id:?} is there twice; the first counts"));
+            }
+            let value = &variation.value;
+            let fits = if kind == "boolean" {
+                value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
+            } else {
+                TypedValue::read(&kind, value).is_some()
+            };
+            if !fits {
+                self.problems.add(format!(
+                    "the value of variation {id:?} is not of kind {kind}"
+                ));
+            }
+        }
+    }
+
+    fn serve(&mut self, flag: &FeatureConfig, place: &str, serve: &'c ServeConfig) -> Serve {
+        let shares = serve
+            .distribution
+            .as_ref()
+            .map_or(&[][..], |rollout| &rollout.variations);
+        let mut total = 0_i64;
+        let mut resolved = Vec::with_capacity(shares.len());
+        for share in shares {
+            if share.weight < 0 {
+                self.problems.add(format!("{place}: a weight is negative"));
+            }
+            total = total.saturating_add(share.weight);
+            resolved.push((total, self.pick(flag, &share.variation, place)));
+        }
+        let rollout = serve.distribution.as_ref().filter(|_| !resolved.is_empty()).map(|rollout| {
+            if total != 100 {
+                self.problems.add(format!(
+                    "{place}: the weights add up to {total} instead of 100; the last variation gets the difference"
+                ));
+            }
+            Rollout { by: self.slot(&rollout.bucket_by), shares: resolved }
+        });
+        let pick = self.pick(flag, serve.variation.as_deref().unwrap_or_default(), place);
+        match (&rollout, pick) {
+            (None, Pick::Nothing) => {
+                self.problems.add(format!(
+                    "{place}: it serves nothing; give a variation or a distribution"
+                ));
+            }
+            (Some(_), Pick::Variation(_) | Pick::Undefined) => self.problems.add(format!(
+                "{place}: it has both a variation and a distribution; the distribution counts"
+            )),
+            _ => {}
+        }
+        Serve { rollout, pick }
+    }
+
+    fn pick(&mut self, flag: &FeatureConfig, id: &str, place: &str) -> Pick {
+        if id.is_empty() {
+            return Pick::Nothing;
+        }
+        if let Some(at) = variation_at(flag, id) {
+            return Pick::Variation(at);
+        }
+        self.problems.add(format!(
+            "{place}: there is no variation {id:?}; whoever is served it gets the caller's default"
+        ));
+        Pick::Undefined
+    }
+
+    fn prerequisites(&mut self, flag: &FeatureConfig) -> Vec<Need> {
+        let mut needs = Vec::with_capacity(flag.prerequisites.len());
+        for prerequisite in &flag.prerequisites {
+            let name = &prerequisite.feature;
+            let flag = flag_at(self.flags, name);
+            let config = flag.and_then(|at| self.flags.get(at));
+            if config.is_none() {
+                self.problems.add(format!(
+                    "prerequisite {name:?}: there is no such flag, so this and the prerequisites after it count as met"
+                ));
+            }
+            let mut accepted = Vec::with_capacity(prerequisite.variations.len());
+            for id in &prerequisite.variations {
+                match config.and_then(|config| variation_at(config, id)) {
+                    Some(at) => accepted.push(at),
+                    None if config.is_some() => self.problems.add(format!(
+                        "prerequisite {name:?}: that flag has no variation {id:?}"
+                    )),
+                    None => {}
+                }
+            }
+            if prerequisite.variations.is_empty() {
+                self.problems.add(format!(
+                    "prerequisite {name:?}: it accepts no variation, so it is never met"
+                ));
+            }
+            needs.push(Need { flag, accepted });
+        }
+        needs
+    }
+
+    fn group(&mut self, segment: &'c Segment) -> Group {
+        self.problems.about(Subject::Segment, &segment.identifier);
+        let mut rules = Vec::new();
+        if segment.serving_rules.is_empty() {
+            for (source, clause) in segment.rules.iter().enumerate() {
+                let place = rule_place(clause.id.as_deref(), source);
+                rules.push(GroupRule {
+                    source: RuleSource::Flat(source),
+                    tests: vec![self.test(&place, clause)],
+                });
+            }
+        } else {
+            let mut serving: Vec<_> = segment.serving_rules.iter().enumerate().collect();
+            serving.sort_by_key(|(_, rule)| rule.priority);
+            for (source, rule) in serving {
+                let place = rule_place(rule.rule_id.as_deref(), source);
+                rules.push(GroupRule {
+                    source: RuleSource::Serving(source),
+                    tests: self.tests(&place, &rule.clauses),
+                });
+            }
+        }
+        Group {
+            excluded: self.ids(segment.excluded.iter().map(|target| &*target.identifier)),
+            included: self.ids(segment.included.iter().map(|target| &*target.identifier)),
+            rules,
+            component: usize::MAX,
+        }
+    }
+
+    fn tests(&mut self, place: &str, clauses: &'c [Clause]) -> Vec<Test> {
+        if clauses.is_empty() {
+            self.problems
+                .add(format!("{place}: it has no clauses, so it matches nobody"));
+        }
+        clauses
+            .iter()
+            .map(|clause| self.test(place, clause))
+            .collect()
+    }
+
+    fn test(&mut self, place: &str, clause: &'c Clause) -> Test {
+        if clause.negate {
+            self.problems.add(format!(
+                "{place}: a clause says negate, which no evaluator of this protocol acts on"
+            ));
+        }
+        let test = self.test_of(place, clause);
+        if let Test::Never(why) = test {
+            self.problems
+                .add(format!("{place}: {why}, so the clause matches nobody"));
+        }
+        test
+    }
+
+    fn test_of(&mut self, place: &str, clause: &'c Clause) -> Test {
+        let Some(first) = clause.values.first() else {
+            return Test::Never("it has no values");
+        };
+        let check = match clause.op.as_str() {
+            "segmentMatch" => return Test::Groups(self.groups(place, &clause.values)),
+            "equal" => Check::Equal(crate::text::folded(first).into()),
+            "equal_sensitive" => Check::EqualSensitive(first.as_str().into()),
+            "in" => {
+                let mut values: Vec<Box<str>> = clause
+                    .values
+                    .iter()
+                    .map(|value| value.as_str().into())
+                    .collect();
+                values.sort_unstable();
+                Check::In(values)
+            }
+            "starts_with" => Check::StartsWith(first.as_str().into()),
+            "ends_with" => Check::EndsWith(first.as_str().into()),
+            "contains" => Check::Contains(first.as_str().into()),
+            "gt" => Check::Greater(first.as_str().into()),
+            "match" => match self.pattern(first) {
+                Some(regex) => Check::Match(Box::new(regex)),
+                None => return Test::Never("its regular expression is not valid or too large"),
+            },
+            "" => return Test::Never("it has no operator"),
+            _ => return Test::Never("its operator is unknown"),
+        };
+        Test::Attribute {
+            slot: self.slot(&clause.attribute),
+            check,
+        }
+    }
+
+    fn pattern(&mut self, pattern: &'c str) -> Option<Regex> {
+        self.patterns
+            .entry(pattern)
+            .or_insert_with(|| {
+                RegexBuilder::new(pattern)
+                    .size_limit(PATTERN_BYTES)
+                    .dfa_size_limit(PATTERN_BYTES)
+                    .build()
+                    .ok()
+            })
+            .clone()
+    }
+
+    fn groups(&mut self, place: &str, ids: &[String]) -> Vec<Option<usize>> {
+        let mut groups = Vec::with_capacity(ids.len());
+        for id in ids {
+            let at = segment_at(self.segments, id);
+            if at.is_none() {
+                self.problems.add(format!(
+                    "{place}: there is no segment {id:?}; it is skipped"
+                ));
+            }
+            groups.push(at);
+        }
+        groups
+    }
+
+    /// The slot of an attribute.
+    fn slot(&mut self, name: &'c str) -> usize {
+        let next = self.attributes.len();
+        *self.slots.entry(name).or_insert_with(|| {
+            self.attributes.push(name.into());
+            next
+        })
+    }
+
+    fn ids<'i>(&mut self, identifiers: impl Iterator<Item = &'i str>) -> IdSet {
+        let mut ids = Vec::new();
+        for identifier in identifiers {
+            if let Some(id) = self.targets.get(identifier) {
+                ids.push(*id);
+            } else if let Ok(id) = u32::try_from(self.targets.len()) {
+                // More than four thousand million would not fit into memory anyway.
+                self.targets.insert(identifier.into(), id);
+                ids.push(id);
+            }
+        }
+        IdSet::new(ids)
+    }
+
+    fn components(&mut self, mut groups: Vec<Group>) -> (Vec<Group>, Vec<Component>) {
+        let edges: Vec<Vec<usize>> = groups
+            .iter()
+            .map(|group| {
+                let tests = group.rules.iter().flat_map(|rule| &rule.tests);
+                let mut edges: Vec<usize> = tests
+                    .filter_map(|test| {
+                        if let Test::Groups(groups) = test {
+                            Some(groups)
+                        } else {
+                            None
+                        }
+                    })
+                    .flatten()
+                    .filter_map(|group| *group)
+                    .collect();
+                edges.sort_unstable();
+                edges.dedup();
+                edges
+            })
+            .collect();
+        let found = components(&edges);
+        for (at, members) in found.iter().enumerate() {
+            for member in members {
+                if let Some(group) = groups.get_mut(*member) {
+                    group.component = at;
+                }
+            }
+        }
+        let component_of = |group: &usize| groups.get(*group).map(|group| group.component);
+        let mut list = Vec::with_capacity(found.len());
+        for (at, members) in found.into_iter().enumerate() {
+            let outgoing = || {
+                members
+                    .iter()
+                    .filter_map(|member| edges.get(*member))
+                    .flatten()
+            };
+            let cyclic = members.len() > 1 || outgoing().any(|to| members.contains(to));
+            let mut needs: Vec<usize> = outgoing()
+                .filter_map(component_of)
+                .filter(|to| *to != at)
+                .collect();
+            needs.sort_unstable();
+            needs.dedup();
+            if cyclic
+                && let Some(segment) = members
+                    .iter()
+                    .min()
+                    .and_then(|first| self.segments.get(*first))
+            {
+                self.problems.about(Subject::Segment, &segment.identifier);
+                self.problems.add(
+                    "its rules lead back to itself; membership that rests on nothing but the circle does not count",
+                );
+            }
+            list.push(Component {
+                groups: members,
+                needs,
+                cyclic,
+            });
+        }
+        (groups, list)
+    }
+
+    fn report_prerequisite_cycles(&mut self, flags: &[Flag]) {
+        let edges: Vec<Vec<usize>> = flags
+            .iter()
+            .map(|flag| {
+                flag.prerequisites
+                    .iter()
+                    .filter_map(|need| need.flag)
+                    .collect()
+            })
+            .collect();
+        for members in components(&edges) {
+            let cyclic = members.len() > 1
+                || members
+                    .iter()
+                    .any(|at| edges.get(*at).is_some_and(|edges| edges.contains(at)));
+            if cyclic
+                && let Some(flag) = members
+                    .iter()
+                    .min()
+                    .and_then(|first| self.flags.get(*first))
+            {
+                self.problems.about(Subject::Flag, &flag.feature);
+                self.problems.add("its prerequisites lead back to itself; each flag of the circle is checked once");
+            }
+        }
+    }
+}
+
+pub(crate) fn flag_at(flags: &[FeatureConfig], id: &str) -> Option<usize> {
+    flags
+        .binary_search_by(|flag| flag.feature.as_str().cmp(id))
+        .ok()
+}
+
+pub(crate) fn segment_at(segments: &[Segment], id: &str) -> Option<usize> {
+    segments
+        .binary_search_by(|segment| segment.identifier.as_str().cmp(id))
+        .ok()
+}
+
+fn variation_at(flag: &FeatureConfig, id: &str) -> Option<usize> {
+    flag.variations
+        .iter()
+        .position(|variation| variation.identifier == id && !id.is_empty())
+}
+
+/// How a problem's sentence names a rule.
+fn rule_place(id: Option<&str>, at: usize) -> String {
+    match id {
+        Some(id) => format!("rule {id:?}"),
+        None => format!("rule {}", at.saturating_add(1)),
+    }
+}

@@ -1,0 +1,762 @@
+//! The algorithm, written once: with `TRACE` it notes every step, without it the notes cost nothing.
+//!
+//! There is no recursion over the configuration: chains of prerequisites and groups may be longer than the stack.
+
+use std::borrow::Cow;
+
+use flagwire_core::protocol::Target;
+
+use crate::explanation::{
+    ClauseCheck, Membership, PrerequisiteOutcome, SegmentCheck, SegmentRuleCheck, Step,
+};
+use crate::model::{Clause, Distribution, FeatureConfig};
+use crate::program::{
+    Component, Flag, IDENTIFIER, MapEntry, NAME, Need, Pick, Program, Rollout, Rule, RuleSource,
+    Serve, Test,
+};
+use crate::{EvaluationError, EvaluationRef, Reason, Snapshot};
+
+/// A target against a snapshot. Keeps what several flags ask about the target: attributes as text, buckets, membership
+/// of groups, what prerequisites serve.
+#[derive(Debug)]
+pub struct ForTarget<'s, 't> {
+    snapshot: &'s Snapshot,
+    program: &'s Program,
+    target: Option<&'t Target>,
+    /// The number of the target's identifier, if the configuration names it.
+    id: Option<u32>,
+    attributes: Vec<Attribute<'t>>,
+    /// By group.
+    memberships: Vec<Option<Membership>>,
+    /// By flag; empty until the first prerequisite is met.
+    served: Vec<Option<Served>>,
+    /// By flag; empty until the first prerequisite is met.
+    checks: Vec<PrerequisiteCheck>,
+}
+
+/// What a flag serves without regard to its prerequisites: the position of the variation and why.
+type Served = Result<(usize, Reason), EvaluationError>;
+
+#[derive(Clone, Debug, Default)]
+struct Attribute<'t> {
+    text: AttributeText<'t>,
+    /// The bucket of this attribute, once it is known.
+    bucket: Option<u8>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum AttributeText<'t> {
+    #[default]
+    Unread,
+    Absent,
+    Present(Cow<'t, str>),
+}
+
+/// How far the check of a flag's prerequisites has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PrerequisiteCheck {
+    #[default]
+    Unknown,
+    /// On the path that is being followed.
+    Open,
+    /// All met if the flag that the path started at turns out to meet all; only within a circle.
+    Provisional,
+    Met,
+    NotMet,
+}
+
+impl<'s, 't> ForTarget<'s, 't> {
+    pub(crate) fn new(snapshot: &'s Snapshot, target: Option<&'t Target>) -> Self {
+        let program = snapshot.program();
+        Self {
+            snapshot,
+            program,
+            target,
+            id: target.and_then(|target| program.targets.get(&*target.identifier).copied()),
+            attributes: vec![Attribute::default(); program.attributes.len()],
+            memberships: vec![None; program.groups.len()],
+            served: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
+    /// Evaluates one flag.
+    ///
+    /// # Errors
+    /// As [`Snapshot::evaluate`].
+    pub fn evaluate(&mut self, flag: &str) -> Result<EvaluationRef<'s>, EvaluationError> {
+        let at = self
+            .snapshot
+            .position(flag)
+            .ok_or(EvaluationError::UnknownFlag)?;
+        self.flag_at::<false>(at, &mut Vec::new())
+    }
+
+    /// Evaluates all flags, sorted by identifier, leaving out those that cannot be evaluated.
+    pub fn evaluate_all(&mut self, mut each: impl FnMut(EvaluationRef<'s>)) {
+        for at in 0..self.program.flags.len() {
+            if let Ok(evaluation) = self.flag_at::<false>(at, &mut Vec::new()) {
+                each(evaluation);
+            }
+        }
+    }
+
+    /// Evaluates the flag at a position, noting the steps.
+    pub(crate) fn explain(
+        &mut self,
+        at: usize,
+        steps: &mut Vec<Step>,
+    ) -> Result<EvaluationRef<'s>, EvaluationError> {
+        self.flag_at::<true>(at, steps)
+    }
+
+    fn flag_at<const TRACE: bool>(
+        &mut self,
+        at: usize,
+        steps: &mut Vec<Step>,
+    ) -> Result<EvaluationRef<'s>, EvaluationError> {
+        let (flag, config) = self.flag(at).ok_or(EvaluationError::UnknownFlag)?;
+        let (variation, reason) = if self.prerequisites_met::<TRACE>(at, flag, steps) {
+            self.serve_flag::<TRACE>(at, flag, config, steps)?
+        } else {
+            (off::<TRACE>(flag, config, steps)?, Reason::Prerequisite)
+        };
+        let variation = config
+            .variations
+            .get(variation)
+            .ok_or(EvaluationError::NoVariation)?;
+        Ok(EvaluationRef {
+            flag: &config.feature,
+            identifier: &variation.identifier,
+            value: &variation.value,
+            kind: &config.kind,
+            reason,
+        })
+    }
+
+    fn flag(&self, at: usize) -> Option<(&'s Flag, &'s FeatureConfig)> {
+        self.program
+            .flags
+            .get(at)
+            .zip(self.snapshot.flags().get(at))
+    }
+
+    /// What a flag serves without regard to its prerequisites. Kept where it may be asked for again.
+    fn serve_flag<const TRACE: bool>(
+        &mut self,
+        at: usize,
+        flag: &Flag,
+        config: &FeatureConfig,
+        steps: &mut Vec<Step>,
+    ) -> Served {
+        if TRACE || !self.program.prerequisites {
+            return self.serve_flag_anew::<TRACE>(flag, config, steps);
+        }
+        if self.served.is_empty() {
+            self.served = vec![None; self.program.flags.len()];
+        }
+        if let Some(Some(served)) = self.served.get(at) {
+            return *served;
+        }
+        let served = self.serve_flag_anew::<false>(flag, config, steps);
+        if let Some(kept) = self.served.get_mut(at) {
+            *kept = Some(served);
+        }
+        served
+    }
+
+    fn serve_flag_anew<const TRACE: bool>(
+        &mut self,
+        flag: &Flag,
+        config: &FeatureConfig,
+        steps: &mut Vec<Step>,
+    ) -> Served {
+        if TRACE {
+            steps.push(Step::State { on: flag.on });
+        }
+        if !flag.on {
+            return Ok((off::<TRACE>(flag, config, steps)?, Reason::Off));
+        }
+        let chosen = if self.target.is_some() {
+            match self.map::<TRACE>(&flag.map, config, steps) {
+                Pick::Nothing => self.rules::<TRACE>(&flag.rules, config, steps),
+                pick => (pick, Reason::TargetMap),
+            }
+        } else {
+            if TRACE {
+                steps.push(Step::NoTarget);
+            }
+            (Pick::Nothing, Reason::Default)
+        };
+        let (pick, reason) = match chosen {
+            (Pick::Nothing, _) => self.default::<TRACE>(&flag.default, config, steps),
+            chosen => chosen,
+        };
+        match pick {
+            Pick::Variation(at) => Ok((at, reason)),
+            Pick::Nothing | Pick::Undefined => Err(EvaluationError::NoVariation),
+        }
+    }
+
+    fn map<const TRACE: bool>(
+        &mut self,
+        map: &[MapEntry],
+        config: &FeatureConfig,
+        steps: &mut Vec<Step>,
+    ) -> Pick {
+        for (at, entry) in map.iter().enumerate() {
+            let source = if TRACE {
+                config.variation_to_target_map.get(at)
+            } else {
+                None
+            };
+            let mut segments = Vec::new();
+            let named = entry.targets.contains(self.id);
+            let matched = named
+                || self.any_group::<TRACE>(
+                    &entry.groups,
+                    source.map_or(&[], |source| &source.target_segments),
+                    false,
+                    &mut segments,
+                );
+            if let Some(source) = source {
+                steps.push(Step::TargetMap {
+                    variation: source.variation.clone(),
+                    named,
+                    segments,
+                    matched,
+                });
+            }
+            if matched {
+                return entry.pick;
+            }
+        }
+        Pick::Nothing
+    }
+
+    fn rules<const TRACE: bool>(
+        &mut self,
+        rules: &[Rule],
+        config: &FeatureConfig,
+        steps: &mut Vec<Step>,
+    ) -> (Pick, Reason) {
+        for rule in rules {
+            let source = if TRACE {
+                config.rules.get(rule.source)
+            } else {
+                None
+            };
+            let mut clauses = Vec::new();
+            let matched = self.all::<TRACE>(
+                &rule.tests,
+                source.map_or(&[], |source| &source.clauses),
+                false,
+                &mut clauses,
+            );
+            if let Some(source) = source {
+                steps.push(Step::Rule {
+                    rule: source.rule_id.clone(),
+                    priority: source.priority,
+                    clauses,
+                    matched,
+                    usable: rule.serve.rollout.is_some() || rule.serve.pick != Pick::Nothing,
+                });
+            }
+            if !matched {
+                continue;
+            }
+            let chosen = match &rule.serve.rollout {
+                Some(rollout) => {
+                    let source = source.and_then(|source| source.serve.distribution.as_ref());
+                    (
+                        self.rollout::<TRACE>(rollout, source, steps),
+                        Reason::RuleRollout,
+                    )
+                }
+                None => (rule.serve.pick, Reason::Rule),
+            };
+            // A rule with nothing to serve does not end the search, as in the Go SDK.
+            if chosen.0 != Pick::Nothing {
+                return chosen;
+            }
+        }
+        (Pick::Nothing, Reason::Default)
+    }
+
+    fn default<const TRACE: bool>(
+        &mut self,
+        serve: &Serve,
+        config: &FeatureConfig,
+        steps: &mut Vec<Step>,
+    ) -> (Pick, Reason) {
+        if let Some(rollout) = &serve.rollout {
+            let pick =
+                self.rollout::<TRACE>(rollout, config.default_serve.distribution.as_ref(), steps);
+            if pick != Pick::Nothing {
+                return (pick, Reason::DefaultRollout);
+            }
+        }
+        if TRACE {
+            let variation = config
+                .default_serve
+                .variation
+                .clone()
+                .filter(|variation| !variation.is_empty());
+            steps.push(Step::DefaultServe { variation });
+        }
+        (serve.pick, Reason::Default)
+    }
+
+    fn rollout<const TRACE: bool>(
+        &mut self,
+        rollout: &Rollout,
+        source: Option<&Distribution>,
+        steps: &mut Vec<Step>,
+    ) -> Pick {
+        let by = if self.text(rollout.by).is_some() {
+            rollout.by
+        } else {
+            IDENTIFIER
+        };
+        let bucket = self.bucket(by);
+        let share = rollout
+            .shares
+            .iter()
+            .position(|(total, _)| bucket.is_some_and(|bucket| i64::from(bucket) <= *total))
+            .unwrap_or_else(|| rollout.shares.len().saturating_sub(1));
+        if TRACE {
+            let name = self.program.attributes.get(by).map_or("", |name| &**name);
+            let input = self.text(by).map(|text| format!("{name}:{text}"));
+            let variation = source.and_then(|source| source.variations.get(share));
+            let variation = variation
+                .map(|share| share.variation.clone())
+                .unwrap_or_default();
+            steps.push(Step::Rollout {
+                input,
+                fallback: by != rollout.by,
+                bucket,
+                variation,
+            });
+        }
+        rollout
+            .shares
+            .get(share)
+            .map_or(Pick::Nothing, |(_, pick)| *pick)
+    }
+
+    /// Whether all clauses hold, of which there must be one.
+    fn all<const TRACE: bool>(
+        &mut self,
+        tests: &[Test],
+        source: &[Clause],
+        nested: bool,
+        checks: &mut Vec<ClauseCheck>,
+    ) -> bool {
+        let mut all = !tests.is_empty();
+        for (at, test) in tests.iter().enumerate() {
+            let clause = if TRACE { source.get(at) } else { None };
+            let mut segments = Vec::new();
+            let matched = match test {
+                Test::Never(_) => false,
+                Test::Attribute { slot, check } => {
+                    self.text(*slot).is_some_and(|text| check.holds(text))
+                }
+                Test::Groups(groups) => {
+                    let names = clause.map_or(&[][..], |clause| &clause.values);
+                    self.any_group::<TRACE>(groups, names, nested, &mut segments)
+                }
+            };
+            if let Some(clause) = clause {
+                let actual = match test {
+                    Test::Attribute { slot, .. } => self.text(*slot).map(str::to_owned),
+                    Test::Never(_) | Test::Groups(_) => None,
+                };
+                checks.push(ClauseCheck {
+                    attribute: clause.attribute.clone(),
+                    op: clause.op.clone(),
+                    values: clause.values.clone(),
+                    actual,
+                    segments,
+                    problem: if let Test::Never(why) = test {
+                        Some(why)
+                    } else {
+                        None
+                    },
+                    matched,
+                });
+            }
+            all &= matched;
+            // A trace shows the clauses after the first that fails too; they change nothing.
+            if !all && !TRACE {
+                return false;
+            }
+        }
+        all
+    }
+
+    /// Whether the target belongs to one of the groups before the first that excludes it.
+    fn any_group<const TRACE: bool>(
+        &mut self,
+        groups: &[Option<usize>],
+        names: &[String],
+        nested: bool,
+        checks: &mut Vec<SegmentCheck>,
+    ) -> bool {
+        for (at, group) in groups.iter().enumerate() {
+            let outcome = group.map_or(Membership::Unknown, |group| self.membership(group));
+            if TRACE && let Some(name) = names.get(at) {
+                let mut rules = Vec::new();
+                if let Some(group) = group
+                    && !nested
+                {
+                    // The answer is known; this is for the notes. What a circle came to is noted as it is now.
+                    self.group::<true>(*group, &mut rules);
+                }
+                checks.push(SegmentCheck {
+                    segment: name.clone(),
+                    outcome,
+                    rules,
+                });
+            }
+            match outcome {
+                Membership::Excluded => return false,
+                Membership::Included | Membership::Rule => return true,
+                Membership::Unknown | Membership::No => {}
+            }
+        }
+        false
+    }
+
+    fn membership(&mut self, group: usize) -> Membership {
+        if let Some(Some(known)) = self.memberships.get(group) {
+            return *known;
+        }
+        let program = self.program;
+        let Some(first) = program.groups.get(group) else {
+            return Membership::Unknown;
+        };
+        let enter = |at: usize| {
+            program
+                .components
+                .get(at)
+                .map(|component| (component, component.needs.iter()))
+        };
+        let mut path: Vec<_> = enter(first.component).into_iter().collect();
+        while let Some((component, needs)) = path.last_mut() {
+            let component = *component;
+            if let Some(open) = needs.find(|need| !self.component_known(**need)) {
+                path.extend(enter(*open));
+            } else {
+                self.component(component);
+                path.pop();
+            }
+        }
+        self.memberships
+            .get(group)
+            .copied()
+            .flatten()
+            .unwrap_or(Membership::Unknown)
+    }
+
+    fn component_known(&self, at: usize) -> bool {
+        let first = self
+            .program
+            .components
+            .get(at)
+            .and_then(|component| component.groups.first());
+        // An unknown number counts as known: there is nothing to find out about it.
+        first
+            .and_then(|group| self.memberships.get(*group))
+            .is_none_or(Option::is_some)
+    }
+
+    /// Finds the memberships of groups that refer to each other, after all others that they refer to.
+    ///
+    /// In a circle nobody is a member by rule at first, and then rules are applied until nothing changes. As clauses
+    /// cannot negate, more members never make fewer: the result does not depend on the order.
+    fn component(&mut self, component: &'s Component) {
+        if component.cyclic {
+            for group in &component.groups {
+                let named = self.named(*group);
+                self.remember(*group, named.unwrap_or(Membership::No));
+            }
+        }
+        loop {
+            let mut changed = false;
+            for group in &component.groups {
+                let outcome = self.group::<false>(*group, &mut Vec::new());
+                changed |= self.remember(*group, outcome);
+            }
+            if !(changed && component.cyclic) {
+                return;
+            }
+        }
+    }
+
+    /// Whether this is news.
+    fn remember(&mut self, group: usize, outcome: Membership) -> bool {
+        self.memberships
+            .get_mut(group)
+            .is_some_and(|known| known.replace(outcome) != Some(outcome))
+    }
+
+    fn group<const TRACE: bool>(
+        &mut self,
+        at: usize,
+        rules: &mut Vec<SegmentRuleCheck>,
+    ) -> Membership {
+        if let Some(named) = self.named(at) {
+            return named;
+        }
+        let program = self.program;
+        let Some(group) = program.groups.get(at) else {
+            return Membership::Unknown;
+        };
+        let segment = if TRACE {
+            self.snapshot.segments().get(at)
+        } else {
+            None
+        };
+        for rule in &group.rules {
+            let (id, source) = match (segment, rule.source) {
+                (None, _) => (None, &[][..]),
+                (Some(segment), RuleSource::Serving(at)) => segment
+                    .serving_rules
+                    .get(at)
+                    .map_or((None, &[][..]), |rule| {
+                        (rule.rule_id.as_ref(), &rule.clauses)
+                    }),
+                (Some(segment), RuleSource::Flat(at)) => {
+                    segment.rules.get(at).map_or((None, &[][..]), |clause| {
+                        (clause.id.as_ref(), std::slice::from_ref(clause))
+                    })
+                }
+            };
+            let mut clauses = Vec::new();
+            let matched = self.all::<TRACE>(&rule.tests, source, true, &mut clauses);
+            if TRACE {
+                rules.push(SegmentRuleCheck {
+                    rule: id.cloned(),
+                    clauses,
+                    matched,
+                });
+            }
+            if matched {
+                return Membership::Rule;
+            }
+        }
+        Membership::No
+    }
+
+    /// What a group says about the target by name.
+    fn named(&self, at: usize) -> Option<Membership> {
+        let group = self.program.groups.get(at)?;
+        if group.excluded.contains(self.id) {
+            Some(Membership::Excluded)
+        } else if group.included.contains(self.id) {
+            Some(Membership::Included)
+        } else {
+            None
+        }
+    }
+
+    /// Follows the prerequisites of a flag, depth first.
+    ///
+    /// The flag meets them unless one that is reached is not met, so it is enough to come by every flag once: a flag
+    /// that was seen, be it in a circle, adds nothing new.
+    fn prerequisites_met<const TRACE: bool>(
+        &mut self,
+        root: usize,
+        flag: &'s Flag,
+        steps: &mut Vec<Step>,
+    ) -> bool {
+        if flag.prerequisites.is_empty() {
+            return true;
+        }
+        if self.checks.is_empty() {
+            self.checks = vec![PrerequisiteCheck::Unknown; self.program.flags.len()];
+        }
+        match self.check_of(root) {
+            PrerequisiteCheck::Met => return true,
+            PrerequisiteCheck::NotMet => return false,
+            PrerequisiteCheck::Unknown
+            | PrerequisiteCheck::Open
+            | PrerequisiteCheck::Provisional => {}
+        }
+        self.set_check(root, PrerequisiteCheck::Open);
+        let mut path = vec![(root, flag.prerequisites.iter())];
+        let mut provisional = Vec::new();
+        let mut circle = false;
+        let met = loop {
+            let Some((of, needs)) = path.last_mut() else {
+                break true;
+            };
+            let of = *of;
+            let verdict = match needs.next() {
+                Some(need) => self.prerequisite::<TRACE>(of, need, steps),
+                None => Verdict::Done,
+            };
+            match verdict {
+                Verdict::NotMet => break false,
+                Verdict::Done => {
+                    path.pop();
+                    if circle {
+                        self.set_check(of, PrerequisiteCheck::Provisional);
+                        provisional.push(of);
+                    } else {
+                        self.set_check(of, PrerequisiteCheck::Met);
+                    }
+                }
+                Verdict::Met(next) => match self.check_of(next) {
+                    PrerequisiteCheck::Met | PrerequisiteCheck::Provisional => {}
+                    PrerequisiteCheck::Open => circle = true,
+                    PrerequisiteCheck::NotMet => break false,
+                    PrerequisiteCheck::Unknown => {
+                        if let Some(flag) = self.program.flags.get(next) {
+                            self.set_check(next, PrerequisiteCheck::Open);
+                            path.push((next, flag.prerequisites.iter()));
+                        }
+                    }
+                },
+            }
+        };
+        for (at, _) in path {
+            self.set_check(at, PrerequisiteCheck::NotMet);
+        }
+        let settled = if met {
+            PrerequisiteCheck::Met
+        } else {
+            PrerequisiteCheck::Unknown
+        };
+        for at in provisional {
+            self.set_check(at, settled);
+        }
+        met
+    }
+
+    /// Looks at one prerequisite without those of its flag.
+    fn prerequisite<const TRACE: bool>(
+        &mut self,
+        of: usize,
+        need: &'s Need,
+        steps: &mut Vec<Step>,
+    ) -> Verdict {
+        let (verdict, outcome, served) = match need.flag.and_then(|at| Some((at, self.flag(at)?))) {
+            None => (Verdict::Done, PrerequisiteOutcome::UnknownFlag, None),
+            Some((at, (flag, config))) => {
+                match self.serve_flag::<false>(at, flag, config, &mut Vec::new()) {
+                    Err(_) => (Verdict::Done, PrerequisiteOutcome::CannotEvaluate, None),
+                    Ok((variation, _)) => {
+                        let served = config.variations.get(variation);
+                        if !need.accepted.contains(&variation) {
+                            (Verdict::NotMet, PrerequisiteOutcome::NotMet, served)
+                        } else if self.check_of(at) == PrerequisiteCheck::Unknown {
+                            (Verdict::Met(at), PrerequisiteOutcome::Met, served)
+                        } else {
+                            (Verdict::Met(at), PrerequisiteOutcome::MetBefore, served)
+                        }
+                    }
+                }
+            }
+        };
+        if TRACE
+            && let Some((of_flag, config)) = self.flag(of)
+            && let Some(source) = of_flag
+                .prerequisites
+                .iter()
+                .position(|other| std::ptr::eq(other, need))
+                .and_then(|at| config.prerequisites.get(at))
+        {
+            steps.push(Step::Prerequisite {
+                of: config.feature.clone(),
+                flag: source.feature.clone(),
+                wanted: source.variations.clone(),
+                served: served.map(|variation| variation.identifier.clone()),
+                outcome,
+            });
+        }
+        verdict
+    }
+
+    fn check_of(&self, at: usize) -> PrerequisiteCheck {
+        self.checks.get(at).copied().unwrap_or_default()
+    }
+
+    fn set_check(&mut self, at: usize, check: PrerequisiteCheck) {
+        if let Some(kept) = self.checks.get_mut(at) {
+            *kept = check;
+        }
+    }
+
+    /// An attribute's text, read once.
+    fn text(&mut self, slot: usize) -> Option<&str> {
+        let attribute = self.attributes.get_mut(slot)?;
+        if let AttributeText::Unread = attribute.text {
+            let target = self.target;
+            let text = match slot {
+                IDENTIFIER => target.map(|target| Cow::Borrowed(&*target.identifier)),
+                NAME => target
+                    .and_then(|target| target.name.as_deref())
+                    .map(Cow::Borrowed),
+                _ => self
+                    .program
+                    .attributes
+                    .get(slot)
+                    .and_then(|name| target?.attributes.as_ref()?.get(&**name))
+                    .and_then(crate::text::attribute_text),
+            };
+            attribute.text = match text {
+                Some(text) if !text.is_empty() => AttributeText::Present(text),
+                _ => AttributeText::Absent,
+            };
+        }
+        match &attribute.text {
+            AttributeText::Present(text) => Some(text),
+            AttributeText::Absent | AttributeText::Unread => None,
+        }
+    }
+
+    /// The bucket by an attribute, hashed once; `None` if the target lacks it.
+    fn bucket(&mut self, slot: usize) -> Option<u8> {
+        if let Some(known) = self
+            .attributes
+            .get(slot)
+            .and_then(|attribute| attribute.bucket)
+        {
+            return Some(known);
+        }
+        let program = self.program;
+        let name = program.attributes.get(slot)?;
+        let bucket = crate::murmur::bucket(name, self.text(slot)?);
+        if let Some(attribute) = self.attributes.get_mut(slot) {
+            attribute.bucket = Some(bucket);
+        }
+        Some(bucket)
+    }
+}
+
+/// What one prerequisite means for the check of all.
+enum Verdict {
+    /// It is met; the prerequisites of this flag are next.
+    Met(usize),
+    /// Some prerequisite is not met, which settles all.
+    NotMet,
+    /// Nothing more is to be looked at in this list.
+    Done,
+}
+
+fn off<const TRACE: bool>(
+    flag: &Flag,
+    config: &FeatureConfig,
+    steps: &mut Vec<Step>,
+) -> Result<usize, EvaluationError> {
+    if TRACE {
+        steps.push(Step::OffVariation {
+            variation: config.off_variation.clone(),
+        });
+    }
+    match flag.off {
+        Pick::Variation(at) => Ok(at),
+        Pick::Nothing | Pick::Undefined => Err(EvaluationError::NoVariation),
+    }
+}
