@@ -1,7 +1,7 @@
 //! The hash that puts targets into buckets: MurmurHash3, x86, 32 bits, seed 0.
 //!
 //! Source: <https://github.com/aappleby/smhasher/wiki/MurmurHash3>, a public-domain algorithm. Every SDK of this
-//! protocol must hash alike, so the vectors in `vectors/hash.json` must never change.
+//! protocol must hash alike, so the vectors in `vectors/hash/murmur3.json` must never change.
 
 const C1: u32 = 0xcc9e_2d51;
 const C2: u32 = 0x1b87_3593;
