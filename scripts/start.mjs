@@ -63,7 +63,9 @@ function options() {
 async function startServer(binary, wanted, step) {
   const port = await freePort(wanted);
   if (port !== wanted) step.say(`port ${wanted} is taken, using ${port}`);
-  const service = await startService("The server", binary, ["--flags", join(root, "flags.yaml"), "--listen", `127.0.0.1:${port}`], {
+  // Streams last for ever: without a bound Ctrl-C would wait for the shop's page to let go of its own.
+  const args = ["--flags", join(root, "flags.yaml"), "--listen", `127.0.0.1:${port}`, "--drain-seconds", "0"];
+  const service = await startService("The server", binary, args, {
     ready: /listening on http/,
     cwd: root,
     onLine: (line) => console.log(`server │ ${line}`),

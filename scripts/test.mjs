@@ -49,6 +49,7 @@ const suites = [
     title: "Rust documentation",
     command: () => ({ ...cargo("doc", "--workspace", "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
   },
+  { name: "scripts", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
   { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
   { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
   { name: "wasm", title: "Rust tests in Chromium", command: wasmTests },

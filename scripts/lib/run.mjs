@@ -17,7 +17,7 @@ export class Plain extends Error {}
  */
 export function ask(program, args, options = {}) {
   const result = spawnSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], ...options });
-  return result.status === 0 ? result.stdout.trim() : undefined;
+  return result.status === 0 ? String(result.stdout).trim() : undefined;
 }
 
 /**

@@ -1,0 +1,51 @@
+// Headless Chromium through Playwright, with the browser that is installed.
+
+import { chromium as playwright } from "playwright-core";
+import { chromium } from "../../scripts/setup.mjs";
+import { atEnd } from "./scope.mjs";
+
+/** No sandbox: CI runs as root. No traffic of the browser's own. */
+const ARGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-dev-shm-usage",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+/**
+ * @param {import("./scope.mjs").Scope} t ends the browser with the test
+ * @returns {Promise<import("playwright-core").Browser>}
+ */
+export async function startBrowser(t) {
+  const { browser: executablePath } = await chromium();
+  const browser = await playwright.launch({ executablePath, args: ARGS });
+  atEnd(t, () => browser.close());
+  return browser;
+}
+
+/**
+ * Opens a page in a context of its own (its own storage), and fails the test where the page reports an error.
+ *
+ * @param {import("./scope.mjs").Scope} t
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ * @returns {Promise<import("playwright-core").Page>}
+ */
+export async function openPage(t, browser, url) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
+  atEnd(t, async () => {
+    await context.close();
+    if (errors.length > 0) throw new Error(`the page reported:\n${errors.join("\n")}`);
+  });
+  await page.goto(url);
+  return page;
+}

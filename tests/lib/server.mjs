@@ -1,0 +1,173 @@
+// A flagwire-server for one test: its own flags file, a free port, and a log of the requests it got.
+
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { nativeTargetDir } from "../../scripts/lib/paths.mjs";
+import { startService } from "../../scripts/lib/services.mjs";
+import { atEnd, tempDir } from "./scope.mjs";
+
+/** What the server accepts when it was given no keys. */
+export const CLIENT_KEY = "flagwire-dev-client-key";
+export const SERVER_KEY = "flagwire-dev-server-key";
+
+/**
+ * @typedef {object} LoggedRequest
+ * @property {string} method
+ * @property {string} path without the query
+ * @property {number | undefined} status
+ */
+
+/** The binary that tests run: `npm test` builds it first; `FLAGWIRE_SERVER` names another, such as a release build. */
+export function serverBinary() {
+  const path = process.env.FLAGWIRE_SERVER ?? join(nativeTargetDir, "debug", process.platform === "win32" ? "flagwire-server.exe" : "flagwire-server");
+  if (!existsSync(path)) throw new Error(`There is no ${path}: run \`cargo build -p flagwire-server\` first.`);
+  return path;
+}
+
+/**
+ * Starts a server.
+ *
+ * @param {import("./scope.mjs").Scope} t ends the server with the test
+ * @param {{ flags?: string, args?: string[], env?: NodeJS.ProcessEnv }} [options] `flags` is the text of the flags file; without
+ *   it the server writes its sample. `args` are further command-line options.
+ * @returns {Promise<TestServer>}
+ */
+export async function startServer(t, { flags, args = [], env } = {}) {
+  const flagsFile = join(tempDir(t), "flags.yaml");
+  if (flags !== undefined) writeFileSync(flagsFile, flags);
+  const server = new TestServer(flagsFile, args, { ...process.env, ...env });
+  atEnd(t, () => server.stop());
+  await server.start();
+  return server;
+}
+
+export class TestServer {
+  /** Base URL, without a slash at its end. */
+  url = "";
+  /** Every request since the last `forgetRequests`, in the order in which they were answered. */
+  requests = /** @type {LoggedRequest[]} */ ([]);
+  /** Every line that the server printed. */
+  lines = /** @type {string[]} */ ([]);
+  flagsFile;
+
+  #args;
+  #env;
+  #listen = "127.0.0.1:0";
+  /** @type {import("../../scripts/lib/services.mjs").Service | undefined} */
+  #service;
+  #listeners = new Set(/** @type {(() => void)[]} */ ([]));
+
+  /**
+   * @param {string} flagsFile
+   * @param {string[]} args
+   * @param {NodeJS.ProcessEnv} env
+   */
+  constructor(flagsFile, args, env) {
+    this.flagsFile = flagsFile;
+    this.#args = args;
+    this.#env = env;
+  }
+
+  /** Starts it; after a `stop` on the same port as before, as a restarted server would be. */
+  async start() {
+    this.#service = await startService(
+      "flagwire-server",
+      serverBinary(),
+      ["--flags", this.flagsFile, "--listen", this.#listen, "--log-format", "json", "--log-level", "debug", "--drain-seconds", "0", ...this.#args],
+      { ready: /listening on http/, env: this.#env, onLine: (line) => this.#read(line) },
+    );
+    this.url = /http:\/\/[\w.:[\]-]+/.exec(this.#service.readyLine)?.[0] ?? "";
+    this.#listen = new URL(this.url).host;
+  }
+
+  get pid() {
+    return this.#service?.pid ?? 0;
+  }
+
+  /** Ends it as a supervisor would (SIGTERM). */
+  async stop() {
+    await this.#service?.stop();
+  }
+
+  /** Ends it as a crash would. */
+  async kill() {
+    process.kill(this.pid, "SIGKILL");
+    await this.#service?.exited;
+  }
+
+  /**
+   * Saves the flags file, as editors do: written beside and renamed over.
+   *
+   * @param {(text: string) => string} change gets the present text
+   */
+  editFlags(change) {
+    const before = readFileSync(this.flagsFile, "utf8");
+    const text = change(before);
+    if (text === before) throw new Error("the edit changed nothing in the flags file");
+    writeFileSync(`${this.flagsFile}.new`, text);
+    renameSync(`${this.flagsFile}.new`, this.flagsFile);
+  }
+
+  forgetRequests() {
+    this.requests.length = 0;
+  }
+
+  /**
+   * Waits until a logged request fulfils the condition; one that is logged already counts.
+   *
+   * @param {(request: LoggedRequest) => boolean} condition
+   * @returns {Promise<LoggedRequest>}
+   */
+  request(condition) {
+    return this.#until(() => this.requests.find(condition));
+  }
+
+  /**
+   * Waits until the server has printed a line that matches.
+   *
+   * @param {RegExp} pattern
+   * @returns {Promise<string>}
+   */
+  line(pattern) {
+    return this.#until(() => this.lines.find((line) => pattern.test(line)));
+  }
+
+  /**
+   * @template T
+   * @param {() => T | undefined} look
+   * @returns {Promise<T>}
+   */
+  #until(look) {
+    return new Promise((resolve) => {
+      const check = () => {
+        const found = look();
+        if (found === undefined) return;
+        this.#listeners.delete(check);
+        resolve(found);
+      };
+      this.#listeners.add(check);
+      check();
+    });
+  }
+
+  /** @param {string} line */
+  #read(line) {
+    this.lines.push(line);
+    const entry = parse(line);
+    const fields = { ...entry?.span, ...entry?.fields, ...entry };
+    if (typeof fields.method === "string" && typeof fields.path === "string") {
+      const { method, path, status } = fields;
+      this.requests.push({ method, path: path.split("?")[0], status: status === undefined ? undefined : Number(status) });
+    }
+    for (const check of this.#listeners) check();
+  }
+}
+
+/** @param {string} line */
+function parse(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
