@@ -1,0 +1,186 @@
+//! Tokens: what a client gets for its key, and the short-lived tickets that open a stream by URL alone.
+//!
+//! Both are JWTs signed with HS256, so any replica that knows the secret can check them, and both carry the target, so
+//! any replica can evaluate. A token does not expire, as on Harness, whose clients never ask for another one; it ends
+//! with its key. A ticket expires: it travels in a URL, which ends up in logs of proxies.
+
+use flagwire_core::protocol::{Claims, Target};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use super::hs256;
+
+/// A target whose JSON is longer than this stays behind in the [`TargetStore`](crate::target::TargetStore): the token
+/// comes back in a header with every request, and many servers in between take no more than 8 KiB of headers.
+pub(crate) const MAX_TARGET_BYTES: usize = 3 * 1024;
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Token {
+    #[serde(flatten)]
+    pub(crate) claims: Claims,
+    /// Beginning of the SHA-256 of the key it was given for: the token ends when the key is removed.
+    pub(crate) key: String,
+    /// Absent for server keys and for targets too long to carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<Target>,
+    /// Stands for a target too long to carry.
+    #[serde(default, rename = "targetRef", skip_serializing_if = "Option::is_none")]
+    pub(crate) target_ref: Option<TargetRef>,
+    /// `stream` on a ticket, absent on a token; so neither passes for the other.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub(crate) purpose: Option<String>,
+    /// Seconds since the Unix epoch.
+    pub(crate) iat: u64,
+    /// Seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exp: Option<u64>,
+}
+
+/// Where a long target is kept, and who it is, should it be gone from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TargetRef {
+    pub(crate) identifier: String,
+    pub(crate) hash: String,
+}
+
+const TICKET: &str = "stream";
+
+/// Signs and checks.
+pub(crate) struct Signer {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+impl Signer {
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        hs256::install();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = true;
+        validation.validate_aud = false;
+        // Tokens are made and checked by the same clock, or by replicas whose clocks should agree to seconds.
+        validation.leeway = 5;
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+        }
+    }
+
+    /// The token as text.
+    pub(crate) fn token(&self, token: &Token) -> Result<String, jsonwebtoken::errors::Error> {
+        jsonwebtoken::encode(&Header::default(), token, &self.encoding)
+    }
+
+    /// A ticket with the rights and the target of `token`, valid for `seconds`.
+    pub(crate) fn ticket(
+        &self,
+        token: &Token,
+        now: u64,
+        seconds: u64,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let ticket = Token {
+            purpose: Some(TICKET.to_owned()),
+            iat: now,
+            exp: Some(now.saturating_add(seconds)),
+            ..token.clone()
+        };
+        self.token(&ticket)
+    }
+
+    /// Reads a token; `None` if it is not ours, altered, or a ticket.
+    pub(crate) fn check_token(&self, text: &str) -> Option<Token> {
+        self.check(text).filter(|token| token.purpose.is_none())
+    }
+
+    /// Reads a ticket; `None` if it is not ours, altered, expired, or a token.
+    pub(crate) fn check_ticket(&self, text: &str) -> Option<Token> {
+        self.check(text)
+            .filter(|token| token.purpose.as_deref() == Some(TICKET) && token.exp.is_some())
+    }
+
+    fn check(&self, text: &str) -> Option<Token> {
+        jsonwebtoken::decode::<Token>(text, &self.decoding, &self.validation)
+            .ok()
+            .map(|data| data.claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> Token {
+        Token {
+            claims: Claims {
+                environment: "development".to_owned(),
+                ..Claims::default()
+            },
+            key: "k".to_owned(),
+            target: Some(Target {
+                identifier: "user-42".to_owned(),
+                ..Target::default()
+            }),
+            target_ref: None,
+            purpose: None,
+            iat: 1,
+            exp: None,
+        }
+    }
+
+    fn now() -> u64 {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    }
+
+    #[test]
+    fn a_token_survives_the_round_trip() {
+        let signer = Signer::new(b"secret");
+        assert_eq!(
+            signer.check_token(&signer.token(&token()).unwrap()),
+            Some(token())
+        );
+    }
+
+    #[test]
+    fn another_secret_or_one_changed_character_is_refused() {
+        let text = Signer::new(b"secret").token(&token()).unwrap();
+        assert_eq!(Signer::new(b"other").check_token(&text), None);
+        let (head, signature) = text.rsplit_once('.').unwrap();
+        let first = if signature.starts_with('A') { "B" } else { "A" };
+        let altered = format!("{head}.{first}{}", &signature[1..]);
+        assert_eq!(Signer::new(b"secret").check_token(&altered), None);
+    }
+
+    #[test]
+    fn tickets_and_tokens_do_not_pass_for_each_other() {
+        let signer = Signer::new(b"secret");
+        let ticket = signer.ticket(&token(), now(), 60).unwrap();
+        assert_eq!(signer.check_token(&ticket), None);
+        assert_eq!(signer.check_ticket(&ticket).unwrap().target, token().target);
+        assert_eq!(signer.check_ticket(&signer.token(&token()).unwrap()), None);
+    }
+
+    #[test]
+    fn an_expired_ticket_is_refused() {
+        let signer = Signer::new(b"secret");
+        let ticket = signer.ticket(&token(), now() - 120, 60).unwrap();
+        assert_eq!(signer.check_ticket(&ticket), None);
+    }
+
+    #[test]
+    fn an_unsigned_token_is_refused() {
+        use base64::Engine as _;
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let text = format!(
+            "{}.{}.",
+            encode(r#"{"alg":"none"}"#),
+            encode(&serde_json::to_string(&token()).unwrap())
+        );
+        assert_eq!(Signer::new(b"secret").check_token(&text), None);
+    }
+}

@@ -1,0 +1,271 @@
+//! What changed between two configurations, and whom it may concern.
+//!
+//! Every change, whatever its source, is found here, by comparison. That makes a saved file, a poll of an upstream and an
+//! event of an upstream the same thing, and a repeated or empty save nothing at all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flagwire_core::protocol::{Change, Domain};
+use flagwire_evaluation::model::{Clause, FeatureConfig, Segment};
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What happened.
+    pub change: Change,
+    /// To a flag or a group.
+    pub domain: Domain,
+    /// Its identifier.
+    pub identifier: String,
+    /// Its version after the change; for something deleted, one past its last.
+    pub version: i64,
+    /// Flags of the new configuration whose evaluation may differ, sorted; for a flag, itself among them unless it is gone.
+    pub affected: Vec<String>,
+}
+
+/// Gives each entry of `new` its version and says what differs from `old`.
+///
+/// An entry keeps the version it had while nothing else about it differs. A changed one keeps its own version if that
+/// is greater than the one before, else it gets the greater of `now` and one past the one before. `now` is in seconds
+/// since the Unix epoch, so that versions go on growing across restarts without being stored.
+///
+/// Groups come before flags and deletions last, so that a reader who applies them in order never meets a rule that
+/// names a group it has not heard of.
+pub fn compare(
+    old_flags: &[FeatureConfig],
+    old_segments: &[Segment],
+    flags: &mut [FeatureConfig],
+    segments: &mut [Segment],
+    now: i64,
+) -> Vec<Difference> {
+    let mut found: Vec<(Change, Domain, String, i64)> = Vec::new();
+    let mut gone: Vec<(Change, Domain, String, i64)> = Vec::new();
+    diff(
+        old_segments,
+        segments,
+        now,
+        Domain::TargetSegment,
+        &mut found,
+        &mut gone,
+    );
+    diff(old_flags, flags, now, Domain::Flag, &mut found, &mut gone);
+    if found.is_empty() && gone.is_empty() {
+        return Vec::new();
+    }
+    let before = Dependents::of(old_flags, old_segments);
+    let after = Dependents::of(flags, segments);
+    found
+        .into_iter()
+        .chain(gone)
+        .map(|(change, domain, identifier, version)| {
+            // What depended on it before may have changed as much as what depends on it now.
+            let mut affected = after.of_entry(domain, &identifier);
+            affected.extend(before.of_entry(domain, &identifier));
+            if domain == Domain::Flag {
+                affected.insert(&identifier);
+            }
+            let affected = affected
+                .into_iter()
+                .filter(|flag| flags.iter().any(|f| f.feature == **flag))
+                .map(str::to_owned)
+                .collect();
+            Difference {
+                change,
+                domain,
+                identifier,
+                version,
+                affected,
+            }
+        })
+        .collect()
+}
+
+/// A flag or a group.
+trait Entry: Clone + PartialEq {
+    fn identifier(&self) -> &str;
+    fn version(&mut self) -> &mut Option<i64>;
+}
+
+impl Entry for FeatureConfig {
+    fn identifier(&self) -> &str {
+        &self.feature
+    }
+    fn version(&mut self) -> &mut Option<i64> {
+        &mut self.version
+    }
+}
+
+impl Entry for Segment {
+    fn identifier(&self) -> &str {
+        &self.identifier
+    }
+    fn version(&mut self) -> &mut Option<i64> {
+        &mut self.version
+    }
+}
+
+fn diff<T: Entry>(
+    old: &[T],
+    new: &mut [T],
+    now: i64,
+    domain: Domain,
+    found: &mut Vec<(Change, Domain, String, i64)>,
+    gone: &mut Vec<(Change, Domain, String, i64)>,
+) {
+    let mut before: HashMap<String, T> = old
+        .iter()
+        .map(|entry| (entry.identifier().to_owned(), entry.clone()))
+        .collect();
+    for entry in new {
+        let given = *entry.version();
+        match before.remove(entry.identifier()) {
+            None => {
+                let version = given.unwrap_or(now);
+                *entry.version() = Some(version);
+                found.push((
+                    Change::Create,
+                    domain,
+                    entry.identifier().to_owned(),
+                    version,
+                ));
+            }
+            Some(mut previous) => {
+                let last = previous.version().unwrap_or_default();
+                *entry.version() = Some(last);
+                let same = *entry == previous;
+                let raised = given.filter(|given| *given > last);
+                if same {
+                    // A source that counts may raise the version alone; nobody needs to hear of it.
+                    *entry.version() = Some(raised.unwrap_or(last));
+                } else {
+                    let version = raised.unwrap_or_else(|| now.max(last.saturating_add(1)));
+                    *entry.version() = Some(version);
+                    found.push((
+                        Change::Patch,
+                        domain,
+                        entry.identifier().to_owned(),
+                        version,
+                    ));
+                }
+            }
+        }
+    }
+    let mut rest: Vec<T> = before.into_values().collect();
+    rest.sort_by(|a, b| a.identifier().cmp(b.identifier()));
+    for mut entry in rest {
+        let version = now.max(entry.version().unwrap_or_default().saturating_add(1));
+        gone.push((
+            Change::Delete,
+            domain,
+            entry.identifier().to_owned(),
+            version,
+        ));
+    }
+}
+
+/// Who looks at what: from each group and flag to the flags whose evaluation it may change.
+struct Dependents<'a> {
+    /// Flags that name a group, directly.
+    flags_of_group: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Groups that name a group in a rule.
+    groups_of_group: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Flags that require a flag.
+    flags_of_flag: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+impl<'a> Dependents<'a> {
+    fn of(flags: &'a [FeatureConfig], segments: &'a [Segment]) -> Self {
+        let mut dependents = Self {
+            flags_of_group: BTreeMap::new(),
+            groups_of_group: BTreeMap::new(),
+            flags_of_flag: BTreeMap::new(),
+        };
+        for flag in flags {
+            for group in groups_named_by_flag(flag) {
+                dependents
+                    .flags_of_group
+                    .entry(group)
+                    .or_default()
+                    .insert(&flag.feature);
+            }
+            for required in &flag.prerequisites {
+                dependents
+                    .flags_of_flag
+                    .entry(&required.feature)
+                    .or_default()
+                    .insert(&flag.feature);
+            }
+        }
+        for segment in segments {
+            for group in groups_named_by_group(segment) {
+                dependents
+                    .groups_of_group
+                    .entry(group)
+                    .or_default()
+                    .insert(&segment.identifier);
+            }
+        }
+        dependents
+    }
+
+    fn of_entry(&self, domain: Domain, identifier: &str) -> BTreeSet<&'a str> {
+        let mut flags: BTreeSet<&'a str> = match domain {
+            Domain::Flag => self
+                .flags_of_flag
+                .get(identifier)
+                .cloned()
+                .unwrap_or_default(),
+            Domain::TargetSegment => {
+                let mut groups: BTreeSet<&str> = BTreeSet::from([identifier]);
+                close(&mut groups, &self.groups_of_group);
+                groups
+                    .iter()
+                    .filter_map(|group| self.flags_of_group.get(group))
+                    .flatten()
+                    .copied()
+                    .collect()
+            }
+        };
+        close(&mut flags, &self.flags_of_flag);
+        flags
+    }
+}
+
+/// Adds all that is reachable; cycles end, since a set only grows.
+fn close<'a>(set: &mut BTreeSet<&'a str>, edges: &BTreeMap<&'a str, BTreeSet<&'a str>>) {
+    let mut open: Vec<&str> = set.iter().copied().collect();
+    while let Some(name) = open.pop() {
+        for next in edges.get(name).into_iter().flatten() {
+            if set.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+}
+
+/// Groups that a flag's map or rules name.
+pub(crate) fn groups_named_by_flag(flag: &FeatureConfig) -> impl Iterator<Item = &str> {
+    let in_map = flag
+        .variation_to_target_map
+        .iter()
+        .flat_map(|entry| &entry.target_segments)
+        .map(String::as_str);
+    in_map.chain(flag.rules.iter().flat_map(|rule| groups_in(&rule.clauses)))
+}
+
+/// Groups that a group's rules name.
+pub(crate) fn groups_named_by_group(group: &Segment) -> impl Iterator<Item = &str> {
+    let serving = group
+        .serving_rules
+        .iter()
+        .flat_map(|rule| groups_in(&rule.clauses));
+    groups_in(&group.rules).chain(serving)
+}
+
+fn groups_in(clauses: &[Clause]) -> impl Iterator<Item = &str> {
+    clauses
+        .iter()
+        .filter(|clause| clause.op == "segmentMatch")
+        .flat_map(|clause| &clause.values)
+        .map(String::as_str)
+}

@@ -1,0 +1,302 @@
+//! One environment: its configuration, and everybody who wants to hear of changes.
+//!
+//! A source hands over whole configurations ([`Environment::apply`]). What differs from the one before is found by
+//! comparison, put in force, and only then published, so that whoever asks after an event sees the new values.
+//!
+//! Invariants: changes are published in the order they were put in force; versions of one entry only grow; an event's
+//! number is unique in this process and carries a name of the process, so that the ids of another are not mistaken for it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use flagwire_evaluation::Snapshot;
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use sha2::{Digest, Sha256};
+use tokio::sync::broadcast;
+
+use crate::changes::{self, Difference};
+use crate::source::{Configuration, Editor, SourceStatus};
+use crate::stream::event::Event;
+use crate::usage::Usage;
+
+/// Events a reader may lag behind before it is cut off; it comes back and fetches everything.
+const MAX_LAG: usize = 256;
+
+/// Events kept for readers that come back with a `Last-Event-ID`.
+const MAX_REPLAY: usize = 1024;
+
+/// A configuration in force.
+#[derive(Debug)]
+pub struct Current {
+    /// Ready for evaluation; its flags and groups carry their versions.
+    pub snapshot: Snapshot,
+    /// Says the same for the same flags and groups, on any replica and after any restart. 32 hex digits.
+    pub content: String,
+    /// Counts configurations in this process, from 1.
+    pub generation: u64,
+    /// When it was put in force.
+    pub since: SystemTime,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Environment {
+    name: String,
+    current: ArcSwapOption<Current>,
+    /// Held while a configuration is put in force and published.
+    applying: Mutex<()>,
+    events: broadcast::Sender<Arc<Event>>,
+    replay: Mutex<VecDeque<(u64, Difference)>>,
+    last_event: AtomicU64,
+    process: String,
+    status: Mutex<SourceStatus>,
+    editor: OnceLock<Arc<dyn Editor>>,
+    streams: AtomicUsize,
+    /// How often each variation was served, as clients report it.
+    pub usage: Usage,
+}
+
+impl Environment {
+    /// An environment that waits for its first configuration.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            current: ArcSwapOption::empty(),
+            applying: Mutex::new(()),
+            events: broadcast::Sender::new(MAX_LAG),
+            replay: Mutex::default(),
+            last_event: AtomicU64::new(0),
+            process: process_name(),
+            status: Mutex::default(),
+            editor: OnceLock::new(),
+            streams: AtomicUsize::new(0),
+            usage: Usage::default(),
+        }
+    }
+
+    /// As in the tokens and paths.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The configuration in force; `None` before the first.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Current>> {
+        self.current.load_full()
+    }
+
+    /// Puts a configuration in force and publishes what changed. Returns the changes; none, and nothing happens, for a
+    /// configuration that says the same as the one in force. The first configuration publishes nothing: nobody has
+    /// seen another.
+    pub fn apply(&self, configuration: Configuration) -> Vec<Difference> {
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let Configuration {
+            mut flags,
+            mut segments,
+        } = configuration;
+        for flag in &mut flags {
+            if flag.environment.is_empty() {
+                self.name.clone_into(&mut flag.environment);
+            }
+            if flag.project.is_empty() {
+                crate::PROJECT.clone_into(&mut flag.project);
+            }
+        }
+        for segment in &mut segments {
+            segment.environment.get_or_insert_with(|| self.name.clone());
+        }
+        let before = self.current();
+        let (old_flags, old_segments) = match &before {
+            Some(current) => (current.snapshot.flags(), current.snapshot.segments()),
+            None => (&[][..], &[][..]),
+        };
+        let now = SystemTime::now();
+        let differences = changes::compare(
+            old_flags,
+            old_segments,
+            &mut flags,
+            &mut segments,
+            unix_seconds(now),
+        );
+        if before.is_some() && differences.is_empty() {
+            return differences;
+        }
+        let content = content_hash(&flags, &segments);
+        let snapshot = Snapshot::compile(flags, segments);
+        for problem in snapshot.problems() {
+            tracing::warn!(
+                environment = self.name,
+                entry = problem.identifier,
+                "{}",
+                problem.sentence
+            );
+        }
+        let current = Arc::new(Current {
+            snapshot,
+            content,
+            generation: before.as_ref().map_or(1, |current| current.generation + 1),
+            since: now,
+        });
+        self.current.store(Some(Arc::clone(&current)));
+        if before.is_some() {
+            self.publish(&differences, &current);
+        }
+        differences
+    }
+
+    fn publish(&self, differences: &[Difference], current: &Arc<Current>) {
+        for difference in differences {
+            let number = {
+                let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+                let number = self.last_event.fetch_add(1, Ordering::AcqRel) + 1;
+                if replay.len() == MAX_REPLAY {
+                    replay.pop_front();
+                }
+                replay.push_back((number, difference.clone()));
+                number
+            };
+            let event = Event::new(
+                self.event_id(number),
+                difference.clone(),
+                Arc::clone(current),
+            );
+            // An error means that nobody listens.
+            drop(self.events.send(Arc::new(event)));
+        }
+    }
+
+    /// From now on, every event.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
+    /// What happened since the event of this id: for each entry its last event, evaluated as of now. `None` if that
+    /// cannot be said, because the id is not of this process or too old.
+    pub(crate) fn since(&self, last_event_id: &str) -> Option<Vec<Event>> {
+        let (process, number) = last_event_id.rsplit_once('-')?;
+        let number: u64 = number.parse().ok()?;
+        if process != self.process || number > self.last_event.load(Ordering::Acquire) {
+            return None;
+        }
+        let current = self.current()?;
+        let replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = replay.front().map_or(u64::MAX, |(first, _)| *first);
+        if number.saturating_add(1) < oldest && number != self.last_event.load(Ordering::Acquire) {
+            return None;
+        }
+        let missed: Vec<&(u64, Difference)> = replay.iter().filter(|(n, _)| *n > number).collect();
+        let superseded = |index: usize, difference: &Difference| {
+            missed.iter().skip(index + 1).any(|(_, later)| {
+                later.domain == difference.domain && later.identifier == difference.identifier
+            })
+        };
+        let events = missed
+            .iter()
+            .enumerate()
+            .filter(|(index, (_, difference))| !superseded(*index, difference))
+            .map(|(_, (n, difference))| {
+                Event::new(self.event_id(*n), difference.clone(), Arc::clone(&current))
+            })
+            .collect();
+        Some(events)
+    }
+
+    fn event_id(&self, number: u64) -> String {
+        format!("{}-{number}", self.process)
+    }
+
+    /// What the source says of itself.
+    #[must_use]
+    pub fn status(&self) -> SourceStatus {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// For sources: says how it stands.
+    pub fn set_status(&self, status: SourceStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Who can change flags for good; `None` where the source is read-only.
+    #[must_use]
+    pub fn editor(&self) -> Option<&Arc<dyn Editor>> {
+        self.editor.get()
+    }
+
+    /// For sources: names who can change flags. The first one stays.
+    pub fn set_editor(&self, editor: Arc<dyn Editor>) {
+        drop(self.editor.set(editor));
+    }
+
+    /// Open streams.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// Counts one open stream for as long as it is kept.
+    pub(crate) fn count_stream(self: &Arc<Self>) -> StreamGuard {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        StreamGuard(Arc::clone(self))
+    }
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub(crate) struct StreamGuard(Arc<Environment>);
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A name that no other process has, as far as ids of events are concerned.
+fn process_name() -> String {
+    let mut bytes = [0_u8; 6];
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        for (byte, part) in bytes.iter_mut().zip(now.as_nanos().to_le_bytes()) {
+            *byte = part;
+        }
+    }
+    crate::auth::hex(&bytes)
+}
+
+/// Over everything that evaluation looks at; versions left out, as they differ between replicas.
+fn content_hash(flags: &[FeatureConfig], segments: &[Segment]) -> String {
+    let mut lines: Vec<String> = Vec::with_capacity(flags.len() + segments.len());
+    for flag in flags {
+        let plain = FeatureConfig {
+            version: None,
+            ..flag.clone()
+        };
+        lines.push(serde_json::to_string(&plain).unwrap_or_default());
+    }
+    for segment in segments {
+        let plain = Segment {
+            version: None,
+            ..segment.clone()
+        };
+        lines.push(serde_json::to_string(&plain).unwrap_or_default());
+    }
+    lines.sort_unstable();
+    let hash = Sha256::digest(lines.join("\n").as_bytes());
+    crate::auth::hex(hash.get(..16).unwrap_or_default())
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn unix_seconds(at: SystemTime) -> i64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}

@@ -1,0 +1,373 @@
+//! The flags file: what people write, read strictly.
+//!
+//! The file is YAML (so JSON too) with two parts, `flags` and `groups`. Each entry is in the short form (`short.rs`) or
+//! in the full form, which is the wire form of the protocol (`full.rs`). Everything the reader does not know is an
+//! error with its place and what to do about it: a flags file with a mistake must never half work.
+
+pub(crate) mod edit;
+mod full;
+mod node;
+mod short;
+pub(crate) mod write;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use flagwire_evaluation::model::FeatureConfig;
+
+use self::node::{Key, Node, Position, Value};
+use crate::source::Configuration;
+
+/// Written where there is no flags file yet.
+pub const SAMPLE: &str = include_str!("sample.yaml");
+
+/// Text longer than this is not read as a flags file: ten thousand flags take about 4 MB.
+pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A line and a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: u64,
+    /// From 1, in characters.
+    pub column: u64,
+}
+
+/// A mistake in a flags file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    at: Position,
+    reason: String,
+}
+
+impl Problem {
+    pub(crate) fn new(at: Position, reason: impl Into<String>) -> Self {
+        Self {
+            at,
+            reason: reason.into(),
+        }
+    }
+
+    /// A problem of the file as a whole.
+    pub(crate) fn whole(reason: String) -> Self {
+        Self::new(Position::default(), reason)
+    }
+
+    /// Where it is; `None` where it concerns the file as a whole.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        (self.at.line > 0).then_some(Place {
+            line: self.at.line,
+            column: self.at.column,
+        })
+    }
+
+    /// What is wrong and what to do about it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// `12:5: reason`, to be put behind the file's name and a colon.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Some(place) => write!(f, "{}:{}: {}", place.line, place.column, self.reason),
+            None => write!(f, " {}", self.reason),
+        }
+    }
+}
+
+/// Reads a flags file. Flags and groups come in the order of the file.
+///
+/// # Errors
+/// All mistakes found, at least one, in the order of the file. Broken syntax hides what follows it.
+pub fn parse(text: &str) -> Result<Configuration, Vec<Problem>> {
+    let document = node::parse(text).map_err(|problem| vec![problem])?;
+    read(&document)
+}
+
+fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
+    let entries = match &document.value {
+        Value::Null => return Ok(Configuration::default()),
+        Value::Map(entries) => entries,
+        _ => {
+            return Err(vec![Problem::new(
+                document.at,
+                format!(
+                    "the file holds {}; start it with `flags:` and put the flags below",
+                    document.describe()
+                ),
+            )]);
+        }
+    };
+    let mut problems = Vec::new();
+    let mut flags = Entries::default();
+    let mut groups = Entries::default();
+    for (key, node) in entries {
+        match key.text.as_str() {
+            "flags" => flags.read(node, "flag", "feature", &mut problems, |name, node| {
+                if full::is_flag(node) {
+                    full::flag(name, node)
+                } else {
+                    short::flag(name, node)
+                }
+            }),
+            "groups" => groups.read(node, "group", "identifier", &mut problems, |name, node| {
+                if full::is_group(node) {
+                    full::group(name, node)
+                } else {
+                    short::group(name, node)
+                }
+            }),
+            other => problems.push(Problem::new(
+                key.at,
+                format!(
+                    "unknown key `{other}`{}; the file has two parts, `flags` and `groups`",
+                    suggest(other, &["flags", "groups"])
+                ),
+            )),
+        }
+    }
+    let configuration = Configuration {
+        flags: flags.items,
+        segments: groups.items,
+    };
+    references(&configuration, &flags.places, &groups.places, &mut problems);
+    if problems.is_empty() {
+        Ok(configuration)
+    } else {
+        problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
+        Err(problems)
+    }
+}
+
+/// One part of the file.
+struct Entries<T> {
+    items: Vec<T>,
+    /// Where each entry's name stands, by name.
+    places: HashMap<String, Position>,
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+}
+
+impl<T> Entries<T> {
+    /// A part is a map from name to entry, or a list of entries in the full form, which carry their name.
+    fn read(
+        &mut self,
+        node: &Node,
+        what: &str,
+        name_key: &str,
+        problems: &mut Vec<Problem>,
+        entry: impl Fn(&str, &Node) -> Result<T, Problem>,
+    ) {
+        match &node.value {
+            Value::Null => {}
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    self.add(key, node, what, problems, &entry);
+                }
+            }
+            Value::List(nodes) => {
+                for node in nodes {
+                    match node.get(name_key) {
+                        Some(name) => {
+                            let key = Key {
+                                text: name.scalar_text().unwrap_or_default(),
+                                at: name.at,
+                            };
+                            self.add(&key, node, what, problems, &entry);
+                        }
+                        None => problems.push(Problem::new(
+                            node.at,
+                            format!("a {what} in a list needs its name under `{name_key}`; or write a map from name to {what}"),
+                        )),
+                    }
+                }
+            }
+            _ => problems.push(Problem::new(
+                node.at,
+                format!(
+                    "`{what}s` holds {}; write one {what} a line below it, as `name: …`",
+                    node.describe()
+                ),
+            )),
+        }
+    }
+
+    fn add(
+        &mut self,
+        key: &Key,
+        node: &Node,
+        what: &str,
+        problems: &mut Vec<Problem>,
+        entry: &impl Fn(&str, &Node) -> Result<T, Problem>,
+    ) {
+        if let Err(reason) = check_identifier(&key.text, what) {
+            problems.push(Problem::new(key.at, reason));
+            return;
+        }
+        if let Some(first) = self.places.get(&key.text) {
+            problems.push(Problem::new(
+                key.at,
+                format!(
+                    "{what} `{}` is already defined in line {}; remove one of the two",
+                    key.text, first.line
+                ),
+            ));
+            return;
+        }
+        self.places.insert(key.text.clone(), key.at);
+        match entry(&key.text, node) {
+            Ok(item) => self.items.push(item),
+            Err(problem) => problems.push(problem),
+        }
+    }
+}
+
+/// Names travel in URLs and are typed by people.
+fn check_identifier(name: &str, what: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err(format!("a {what} needs a name"));
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$' | '@');
+    match name.chars().find(|c| !legal(*c)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "the name `{name}` of a {what} has `{}` in it; use letters, digits, `-`, `_`, `.`, `$` and `@`",
+            c.escape_debug()
+        )),
+    }
+}
+
+/// What a flag or group names must exist.
+fn references(
+    configuration: &Configuration,
+    flag_places: &HashMap<String, Position>,
+    group_places: &HashMap<String, Position>,
+    problems: &mut Vec<Problem>,
+) {
+    let names: Vec<&str> = group_places.keys().map(String::as_str).collect();
+    let mut check_group = |group: &str, at: Position, owner: &str| {
+        if !group_places.contains_key(group) {
+            problems.push(Problem::new(
+                at,
+                format!("{owner} names the group `{group}`, which is not defined{}; add it under `groups`", suggest(group, &names)),
+            ));
+        }
+    };
+    for flag in &configuration.flags {
+        let at = flag_places.get(&flag.feature).copied().unwrap_or_default();
+        let owner = format!("flag `{}`", flag.feature);
+        for group in crate::changes::groups_named_by_flag(flag) {
+            check_group(group, at, &owner);
+        }
+    }
+    for group in &configuration.segments {
+        let at = group_places
+            .get(&group.identifier)
+            .copied()
+            .unwrap_or_default();
+        for other in crate::changes::groups_named_by_group(group) {
+            check_group(other, at, &format!("group `{}`", group.identifier));
+        }
+    }
+    let by_name: HashMap<&str, &FeatureConfig> = configuration
+        .flags
+        .iter()
+        .map(|flag| (flag.feature.as_str(), flag))
+        .collect();
+    for flag in &configuration.flags {
+        let at = flag_places.get(&flag.feature).copied().unwrap_or_default();
+        for required in &flag.prerequisites {
+            match by_name.get(required.feature.as_str()) {
+                None if !flag_places.contains_key(&required.feature) => {
+                    problems.push(Problem::new(
+                        at,
+                        format!(
+                            "flag `{}` requires the flag `{}`, which is not defined",
+                            flag.feature, required.feature
+                        ),
+                    ))
+                }
+                Some(other) => {
+                    for variation in &required.variations {
+                        if !other.variations.iter().any(|v| v.identifier == *variation) {
+                            problems.push(Problem::new(
+                                at,
+                                format!(
+                                    "flag `{}` requires variation `{variation}` of flag `{}`, which has no such variation",
+                                    flag.feature, required.feature
+                                ),
+                            ));
+                        }
+                    }
+                }
+                // Defined, but broken: that problem is reported already.
+                None => {}
+            }
+        }
+    }
+}
+
+/// Keys of a map, checked against what is known there.
+fn check_keys(entries: &[(Key, Node)], owner: &str, known: &[&str]) -> Result<(), Problem> {
+    match entries
+        .iter()
+        .find(|(key, _)| !known.contains(&key.text.as_str()))
+    {
+        None => Ok(()),
+        Some((key, _)) => Err(Problem::new(
+            key.at,
+            format!(
+                "unknown key `{}` in {owner}{}; it may have: {}",
+                key.text,
+                suggest(&key.text, known),
+                known.join(", ")
+            ),
+        )),
+    }
+}
+
+/// `, did you mean …?` where a known word is near.
+fn suggest(word: &str, known: &[&str]) -> String {
+    let near = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), *candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= 2 && *distance < candidate.len());
+    match near {
+        Some((_, candidate)) => format!(" (did you mean `{candidate}`?)"),
+        None => String::new(),
+    }
+}
+
+/// Levenshtein distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (j, cb) in b.iter().enumerate() {
+            let up = row.get(j + 1).copied().unwrap_or(usize::MAX);
+            let cell = (diagonal + usize::from(ca != *cb))
+                .min(left + 1)
+                .min(up.saturating_add(1));
+            diagonal = up;
+            left = cell;
+            next.push(cell);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,282 @@
+//! A YAML document as a tree that remembers where everything stands, so that each error can name its line and each edit
+//! can replace exactly the text concerned.
+//!
+//! Source of the rules: YAML 1.2, core schema: only `true` and `false` are booleans; `on`, `off`, `yes` and `no` are text.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+
+use super::Problem;
+
+/// A value and where it starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) at: Position,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Also whole numbers that do not fit an `i64`.
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    /// In the order of the file; keys are unique, which the parser checks.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a map, as text whatever it looks like: `4:` is the key `4`.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) at: Position,
+}
+
+/// A place in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// From 1.
+    pub(crate) line: u64,
+    /// From 1, in characters.
+    pub(crate) column: u64,
+    /// Bytes from the start of the file and bytes covered. For a list or map only the start is meaningful.
+    pub(crate) bytes: Option<(usize, usize)>,
+}
+
+impl From<Location> for Position {
+    fn from(location: Location) -> Self {
+        let span = location.span();
+        let bytes = match (span.byte_offset(), span.byte_len()) {
+            (Some(offset), Some(len)) => {
+                usize::try_from(offset).ok().zip(usize::try_from(len).ok())
+            }
+            _ => None,
+        };
+        Self {
+            line: location.line(),
+            column: location.column(),
+            bytes,
+        }
+    }
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// What the parser says about the text, with its place: bad syntax, a key twice, too deep or too many aliases.
+pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    serde_saphyr::from_str_with_options::<Option<Spanned<Value>>>(text, options)
+        .map(|document| match document {
+            Some(spanned) => Node::from(spanned),
+            None => Node {
+                value: Value::Null,
+                at: Position {
+                    line: 1,
+                    column: 1,
+                    bytes: None,
+                },
+            },
+        })
+        .map_err(|error| {
+            let at = error.location().map(Position::from).unwrap_or_default();
+            Problem::new(at, syntax_reason(&error))
+        })
+}
+
+/// The parser's sentence without the place, which [`Problem`] prints itself.
+fn syntax_reason(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    let first = text.lines().next().unwrap_or("not valid YAML");
+    let reason = match first.find(" at line ").or_else(|| first.find(", line ")) {
+        Some(end) => first.get(..end).unwrap_or(first),
+        None => first,
+    };
+    let reason = match reason
+        .strip_prefix("line ")
+        .and_then(|rest| rest.split_once(": "))
+    {
+        Some((_, rest)) => rest,
+        None => reason,
+    };
+    reason.to_owned()
+}
+
+impl Node {
+    /// What the value is, for error texts.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) | Value::Float(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+
+    /// A scalar as text: `true`, `50`, `0.5`, the text itself. `None` for null, lists and maps.
+    pub(crate) fn scalar_text(&self) -> Option<String> {
+        match &self.value {
+            Value::Bool(value) => Some(value.to_string()),
+            Value::Int(value) => Some(value.to_string()),
+            Value::Float(value) => Some(value.to_string()),
+            Value::Text(value) => Some(value.clone()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// The value of `key` in a map.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries
+                .iter()
+                .find(|(k, _)| k.text == key)
+                .map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// The same as plain JSON.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => {
+                serde_json::Number::from_f64(*value).map_or(serde_json::Value::Null, Into::into)
+            }
+            Value::Text(value) => value.clone().into(),
+            Value::List(nodes) => nodes.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => serde_json::Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.text.clone(), node.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl From<Spanned<Value>> for Node {
+    fn from(spanned: Spanned<Value>) -> Self {
+        Self {
+            value: spanned.value,
+            at: spanned.referenced.into(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Int(value))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers past 2^63 are kept as near as a float can"
+    )]
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Int))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers past 2^63 are kept as near as a float can"
+    )]
+    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
+        Ok(Value::Float(value as f64))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers past 2^63 are kept as near as a float can"
+    )]
+    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
+        Ok(Value::Float(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = seq.next_element::<Spanned<Value>>()? {
+            nodes.push(node.into());
+        }
+        Ok(Value::List(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let value = map.next_value::<Spanned<Value>>()?;
+            entries.push((
+                Key {
+                    text: key.value,
+                    at: key.referenced.into(),
+                },
+                value.into(),
+            ));
+        }
+        Ok(Value::Map(entries))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bytes<E: de::Error>(self, _: &[u8]) -> Result<Value, E> {
+        Err(E::custom(
+            "binary values are not supported; write text instead",
+        ))
+    }
+}

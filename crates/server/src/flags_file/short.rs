@@ -1,0 +1,750 @@
+//! The short form of flags and groups, for people.
+//!
+//! ```yaml
+//! flags:
+//!   dark-mode: true                       # a boolean flag; `true` for everybody
+//!   page-size: { value: 50, state: off }  # one value of any kind, and a state
+//!   theme:
+//!     variations: { classic: classic, ocean: ocean }
+//!     default: { classic: 70, ocean: 30 } # a variation, or shares in percent
+//!     by: email                           # the attribute that decides who gets which share; `identifier` if not given
+//!     off: classic
+//!     requires: { new-shop: true }        # another flag that must serve this variation (or one of a list)
+//!     targets: { ocean: [user-7] }
+//!     rules:
+//!       - when: { plan: gold, group: staff }
+//!         serve: ocean
+//! groups:
+//!   staff: { include: [user-7], exclude: [user-9], rules: [{ email: { ends-with: "@example.com" } }] }
+//! ```
+
+use flagwire_evaluation::model::{
+    Clause, Distribution, FeatureConfig, Prerequisite, Rule, Segment, SegmentRule, SegmentTarget,
+    Serve, State, TargetRef, Variation, VariationMap, WeightedVariation,
+};
+
+use super::node::{Key, Node, Value};
+use super::{Problem, check_keys, suggest};
+
+/// The one variation of a flag that has just a value.
+const ONLY_VARIATION: &str = "default";
+
+const FLAG_KEYS: &[&str] = &[
+    "description",
+    "kind",
+    "state",
+    "value",
+    "variations",
+    "default",
+    "by",
+    "off",
+    "requires",
+    "targets",
+    "rules",
+];
+const RULE_KEYS: &[&str] = &["name", "when", "serve", "by"];
+const GROUP_KEYS: &[&str] = &["name", "include", "exclude", "rules"];
+const KINDS: &[&str] = &["boolean", "int", "string", "json"];
+
+/// The operators of conditions and their names on the wire.
+pub(crate) const OPERATORS: &[(&str, &str)] = &[
+    ("is", "equal"),
+    ("is-exactly", "equal_sensitive"),
+    ("in", "in"),
+    ("starts-with", "starts_with"),
+    ("ends-with", "ends_with"),
+    ("contains", "contains"),
+    ("matches", "match"),
+    ("after", "gt"),
+];
+
+/// Reads a flag.
+pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
+    let owner = format!("flag `{name}`");
+    let entries = match &node.value {
+        Value::Map(entries) => entries.as_slice(),
+        Value::Null => {
+            return Err(Problem::new(
+                node.at,
+                format!("{owner} has no value; write `{name}: true`, say"),
+            ));
+        }
+        Value::List(_) => {
+            return Err(Problem::new(
+                node.at,
+                format!(
+                    "{owner} holds a list; put a JSON value under `value`, as in `{name}: {{ value: […] }}`"
+                ),
+            ));
+        }
+        _ => return from_value(name, node, None),
+    };
+    check_keys(entries, &owner, FLAG_KEYS)?;
+    let get = |key: &str| node.get(key);
+
+    let kind = match get("kind") {
+        None => None,
+        Some(given) => {
+            let text = given.scalar_text().unwrap_or_default().to_ascii_lowercase();
+            match text.as_str() {
+                "bool" => Some("boolean"),
+                "number" => Some("int"),
+                other => Some(
+                    KINDS
+                        .iter()
+                        .find(|kind| **kind == other)
+                        .copied()
+                        .ok_or_else(|| {
+                            Problem::new(
+                                given.at,
+                                format!(
+                                    "unknown kind `{other}` in {owner}{}; it is one of: {}",
+                                    suggest(other, KINDS),
+                                    KINDS.join(", ")
+                                ),
+                            )
+                        })?,
+                ),
+            }
+        }
+    };
+
+    let mut flag = if let Some(value) = get("value") {
+        if let Some((key, _)) = entries.iter().find(|(key, _)| {
+            matches!(
+                key.text.as_str(),
+                "variations" | "default" | "by" | "off" | "targets" | "rules"
+            )
+        }) {
+            return Err(Problem::new(
+                key.at,
+                format!(
+                    "{owner} has `value`, one value for everybody, and so no `{}`; write `variations` and `default` instead of `value`",
+                    key.text
+                ),
+            ));
+        }
+        from_value(name, value, kind)?
+    } else {
+        with_variations(name, node, kind, &owner)?
+    };
+
+    if let Some(state) = get("state") {
+        flag.state = match state.scalar_text().as_deref() {
+            Some("on" | "true") => State::On,
+            Some("off" | "false") => State::Off,
+            _ => {
+                return Err(Problem::new(
+                    state.at,
+                    format!("the state of {owner} is either `on` or `off`"),
+                ));
+            }
+        };
+    }
+    if let Some(requires) = get("requires") {
+        flag.prerequisites = prerequisites(requires, &owner)?;
+    }
+    Ok(flag)
+}
+
+/// A flag that serves one value. A boolean one has both variations all the same, so that it can be flipped.
+fn from_value(name: &str, node: &Node, kind: Option<&str>) -> Result<FeatureConfig, Problem> {
+    let owner = format!("flag `{name}`");
+    let kind = kind.unwrap_or_else(|| kind_of(node));
+    let text = value_text(node, kind, &owner)?;
+    let (variations, served) = if kind == "boolean" {
+        (boolean_variations(), text)
+    } else {
+        (
+            vec![variation(ONLY_VARIATION, text)],
+            ONLY_VARIATION.to_owned(),
+        )
+    };
+    Ok(FeatureConfig {
+        feature: name.to_owned(),
+        kind: kind.to_owned(),
+        state: State::On,
+        off_variation: if kind == "boolean" {
+            "false".to_owned()
+        } else {
+            served.clone()
+        },
+        default_serve: Serve {
+            variation: Some(served),
+            distribution: None,
+        },
+        variations,
+        ..FeatureConfig::default()
+    })
+}
+
+fn with_variations(
+    name: &str,
+    node: &Node,
+    kind: Option<&str>,
+    owner: &str,
+) -> Result<FeatureConfig, Problem> {
+    let (kind, variations) = match node.get("variations") {
+        Some(given) => variations(given, kind, owner)?,
+        // Without variations a flag is boolean, whose variations need no spelling out.
+        None => match kind {
+            None | Some("boolean") => ("boolean", boolean_variations()),
+            Some(kind) => {
+                return Err(Problem::new(
+                    node.at,
+                    format!(
+                        "{owner} of kind {kind} needs its `variations`, a map from name to value; or `value` for a single one"
+                    ),
+                ));
+            }
+        },
+    };
+    let names = Names {
+        owner,
+        variations: &variations,
+    };
+    let by = by(node, owner)?;
+    let Some(default) = node.get("default") else {
+        return Err(Problem::new(
+            node.at,
+            format!(
+                "{owner} needs a `default`: the variation to serve where no rule matches, one of: {}",
+                names.list()
+            ),
+        ));
+    };
+    let default_serve = serve(default, by.as_deref(), &names)?;
+    let off_variation = match (node.get("off"), &default_serve) {
+        (Some(off), _) => names.resolve(off)?,
+        (None, _) if kind == "boolean" && names.has("false") => "false".to_owned(),
+        (
+            None,
+            Serve {
+                variation: Some(variation),
+                ..
+            },
+        ) => variation.clone(),
+        (None, _) => {
+            return Err(Problem::new(
+                node.at,
+                format!(
+                    "{owner} has shares as its default and so needs `off`: the variation to serve while it is off, one of: {}",
+                    names.list()
+                ),
+            ));
+        }
+    };
+    let variation_to_target_map = match node.get("targets") {
+        Some(targets) => target_map(targets, &names)?,
+        None => Vec::new(),
+    };
+    let rules = match node.get("rules") {
+        Some(given) => rules(given, &names)?,
+        None => Vec::new(),
+    };
+    Ok(FeatureConfig {
+        feature: name.to_owned(),
+        kind: kind.to_owned(),
+        state: State::On,
+        variations,
+        off_variation,
+        default_serve,
+        variation_to_target_map,
+        rules,
+        ..FeatureConfig::default()
+    })
+}
+
+fn boolean_variations() -> Vec<Variation> {
+    vec![
+        variation("true", "true".to_owned()),
+        variation("false", "false".to_owned()),
+    ]
+}
+
+fn variation(identifier: &str, value: String) -> Variation {
+    Variation {
+        identifier: identifier.to_owned(),
+        name: Some(identifier.to_owned()),
+        value,
+        description: None,
+    }
+}
+
+fn kind_of(node: &Node) -> &'static str {
+    match node.value {
+        Value::Bool(_) => "boolean",
+        Value::Int(_) | Value::Float(_) => "int",
+        Value::Text(_) => "string",
+        Value::Null | Value::List(_) | Value::Map(_) => "json",
+    }
+}
+
+/// The value as the wire carries it: text, whatever the kind.
+fn value_text(node: &Node, kind: &str, owner: &str) -> Result<String, Problem> {
+    let wrong = |hint: &str| {
+        Err(Problem::new(
+            node.at,
+            format!(
+                "{owner} is of kind {kind}, but this value is {}; {hint}",
+                node.describe()
+            ),
+        ))
+    };
+    match (kind, &node.value) {
+        ("boolean", Value::Bool(value)) => Ok(value.to_string()),
+        ("boolean", _) => wrong("write `true` or `false`"),
+        ("int", Value::Int(value)) => Ok(value.to_string()),
+        ("int", Value::Float(value)) if value.is_finite() => Ok(value.to_string()),
+        ("int", _) => wrong("write a number"),
+        ("string", _) => match node.scalar_text() {
+            Some(text) => Ok(text),
+            None => wrong("write text"),
+        },
+        _ => Ok(node.to_json().to_string()),
+    }
+}
+
+/// The variations and the kind, which is inferred from the values where it is not given.
+fn variations(
+    node: &Node,
+    kind: Option<&str>,
+    owner: &str,
+) -> Result<(&'static str, Vec<Variation>), Problem> {
+    let Value::Map(entries) = &node.value else {
+        return Err(Problem::new(
+            node.at,
+            format!("the variations of {owner} are a map from name to value, as in `small: 4`"),
+        ));
+    };
+    let Some((_, first)) = entries.first() else {
+        return Err(Problem::new(
+            node.at,
+            format!("{owner} needs at least one variation, as in `small: 4`"),
+        ));
+    };
+    let wanted = kind.unwrap_or_else(|| kind_of(first));
+    let kind = KINDS
+        .iter()
+        .find(|known| **known == wanted)
+        .copied()
+        .unwrap_or("json");
+    let variations = entries
+        .iter()
+        .map(|(key, node)| {
+            if key.text.is_empty() {
+                return Err(Problem::new(
+                    key.at,
+                    format!("a variation of {owner} needs a name"),
+                ));
+            }
+            Ok(variation(&key.text, value_text(node, kind, owner)?))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((kind, variations))
+}
+
+/// The variations that may be named in a flag.
+struct Names<'a> {
+    owner: &'a str,
+    variations: &'a [Variation],
+}
+
+impl Names<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.variations
+            .iter()
+            .any(|variation| variation.identifier == name)
+    }
+
+    fn list(&self) -> String {
+        let names: Vec<&str> = self
+            .variations
+            .iter()
+            .map(|v| v.identifier.as_str())
+            .collect();
+        names.join(", ")
+    }
+
+    fn resolve(&self, node: &Node) -> Result<String, Problem> {
+        match node.scalar_text() {
+            Some(text) => self.resolve_text(&text, node.at),
+            None => Err(Problem::new(
+                node.at,
+                format!(
+                    "{} needs the name of a variation here, not {}; one of: {}",
+                    self.owner,
+                    node.describe(),
+                    self.list()
+                ),
+            )),
+        }
+    }
+
+    fn resolve_text(&self, text: &str, at: super::Position) -> Result<String, Problem> {
+        if self.has(text) {
+            return Ok(text.to_owned());
+        }
+        // `serve: on` reads well for a boolean flag.
+        let synonym = match text {
+            "on" => "true",
+            "off" => "false",
+            _ => "",
+        };
+        if self.has(synonym) {
+            return Ok(synonym.to_owned());
+        }
+        let names: Vec<&str> = self
+            .variations
+            .iter()
+            .map(|v| v.identifier.as_str())
+            .collect();
+        Err(Problem::new(
+            at,
+            format!(
+                "{} has no variation `{text}`{}; it has: {}",
+                self.owner,
+                suggest(text, &names),
+                self.list()
+            ),
+        ))
+    }
+}
+
+fn by(node: &Node, owner: &str) -> Result<Option<String>, Problem> {
+    match node.get("by") {
+        None => Ok(None),
+        Some(given) => match &given.value {
+            Value::Text(text) if !text.is_empty() => Ok(Some(text.clone())),
+            _ => Err(Problem::new(
+                given.at,
+                format!("`by` in {owner} is the name of an attribute"),
+            )),
+        },
+    }
+}
+
+/// A variation, or shares in percent that make a hundred.
+fn serve(node: &Node, by: Option<&str>, names: &Names<'_>) -> Result<Serve, Problem> {
+    let Value::Map(entries) = &node.value else {
+        return Ok(Serve {
+            variation: Some(names.resolve(node)?),
+            distribution: None,
+        });
+    };
+    let mut total = 0_i64;
+    let mut variations = Vec::new();
+    for (key, share) in entries {
+        let variation = names.resolve_text(&key.text, key.at)?;
+        let weight = match share.value {
+            Value::Int(weight) if (0..=100).contains(&weight) => weight,
+            _ => {
+                return Err(Problem::new(
+                    share.at,
+                    format!(
+                        "the share of `{variation}` in {} is a whole number of percent, from 0 to 100",
+                        names.owner
+                    ),
+                ));
+            }
+        };
+        total += weight;
+        variations.push(WeightedVariation { variation, weight });
+    }
+    if total != 100 {
+        return Err(Problem::new(
+            node.at,
+            format!(
+                "the shares in {} make {total} %; change them so that they make 100",
+                names.owner
+            ),
+        ));
+    }
+    Ok(Serve {
+        variation: None,
+        distribution: Some(Distribution {
+            bucket_by: by.unwrap_or("identifier").to_owned(),
+            variations,
+        }),
+    })
+}
+
+fn target_map(node: &Node, names: &Names<'_>) -> Result<Vec<VariationMap>, Problem> {
+    let Value::Map(entries) = &node.value else {
+        return Err(Problem::new(
+            node.at,
+            format!(
+                "`targets` in {} is a map from variation to users, as in `{}: [user-7]`",
+                names.owner,
+                names
+                    .variations
+                    .first()
+                    .map_or("", |v| v.identifier.as_str())
+            ),
+        ));
+    };
+    entries
+        .iter()
+        .map(|(key, users)| {
+            let targets = texts(
+                users,
+                &format!("the users of `{}` in {}", key.text, names.owner),
+            )?
+            .into_iter()
+            .map(|identifier| TargetRef {
+                name: identifier.clone(),
+                identifier,
+            })
+            .collect();
+            Ok(VariationMap {
+                variation: names.resolve_text(&key.text, key.at)?,
+                targets,
+                target_segments: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+fn rules(node: &Node, names: &Names<'_>) -> Result<Vec<Rule>, Problem> {
+    let rules = list(node, &format!("`rules` of {}", names.owner))?;
+    (1_i64..)
+        .zip(rules)
+        .map(|(priority, node)| {
+            let owner = format!("rule {priority} of {}", names.owner);
+            let Value::Map(entries) = &node.value else {
+                return Err(Problem::new(
+                    node.at,
+                    format!("{owner} is a map with `when` and `serve`"),
+                ));
+            };
+            check_keys(entries, &owner, RULE_KEYS)?;
+            let Some(when) = node.get("when") else {
+                return Err(Problem::new(
+                    node.at,
+                    format!("{owner} needs `when`: its conditions, as in `when: {{ plan: gold }}`"),
+                ));
+            };
+            let Some(served) = node.get("serve") else {
+                return Err(Problem::new(
+                    node.at,
+                    format!(
+                        "{owner} needs `serve`: a variation, one of: {}",
+                        names.list()
+                    ),
+                ));
+            };
+            let rule_names = Names {
+                owner: &owner,
+                variations: names.variations,
+            };
+            Ok(Rule {
+                rule_id: Some(match node.get("name").and_then(Node::scalar_text) {
+                    Some(name) => name,
+                    None => format!("rule-{priority}"),
+                }),
+                priority,
+                clauses: clauses(when, &owner)?,
+                serve: serve(served, by(node, &owner)?.as_deref(), &rule_names)?,
+            })
+        })
+        .collect()
+}
+
+/// Conditions, all of which must hold.
+fn clauses(node: &Node, owner: &str) -> Result<Vec<Clause>, Problem> {
+    let entries = match &node.value {
+        Value::Map(entries) if !entries.is_empty() => entries,
+        _ => {
+            return Err(Problem::new(
+                node.at,
+                format!(
+                    "the conditions of {owner} are a map, as in `{{ plan: gold }}` or `{{ group: staff }}`"
+                ),
+            ));
+        }
+    };
+    entries
+        .iter()
+        .map(|(key, node)| clause(key, node, owner))
+        .collect()
+}
+
+fn clause(key: &Key, node: &Node, owner: &str) -> Result<Clause, Problem> {
+    let (op, values) = match &node.value {
+        _ if key.text == "group" => ("segmentMatch", texts(node, &format!("`group` in {owner}"))?),
+        Value::List(_) => ("in", texts(node, &format!("`{}` in {owner}", key.text))?),
+        Value::Map(entries) => {
+            let known: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
+            let [(operator, operand)] = entries.as_slice() else {
+                return Err(Problem::new(
+                    node.at,
+                    format!(
+                        "the condition on `{}` in {owner} has one operator, one of: {}",
+                        key.text,
+                        known.join(", ")
+                    ),
+                ));
+            };
+            check_keys(
+                entries,
+                &format!("the condition on `{}` in {owner}", key.text),
+                &known,
+            )?;
+            let op = OPERATORS
+                .iter()
+                .find(|(name, _)| *name == operator.text)
+                .map_or("", |(_, op)| *op);
+            let values = texts(operand, &format!("`{}` in {owner}", operator.text))?;
+            if op != "in" && values.len() != 1 {
+                return Err(Problem::new(
+                    operand.at,
+                    format!(
+                        "`{}` in {owner} takes one value; only `in` takes a list",
+                        operator.text
+                    ),
+                ));
+            }
+            if op == "match"
+                && let Some(pattern) = values.first()
+                && let Err(error) = regex::Regex::new(pattern)
+            {
+                return Err(Problem::new(
+                    operand.at,
+                    format!(
+                        "`matches` in {owner} is not a regular expression: {}",
+                        error
+                            .to_string()
+                            .lines()
+                            .last()
+                            .unwrap_or_default()
+                            .trim_start_matches("error: ")
+                    ),
+                ));
+            }
+            (op, values)
+        }
+        _ => ("equal", texts(node, &format!("`{}` in {owner}", key.text))?),
+    };
+    Ok(Clause {
+        id: None,
+        attribute: if op == "segmentMatch" {
+            String::new()
+        } else {
+            key.text.clone()
+        },
+        op: op.to_owned(),
+        values,
+        negate: false,
+    })
+}
+
+fn prerequisites(node: &Node, owner: &str) -> Result<Vec<Prerequisite>, Problem> {
+    let Value::Map(entries) = &node.value else {
+        return Err(Problem::new(
+            node.at,
+            format!(
+                "`requires` in {owner} is a map from flag to variation, as in `new-shop: true`"
+            ),
+        ));
+    };
+    entries
+        .iter()
+        .map(|(key, node)| {
+            Ok(Prerequisite {
+                feature: key.text.clone(),
+                variations: texts(
+                    node,
+                    &format!("the variations of `{}` that {owner} requires", key.text),
+                )?,
+            })
+        })
+        .collect()
+}
+
+/// Reads a group.
+pub(super) fn group(name: &str, node: &Node) -> Result<Segment, Problem> {
+    let owner = format!("group `{name}`");
+    let Value::Map(entries) = &node.value else {
+        return Err(Problem::new(
+            node.at,
+            format!(
+                "{owner} is a map with `include`, `exclude` and `rules`, as in `include: [user-7]`"
+            ),
+        ));
+    };
+    check_keys(entries, &owner, GROUP_KEYS)?;
+    let members = |key: &str| -> Result<Vec<SegmentTarget>, Problem> {
+        let Some(node) = node.get(key) else {
+            return Ok(Vec::new());
+        };
+        Ok(texts(node, &format!("`{key}` of {owner}"))?
+            .into_iter()
+            .map(|identifier| SegmentTarget {
+                name: identifier.clone(),
+                identifier,
+                ..SegmentTarget::default()
+            })
+            .collect())
+    };
+    let serving_rules = match node.get("rules") {
+        None => Vec::new(),
+        Some(given) => (1_i64..)
+            .zip(list(given, &format!("`rules` of {owner}"))?)
+            .map(|(priority, node)| {
+                Ok(SegmentRule {
+                    rule_id: Some(format!("rule-{priority}")),
+                    priority,
+                    clauses: clauses(node, &format!("rule {priority} of {owner}"))?,
+                })
+            })
+            .collect::<Result<_, Problem>>()?,
+    };
+    Ok(Segment {
+        identifier: name.to_owned(),
+        name: match node.get("name").and_then(Node::scalar_text) {
+            Some(given) => given,
+            None => name.to_owned(),
+        },
+        included: members("include")?,
+        excluded: members("exclude")?,
+        serving_rules,
+        ..Segment::default()
+    })
+}
+
+fn list<'a>(node: &'a Node, what: &str) -> Result<&'a [Node], Problem> {
+    match &node.value {
+        Value::List(nodes) => Ok(nodes),
+        Value::Null => Ok(&[]),
+        _ => Err(Problem::new(
+            node.at,
+            format!("{what} is a list; start each entry with `- `"),
+        )),
+    }
+}
+
+/// A scalar or a list of scalars, as texts.
+fn texts(node: &Node, what: &str) -> Result<Vec<String>, Problem> {
+    let text = |node: &Node| match node.scalar_text() {
+        Some(text) if !text.is_empty() => Ok(text),
+        _ => Err(Problem::new(
+            node.at,
+            format!(
+                "{what} holds {}; write text or a list of texts",
+                if node.scalar_text().is_some() {
+                    "an empty text"
+                } else {
+                    node.describe()
+                }
+            ),
+        )),
+    };
+    match &node.value {
+        Value::List(nodes) if nodes.is_empty() => Err(Problem::new(
+            node.at,
+            format!("{what} is an empty list; remove it or fill it"),
+        )),
+        Value::List(nodes) => nodes.iter().map(text).collect(),
+        _ => Ok(vec![text(node)?]),
+    }
+}

@@ -1,0 +1,111 @@
+//! `flagwire-server`: serves feature flags over the Harness Feature Flags client protocol.
+//!
+//! The flow: a [`source`] brings whole configurations to an [`environment::Environment`]; there [`changes`] finds what
+//! differs, the new snapshot is put in force, and each difference leaves as an event. The [`routes`] answer from the
+//! snapshot in force and never wait for a source; streams frame each event once for each different text.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | command line and environment variables |
+//! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
+//! | [`environment`], [`changes`], `stream` | the state in force, what changed, who hears of it |
+//! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
+//! | [`routes`] | one small handler for each endpoint |
+//! | [`serve`] | sockets, limits, and the orderly end |
+//!
+//! [`app`] is the whole service without a socket, so that tests call it directly.
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod auth;
+pub mod changes;
+pub mod config;
+pub mod environment;
+pub mod error;
+pub mod flags_file;
+pub mod routes;
+mod run;
+mod secret;
+pub mod serve;
+pub mod source;
+mod stream;
+mod target;
+pub mod telemetry;
+pub mod usage;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use routes::app;
+pub use run::{RunError, run};
+
+/// What the protocol calls project, organisation and account; one of each is enough here, but readers want them named.
+pub(crate) const PROJECT: &str = "default";
+
+/// Everything handlers share.
+#[derive(Clone)]
+pub struct AppState {
+    /// By name.
+    pub environments: Arc<BTreeMap<String, Arc<environment::Environment>>>,
+    /// Who may come in.
+    pub keys: Arc<auth::Keys>,
+    /// How the server behaves.
+    pub settings: Arc<Settings>,
+    pub(crate) signer: Arc<auth::token::Signer>,
+    pub(crate) targets: Arc<target::TargetStore>,
+    /// Turns true when the server stops; streams end then.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// What handlers need to know of the options.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether stream events carry evaluations.
+    pub event_evaluations: bool,
+    /// Between heartbeats of a stream.
+    pub heartbeat: Duration,
+    /// In which a stream ticket must be used, in seconds.
+    pub ticket_seconds: u64,
+    /// Origins whose pages may use the server; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// What the admin page asks for.
+    pub admin_token: Option<String>,
+    /// Whether only this machine reaches the server.
+    pub loopback: bool,
+}
+
+impl AppState {
+    /// State for these environments and keys. `secret` signs the tokens; `stopping` ends the streams.
+    #[must_use]
+    pub fn new(
+        environments: Vec<Arc<environment::Environment>>,
+        keys: auth::Keys,
+        settings: Settings,
+        secret: &[u8],
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let environments = environments
+            .into_iter()
+            .map(|one| (one.name().to_owned(), one))
+            .collect();
+        Self {
+            environments: Arc::new(environments),
+            keys: Arc::new(keys),
+            settings: Arc::new(settings),
+            signer: Arc::new(auth::token::Signer::new(secret)),
+            targets: Arc::default(),
+            stopping,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Who asks, and whether they may: the checks that all endpoints of the protocol share.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use flagwire_core::protocol::Target;
+use serde::de::DeserializeOwned;
+
+use crate::AppState;
+use crate::auth::KeyKind;
+use crate::auth::token::Token;
+use crate::environment::{Current, Environment};
+use crate::error::ApiError;
+use crate::target;
+
+/// A checked token.
+pub(super) struct Caller {
+    pub(super) token: Token,
+    pub(super) kind: KeyKind,
+    pub(super) environment: Arc<Environment>,
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let text = bearer(&parts.headers).ok_or(ApiError::Unauthorized(
+            "no token; sign in with POST /client/auth and send it as Authorization: Bearer",
+        ))?;
+        let token = state
+            .signer
+            .check_token(text)
+            .ok_or(ApiError::Unauthorized(
+                "the token is not valid; sign in again",
+            ))?;
+        Self::of_token(token, state)
+    }
+}
+
+impl Caller {
+    /// What a token, already checked to be ours, allows now.
+    pub(super) fn of_token(token: Token, state: &AppState) -> Result<Self, ApiError> {
+        let gone = ApiError::Unauthorized("the key of this token is no longer valid");
+        let grant = state.keys.by_name(&token.key).ok_or(gone.clone())?;
+        if grant.environment != token.claims.environment {
+            return Err(gone);
+        }
+        let environment = state.environments.get(&grant.environment).ok_or(gone)?;
+        Ok(Self {
+            kind: grant.kind,
+            environment: Arc::clone(environment),
+            token,
+        })
+    }
+
+    /// The environment, if it is the one of the path and the key is of the right kind.
+    pub(super) fn allow(
+        &self,
+        environment: &str,
+        kind: Option<KeyKind>,
+    ) -> Result<&Arc<Environment>, ApiError> {
+        if environment != self.environment.name() {
+            return Err(ApiError::Forbidden(format!(
+                "the token is not for the environment `{environment}`"
+            )));
+        }
+        match kind {
+            Some(kind) if kind != self.kind => Err(ApiError::Forbidden(match kind {
+                KeyKind::Client => {
+                    "a server key reads rules, not evaluations; sign in with a client key"
+                        .to_owned()
+                }
+                KeyKind::Server => {
+                    "a client key reads evaluations, not rules; sign in with a server key"
+                        .to_owned()
+                }
+            })),
+            _ => Ok(&self.environment),
+        }
+    }
+
+    /// The target of the header, else of the token.
+    pub(super) fn own_target(&self, headers: &HeaderMap, state: &AppState) -> Option<Target> {
+        header_target(headers).or_else(|| self.signed_in_target(state))
+    }
+
+    /// The target of a path: with the attributes of the header, else of the token, if they are of the same one.
+    pub(super) fn target(&self, identifier: &str, headers: &HeaderMap, state: &AppState) -> Target {
+        let same = |target: &Target| target.identifier == identifier;
+        header_target(headers)
+            .filter(same)
+            .or_else(|| self.signed_in_target(state).filter(same))
+            .unwrap_or_else(|| target::bare(identifier))
+    }
+
+    fn signed_in_target(&self, state: &AppState) -> Option<Target> {
+        match (&self.token.target, &self.token.target_ref) {
+            (Some(target), _) => Some(target.clone()),
+            (None, Some(kept)) => Some(
+                state
+                    .targets
+                    .get(&kept.hash)
+                    .unwrap_or_else(|| target::bare(&kept.identifier)),
+            ),
+            (None, None) => None,
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn header_target(headers: &HeaderMap) -> Option<Target> {
+    target::from_header(headers.get("harness-target")?.as_bytes())
+}
+
+/// The configuration in force.
+pub(super) fn current(environment: &Environment) -> Result<Arc<Current>, ApiError> {
+    environment.current().ok_or(ApiError::Unavailable(
+        "no configuration yet; try again in a moment",
+    ))
+}
+
+/// Segments of the path, decoded; undecodable ones are a bad request with a body like all others.
+pub(super) struct Segments<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Path::from_request_parts(parts, state)
+            .await
+            .map(|Path(segments)| Self(segments))
+            .map_err(|rejection: PathRejection| ApiError::BadRequest(rejection.body_text()))
+    }
+}

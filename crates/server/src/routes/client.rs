@@ -1,0 +1,198 @@
+//! What browsers and apps ask for: a token, and evaluations for one target.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use flagwire_core::protocol::{Claims, Evaluation, SignInReply, Target};
+use flagwire_evaluation::EvaluationError;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::access::{Caller, Segments, current};
+use crate::auth::KeyKind;
+use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
+use crate::environment::{Current, unix_seconds};
+use crate::error::ApiError;
+use crate::{AppState, PROJECT, target};
+
+/// There is one cluster.
+pub(super) const CLUSTER: &str = "1";
+
+/// `POST /client/auth`
+pub(super) async fn sign_in(
+    State(state): State<AppState>,
+    body: Bytes,
+) -> Result<Json<SignInReply>, ApiError> {
+    let bad = |what: &str| {
+        ApiError::BadRequest(format!(
+            "{what}; send {{\"apiKey\": \"…\", \"target\": {{\"identifier\": \"…\"}}}}"
+        ))
+    };
+    let Ok(Value::Object(mut request)) = serde_json::from_slice(&body) else {
+        return Err(bad("the body is not a JSON object"));
+    };
+    let key = match request.get("apiKey") {
+        Some(Value::String(key)) if !key.is_empty() => key,
+        _ => return Err(bad("apiKey is missing or empty")),
+    };
+    let (grant, name) = state
+        .keys
+        .find(key)
+        .ok_or(ApiError::Unauthorized("the key is not known here"))?;
+    let grant = grant.clone();
+    let target = match request.remove("target") {
+        None | Some(Value::Null) => None,
+        Some(json) => {
+            Some(target::from_json(json).ok_or_else(|| bad("the target has no identifier"))?)
+        }
+    };
+    let (target, target_ref) = match (grant.kind, target) {
+        (KeyKind::Client, Some(target)) => carry(target, &state),
+        _ => (None, None),
+    };
+    let now = now();
+    let token = Token {
+        claims: Claims {
+            environment: grant.environment.clone(),
+            cluster_identifier: Some(CLUSTER.to_owned()),
+            environment_identifier: Some(grant.environment.clone()),
+            account_id: Some(PROJECT.to_owned()),
+            key_type: Some(grant.kind.claim().to_owned()),
+        },
+        key: name,
+        target,
+        target_ref,
+        purpose: None,
+        iat: now,
+        exp: None,
+    };
+    let internal = |error: jsonwebtoken::errors::Error| ApiError::Internal(error.to_string());
+    Ok(Json(SignInReply {
+        auth_token: state.signer.token(&token).map_err(internal)?,
+        stream_url: Some(super::stream::url(&token, now, &state)?),
+    }))
+}
+
+/// The target goes into the token whole, or, too long for that, by reference.
+fn carry(target: Target, state: &AppState) -> (Option<Target>, Option<TargetRef>) {
+    let json = serde_json::to_string(&target).unwrap_or_default();
+    if json.len() <= MAX_TARGET_BYTES {
+        return (Some(target), None);
+    }
+    let hash = state.targets.put(&target, &json);
+    (
+        None,
+        Some(TargetRef {
+            identifier: target.identifier,
+            hash,
+        }),
+    )
+}
+
+/// `GET /client/env/{environment}/target/{target}/evaluations`
+pub(super) async fn evaluations(
+    State(state): State<AppState>,
+    caller: Caller,
+    Segments((environment, identifier)): Segments<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let environment = caller.allow(&environment, Some(KeyKind::Client))?;
+    let current = current(environment)?;
+    let target = caller.target(&identifier, &headers, &state);
+    tagged(&headers, &current, &target, || {
+        let mut body = Vec::with_capacity(128 * current.snapshot.flags().len() + 2);
+        body.push(b'[');
+        let mut result = Ok(());
+        current
+            .snapshot
+            .evaluate_all_with(Some(&target), |evaluation| {
+                if body.len() > 1 {
+                    body.push(b',');
+                }
+                if let Err(error) = serde_json::to_writer(&mut body, &evaluation) {
+                    result = Err(ApiError::Internal(error.to_string()));
+                }
+            });
+        body.push(b']');
+        result.map(|()| body)
+    })
+}
+
+/// `GET /client/env/{environment}/target/{target}/evaluations/{flag}`
+pub(super) async fn evaluation(
+    State(state): State<AppState>,
+    caller: Caller,
+    Segments((environment, identifier, flag)): Segments<(String, String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Evaluation>, ApiError> {
+    let environment = caller.allow(&environment, Some(KeyKind::Client))?;
+    let current = current(environment)?;
+    let target = caller.target(&identifier, &headers, &state);
+    current
+        .snapshot
+        .evaluate(&flag, Some(&target))
+        .map(Json)
+        .map_err(|error| match error {
+            EvaluationError::UnknownFlag => {
+                ApiError::NotFound(format!("there is no flag `{flag}`"))
+            }
+            // Asking again will not help, and to a client it is as if there were no such flag.
+            other => ApiError::NotFound(format!("flag `{flag}` has no evaluation: {other}")),
+        })
+}
+
+/// A reply with an `ETag` over configuration and target, or 304 where the client has it already.
+fn tagged(
+    headers: &HeaderMap,
+    current: &Current,
+    target: &Target,
+    body: impl FnOnce() -> Result<Vec<u8>, ApiError>,
+) -> Result<Response, ApiError> {
+    let tag = etag(current, target);
+    let known = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| {
+            value
+                .split(',')
+                .map(str::trim)
+                .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+        });
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(CONTENT_TYPE, "application/json")], Body::from(body()?)).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        ETAG,
+        HeaderValue::try_from(tag).map_err(|error| ApiError::Internal(error.to_string()))?,
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.append(
+        VARY,
+        HeaderValue::from_static("authorization, harness-target"),
+    );
+    Ok(response)
+}
+
+/// The same for the same configuration and target on every replica. Attributes in another order count as another
+/// target: that costs one full reply, and never a wrong one.
+fn etag(current: &Current, target: &Target) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&current.content);
+    hash.update(serde_json::to_vec(target).unwrap_or_default());
+    format!(
+        "\"{}\"",
+        crate::auth::hex(hash.finalize().get(..12).unwrap_or_default())
+    )
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now() -> u64 {
+    u64::try_from(unix_seconds(std::time::SystemTime::now())).unwrap_or_default()
+}

@@ -1,0 +1,61 @@
+//! `POST /metrics/{environment}`: how often clients served which variation.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use flagwire_core::protocol::{KeyValue, Metrics, MetricsData};
+use serde_json::Value;
+
+use super::access::{Caller, Segments};
+use crate::error::ApiError;
+
+/// Takes whatever is JSON: clients drop a report that is refused, and a refusal helps nobody. What cannot be counted is
+/// left out.
+pub(super) async fn report(
+    caller: Caller,
+    Segments(environment): Segments<String>,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let environment = caller.allow(&environment, None)?;
+    let json: Value = serde_json::from_slice(&body)
+        .map_err(|error| ApiError::BadRequest(format!("the body is not JSON: {error}")))?;
+    environment.usage.add(&counters(&json));
+    Ok(StatusCode::OK)
+}
+
+fn counters(json: &Value) -> Metrics {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let data = json.get("metricsData").map(list).unwrap_or_default();
+    let data = data
+        .iter()
+        .map(|item| MetricsData {
+            timestamp: item
+                .get("timestamp")
+                .and_then(Value::as_i64)
+                .unwrap_or_default(),
+            count: item
+                .get("count")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
+            metrics_type: text(item.get("metricsType")),
+            attributes: item
+                .get("attributes")
+                .map(list)
+                .unwrap_or_default()
+                .iter()
+                .map(|pair| KeyValue {
+                    key: text(pair.get("key")),
+                    value: text(pair.get("value")),
+                })
+                .collect(),
+        })
+        .collect();
+    Metrics {
+        metrics_data: Some(data),
+        target_data: None,
+    }
+}

@@ -1,0 +1,125 @@
+//! One small handler for each endpoint, and how they hang together.
+
+mod access;
+mod admin;
+mod client;
+mod metrics;
+mod rules;
+mod stream;
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
+    RETRY_AFTER,
+};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::AppState;
+use crate::error::ApiError;
+
+/// The largest body of a request. Metrics of a back end with many targets are the largest there are.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// The whole service.
+///
+/// The protocol answers under `/` and under `/api/1.0`, as base URLs of both kinds are in use. Pages of other origins
+/// may use the protocol, but not the admin page's endpoints.
+pub fn app(state: AppState) -> Router {
+    let protocol = Router::new()
+        .route("/client/auth", post(client::sign_in))
+        .route(
+            "/client/env/{environment}/target/{target}/evaluations",
+            get(client::evaluations),
+        )
+        .route(
+            "/client/env/{environment}/target/{target}/evaluations/{flag}",
+            get(client::evaluation),
+        )
+        .route(
+            "/client/env/{environment}/feature-configs",
+            get(rules::flags),
+        )
+        .route(
+            "/client/env/{environment}/feature-configs/{flag}",
+            get(rules::flag),
+        )
+        .route(
+            "/client/env/{environment}/target-segments",
+            get(rules::groups),
+        )
+        .route(
+            "/client/env/{environment}/target-segments/{group}",
+            get(rules::group),
+        )
+        .route(
+            "/client/env/{environment}/stream-ticket",
+            get(stream::ticket),
+        )
+        .route("/stream", get(stream::stream))
+        .route("/metrics/{environment}", post(metrics::report));
+    Router::new()
+        .merge(protocol.clone())
+        .nest("/api/1.0", protocol)
+        .fallback(async || ApiError::NotFound("there is nothing at this address".to_owned()))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(cors(&state.settings.cors_origins))
+        .merge(admin::routes())
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(log_request))
+        .with_state(state)
+}
+
+/// The header names are listed, since the wildcard does not cover `Authorization`, and with them those that published
+/// SDKs send. Credentials are not allowed: they travel in headers, never in cookies.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(
+            origins
+                .iter()
+                .filter_map(|origin| HeaderValue::from_str(origin).ok()),
+        )
+    };
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_headers([
+            ACCEPT,
+            AUTHORIZATION,
+            CACHE_CONTROL,
+            CONTENT_TYPE,
+            IF_NONE_MATCH,
+            HeaderName::from_static("api-key"),
+            HeaderName::from_static("harness-accountid"),
+            HeaderName::from_static("harness-environmentid"),
+            HeaderName::from_static("harness-sdk-applicationid"),
+            HeaderName::from_static("harness-sdk-info"),
+            HeaderName::from_static("harness-target"),
+            HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([ETAG, RETRY_AFTER])
+        .max_age(Duration::from_secs(86_400))
+}
+
+/// One line for each request, at debug. The query is left out: it may hold a ticket. For a stream, the time is until
+/// its head was sent.
+async fn log_request(request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(%method, path, status = response.status().as_u16(), micros, "request");
+    response
+}

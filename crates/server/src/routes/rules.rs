@@ -1,0 +1,82 @@
+//! What back ends ask for: the rules themselves.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use serde::Deserialize;
+
+use super::access::{Caller, Segments, current};
+use crate::AppState;
+use crate::auth::KeyKind;
+use crate::error::ApiError;
+
+/// `rules=v2` asks for serving rules; unknown parameters are ignored.
+#[derive(Debug, Deserialize)]
+pub(super) struct RulesQuery {
+    rules: Option<String>,
+}
+
+impl RulesQuery {
+    fn shape(&self, group: &Segment) -> Segment {
+        if self.rules.as_deref() == Some("v2") {
+            group.with_serving_rules()
+        } else {
+            group.with_flat_rules()
+        }
+    }
+}
+
+/// `GET /client/env/{environment}/feature-configs`
+pub(super) async fn flags(
+    State(_): State<AppState>,
+    caller: Caller,
+    Segments(environment): Segments<String>,
+) -> Result<Json<Vec<FeatureConfig>>, ApiError> {
+    let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
+    Ok(Json(current.snapshot.flags().to_vec()))
+}
+
+/// `GET /client/env/{environment}/feature-configs/{flag}`
+pub(super) async fn flag(
+    State(_): State<AppState>,
+    caller: Caller,
+    Segments((environment, flag)): Segments<(String, String)>,
+) -> Result<Json<FeatureConfig>, ApiError> {
+    let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
+    match current.snapshot.flag(&flag) {
+        Some(flag) => Ok(Json(flag.clone())),
+        None => Err(ApiError::NotFound(format!("there is no flag `{flag}`"))),
+    }
+}
+
+/// `GET /client/env/{environment}/target-segments`
+pub(super) async fn groups(
+    State(_): State<AppState>,
+    caller: Caller,
+    Segments(environment): Segments<String>,
+    Query(query): Query<RulesQuery>,
+) -> Result<Json<Vec<Segment>>, ApiError> {
+    let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
+    Ok(Json(
+        current
+            .snapshot
+            .segments()
+            .iter()
+            .map(|group| query.shape(group))
+            .collect(),
+    ))
+}
+
+/// `GET /client/env/{environment}/target-segments/{group}`
+pub(super) async fn group(
+    State(_): State<AppState>,
+    caller: Caller,
+    Segments((environment, group)): Segments<(String, String)>,
+    Query(query): Query<RulesQuery>,
+) -> Result<Json<Segment>, ApiError> {
+    let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
+    match current.snapshot.segment(&group) {
+        Some(group) => Ok(Json(query.shape(group))),
+        None => Err(ApiError::NotFound(format!("there is no group `{group}`"))),
+    }
+}

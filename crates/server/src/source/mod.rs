@@ -1,0 +1,114 @@
+//! Where configurations come from.
+//!
+//! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and says
+//! how it stands through [`Environment::set_status`]. It knows nothing of readers, events or versions.
+
+pub mod file;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::environment::Environment;
+
+/// All flags and groups of an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// Flags, each identifier once.
+    pub flags: Vec<FeatureConfig>,
+    /// Groups, each identifier once.
+    pub segments: Vec<Segment>,
+}
+
+/// A future that a task can own.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Brings configurations.
+pub trait Source: Send {
+    /// Feeds `environment` until `stopping` turns true.
+    fn run(
+        self: Box<Self>,
+        environment: Arc<Environment>,
+        stopping: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, ()>;
+}
+
+/// How a source stands.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// What it is, for people: the file's path, say.
+    pub source: String,
+    /// Whether what is served is what the source holds now.
+    pub healthy: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Since when it stands so.
+    #[serde(skip)]
+    pub since: SystemTime,
+}
+
+impl Default for SourceStatus {
+    fn default() -> Self {
+        Self {
+            source: String::new(),
+            healthy: false,
+            error: Some("no configuration yet".to_owned()),
+            since: SystemTime::now(),
+        }
+    }
+}
+
+/// What to change about a flag. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// On or off.
+    pub state: Option<bool>,
+    /// Identifier of the variation to serve by default.
+    pub default: Option<String>,
+}
+
+/// Why an edit was not made. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// There is no such flag.
+    #[error("there is no flag `{0}`")]
+    UnknownFlag(String),
+    /// The flag has no such variation.
+    #[error("flag `{flag}` has no variation `{variation}`; it has: {known}")]
+    UnknownVariation {
+        /// The flag.
+        flag: String,
+        /// What was asked for.
+        variation: String,
+        /// What it has.
+        known: String,
+    },
+    /// The text cannot be edited without touching more than the place concerned.
+    #[error("{0}")]
+    Refused(String),
+    /// The file could not be read or written.
+    #[error("cannot change {path}: {error}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+/// Changes flags where they come from, for good.
+pub trait Editor: Send + Sync + std::fmt::Debug {
+    /// Makes the change and returns once it is in force. Blocks: it writes files.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    fn edit(&self, environment: &Environment, flag: &str, edit: &Edit) -> Result<(), EditError>;
+}

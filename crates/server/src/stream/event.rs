@@ -1,0 +1,194 @@
+//! An event on its way to many readers: framed once for each different text that comes of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use flagwire_core::protocol::{CHANGE_EVENT, Change, ChangeEvent, Domain, Evaluation, Target};
+
+use crate::changes::Difference;
+use crate::environment::Current;
+
+/// Who reads a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Audience {
+    /// A back end, which evaluates by itself: gets each event and nothing more.
+    Rules,
+    /// A client whose target is not known, or to whom no evaluations shall be sent.
+    Anyone,
+    /// A client: gets the new evaluations with the event.
+    One(Arc<Target>),
+}
+
+/// A change, the configuration it came with, and its frames.
+#[derive(Debug)]
+pub(crate) struct Event {
+    id: String,
+    difference: Difference,
+    current: Arc<Current>,
+    rules: OnceLock<Bytes>,
+    anyone: OnceLock<Bytes>,
+    /// By the variations served, which decide the text: ten thousand users share a few of them.
+    evaluated: Mutex<HashMap<String, Bytes>>,
+}
+
+impl Event {
+    pub(crate) fn new(id: String, difference: Difference, current: Arc<Current>) -> Self {
+        Self {
+            id,
+            difference,
+            current,
+            rules: OnceLock::new(),
+            anyone: OnceLock::new(),
+            evaluated: Mutex::default(),
+        }
+    }
+
+    /// The frames for a reader, one or more, as they go over the wire. Empty where it has nothing to learn.
+    pub(crate) fn frames(&self, audience: &Audience) -> Bytes {
+        match audience {
+            Audience::Rules => self.rules.get_or_init(|| self.frame_change(None)).clone(),
+            Audience::Anyone => self.anyone.get_or_init(|| self.frame_for_anyone()).clone(),
+            Audience::One(target) => self.frame_for(target),
+        }
+    }
+
+    fn frame_change(&self, evaluations: Option<Vec<Evaluation>>) -> Bytes {
+        frame(
+            &ChangeEvent {
+                event: self.difference.change,
+                domain: self.difference.domain,
+                identifier: self.difference.identifier.clone(),
+                version: Some(self.difference.version),
+                evaluations,
+            },
+            &self.id,
+        )
+    }
+
+    /// Without evaluations, a flag's event says nothing about the flags that depend on it: they get events of their own.
+    /// So do those of a deleted group, as the published JavaScript client does not act on that.
+    fn frame_for_anyone(&self) -> Bytes {
+        match (self.difference.domain, self.difference.change) {
+            (Domain::TargetSegment, Change::Create | Change::Patch) => self.frame_group_patch(None),
+            _ => self.with_dependents(self.frame_change(None), |_| None),
+        }
+    }
+
+    fn frame_for(&self, target: &Target) -> Bytes {
+        let snapshot = &self.current.snapshot;
+        let evaluations: Vec<_> = self
+            .difference
+            .affected
+            .iter()
+            .filter_map(|flag| snapshot.evaluate_ref(flag, Some(target)).ok())
+            .collect();
+        let mut key = String::new();
+        for evaluation in &evaluations {
+            for part in [evaluation.flag, "\0", evaluation.identifier, "\0"] {
+                key.push_str(part);
+            }
+        }
+        if let Some(frame) = self
+            .evaluated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
+            return frame.clone();
+        }
+        let evaluations: Vec<Evaluation> = evaluations
+            .iter()
+            .map(|evaluation| evaluation.to_owned())
+            .collect();
+        let bytes = self.frame_evaluated(evaluations);
+        self.evaluated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, bytes.clone());
+        bytes
+    }
+
+    fn frame_evaluated(&self, evaluations: Vec<Evaluation>) -> Bytes {
+        let difference = &self.difference;
+        match (difference.domain, difference.change) {
+            (Domain::Flag, Change::Create | Change::Patch) => {
+                // One that cannot be evaluated is left out, and its client falls back on asking.
+                let own = evaluations
+                    .iter()
+                    .any(|evaluation| evaluation.flag == difference.identifier);
+                if own {
+                    self.frame_change(Some(evaluations))
+                } else {
+                    self.with_dependents(self.frame_change(None), |flag| find(&evaluations, flag))
+                }
+            }
+            (Domain::TargetSegment, Change::Create | Change::Patch) => {
+                if difference.affected.is_empty() {
+                    // An event without evaluations would make the client fetch everything, for nothing.
+                    Bytes::new()
+                } else {
+                    self.frame_group_patch(Some(evaluations).filter(|list| !list.is_empty()))
+                }
+            }
+            (_, Change::Delete) => {
+                self.with_dependents(self.frame_change(None), |flag| find(&evaluations, flag))
+            }
+        }
+    }
+
+    /// Clients act on a `patch` of a group only, so its creation is told to them as one.
+    fn frame_group_patch(&self, evaluations: Option<Vec<Evaluation>>) -> Bytes {
+        frame(
+            &ChangeEvent {
+                event: Change::Patch,
+                domain: Domain::TargetSegment,
+                identifier: self.difference.identifier.clone(),
+                version: Some(self.difference.version),
+                evaluations,
+            },
+            &self.id,
+        )
+    }
+
+    fn with_dependents(
+        &self,
+        first: Bytes,
+        evaluation: impl Fn(&str) -> Option<Evaluation>,
+    ) -> Bytes {
+        let mut frames = Vec::from(first);
+        for flag in self.difference.affected.iter().filter(|flag| {
+            **flag != self.difference.identifier || self.difference.domain != Domain::Flag
+        }) {
+            frames.extend_from_slice(&frame(
+                &ChangeEvent {
+                    event: Change::Patch,
+                    domain: Domain::Flag,
+                    identifier: flag.clone(),
+                    version: self
+                        .current
+                        .snapshot
+                        .flag(flag)
+                        .and_then(|flag| flag.version),
+                    evaluations: evaluation(flag).map(|evaluation| vec![evaluation]),
+                },
+                &self.id,
+            ));
+        }
+        frames.into()
+    }
+}
+
+fn find(evaluations: &[Evaluation], flag: &str) -> Option<Evaluation> {
+    evaluations
+        .iter()
+        .find(|evaluation| evaluation.flag == flag)
+        .cloned()
+}
+
+/// One frame. The id comes last, since hand-written readers expect `data` right after `event`, and the JSON is on one
+/// line behind exactly one space, since some of them count characters.
+fn frame(event: &ChangeEvent, id: &str) -> Bytes {
+    let json = serde_json::to_string(event).unwrap_or_default();
+    Bytes::from(format!("event: {CHANGE_EVENT}\ndata: {json}\nid: {id}\n\n"))
+}

@@ -1,0 +1,230 @@
+//! Who a request is for.
+//!
+//! A client names its target three times: when it signs in, in the path, and in the header `Harness-Target`. The path
+//! decides who it is; attributes come from the header, else from the token, as long as they speak of the same target.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use flagwire_core::protocol::Target;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The published JavaScript SDK leaves the header out from this length on.
+const MAX_HEADER_CHARS: usize = 262_144;
+
+/// Padding may be missing and the last character may carry stray bits: other clients encode by hand.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// Reads the header `Harness-Target`: base64 of the target's JSON. `None` if it cannot be read; the request is then
+/// served without, as the published relay does.
+pub(crate) fn from_header(text: &[u8]) -> Option<Target> {
+    if text.len() > MAX_HEADER_CHARS {
+        return None;
+    }
+    let bytes = STANDARD
+        .decode(text)
+        .or_else(|_| URL_SAFE.decode(text))
+        .ok()?;
+    let json = utf8_or_cesu8(bytes)?;
+    from_json(serde_json::from_str(&json).ok()?)
+}
+
+/// Reads a target leniently: numbers and booleans pass as identifiers, as users hand their own objects to the SDK.
+pub(crate) fn from_json(json: Value) -> Option<Target> {
+    let Value::Object(mut map) = json else {
+        return None;
+    };
+    let identifier = match map.remove("identifier")? {
+        Value::String(text) if !text.is_empty() => text,
+        scalar @ (Value::Number(_) | Value::Bool(_)) => scalar.to_string(),
+        _ => return None,
+    };
+    Some(Target {
+        identifier,
+        name: match map.remove("name") {
+            Some(Value::String(name)) if !name.is_empty() => Some(name),
+            _ => None,
+        },
+        anonymous: map.remove("anonymous").and_then(|value| value.as_bool()),
+        attributes: match map.remove("attributes") {
+            Some(Value::Object(attributes)) => Some(attributes),
+            _ => None,
+        },
+    })
+}
+
+/// The text of UTF-8 bytes, in which a character outside the Basic Multilingual Plane may be written as two surrogates
+/// of three bytes each (CESU-8): the published JavaScript SDK writes emoji so.
+fn utf8_or_cesu8(bytes: Vec<u8>) -> Option<String> {
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Some(text),
+        Err(error) => error.into_bytes(),
+    };
+    let mut repaired = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.as_slice();
+    loop {
+        rest = match rest {
+            [] => break,
+            [
+                0xED,
+                a @ 0xA0..=0xAF,
+                b @ 0x80..=0xBF,
+                0xED,
+                c @ 0xB0..=0xBF,
+                d @ 0x80..=0xBF,
+                tail @ ..,
+            ] => {
+                let high = u32::from(a & 0x0F) << 6 | u32::from(b & 0x3F);
+                let low = u32::from(c & 0x0F) << 6 | u32::from(d & 0x3F);
+                let character = char::from_u32(0x1_0000 + (high << 10) + low)?;
+                repaired.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                tail
+            }
+            [byte, tail @ ..] => {
+                repaired.push(*byte);
+                tail
+            }
+        };
+    }
+    String::from_utf8(repaired).ok()
+}
+
+/// A target with nothing but its identifier.
+pub(crate) fn bare(identifier: &str) -> Target {
+    Target {
+        identifier: identifier.to_owned(),
+        ..Target::default()
+    }
+}
+
+/// Targets too long to travel in a token, the newest ones, up to a bound in number and bytes. One that is gone is served
+/// by its identifier alone until its client sends it again.
+#[derive(Debug, Default)]
+pub(crate) struct TargetStore {
+    inner: Mutex<Stored>,
+}
+
+#[derive(Debug, Default)]
+struct Stored {
+    by_hash: HashMap<String, (Target, usize)>,
+    oldest_first: VecDeque<String>,
+    bytes: usize,
+}
+
+const MAX_STORED: usize = 10_000;
+const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
+
+impl TargetStore {
+    /// Keeps a target whose JSON is `json`; returns what to ask for it by.
+    pub(crate) fn put(&self, target: &Target, json: &str) -> String {
+        let hash = crate::auth::hex(&Sha256::digest(json.as_bytes()));
+        let mut stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if stored
+            .by_hash
+            .insert(hash.clone(), (target.clone(), json.len()))
+            .is_none()
+        {
+            stored.oldest_first.push_back(hash.clone());
+            stored.bytes += json.len();
+            while stored.bytes > MAX_STORED_BYTES || stored.by_hash.len() > MAX_STORED {
+                let Some(oldest) = stored.oldest_first.pop_front() else {
+                    break;
+                };
+                if let Some((_, bytes)) = stored.by_hash.remove(&oldest) {
+                    stored.bytes = stored.bytes.saturating_sub(bytes);
+                }
+            }
+        }
+        hash
+    }
+
+    pub(crate) fn get(&self, hash: &str) -> Option<Target> {
+        let stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.by_hash.get(hash).map(|(target, _)| target.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_headers_that_the_published_sdk_is_tested_with() {
+        let target = from_header(b"eyJpZGVudGlmaWVyIjoidGVzdC1pZGVudGlmaWVyIiwibmFtZSI6IlRlc3QgTmFtZSIsImF0dHJpYnV0ZXMiOnsic29tZXRoaW5nSW5KYXBhbmVzZSI6IuaXpeacrOiqnuOBp+S9leOBiyJ9fQ==").unwrap();
+        assert_eq!(target.identifier, "test-identifier");
+        assert_eq!(target.name.as_deref(), Some("Test Name"));
+        assert_eq!(
+            target.attributes.unwrap()["somethingInJapanese"],
+            "日本語で何か"
+        );
+    }
+
+    #[test]
+    fn reads_an_emoji_written_as_two_surrogates() {
+        let json = [
+            br#"{"identifier":"t","name":""#.as_slice(),
+            &[0xED, 0xA0, 0xBD, 0xED, 0xB8, 0x80],
+            br#""}"#,
+        ]
+        .concat();
+        assert_eq!(
+            from_header(STANDARD.encode(json).as_bytes())
+                .unwrap()
+                .name
+                .as_deref(),
+            Some("\u{1F600}")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_target() {
+        let lone_surrogate = [
+            br#"{"identifier":"t","name":""#.as_slice(),
+            &[0xED, 0xA0, 0xBD],
+            br#""}"#,
+        ]
+        .concat();
+        for text in ["", "%%%", "bm90IGpzb24=", "W10=", "e30="] {
+            assert_eq!(from_header(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(
+            from_header(STANDARD.encode(lone_surrogate).as_bytes()),
+            None
+        );
+    }
+
+    #[test]
+    fn a_number_passes_as_identifier_and_a_missing_pad_is_forgiven() {
+        assert_eq!(
+            from_json(serde_json::json!({"identifier": 42}))
+                .unwrap()
+                .identifier,
+            "42"
+        );
+        let text = STANDARD.encode(r#"{"identifier":"a1"}"#);
+        assert_eq!(
+            from_header(text.trim_end_matches('=').as_bytes())
+                .unwrap()
+                .identifier,
+            "a1"
+        );
+    }
+
+    #[test]
+    fn the_store_forgets_the_oldest_past_its_bound() {
+        let store = TargetStore::default();
+        let hashes: Vec<String> = (0..=MAX_STORED)
+            .map(|n| store.put(&bare("t"), &n.to_string()))
+            .collect();
+        assert_eq!(store.get(&hashes[0]), None);
+        assert!(store.get(&hashes[1]).is_some() && store.get(&hashes[MAX_STORED]).is_some());
+    }
+}
