@@ -1,4 +1,78 @@
-//! Flag rules and a target in, an evaluation out.
+//! Flag rules and a target in, an evaluation out: the algorithm of the Harness Feature Flags protocol, without I/O.
+//!
+//! A server evaluates flags for browsers, which must not see the rules. It holds one [`Snapshot`] of an environment's
+//! flags and target groups ("segments"), compiled when the configuration changes and shared by all threads:
+//!
+//! ```
+//! use flagwire_evaluation::{Snapshot, Target};
+//!
+//! let flags = serde_json::from_str(r#"[{
+//!     "feature": "dark-mode", "kind": "boolean", "state": "on", "offVariation": "off",
+//!     "variations": [{ "identifier": "on", "value": "true" }, { "identifier": "off", "value": "false" }],
+//!     "defaultServe": { "variation": "off" },
+//!     "rules": [{ "priority": 1, "serve": { "variation": "on" },
+//!                 "clauses": [{ "attribute": "plan", "op": "equal", "values": ["gold"] }] }]
+//! }]"#)?;
+//! let snapshot = Snapshot::compile(flags, vec![]);
+//! assert!(snapshot.problems().is_empty());
+//!
+//! let ada: Target = serde_json::from_str(r#"{ "identifier": "ada", "attributes": { "plan": "Gold" } }"#)?;
+//! assert_eq!(snapshot.evaluate("dark-mode", Some(&ada))?.value, "true");
+//! assert_eq!(snapshot.evaluate("dark-mode", None)?.value, "false");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The walk
+//!
+//! ```text
+//! prerequisites ──not met──► off variation
+//!      │ met
+//!    state ──────────off───► off variation
+//!      │ on
+//!   target map ─► rules by priority ─► default rollout ─► default variation      the first that has something
+//! ```
+//!
+//! [`Snapshot::evaluate_all_with`] does it for all flags; [`Snapshot::explain`] does it for one and tells each step.
+//! Both run the same code, which takes "note the steps" as a compile-time parameter.
+//!
+//! # Where published clients disagree
+//!
+//! They read the same rules differently here and there. This crate follows the Go SDK, which the relay runs on, with
+//! these choices:
+//!
+//! - All clauses of a rule must hold, and a rule without clauses matches nobody.
+//! - A matching rule with nothing to serve does not end the search. Where a rule has both a rollout and a variation,
+//!   the rollout counts.
+//! - Prerequisites compare variation identifiers for equality. One that names no flag, or a flag that cannot be
+//!   evaluated, counts as met together with those after it in the same list.
+//! - An unknown group in a list is skipped. A group that excludes the target ends the list.
+//! - `gt` compares texts by their bytes, so `"7"` is greater than `"42"`. `negate` is not acted on.
+//! - `match` finds its pattern anywhere. Patterns are those of the `regex` crate: without look-around and
+//!   back-references, as in Go; unlike in Go, `\d`, `\s`, `\w` and `\b` know all of Unicode. One that needs more than a
+//!   mebibyte is refused.
+//! - Attributes become text as [`attribute_text`] says. Without a target, a rollout serves its last variation.
+//!
+//! # Circles
+//!
+//! Configurations may lead back to themselves; they are reported by [`Snapshot::problems`] and still have a meaning that
+//! does not depend on where the walk enters:
+//!
+//! - *Prerequisites*: a flag meets them unless one that can be reached is not met. Coming by a flag again adds nothing,
+//!   so a circle in which every flag serves what the one before wants is met.
+//! - *Groups*: a target is a member if that follows from its name or attributes in the end. Membership that rests on
+//!   nothing but the circle does not count.
+//!
+//! Work is bounded by the size of the configuration for groups, and for prerequisites outside circles; nothing recurses
+//! over the configuration, so long chains do not overflow the stack.
+//!
+//! # Modules
+//!
+//! `model` the wire types · `compile` names to numbers (`program`), problems on the way (`problem`, `graph`) ·
+//! `evaluate` the walk · `explanation` what it notes · `text`, `murmur`, `value` attributes as text, buckets, values by
+//! kind · `snapshot` the public face.
+//!
+//! The vectors in `vectors/` say what is expected, for this crate and for any other evaluator.
+
 #![deny(missing_docs)]
 #![cfg_attr(
     not(test),

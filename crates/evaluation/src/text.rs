@@ -61,8 +61,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn text(value: Value) -> Option<String> {
-        attribute_text(&value).map(Cow::into_owned)
+    fn text(value: &Value) -> Option<String> {
+        attribute_text(value).map(Cow::into_owned)
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
             ("5e-324", &format!("0.{}5", "0".repeat(323))),
         ] {
             assert_eq!(
-                text(serde_json::from_str(json).unwrap()).as_deref(),
+                text(&serde_json::from_str(json).unwrap()).as_deref(),
                 Some(expected),
                 "{json}"
             );
@@ -90,21 +90,21 @@ mod tests {
 
     #[test]
     fn nothing_and_the_empty_text_are_absent() {
-        assert_eq!(text(Value::Null), None);
-        assert_eq!(text(json!("")), None);
-        assert_eq!(text(json!(" ")).as_deref(), Some(" "));
-        assert_eq!(text(json!(false)).as_deref(), Some("false"));
-        assert_eq!(text(json!(0)).as_deref(), Some("0"));
+        assert_eq!(text(&Value::Null), None);
+        assert_eq!(text(&json!("")), None);
+        assert_eq!(text(&json!(" ")).as_deref(), Some(" "));
+        assert_eq!(text(&json!(false)).as_deref(), Some("false"));
+        assert_eq!(text(&json!(0)).as_deref(), Some("0"));
     }
 
     #[test]
     fn lists_and_objects_are_compact_json() {
-        assert_eq!(text(json!(["a", "b"])).as_deref(), Some(r#"["a","b"]"#));
+        assert_eq!(text(&json!(["a", "b"])).as_deref(), Some(r#"["a","b"]"#));
         assert_eq!(
-            text(json!({"a": [1, 2.5]})).as_deref(),
+            text(&json!({"a": [1, 2.5]})).as_deref(),
             Some(r#"{"a":[1,2.5]}"#)
         );
-        assert_eq!(text(json!([])).as_deref(), Some("[]"));
+        assert_eq!(text(&json!([])).as_deref(), Some("[]"));
     }
 
     #[test]

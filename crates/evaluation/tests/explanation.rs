@@ -1,0 +1,169 @@
+//! What the explanation of an evaluation says, as tools read it.
+
+use flagwire_evaluation::{EvaluationError, Snapshot, Subject, Target};
+use serde_json::{Value, json};
+
+fn snapshot() -> Snapshot {
+    let variations = json!([{ "identifier": "true", "value": "true" }, { "identifier": "false", "value": "false" }]);
+    let flags = json!([
+        { "feature": "payments", "kind": "boolean", "state": "on", "variations": variations, "offVariation": "false",
+          "defaultServe": { "variation": "true" } },
+        { "feature": "checkout", "kind": "boolean", "state": "on", "variations": variations, "offVariation": "false",
+          "defaultServe": { "distribution": { "bucketBy": "plan", "variations": [
+              { "variation": "true", "weight": 60 }, { "variation": "false", "weight": 40 } ] } },
+          "prerequisites": [{ "feature": "payments", "variations": ["true"] }, { "feature": "gone", "variations": ["true"] }],
+          "variationToTargetMap": [{ "variation": "true", "targets": [{ "identifier": "bob" }], "targetSegments": ["staff"] }],
+          "rules": [{ "ruleId": "r1", "priority": 1, "serve": { "variation": "true" }, "clauses": [
+              { "attribute": "age", "op": "gt", "values": ["5"], "negate": false },
+              { "attribute": "", "op": "segmentMatch", "values": ["staff"], "negate": false },
+              { "attribute": "plan", "op": "match", "values": ["("], "negate": false } ] }] },
+        { "feature": "closed", "kind": "boolean", "state": "off", "variations": variations, "offVariation": "maybe",
+          "defaultServe": { "variation": "true" } },
+    ]);
+    let segments = json!([{ "identifier": "staff", "name": "Staff", "servingRules": [
+        { "ruleId": "s1", "priority": 1, "clauses": [{ "attribute": "plan", "op": "equal", "values": ["internal"] }] } ] }]);
+    Snapshot::compile(
+        serde_json::from_value(flags).unwrap(),
+        serde_json::from_value(segments).unwrap(),
+    )
+}
+
+fn explain(flag: &str, target: Option<Value>) -> Value {
+    let target: Option<Target> = target.map(|target| serde_json::from_value(target).unwrap());
+    serde_json::to_value(snapshot().explain(flag, target.as_ref())).unwrap()
+}
+
+#[test]
+fn every_step_is_told_in_order() {
+    let ada = json!({ "identifier": "ada", "attributes": { "age": 42, "plan": "gold" } });
+    let staff = json!([{ "segment": "staff", "outcome": "no", "rules": [{ "rule": "s1", "matched": false, "clauses": [
+        { "attribute": "plan", "op": "equal", "values": ["internal"], "actual": "gold", "matched": false } ] }] }]);
+    assert_eq!(
+        explain("checkout", Some(ada)),
+        json!({
+            "flag": "checkout",
+            "target": "ada",
+            "steps": [
+                { "step": "prerequisite", "of": "checkout", "flag": "payments", "wanted": ["true"], "served": "true",
+                  "outcome": "met" },
+                { "step": "prerequisite", "of": "checkout", "flag": "gone", "wanted": ["true"], "served": null,
+                  "outcome": "unknownFlag" },
+                { "step": "state", "on": true },
+                { "step": "targetMap", "variation": "true", "named": false, "segments": staff, "matched": false },
+                { "step": "rule", "rule": "r1", "priority": 1, "matched": false, "usable": true, "clauses": [
+                    { "attribute": "age", "op": "gt", "values": ["5"], "actual": "42", "matched": false },
+                    { "attribute": "", "op": "segmentMatch", "values": ["staff"], "actual": null, "segments": staff,
+                      "matched": false },
+                    { "attribute": "plan", "op": "match", "values": ["("], "actual": null, "matched": false,
+                      "problem": "its regular expression is not valid or too large" } ] },
+                // Bucket 56 of `plan:gold`, from the protocol's table.
+                { "step": "rollout", "input": "plan:gold", "fallback": false, "bucket": 56, "variation": "true" },
+            ],
+            "served": {
+                "evaluation": { "flag": "checkout", "identifier": "true", "value": "true", "kind": "boolean" },
+                "reason": "defaultRollout",
+            },
+        })
+    );
+}
+
+#[test]
+fn the_end_of_the_walk_is_where_it_was_decided() {
+    let steps = |flag: &str, target: Option<Value>| {
+        let told = explain(flag, target);
+        let names = told["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| step["step"].as_str().unwrap().to_owned());
+        (
+            names.collect::<Vec<_>>(),
+            told["served"]["reason"].clone(),
+            told["failed"]["code"].clone(),
+        )
+    };
+    let prerequisites = ["prerequisite", "prerequisite", "state"];
+    let (told, reason, _) = steps("checkout", Some(json!({ "identifier": "bob" })));
+    assert_eq!(told, [&prerequisites[..], &["targetMap"]].concat());
+    assert_eq!(reason, "targetMap");
+
+    let (told, reason, _) = steps("checkout", None);
+    assert_eq!(
+        told,
+        [&prerequisites[..], &["noTarget", "rollout"]].concat()
+    );
+    assert_eq!(reason, "defaultRollout");
+
+    let (told, reason, failed) = steps("closed", None);
+    assert_eq!(told, ["state", "offVariation"]);
+    assert_eq!((reason, failed), (Value::Null, json!("no_variation")));
+
+    let (told, _, failed) = steps("none", None);
+    assert_eq!(told, [""; 0]);
+    assert_eq!(failed, "unknown_flag");
+}
+
+#[test]
+fn a_missing_attribute_is_bucketed_by_the_identifier() {
+    let told = explain("checkout", Some(json!({ "identifier": "alice" })));
+    assert_eq!(
+        told["steps"].as_array().unwrap().last().unwrap(),
+        &json!({ "step": "rollout", "input": "identifier:alice", "fallback": true, "bucket": 92, "variation": "false" })
+    );
+}
+
+#[test]
+fn problems_say_what_is_wrong_and_what_happens() {
+    let snapshot = snapshot();
+    let told: Vec<String> = snapshot
+        .problems()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "flag \"checkout\": rule \"r1\": its regular expression is not valid or too large, so the clause matches nobody",
+            "flag \"checkout\": prerequisite \"gone\": there is no such flag, so this and the prerequisites after it count as met",
+            "flag \"closed\": offVariation: there is no variation \"maybe\"; whoever is served it gets the caller's default",
+        ]
+    );
+    assert!(
+        snapshot
+            .problems()
+            .iter()
+            .all(|problem| problem.subject == Subject::Flag)
+    );
+}
+
+#[test]
+fn of_two_with_one_name_the_last_counts() {
+    let flag = |state: &str| {
+        serde_json::from_value(json!({ "feature": "twice", "kind": "string", "state": state, "offVariation": "off",
+            "variations": [{ "identifier": "off", "value": "off" }, { "identifier": "on", "value": "on" }],
+            "defaultServe": { "variation": "on" } }))
+        .unwrap()
+    };
+    let snapshot = Snapshot::compile(vec![flag("off"), flag("off"), flag("on")], vec![]);
+    assert_eq!(snapshot.flags().len(), 1);
+    assert_eq!(snapshot.evaluate("twice", None).unwrap().value, "on");
+    assert_eq!(snapshot.problems().len(), 2);
+}
+
+#[test]
+fn errors_have_distinct_codes_and_sentences() {
+    let all = EvaluationError::ALL;
+    for (at, error) in all.iter().enumerate() {
+        assert_eq!(error.to_string(), error.sentence());
+        assert!(
+            all.iter()
+                .skip(at + 1)
+                .all(|other| other.code() != error.code())
+        );
+        assert!(
+            all.iter()
+                .skip(at + 1)
+                .all(|other| other.sentence() != error.sentence())
+        );
+    }
+}
