@@ -71,7 +71,7 @@ pub(super) async fn stream(
         events,
         replay,
         stopping: state.stopping.clone(),
-        _guard: caller.environment.count_stream(),
+        _guard: Some(caller.environment.count_stream()),
     };
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),

@@ -54,8 +54,8 @@ pub(crate) struct Reader {
     pub(crate) replay: VecDeque<Event>,
     /// True once the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Counts this stream while it is open.
-    pub(crate) _guard: StreamGuard,
+    /// Counts this stream while it is open, if it is a client's.
+    pub(crate) _guard: Option<StreamGuard>,
 }
 
 impl Reader {
