@@ -105,7 +105,7 @@ async function perform(suite) {
     output = error instanceof Plain ? error.message : String(error instanceof Error ? error.stack : error);
     console.log(output);
   }
-  output = output.replaceAll(/\x1b\[[\d;]*m/g, "");
+  output = output.replaceAll(/\x1b(\[[\d;]*m|\(B)/g, "");
   const { passed, failed, ignored } = count(output);
   const seconds = Math.round((Date.now() - started) / 1000);
   // A runner that failed without a failed test did not get as far as running it: a build error, a crash.

@@ -14,7 +14,7 @@ export const SERVER_KEY = "flagwire-dev-server-key";
  * @typedef {object} LoggedRequest
  * @property {string} method
  * @property {string} path without the query
- * @property {number | undefined} status
+ * @property {number} status
  */
 
 /** The binary that tests run: `npm test` builds it first; `FLAGWIRE_SERVER` names another, such as a release build. */
@@ -153,21 +153,21 @@ export class TestServer {
   /** @param {string} line */
   #read(line) {
     this.lines.push(line);
-    const entry = parse(line);
-    const fields = { ...entry?.span, ...entry?.fields, ...entry };
-    if (typeof fields.method === "string" && typeof fields.path === "string") {
-      const { method, path, status } = fields;
-      this.requests.push({ method, path: path.split("?")[0], status: status === undefined ? undefined : Number(status) });
-    }
+    const { message, method, path, status } = parse(line);
+    if (message === "request") this.requests.push({ method, path, status });
     for (const check of this.#listeners) check();
   }
 }
 
-/** @param {string} line */
+/**
+ * A line of the log; what is not one, such as the greeting at the start, has no fields.
+ *
+ * @param {string} line
+ */
 function parse(line) {
   try {
     return JSON.parse(line);
   } catch {
-    return undefined;
+    return {};
   }
 }
