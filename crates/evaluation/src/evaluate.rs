@@ -2,18 +2,17 @@
 //!
 //! There is no recursion over the configuration: chains of prerequisites and groups may be longer than the stack.
 
+mod groups;
+mod prerequisites;
+
 use std::borrow::Cow;
 
 use flagwire_core::protocol::Target;
 
-use crate::explanation::{
-    ClauseCheck, Membership, PrerequisiteOutcome, SegmentCheck, SegmentRuleCheck, Step,
-};
+use self::prerequisites::PrerequisiteCheck;
+use crate::explanation::{ClauseCheck, Membership, Step};
 use crate::model::{Clause, Distribution, FeatureConfig};
-use crate::program::{
-    Component, Flag, IDENTIFIER, MapEntry, NAME, Need, Pick, Program, Rollout, Rule, RuleSource,
-    Serve, Test,
-};
+use crate::program::{Flag, IDENTIFIER, MapEntry, NAME, Pick, Program, Rollout, Rule, Serve, Test};
 use crate::{EvaluationError, EvaluationRef, Reason, Snapshot};
 
 /// A target against a snapshot. Keeps what several flags ask about the target: attributes as text, buckets, membership
@@ -50,19 +49,6 @@ enum AttributeText<'t> {
     Unread,
     Absent,
     Present(Cow<'t, str>),
-}
-
-/// How far the check of a flag's prerequisites has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum PrerequisiteCheck {
-    #[default]
-    Unknown,
-    /// On the path that is being followed.
-    Open,
-    /// All met if the flag that the path started at turns out to meet all; only within a circle.
-    Provisional,
-    Met,
-    NotMet,
 }
 
 impl<'s, 't> ForTarget<'s, 't> {
@@ -394,300 +380,6 @@ impl<'s, 't> ForTarget<'s, 't> {
         all
     }
 
-    /// Whether the target belongs to one of the groups before the first that excludes it.
-    fn any_group<const TRACE: bool>(
-        &mut self,
-        groups: &[Option<usize>],
-        names: &[String],
-        nested: bool,
-        checks: &mut Vec<SegmentCheck>,
-    ) -> bool {
-        for (at, group) in groups.iter().enumerate() {
-            let outcome = group.map_or(Membership::Unknown, |group| self.membership(group));
-            if TRACE && let Some(name) = names.get(at) {
-                let mut rules = Vec::new();
-                if let Some(group) = group
-                    && !nested
-                {
-                    // The answer is known; this is for the notes. What a circle came to is noted as it is now.
-                    self.group::<true>(*group, &mut rules);
-                }
-                checks.push(SegmentCheck {
-                    segment: name.clone(),
-                    outcome,
-                    rules,
-                });
-            }
-            match outcome {
-                Membership::Excluded => return false,
-                Membership::Included | Membership::Rule => return true,
-                Membership::Unknown | Membership::No => {}
-            }
-        }
-        false
-    }
-
-    fn membership(&mut self, group: usize) -> Membership {
-        if let Some(Some(known)) = self.memberships.get(group) {
-            return *known;
-        }
-        let program = self.program;
-        let Some(first) = program.groups.get(group) else {
-            return Membership::Unknown;
-        };
-        let enter = |at: usize| {
-            program
-                .components
-                .get(at)
-                .map(|component| (component, component.needs.iter()))
-        };
-        let mut path: Vec<_> = enter(first.component).into_iter().collect();
-        while let Some((component, needs)) = path.last_mut() {
-            let component = *component;
-            if let Some(open) = needs.find(|need| !self.component_known(**need)) {
-                path.extend(enter(*open));
-            } else {
-                self.component(component);
-                path.pop();
-            }
-        }
-        self.memberships
-            .get(group)
-            .copied()
-            .flatten()
-            .unwrap_or(Membership::Unknown)
-    }
-
-    fn component_known(&self, at: usize) -> bool {
-        let first = self
-            .program
-            .components
-            .get(at)
-            .and_then(|component| component.groups.first());
-        // An unknown number counts as known: there is nothing to find out about it.
-        first
-            .and_then(|group| self.memberships.get(*group))
-            .is_none_or(Option::is_some)
-    }
-
-    /// Finds the memberships of groups that refer to each other, after all others that they refer to.
-    ///
-    /// In a circle nobody is a member by rule at first, and then rules are applied until nothing changes. As clauses
-    /// cannot negate, more members never make fewer: the result does not depend on the order.
-    fn component(&mut self, component: &'s Component) {
-        if component.cyclic {
-            for group in &component.groups {
-                let named = self.named(*group);
-                self.remember(*group, named.unwrap_or(Membership::No));
-            }
-        }
-        loop {
-            let mut changed = false;
-            for group in &component.groups {
-                let outcome = self.group::<false>(*group, &mut Vec::new());
-                changed |= self.remember(*group, outcome);
-            }
-            if !(changed && component.cyclic) {
-                return;
-            }
-        }
-    }
-
-    /// Whether this is news.
-    fn remember(&mut self, group: usize, outcome: Membership) -> bool {
-        self.memberships
-            .get_mut(group)
-            .is_some_and(|known| known.replace(outcome) != Some(outcome))
-    }
-
-    fn group<const TRACE: bool>(
-        &mut self,
-        at: usize,
-        rules: &mut Vec<SegmentRuleCheck>,
-    ) -> Membership {
-        if let Some(named) = self.named(at) {
-            return named;
-        }
-        let program = self.program;
-        let Some(group) = program.groups.get(at) else {
-            return Membership::Unknown;
-        };
-        let segment = if TRACE {
-            self.snapshot.segments().get(at)
-        } else {
-            None
-        };
-        for rule in &group.rules {
-            let (id, source) = match (segment, rule.source) {
-                (None, _) => (None, &[][..]),
-                (Some(segment), RuleSource::Serving(at)) => segment
-                    .serving_rules
-                    .get(at)
-                    .map_or((None, &[][..]), |rule| {
-                        (rule.rule_id.as_ref(), &rule.clauses)
-                    }),
-                (Some(segment), RuleSource::Flat(at)) => {
-                    segment.rules.get(at).map_or((None, &[][..]), |clause| {
-                        (clause.id.as_ref(), std::slice::from_ref(clause))
-                    })
-                }
-            };
-            let mut clauses = Vec::new();
-            let matched = self.all::<TRACE>(&rule.tests, source, true, &mut clauses);
-            if TRACE {
-                rules.push(SegmentRuleCheck {
-                    rule: id.cloned(),
-                    clauses,
-                    matched,
-                });
-            }
-            if matched {
-                return Membership::Rule;
-            }
-        }
-        Membership::No
-    }
-
-    /// What a group says about the target by name.
-    fn named(&self, at: usize) -> Option<Membership> {
-        let group = self.program.groups.get(at)?;
-        if group.excluded.contains(self.id) {
-            Some(Membership::Excluded)
-        } else if group.included.contains(self.id) {
-            Some(Membership::Included)
-        } else {
-            None
-        }
-    }
-
-    /// Follows the prerequisites of a flag, depth first.
-    ///
-    /// The flag meets them unless one that is reached is not met, so it is enough to come by every flag once: a flag
-    /// that was seen, be it in a circle, adds nothing new.
-    fn prerequisites_met<const TRACE: bool>(
-        &mut self,
-        root: usize,
-        flag: &'s Flag,
-        steps: &mut Vec<Step>,
-    ) -> bool {
-        if flag.prerequisites.is_empty() {
-            return true;
-        }
-        if self.checks.is_empty() {
-            self.checks = vec![PrerequisiteCheck::Unknown; self.program.flags.len()];
-        }
-        match self.check_of(root) {
-            PrerequisiteCheck::Met => return true,
-            PrerequisiteCheck::NotMet => return false,
-            PrerequisiteCheck::Unknown
-            | PrerequisiteCheck::Open
-            | PrerequisiteCheck::Provisional => {}
-        }
-        self.set_check(root, PrerequisiteCheck::Open);
-        let mut path = vec![(root, flag.prerequisites.iter())];
-        let mut provisional = Vec::new();
-        let mut circle = false;
-        let met = loop {
-            let Some((of, needs)) = path.last_mut() else {
-                break true;
-            };
-            let of = *of;
-            let verdict = match needs.next() {
-                Some(need) => self.prerequisite::<TRACE>(of, need, steps),
-                None => Verdict::Done,
-            };
-            match verdict {
-                Verdict::NotMet => break false,
-                Verdict::Done => {
-                    path.pop();
-                    if circle {
-                        self.set_check(of, PrerequisiteCheck::Provisional);
-                        provisional.push(of);
-                    } else {
-                        self.set_check(of, PrerequisiteCheck::Met);
-                    }
-                }
-                Verdict::Met(next) => match self.check_of(next) {
-                    PrerequisiteCheck::Met | PrerequisiteCheck::Provisional => {}
-                    PrerequisiteCheck::Open => circle = true,
-                    PrerequisiteCheck::NotMet => break false,
-                    PrerequisiteCheck::Unknown => {
-                        if let Some(flag) = self.program.flags.get(next) {
-                            self.set_check(next, PrerequisiteCheck::Open);
-                            path.push((next, flag.prerequisites.iter()));
-                        }
-                    }
-                },
-            }
-        };
-        for (at, _) in path {
-            self.set_check(at, PrerequisiteCheck::NotMet);
-        }
-        let settled = if met {
-            PrerequisiteCheck::Met
-        } else {
-            PrerequisiteCheck::Unknown
-        };
-        for at in provisional {
-            self.set_check(at, settled);
-        }
-        met
-    }
-
-    /// Looks at one prerequisite without those of its flag.
-    fn prerequisite<const TRACE: bool>(
-        &mut self,
-        of: usize,
-        need: &'s Need,
-        steps: &mut Vec<Step>,
-    ) -> Verdict {
-        let (verdict, outcome, served) = match need.flag.and_then(|at| Some((at, self.flag(at)?))) {
-            None => (Verdict::Done, PrerequisiteOutcome::UnknownFlag, None),
-            Some((at, (flag, config))) => {
-                match self.serve_flag::<false>(at, flag, config, &mut Vec::new()) {
-                    Err(_) => (Verdict::Done, PrerequisiteOutcome::CannotEvaluate, None),
-                    Ok((variation, _)) => {
-                        let served = config.variations.get(variation);
-                        if !need.accepted.contains(&variation) {
-                            (Verdict::NotMet, PrerequisiteOutcome::NotMet, served)
-                        } else if self.check_of(at) == PrerequisiteCheck::Unknown {
-                            (Verdict::Met(at), PrerequisiteOutcome::Met, served)
-                        } else {
-                            (Verdict::Met(at), PrerequisiteOutcome::MetBefore, served)
-                        }
-                    }
-                }
-            }
-        };
-        if TRACE
-            && let Some((of_flag, config)) = self.flag(of)
-            && let Some(source) = of_flag
-                .prerequisites
-                .iter()
-                .position(|other| std::ptr::eq(other, need))
-                .and_then(|at| config.prerequisites.get(at))
-        {
-            steps.push(Step::Prerequisite {
-                of: config.feature.clone(),
-                flag: source.feature.clone(),
-                wanted: source.variations.clone(),
-                served: served.map(|variation| variation.identifier.clone()),
-                outcome,
-            });
-        }
-        verdict
-    }
-
-    fn check_of(&self, at: usize) -> PrerequisiteCheck {
-        self.checks.get(at).copied().unwrap_or_default()
-    }
-
-    fn set_check(&mut self, at: usize, check: PrerequisiteCheck) {
-        if let Some(kept) = self.checks.get_mut(at) {
-            *kept = check;
-        }
-    }
-
     /// An attribute's text, read once.
     fn text(&mut self, slot: usize) -> Option<&str> {
         let attribute = self.attributes.get_mut(slot)?;
@@ -733,16 +425,6 @@ impl<'s, 't> ForTarget<'s, 't> {
         }
         Some(bucket)
     }
-}
-
-/// What one prerequisite means for the check of all.
-enum Verdict {
-    /// It is met; the prerequisites of this flag are next.
-    Met(usize),
-    /// Some prerequisite is not met, which settles all.
-    NotMet,
-    /// Nothing more is to be looked at in this list.
-    Done,
 }
 
 fn off<const TRACE: bool>(

@@ -1,5 +1,7 @@
 //! What holds for any configuration and any target.
 
+mod plain;
+
 use flagwire_evaluation::model::{
     Clause, Distribution, FeatureConfig, Prerequisite, Rule, Segment, SegmentRule, SegmentTarget,
     Serve, State, TargetRef, Variation, VariationMap, WeightedVariation,
@@ -9,6 +11,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+
+use crate::plain::Plain;
 
 // Few names, so that references meet, circles close and some lead nowhere.
 fn name(names: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -193,7 +197,7 @@ fn target() -> impl Strategy<Value = Option<Target>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn one_flag_all_flags_and_the_explanation_agree(
@@ -225,6 +229,20 @@ proptest! {
             }
         }
         prop_assert!(all.is_empty());
+    }
+
+    #[test]
+    fn it_is_what_the_plain_algorithm_says(
+        flags in vec(flag(), 0..7),
+        segments in vec(segment(), 0..6),
+        target in target(),
+    ) {
+        let snapshot = Snapshot::compile(flags, segments);
+        let plain = Plain { flags: snapshot.flags(), segments: snapshot.segments(), target: target.as_ref() };
+        for flag in snapshot.flags() {
+            let served = snapshot.evaluate(&flag.feature, target.as_ref()).ok().map(|served| served.identifier);
+            prop_assert_eq!(served, plain.evaluate(flag), "{}", flag.feature);
+        }
     }
 
     #[test]

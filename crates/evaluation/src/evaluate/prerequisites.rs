@@ -1,0 +1,158 @@
+//! Whether a flag's prerequisites are met, and those of the flags they name.
+
+use super::ForTarget;
+use crate::explanation::{PrerequisiteOutcome, Step};
+use crate::program::{Flag, Need};
+
+impl<'s> ForTarget<'s, '_> {
+    /// Follows the prerequisites of a flag, depth first.
+    ///
+    /// The flag meets them unless one that is reached is not met, so it is enough to come by every flag once: a flag
+    /// that was seen, be it in a circle, adds nothing new.
+    pub(super) fn prerequisites_met<const TRACE: bool>(
+        &mut self,
+        root: usize,
+        flag: &'s Flag,
+        steps: &mut Vec<Step>,
+    ) -> bool {
+        if flag.prerequisites.is_empty() {
+            return true;
+        }
+        if self.checks.is_empty() {
+            self.checks = vec![PrerequisiteCheck::Unknown; self.program.flags.len()];
+        }
+        match self.check_of(root) {
+            PrerequisiteCheck::Met => return true,
+            PrerequisiteCheck::NotMet => return false,
+            PrerequisiteCheck::Unknown
+            | PrerequisiteCheck::Open
+            | PrerequisiteCheck::Provisional => {}
+        }
+        self.set_check(root, PrerequisiteCheck::Open);
+        let mut path = vec![(root, flag.prerequisites.iter())];
+        let mut provisional = Vec::new();
+        let mut circle = false;
+        let met = loop {
+            let Some((of, needs)) = path.last_mut() else {
+                break true;
+            };
+            let of = *of;
+            let verdict = match needs.next() {
+                Some(need) => self.prerequisite::<TRACE>(of, need, steps),
+                None => Verdict::Done,
+            };
+            match verdict {
+                Verdict::NotMet => break false,
+                Verdict::Done => {
+                    path.pop();
+                    if circle {
+                        self.set_check(of, PrerequisiteCheck::Provisional);
+                        provisional.push(of);
+                    } else {
+                        self.set_check(of, PrerequisiteCheck::Met);
+                    }
+                }
+                Verdict::Met(next) => match self.check_of(next) {
+                    PrerequisiteCheck::Met | PrerequisiteCheck::Provisional => {}
+                    PrerequisiteCheck::Open => circle = true,
+                    PrerequisiteCheck::NotMet => break false,
+                    PrerequisiteCheck::Unknown => {
+                        if let Some(flag) = self.program.flags.get(next) {
+                            self.set_check(next, PrerequisiteCheck::Open);
+                            path.push((next, flag.prerequisites.iter()));
+                        }
+                    }
+                },
+            }
+        };
+        for (at, _) in path {
+            self.set_check(at, PrerequisiteCheck::NotMet);
+        }
+        let settled = if met {
+            PrerequisiteCheck::Met
+        } else {
+            PrerequisiteCheck::Unknown
+        };
+        for at in provisional {
+            self.set_check(at, settled);
+        }
+        met
+    }
+
+    /// Looks at one prerequisite without those of its flag.
+    fn prerequisite<const TRACE: bool>(
+        &mut self,
+        of: usize,
+        need: &'s Need,
+        steps: &mut Vec<Step>,
+    ) -> Verdict {
+        let (verdict, outcome, served) = match need.flag.and_then(|at| Some((at, self.flag(at)?))) {
+            None => (Verdict::Done, PrerequisiteOutcome::UnknownFlag, None),
+            Some((at, (flag, config))) => {
+                match self.serve_flag::<false>(at, flag, config, &mut Vec::new()) {
+                    Err(_) => (Verdict::Done, PrerequisiteOutcome::CannotEvaluate, None),
+                    Ok((variation, _)) => {
+                        let served = config.variations.get(variation);
+                        if !need.accepted.contains(&variation) {
+                            (Verdict::NotMet, PrerequisiteOutcome::NotMet, served)
+                        } else if self.check_of(at) == PrerequisiteCheck::Unknown {
+                            (Verdict::Met(at), PrerequisiteOutcome::Met, served)
+                        } else {
+                            (Verdict::Met(at), PrerequisiteOutcome::MetBefore, served)
+                        }
+                    }
+                }
+            }
+        };
+        if TRACE
+            && let Some((of_flag, config)) = self.flag(of)
+            && let Some(source) = of_flag
+                .prerequisites
+                .iter()
+                .position(|other| std::ptr::eq(other, need))
+                .and_then(|at| config.prerequisites.get(at))
+        {
+            steps.push(Step::Prerequisite {
+                of: config.feature.clone(),
+                flag: source.feature.clone(),
+                wanted: source.variations.clone(),
+                served: served.map(|variation| variation.identifier.clone()),
+                outcome,
+            });
+        }
+        verdict
+    }
+
+    fn check_of(&self, at: usize) -> PrerequisiteCheck {
+        self.checks.get(at).copied().unwrap_or_default()
+    }
+
+    fn set_check(&mut self, at: usize, check: PrerequisiteCheck) {
+        if let Some(kept) = self.checks.get_mut(at) {
+            *kept = check;
+        }
+    }
+}
+
+/// How far the check of a flag's prerequisites has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum PrerequisiteCheck {
+    #[default]
+    Unknown,
+    /// On the path that is being followed.
+    Open,
+    /// All met if the flag that the path started at turns out to meet all; only within a circle.
+    Provisional,
+    Met,
+    NotMet,
+}
+
+/// What one prerequisite means for the check of all.
+enum Verdict {
+    /// It is met; the prerequisites of this flag are next.
+    Met(usize),
+    /// Some prerequisite is not met, which settles all.
+    NotMet,
+    /// Nothing more is to be looked at in this list.
+    Done,
+}
