@@ -6,8 +6,8 @@ mod page;
 mod snapshot;
 mod stream;
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use self::auth::Auth;
 pub use self::page::PageEvent;
@@ -30,7 +30,7 @@ pub struct Client<C: Codec> {
     config: Config,
     codec: C,
     random: Random,
-    outputs: VecDeque<Output<C>>,
+    outputs: Vec<Output<C>>,
     timers: Timers,
     requests: Requests,
     order: Order,
@@ -61,7 +61,7 @@ impl<C: Codec> Client<C> {
             why: Why::Fine,
             codec,
             random: Random::new(seed),
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
             timers: Timers::default(),
             requests: Requests::default(),
             order: Order::default(),
@@ -153,7 +153,7 @@ impl<C: Codec> Client<C> {
     /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) is reached, harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(pending) = self.requests.expired(now) {
-            self.outputs.push_back(Output::Abort(pending.id));
+            self.outputs.push(Output::Abort(pending.id));
             self.settle_request(now, pending, Err(Cause::Timeout));
         }
         while let Some(timer) = self.timers.expired(now) {
@@ -165,7 +165,7 @@ impl<C: Codec> Client<C> {
                 Timer::StreamIdle => self.stream_silent(now),
                 Timer::Poll => self.poll(now),
                 Timer::Metrics => self.metrics_due(now),
-                Timer::Save => self.outputs.push_back(Output::Save(self.codec.save())),
+                Timer::Save => self.outputs.push(Output::Save(self.codec.save())),
                 Timer::Pause => self.pause(Why::Hidden),
             }
         }
@@ -175,7 +175,8 @@ impl<C: Codec> Client<C> {
 
     /// The next thing to do; `None` when all is done.
     pub fn poll_output(&mut self) -> Option<Output<C>> {
-        self.outputs.pop_front()
+        // There are a few at the most, and a `VecDeque` is a kilobyte of code.
+        (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
@@ -211,6 +212,17 @@ impl<C: Codec> Client<C> {
         &mut self.codec
     }
 
+    /// How many things the client remembers besides values and options. Bounded whatever happens; for tests of that.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.outputs
+            .len()
+            .saturating_add(self.requests.len())
+            .saturating_add(self.order.len())
+            .saturating_add(self.snapshots.len())
+    }
+
     // ---- shared by the mechanisms ------------------------------------------------------------------------------------
 
     const fn is_closed(&self) -> bool {
@@ -218,7 +230,7 @@ impl<C: Codec> Client<C> {
     }
 
     fn emit(&mut self, event: Event<C::Changes>) {
-        self.outputs.push_back(Output::Emit(event));
+        self.outputs.push(Output::Emit(event));
     }
 
     fn report(&mut self, kind: ErrorKind, cause: Cause) {
@@ -263,7 +275,7 @@ impl<C: Codec> Client<C> {
                 .is_under_way(|other| *other == Purpose::Metrics);
         let asked = self.order.next();
         let id = self.requests.add(purpose, asked, now.after(timeout));
-        self.outputs.push_back(Output::Send(Request {
+        self.outputs.push(Output::Send(Request {
             id,
             url,
             headers,
@@ -300,14 +312,13 @@ impl<C: Codec> Client<C> {
         }
         match pending.purpose {
             Purpose::SignIn => self.signed_in(now, answer, retry_after),
-            Purpose::Snapshot { .. } => self.fetched_all(now, pending.asked, answer, retry_after),
+            Purpose::Snapshot { conditional } => {
+                self.fetched_all(now, pending.asked, conditional, answer, retry_after);
+            }
             Purpose::Flag(flag) => self.fetched_flag(now, flag, pending.asked, answer),
             Purpose::Metrics => self.posted_metrics(now, answer.err()),
         }
-        if !self
-            .requests
-            .is_under_way(|purpose| *purpose != Purpose::Metrics)
-        {
+        if !self.is_fetching() {
             self.order.settle();
         }
     }
@@ -315,7 +326,7 @@ impl<C: Codec> Client<C> {
     /// Ends all that was done with the session, metrics apart: they are the old target's and have their own token.
     fn forget_session(&mut self) {
         while let Some(pending) = self.requests.take_of_target() {
-            self.outputs.push_back(Output::Abort(pending.id));
+            self.outputs.push(Output::Abort(pending.id));
         }
         self.close_stream();
         self.session = None;
@@ -344,7 +355,7 @@ impl<C: Codec> Client<C> {
     fn save(&mut self) {
         if self.timers.is_set(Timer::Save) {
             self.timers.cancel(Timer::Save);
-            self.outputs.push_back(Output::Save(self.codec.save()));
+            self.outputs.push(Output::Save(self.codec.save()));
         }
     }
 }

@@ -60,6 +60,6 @@ pub use error::{Cause, Error, ErrorKind};
 pub use output::{Event, Output, Status, StreamId, StreamRequest, Why};
 pub use request::{Request, RequestId, Response};
 #[cfg(feature = "serde")]
-pub use serde_codec::{Changed, SerdeCodec};
+pub use serde_codec::{Changed, Saved, SerdeCodec};
 pub use session::push_encoded;
 pub use time::{Instant, Millis};

@@ -73,6 +73,11 @@ impl Order {
         self.recent.clear();
     }
 
+    /// Flags of which something is remembered.
+    pub(crate) const fn len(&self) -> usize {
+        self.recent.len()
+    }
+
     fn find(&self, flag: &str) -> Result<usize, usize> {
         self.recent
             .binary_search_by(|(name, _)| name.as_str().cmp(flag))

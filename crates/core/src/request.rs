@@ -95,6 +95,10 @@ impl Requests {
         self.pending.iter().any(|pending| wanted(&pending.purpose))
     }
 
+    pub(crate) const fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.pending.iter().map(|pending| pending.deadline).min()
     }

@@ -42,6 +42,15 @@ type Counter = (String, String, String);
 /// What became of a flag: its new evaluation, or `None` where it is gone.
 pub type Changed = (String, Option<Evaluation>);
 
+/// What the cache is to hold of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved {
+    /// Whose evaluations they are; the cache's key is made of it.
+    pub target: Target,
+    /// All evaluations, sorted by flag.
+    pub evaluations: Vec<Evaluation>,
+}
+
 impl SerdeCodec {
     /// A codec without values. `epoch_millis` is asked for the timestamps of metrics.
     #[must_use]
@@ -114,7 +123,7 @@ impl Codec for SerdeCodec {
     type Body = String;
     type Evaluations = Vec<Evaluation>;
     type Changes = Vec<Changed>;
-    type Saved = Vec<Evaluation>;
+    type Saved = Saved;
     type Target = Target;
 
     fn set_target(&mut self, target: Target) {
@@ -247,8 +256,11 @@ impl Codec for SerdeCodec {
             .map(|_| Vec::from([(flag.to_string(), None)]))
     }
 
-    fn save(&self) -> Vec<Evaluation> {
-        self.evaluations_held().cloned().collect()
+    fn save(&self) -> Saved {
+        Saved {
+            target: self.target.clone(),
+            evaluations: self.evaluations_held().cloned().collect(),
+        }
     }
 
     fn take_counts(&mut self) -> Option<String> {

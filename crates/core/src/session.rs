@@ -62,7 +62,7 @@ impl Session {
         let url = core::mem::take(&mut self.sign_in.stream_url);
         if url.is_empty() {
             None
-        } else if url.contains("://") {
+        } else if url.starts_with("http") {
             Some(url)
         } else {
             Some(join(&config.base_url, &["/", url.trim_start_matches('/')]))

@@ -73,6 +73,10 @@ impl Default for Snapshots {
 }
 
 impl Snapshots {
+    pub(super) const fn len(&self) -> usize {
+        self.singles.len()
+    }
+
     /// Nothing is under way any more, and all evaluations are wanted.
     pub(super) fn forget(&mut self) {
         self.wanted = true;
@@ -86,14 +90,11 @@ impl<C: Codec> Client<C> {
     /// Fetches all evaluations: now, or when signed in, or once more after the fetch under way.
     pub(super) fn fetch_all(&mut self, now: Instant) {
         self.snapshots.wanted = true;
-        let Some(session) = &self.session else { return };
-        if self
-            .requests
-            .is_under_way(|purpose| matches!(purpose, Purpose::Snapshot { .. }))
-        {
+        if self.is_fetching_all() {
             self.snapshots.again = true;
             return;
         }
+        let Some(session) = &self.session else { return };
         self.timers.cancel(Timer::Snapshot);
         let url = session.evaluations_url(&self.config, &self.codec.target_path(), None);
         let mut headers = session.headers(&self.config);
@@ -104,21 +105,27 @@ impl<C: Codec> Client<C> {
         self.send(now, Purpose::Snapshot { conditional }, url, headers, None);
     }
 
+    fn is_fetching_all(&self) -> bool {
+        self.requests
+            .is_under_way(|purpose| matches!(purpose, Purpose::Snapshot { .. }))
+    }
+
     pub(super) fn fetched_all(
         &mut self,
         now: Instant,
         asked: Moment,
+        conditional: bool,
         answer: Result<Response<C::Json>, Cause>,
         retry_after: Option<Millis>,
     ) {
+        let stored = answer.and_then(|response| self.store_all(now, asked, conditional, response));
         let again = core::mem::take(&mut self.snapshots.again);
-        let stored = answer.and_then(|response| self.store_all(now, asked, response));
         match stored {
             Ok(()) => {
                 self.snapshots.backoff.reset();
                 self.snapshots.signed_in_again = false;
                 self.snapshots.wanted = again;
-                self.loaded();
+                self.loaded(again);
                 if again {
                     self.fetch_all(now);
                 }
@@ -142,10 +149,19 @@ impl<C: Codec> Client<C> {
         &mut self,
         now: Instant,
         asked: Moment,
+        conditional: bool,
         response: Response<C::Json>,
     ) -> Result<(), Cause> {
         if response.status == 304 {
-            self.order.know_all(asked, |_| ());
+            if !conditional {
+                return Err(Cause::Malformed);
+            }
+            if self.snapshots.etag.is_empty() {
+                // The values are not those of the tag any more: an older answer may have come in between.
+                self.snapshots.again = true;
+            } else {
+                self.order.know_all(asked, |_| ());
+            }
             return Ok(());
         }
         let list = response
@@ -166,8 +182,8 @@ impl<C: Codec> Client<C> {
         Ok(())
     }
 
-    /// The whole list is stored.
-    fn loaded(&mut self) {
+    /// The whole list is stored. `again`: another one is wanted, because something may have changed since this was asked for.
+    fn loaded(&mut self, again: bool) {
         self.emit(Event::FlagsLoaded);
         if !self.snapshots.ready {
             self.snapshots.ready = true;
@@ -178,6 +194,7 @@ impl<C: Codec> Client<C> {
             self.emit(Event::Identified(self.target_switches));
         }
         match self.streaming.trouble() {
+            _ if again && self.status == Status::Stale => {}
             Some(why) => self.set_state(Status::Stale, why),
             None => self.set_state(Status::Ready, Why::Fine),
         }
@@ -198,7 +215,11 @@ impl<C: Codec> Client<C> {
                 single.stage = Stage::Again;
             }
         } else if self.snapshots.singles.len() >= MAX_SINGLE_FETCHES {
-            self.fetch_all(now);
+            if !created {
+                self.fetch_all(now);
+            } else if !self.timers.is_set(Timer::Snapshot) {
+                self.timers.set(Timer::Snapshot, now.after(CREATED_DELAY));
+            }
         } else if created {
             let due = now.after(CREATED_DELAY);
             self.snapshots.singles.push(Single {
@@ -287,9 +308,13 @@ impl<C: Codec> Client<C> {
             Err(cause) => {
                 self.report(ErrorKind::FetchFlag, cause);
                 // The fetch of all has the retries; what it brings is at least as new.
-                let delay = self.snapshots.backoff.fail(&mut self.random, None);
                 self.snapshots.wanted = true;
-                self.timers.set(Timer::Snapshot, now.after(delay));
+                if self.is_fetching_all() {
+                    self.snapshots.again = true;
+                } else if !self.timers.is_set(Timer::Snapshot) {
+                    let delay = self.snapshots.backoff.fail(&mut self.random, None);
+                    self.timers.set(Timer::Snapshot, now.after(delay));
+                }
                 self.degrade(Why::Fetch);
                 return;
             }
@@ -302,10 +327,7 @@ impl<C: Codec> Client<C> {
     /// Stores evaluations that came by themselves: in an event, or from the application.
     pub(super) fn apply(&mut self, now: Instant, evaluations: C::Evaluations) {
         let moment = self.order.next();
-        if self
-            .requests
-            .is_under_way(|purpose| *purpose != Purpose::Metrics)
-        {
+        if self.is_fetching() {
             let order = &mut self.order;
             self.codec
                 .flags(&evaluations, &mut |flag| order.know(flag, moment));
@@ -319,8 +341,16 @@ impl<C: Codec> Client<C> {
     pub(super) fn forget_flag(&mut self, now: Instant, flag: String, moment: Moment) {
         self.snapshots.etag.clear();
         let changes = self.codec.remove(&flag);
-        self.order.know(flag, moment);
+        if self.is_fetching() {
+            self.order.know(flag, moment);
+        }
         self.changed(now, changes);
+    }
+
+    /// Whether something that was asked for before now may still arrive: only then matters what is known since when.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.requests
+            .is_under_way(|purpose| *purpose != Purpose::Metrics)
     }
 
     fn changed(&mut self, now: Instant, changes: Option<C::Changes>) {

@@ -153,7 +153,7 @@ impl<C: Codec> Client<C> {
         self.streaming.parser = Parser::default();
         self.streaming.state = State::Opening { id, native };
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
-        self.outputs.push_back(Output::OpenStream(StreamRequest {
+        self.outputs.push(Output::OpenStream(StreamRequest {
             id,
             url,
             headers,
@@ -164,7 +164,7 @@ impl<C: Codec> Client<C> {
     /// Closes the stream if there is one. What comes next is the caller's to say.
     pub(super) fn close_stream(&mut self) {
         if let State::Opening { id, .. } | State::Open { id, .. } = self.streaming.state {
-            self.outputs.push_back(Output::CloseStream(id));
+            self.outputs.push(Output::CloseStream(id));
         }
         if !matches!(self.streaming.state, State::Stopped) {
             self.streaming.state = State::Off;

@@ -1,0 +1,8 @@
+//! Stories of a client's life, on a virtual clock, against a model server. One behaviour each, named as a sentence.
+//!
+//! `world` is the clock, the network and the driver; `server` is the server.
+
+mod fetching;
+mod ordering;
+mod server;
+mod world;
