@@ -94,6 +94,7 @@ impl<C: Codec> Client<C> {
         self.codec.set_target(target);
         self.target_switches = self.target_switches.saturating_add(1);
         self.forget_session();
+        self.snapshots.signed_in_again = false;
         self.degrade(Why::Target);
         self.sign_in(now);
         self.target_switches

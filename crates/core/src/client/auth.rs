@@ -105,10 +105,13 @@ impl<C: Codec> Client<C> {
     }
 
     fn refuse(&mut self, cause: Cause) {
+        self.save();
         self.forget_session();
+        self.stop_polling();
         self.timers.clear();
         self.auth = Auth::Refused;
         self.report(ErrorKind::Auth, cause);
+        self.disconnected();
         self.degrade(Why::Auth);
     }
 

@@ -105,13 +105,12 @@ impl Streaming {
 impl<C: Codec> Client<C> {
     /// Opens the stream if there should be one and there is none.
     pub(super) fn start_stream(&mut self, now: Instant) {
-        if !self.config.streaming {
-            self.start_polling(now);
-        } else if matches!(self.streaming.state, State::Off)
-            || (matches!(self.streaming.state, State::Waiting)
-                && !self.timers.is_set(Timer::StreamRetry))
-        {
-            self.open_stream(now);
+        match self.streaming.state {
+            _ if !self.config.streaming => self.start_polling(now),
+            State::Stopped => self.start_polling(now),
+            State::Off => self.open_stream(now),
+            State::Waiting if !self.timers.is_set(Timer::StreamRetry) => self.open_stream(now),
+            State::Waiting | State::Opening { .. } | State::Open { .. } | State::Paused => {}
         }
     }
 
@@ -312,6 +311,14 @@ impl<C: Codec> Client<C> {
         self.outage(now, cause);
     }
 
+    /// Tells that nothing streams any more, if it was told that something does.
+    pub(super) fn disconnected(&mut self) {
+        if self.streaming.told == Told::Connected {
+            self.streaming.told = Told::Disconnected;
+            self.emit(Event::Disconnected);
+        }
+    }
+
     fn outage(&mut self, now: Instant, cause: Cause) {
         self.start_polling(now);
         self.report(ErrorKind::Stream, cause);
@@ -329,7 +336,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    fn stop_polling(&mut self) {
+    pub(super) fn stop_polling(&mut self) {
         if core::mem::take(&mut self.streaming.polling) {
             self.timers.cancel(Timer::Poll);
             self.emit(Event::PollingStopped);

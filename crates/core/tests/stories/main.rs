@@ -5,4 +5,5 @@
 mod fetching;
 mod ordering;
 mod server;
+mod signing_in;
 mod world;
