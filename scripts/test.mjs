@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, npmInstall, setUp, wasmBindgen, wasmToolchain } from "./setup.mjs";
 import { root, wasmTargetDir } from "./lib/paths.mjs";
+import { count, excerpt, withoutColours } from "./lib/results.mjs";
 import { Plain, run } from "./lib/run.mjs";
 import { script } from "./lib/steps.mjs";
 
@@ -49,7 +50,7 @@ const suites = [
     title: "Rust documentation",
     command: () => ({ ...cargo("doc", "--workspace", "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
   },
-  { name: "scripts", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
+  { name: "tsc", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
   { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
   { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
   { name: "wasm", title: "Rust tests in Chromium", command: wasmTests },
@@ -105,7 +106,7 @@ async function perform(suite) {
     output = error instanceof Plain ? error.message : String(error instanceof Error ? error.stack : error);
     console.log(output);
   }
-  output = output.replaceAll(/\x1b(\[[\d;]*m|\(B)/g, "");
+  output = withoutColours(output);
   const { passed, failed, ignored } = count(output);
   const seconds = Math.round((Date.now() - started) / 1000);
   // A runner that failed without a failed test did not get as far as running it: a build error, a crash.
@@ -128,26 +129,6 @@ function skipped(suite, missing) {
 }
 
 /**
- * Adds up the closing lines of cargo test, of wasm-bindgen's test runner (the same form) and of node's.
- *
- * @param {string} output
- */
-function count(output) {
-  const total = { passed: 0, failed: 0, ignored: 0 };
-  for (const [, passed, failed, ignored] of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
-    total.passed += Number(passed);
-    total.failed += Number(failed);
-    total.ignored += Number(ignored);
-  }
-  for (const [, what, number] of output.matchAll(/^ℹ (pass|fail|cancelled|skipped|todo) (\d+)$/gm)) {
-    if (what === "pass") total.passed += Number(number);
-    else if (what === "fail" || what === "cancelled") total.failed += Number(number);
-    else total.ignored += Number(number);
-  }
-  return total;
-}
-
-/**
  * @param {Result[]} results
  * @param {number} seconds
  */
@@ -164,18 +145,6 @@ function summarise(results, seconds) {
   const sum = (/** @type {"passed" | "failed"} */ key) => results.reduce((all, result) => all + result[key], 0);
   process.exitCode = sum("failed") > 0 ? 1 : 0;
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
-}
-
-/**
- * The part of a failed suite's output that says what went wrong, at most 120 lines of it.
- *
- * @param {string} output
- */
-function excerpt(output) {
-  const lines = output.trimEnd().split("\n");
-  const starts = [/^✖ failing tests:/, /^failures:$/, /^(error|warning)(\[\w+\])?: /, /^Diff in /];
-  const from = starts.map((start) => lines.findIndex((line) => start.test(line))).find((index) => index >= 0);
-  return lines.slice(from ?? -60).slice(0, 120).join("\n");
 }
 
 /** @param {string[]} args */

@@ -44,7 +44,6 @@ export class Step {
   #started = Date.now();
   #lastProgress = Date.now();
   #passing = false;
-  #spoke = false;
   #closing = "ready";
 
   /** @param {string} prefix */
@@ -55,7 +54,6 @@ export class Step {
   /** @param {string} text what starts now and may take a while, e.g. `installing chromium` */
   say(text) {
     this.#line(text);
-    this.#spoke = true;
   }
 
   /** @param {string} text how far it is; printed in place on a terminal, else now and then */
@@ -76,7 +74,7 @@ export class Step {
   /** @param {string} [text] */
   end(text = this.#closing) {
     const seconds = Math.round((Date.now() - this.#started) / 1000);
-    this.#line(this.#spoke && seconds > 0 ? `${text} (${seconds} s)` : text);
+    this.#line(seconds > 1 ? `${text} (${seconds} s)` : text);
   }
 
   /** @param {string} text */
