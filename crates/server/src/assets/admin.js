@@ -115,13 +115,14 @@ function update(parts, view, editable) {
     }),
   );
   summary.textContent = `${view.variations.length} ${view.variations.length === 1 ? "variation" : "variations"}`;
+  const counted = view.variations.some(({ count }) => count > 0);
   values.replaceChildren(
     ...view.variations.map((variation) => {
       const line = make("tr");
       const head = make("th", "", variation.identifier);
       head.scope = "row";
-      const count = variation.count ? `served ${variation.count.toLocaleString()} ×` : "";
-      line.append(head, make("td", "", variation.value === "" ? "(empty)" : variation.value), make("td", "count", count));
+      line.append(head, make("td", "", variation.value === "" ? "(empty)" : variation.value));
+      if (counted) line.append(make("td", "count", `served ${variation.count.toLocaleString()} ×`));
       return line;
     }),
   );

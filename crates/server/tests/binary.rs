@@ -1,0 +1,388 @@
+//! The program itself: what it prints, what it refuses, and how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
+    command
+        .current_dir(directory)
+        .args(["--listen", "127.0.0.1:0"]);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLAGWIRE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn fails(directory: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(directory).args(args).output().unwrap();
+    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+/// A running server, ended with the test.
+struct Running {
+    child: Child,
+    address: String,
+    printed: String,
+}
+
+impl Running {
+    fn start(directory: &Path, args: &[&str]) -> Self {
+        let mut child = command(directory)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        out.read_line(&mut first).unwrap();
+        let address = first
+            .trim_end()
+            .strip_prefix("flagwire-server listening on http://")
+            .expect(&first)
+            .to_owned();
+        let mut printed = String::new();
+        // The lines for people come in one go with the first.
+        while !printed.contains("page") {
+            assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{printed}");
+        }
+        if args.is_empty() {
+            while !printed.contains("keys for development") {
+                assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{printed}");
+            }
+        }
+        Self {
+            child,
+            address,
+            printed,
+        }
+    }
+
+    fn ask(&self, request: &str) -> String {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        write!(socket, "{request}").unwrap();
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).unwrap();
+        reply
+    }
+
+    fn sign_in(&self, key: &str) -> String {
+        let body = format!(
+            r#"{{"apiKey":"{key}","target":{{"identifier":"user-42","attributes":{{"plan":"gold","email":"ada@example.com"}}}}}}"#
+        );
+        self.ask(&format!(
+            "POST /client/auth HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    fn token(&self) -> String {
+        let reply = self.sign_in("flagwire-dev-client-key");
+        reply
+            .split("\"authToken\":\"")
+            .nth(1)
+            .expect(&reply)
+            .split('"')
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn get(&self, path: &str, token: &str, more: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n{more}\r\n"))
+    }
+
+    fn terminate(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut log = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+const EVALUATIONS: &str = "/client/env/development/target/user-42/evaluations";
+
+#[test]
+fn without_arguments_it_writes_a_sample_says_so_and_serves_it() {
+    let directory = TempDir::new().unwrap();
+    let server = Running::start(directory.path(), &[]);
+    assert!(
+        server.printed.contains("a commented sample was written"),
+        "{}",
+        server.printed
+    );
+    assert!(
+        server.printed.contains("flagwire-dev-client-key")
+            && server.printed.contains("flagwire-dev-server-key")
+    );
+    let reply = server.get(EVALUATIONS, &server.token(), "");
+    for expected in [
+        r#"{"flag":"dark-mode","identifier":"false","value":"false","kind":"boolean"}"#,
+        r#"{"flag":"free-shipping","identifier":"true","value":"true","kind":"boolean"}"#,
+        r#"{"flag":"page-size","identifier":"large","value":"12","kind":"int"}"#,
+        r#"{"flag":"theme","identifier":"classic","value":"classic","kind":"string"}"#,
+    ] {
+        assert!(reply.contains(expected), "{reply}");
+    }
+    assert!(
+        server
+            .ask("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .contains("<!doctype html>")
+    );
+    drop(server);
+    let again = Running::start(directory.path(), &[]);
+    assert!(!again.printed.contains("sample"), "{}", again.printed);
+}
+
+#[test]
+fn a_token_outlives_a_restart_and_its_secret_is_for_the_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = TempDir::new().unwrap();
+    let first = Running::start(directory.path(), &[]);
+    let token = first.token();
+    drop(first);
+    let secret = std::fs::metadata(directory.path().join(".flagwire/token-secret")).unwrap();
+    assert_eq!(secret.permissions().mode() & 0o777, 0o600);
+    let second = Running::start(directory.path(), &[]);
+    assert!(
+        second
+            .get(EVALUATIONS, &token, "")
+            .starts_with("HTTP/1.1 200")
+    );
+}
+
+#[test]
+fn a_header_of_256_kilobytes_is_taken_and_one_much_longer_is_431() {
+    let directory = TempDir::new().unwrap();
+    let server = Running::start(directory.path(), &[]);
+    let token = server.token();
+    let reply = server.get(
+        EVALUATIONS,
+        &token,
+        &format!("harness-target: {}\r\n", "A".repeat(262_100)),
+    );
+    assert!(
+        reply.starts_with("HTTP/1.1 200"),
+        "{}",
+        &reply[..reply.len().min(200)]
+    );
+    let mut socket = TcpStream::connect(&server.address).unwrap();
+    // The server may answer and close before all is sent.
+    drop(write!(
+        socket,
+        "GET / HTTP/1.1\r\nhost: x\r\nharness-target: {}\r\n\r\n",
+        "A".repeat(600_000)
+    ));
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 431");
+}
+
+#[test]
+fn a_broken_file_at_start_is_exit_code_1_with_every_mistake_placed() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(
+        directory.path().join("flags.yaml"),
+        "flags:\n  a: true\n  b:\n    default: maybe\n  c: { defalt: true }\n",
+    )
+    .unwrap();
+    let (code, said) = fails(directory.path(), &[]);
+    assert_eq!(code, Some(1));
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert_eq!(
+        lines[0],
+        "flags.yaml:4:14: flag `b` has no variation `maybe`; it has: true, false"
+    );
+    assert!(
+        lines[1].starts_with(
+            "flags.yaml:5:8: unknown key `defalt` in flag `c` (did you mean `default`?)"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_cannot_be_served_safely_is_refused() {
+    let directory = TempDir::new().unwrap();
+    for (args, reason) in [
+        (&["--listen", "0.0.0.0:0"][..], "development keys"),
+        (
+            &["--listen", "0.0.0.0:0", "--client-key", ""],
+            "a key is empty",
+        ),
+        (&["--client-key", "k", "--server-key", "k"], "use two"),
+        (&["--cors-origin", "shop.example.com"], "is not an origin"),
+        (
+            &["--flags", "/nonexistent/flags.yaml"],
+            "cannot write a sample",
+        ),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
+        let output = command
+            .current_dir(directory.path())
+            .args(["--drain-seconds", "0"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(reason), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn keys_set_explicitly_replace_the_development_keys() {
+    let directory = TempDir::new().unwrap();
+    let server = Running::start(
+        directory.path(),
+        &[
+            "--client-key",
+            "one",
+            "--client-key",
+            "two",
+            "--server-key",
+            "three",
+        ],
+    );
+    assert!(!server.printed.contains("flagwire-dev"));
+    for (key, status) in [
+        ("one", "200"),
+        ("two", "200"),
+        ("three", "200"),
+        ("flagwire-dev-client-key", "401"),
+    ] {
+        assert!(
+            server
+                .sign_in(key)
+                .starts_with(&format!("HTTP/1.1 {status}")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn it_stops_in_order_ends_streams_and_logs_requests_without_secrets() {
+    let directory = TempDir::new().unwrap();
+    let server = Running::start(
+        directory.path(),
+        &["--log-level", "debug", "--log-format", "json"],
+    );
+    let reply = server.sign_in("flagwire-dev-client-key");
+    let ticket = reply
+        .split("ticket=")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    write!(
+        stream,
+        "GET /stream?cluster=1&ticket={ticket} HTTP/1.1\r\nhost: x\r\n\r\n"
+    )
+    .unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while !line.contains("event: heartbeat") {
+        line.clear();
+        assert_ne!(stream.read_line(&mut line).unwrap(), 0);
+    }
+    let token = reply
+        .split("\"authToken\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0));
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(
+        rest.ends_with("0\r\n\r\n"),
+        "the stream ended in good order: {rest:?}"
+    );
+
+    let requests: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["message"] == "request")
+        .collect();
+    let told: Vec<_> = requests
+        .iter()
+        .map(|one| {
+            (
+                one["method"].as_str().unwrap(),
+                one["path"].as_str().unwrap(),
+                one["status"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("POST", "/client/auth", 200), ("GET", "/stream", 200)]
+    );
+    assert!(requests.iter().all(|one| one["micros"].is_u64()));
+    for secret in [
+        "flagwire-dev-client-key",
+        &ticket,
+        &token,
+        "ada@example.com",
+    ] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+#[test]
+fn a_file_broken_while_running_is_told_with_its_place_and_the_last_good_one_stays() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    std::fs::write(&path, "flags:\n  a: true\n").unwrap();
+    let mut server = Running::start(directory.path(), &["--log-level", "info"]);
+    let token = server.token();
+    let mut log = BufReader::new(server.child.stderr.take().unwrap());
+    std::fs::write(&path, "flags:\n  a: true\n  b: { state: maybe }\n").unwrap();
+    let mut line = String::new();
+    while !line.contains("flags.yaml:3:") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0);
+    }
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(
+        server
+            .get(EVALUATIONS, &token, "")
+            .contains(r#"[{"flag":"a","#)
+    );
+}

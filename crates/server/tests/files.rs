@@ -1,0 +1,242 @@
+//! Every way in which a flags file changes under a running server.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use common::*;
+use flagwire_server::environment::Environment;
+use flagwire_server::source::Source as _;
+use flagwire_server::source::file::FileSource;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+/// A server that follows a file, and a stream that tells of what it finds in it.
+struct Followed {
+    directory: TempDir,
+    server: Server,
+    stream: Stream,
+    _stop: watch::Sender<bool>,
+}
+
+impl Followed {
+    /// Follows `flags.yaml`, which `prepare` makes in the directory, with `dark-mode` of the value 0.
+    async fn new(prepare: impl FnOnce(&Path)) -> Self {
+        let directory = TempDir::new().unwrap();
+        prepare(directory.path());
+        let server = server_with(settings(), None);
+        let source = FileSource::open(&directory.path().join("flags.yaml")).unwrap();
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(Box::new(source).run(Arc::clone(&server.environment), stopping));
+        let token = server.token(CLIENT_KEY, ada()).await;
+        let stream = server.stream(get("/stream", &token)).await;
+        Self {
+            directory,
+            server,
+            stream,
+            _stop: stop,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("flags.yaml")
+    }
+
+    /// Waits for the next change and asserts that it brings the number.
+    async fn expect(&mut self, number: u32) {
+        let event = self.stream.event().await;
+        assert_eq!(
+            event["evaluations"][0]["value"],
+            Value::String(number.to_string()),
+            "{event}"
+        );
+    }
+}
+
+fn flags(number: u32) -> String {
+    format!("flags:\n  number: {number}\n")
+}
+
+async fn plain() -> Followed {
+    Followed::new(|directory| fs::write(directory.join("flags.yaml"), flags(0)).unwrap()).await
+}
+
+#[tokio::test]
+async fn truncated_and_written() {
+    let mut followed = plain().await;
+    for number in 1..4 {
+        fs::write(followed.path(), flags(number)).unwrap();
+        followed.expect(number).await;
+    }
+}
+
+#[tokio::test]
+async fn renamed_over_as_editors_do() {
+    let mut followed = plain().await;
+    for number in 1..4 {
+        let beside = followed.directory.path().join(".flags.yaml.swp");
+        fs::write(&beside, flags(number)).unwrap();
+        fs::rename(&beside, followed.path()).unwrap();
+        followed.expect(number).await;
+    }
+}
+
+#[tokio::test]
+async fn deleted_and_made_anew() {
+    let mut followed = plain().await;
+    for number in 1..3 {
+        fs::remove_file(followed.path()).unwrap();
+        wait_for(&followed.server.environment, |status| {
+            status.error.is_some()
+        })
+        .await;
+        assert_eq!(
+            followed
+                .server
+                .environment
+                .current()
+                .unwrap()
+                .snapshot
+                .flags()
+                .len(),
+            1,
+            "the last good one stays"
+        );
+        fs::write(followed.path(), flags(number)).unwrap();
+        followed.expect(number).await;
+    }
+}
+
+#[tokio::test]
+async fn moved_away_and_back() {
+    let mut followed = plain().await;
+    let away = followed.directory.path().join("away.yaml");
+    fs::rename(followed.path(), &away).unwrap();
+    fs::write(&away, flags(1)).unwrap();
+    fs::rename(&away, followed.path()).unwrap();
+    followed.expect(1).await;
+}
+
+/// Kubernetes mounts a ConfigMap so: `flags.yaml -> ..data/flags.yaml`, `..data -> ..2026_11`, and swaps `..data`.
+#[tokio::test]
+async fn a_config_map_swap() {
+    let mut followed = Followed::new(|directory| {
+        fs::create_dir(directory.join("..0")).unwrap();
+        fs::write(directory.join("..0/flags.yaml"), flags(0)).unwrap();
+        symlink("..0", directory.join("..data")).unwrap();
+        symlink("..data/flags.yaml", directory.join("flags.yaml")).unwrap();
+    })
+    .await;
+    for number in 1..4 {
+        let directory = followed.directory.path();
+        let name = format!("..{number}");
+        fs::create_dir(directory.join(&name)).unwrap();
+        fs::write(directory.join(&name).join("flags.yaml"), flags(number)).unwrap();
+        symlink(&name, directory.join("..data_tmp")).unwrap();
+        fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
+        fs::remove_dir_all(directory.join(format!("..{}", number - 1))).unwrap();
+        followed.expect(number).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_elsewhere_that_changes_there() {
+    let elsewhere = TempDir::new().unwrap();
+    let real = elsewhere.path().join("real.yaml");
+    fs::write(&real, flags(0)).unwrap();
+    let mut followed =
+        Followed::new(|directory| symlink(&real, directory.join("flags.yaml")).unwrap()).await;
+    for number in 1..3 {
+        fs::write(&real, flags(number)).unwrap();
+        followed.expect(number).await;
+    }
+}
+
+#[tokio::test]
+async fn half_written_and_broken_files_change_nothing_until_they_are_whole() {
+    let mut followed = plain().await;
+    for (broken, place) in [
+        ("flags:\n  number: {", ""),
+        ("", "empty"),
+        ("flags:\n  number: 1\n  number: 2\n", ":3:3: "),
+        ("flags:\n  numbr: [1]\n", ":2:10: "),
+    ] {
+        fs::write(followed.path(), broken).unwrap();
+        wait_for(&followed.server.environment, |status| {
+            status
+                .error
+                .as_ref()
+                .is_some_and(|error| error.contains(place))
+        })
+        .await;
+    }
+    assert_eq!(followed.server.environment.current().unwrap().generation, 1);
+    fs::write(followed.path(), flags(1)).unwrap();
+    followed.expect(1).await;
+    wait_for(&followed.server.environment, |status| status.healthy).await;
+}
+
+#[tokio::test]
+async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
+    use flagwire_server::source::Edit;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let text = "# mine\nflags:\n  dark-mode: false # careful\n";
+    let mut followed = Followed::new(|directory| {
+        let path = directory.join("flags.yaml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    })
+    .await;
+    wait_for(&followed.server.environment, |status| status.healthy).await;
+    let environment = Arc::clone(&followed.server.environment);
+    let editor = Arc::clone(environment.editor().unwrap());
+    tokio::task::spawn_blocking({
+        let environment = Arc::clone(&environment);
+        move || {
+            editor.edit(
+                &environment,
+                "dark-mode",
+                &Edit {
+                    state: None,
+                    default: Some("true".to_owned()),
+                },
+            )
+        }
+    })
+    .await
+    .unwrap()
+    .unwrap();
+    assert_eq!(environment.current().unwrap().generation, 2);
+    assert_eq!(
+        fs::read_to_string(followed.path()).unwrap(),
+        text.replace("false", "true")
+    );
+    assert_eq!(
+        fs::metadata(followed.path()).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
+    assert_eq!(
+        fs::read_dir(followed.directory.path()).unwrap().count(),
+        1,
+        "nothing is left beside the file"
+    );
+    assert_eq!(
+        followed.stream.event().await["evaluations"][0]["value"],
+        "true"
+    );
+}
+
+/// Waits until the source says so. Its status has no event; the time between looks only decides how soon it is seen.
+async fn wait_for(
+    environment: &Environment,
+    condition: impl Fn(&flagwire_server::source::SourceStatus) -> bool,
+) {
+    while !condition(&environment.status()) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
