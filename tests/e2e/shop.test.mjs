@@ -1,6 +1,7 @@
 // The example shop in Chromium against a real server: what a newcomer does in the first minutes.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { serveExample } from "../lib/example.mjs";
@@ -67,6 +68,25 @@ test("saving the flags file changes the open shop: colours, palette, shelf, anno
   await page.getByRole("button", { name: "Flags" }).click();
   const changes = await page.locator(".changes code").allInnerTexts();
   assert.deepEqual([...changes].sort(), ["banner", "dark-mode", "layout", "page-size", "theme"]);
+});
+
+test("flipping a switch on the server's page changes the open shop, and the file keeps its comments", async (t) => {
+  const { server, page } = await openShop(t);
+  await page.locator("#banner").getByText("Autumn sale").waitFor();
+  const admin = await openPage(t, browser, server.url);
+
+  await admin.getByRole("switch", { name: "banner" }).click();
+  await page.locator("#banner").waitFor({ state: "hidden" });
+  await admin.getByRole("switch", { name: "banner" }).click();
+  await page.locator("#banner").waitFor({ state: "visible" });
+
+  await admin.getByRole("combobox", { name: "Default variation of theme" }).selectOption("sunset");
+  await page.locator('html[data-theme="sunset"]').waitFor();
+  await assertNotReloaded(page);
+
+  const text = readFileSync(server.flagsFile, "utf8");
+  assert.match(text, /default: sunset/);
+  assert.match(text, /# Dark colours for everybody/);
 });
 
 test("a patch without evaluations leads to one request for that flag and nothing more", async (t) => {
