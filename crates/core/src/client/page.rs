@@ -28,10 +28,11 @@ impl<C: Codec> Client<C> {
             return;
         }
         match event {
-            PageEvent::Online => self.wake(now, true),
-            PageEvent::Visible => {
+            // A page that nobody looks at goes on resting, whatever its network does.
+            PageEvent::Online => self.wake(now, true, false),
+            PageEvent::Visible | PageEvent::Restored => {
                 self.timers.cancel(Timer::Pause);
-                self.wake(now, false);
+                self.wake(now, event == PageEvent::Restored, true);
             }
             PageEvent::Hidden => {
                 // There may be no later moment: browsers end hidden pages without a word.
@@ -45,7 +46,6 @@ impl<C: Codec> Client<C> {
                 // An open stream keeps a page out of the back/forward cache, or would be cut there without notice.
                 self.pause(Why::Hidden);
             }
-            PageEvent::Restored => self.wake(now, true),
         }
     }
 }

@@ -93,7 +93,8 @@ impl Streaming {
     /// Why values may be old although they were just fetched.
     pub(super) fn trouble(&self) -> Option<Why> {
         match self.state {
-            State::Open { .. } | State::Stopped => None,
+            State::Open { .. } => None,
+            State::Stopped => (!self.polling).then_some(Why::Stream),
             State::Paused => Some(Why::Hidden),
             State::Off | State::Waiting | State::Opening { .. } => {
                 (self.told == Told::Disconnected).then_some(Why::Stream)
@@ -160,12 +161,12 @@ impl<C: Codec> Client<C> {
         }));
     }
 
-    /// Closes the stream if there is one. What comes next is the caller's to say.
+    /// Closes the stream if there is one. One that is paused or given up stays so; else what comes next is the caller's to say.
     pub(super) fn close_stream(&mut self) {
         if let State::Opening { id, .. } | State::Open { id, .. } = self.streaming.state {
             self.outputs.push(Output::CloseStream(id));
         }
-        if !matches!(self.streaming.state, State::Stopped) {
+        if !matches!(self.streaming.state, State::Stopped | State::Paused) {
             self.streaming.state = State::Off;
         }
         self.timers.cancel(Timer::StreamIdle);
@@ -174,14 +175,11 @@ impl<C: Codec> Client<C> {
 
     /// Something happened to a stream. One that is not the current one any more changes nothing.
     pub fn handle_stream(&mut self, now: Instant, id: StreamId, input: StreamInput<'_>) {
-        let native = match self.streaming.state {
-            State::Opening {
-                id: current,
-                native,
-            } if current == id => native,
-            State::Open { id: current, .. } if current == id => false,
+        match self.streaming.state {
+            State::Opening { id: current, .. } | State::Open { id: current, .. }
+                if current == id => {}
             _ => return,
-        };
+        }
         match input {
             StreamInput::Answered {
                 status: 200,
@@ -203,10 +201,7 @@ impl<C: Codec> Client<C> {
                 self.stream_opened(now, id);
                 self.stream_event(now, kind, data);
             }
-            StreamInput::Closed => {
-                self.streaming.native_failed = native;
-                self.stream_lost(now, Cause::Network, None);
-            }
+            StreamInput::Closed => self.stream_lost(now, Cause::Network, None),
         }
     }
 
@@ -235,7 +230,8 @@ impl<C: Codec> Client<C> {
                 Err(_) => return self.stream_lost(now, Cause::Malformed, None),
             }
         }
-        self.streaming.retry = self.streaming.parser.retry();
+        // The standard wants it kept for the connections that follow.
+        self.streaming.retry = self.streaming.parser.retry().or(self.streaming.retry);
     }
 
     fn stream_event(&mut self, now: Instant, kind: &str, data: &str) {
@@ -286,10 +282,12 @@ impl<C: Codec> Client<C> {
     }
 
     fn stream_lost(&mut self, now: Instant, cause: Cause, retry_after: Option<Millis>) {
-        if let State::Open { since, .. } = self.streaming.state
-            && now.millis_since(since) >= u64::from(STABLE_AFTER.0)
-        {
-            self.streaming.backoff.reset();
+        match self.streaming.state {
+            State::Opening { native, .. } => self.streaming.native_failed = native,
+            State::Open { since, .. } if now.millis_since(since) >= u64::from(STABLE_AFTER.0) => {
+                self.streaming.backoff.reset();
+            }
+            _ => {}
         }
         self.close_stream();
         if self.streaming.backoff.attempts() >= self.config.max_stream_retries {
@@ -309,6 +307,9 @@ impl<C: Codec> Client<C> {
         self.close_stream();
         self.streaming.state = State::Stopped;
         self.outage(now, cause);
+        if let Some(why) = self.streaming.trouble() {
+            self.degrade(why);
+        }
     }
 
     /// Tells that nothing streams any more, if it was told that something does.
@@ -370,7 +371,8 @@ impl<C: Codec> Client<C> {
     }
 
     /// Looks after everything that waits, at once. `reopen` replaces a stream that looks open too: its network is another.
-    pub(super) fn wake(&mut self, now: Instant, reopen: bool) {
+    /// A paused stream is opened if somebody looks at the page (`seen`).
+    pub(super) fn wake(&mut self, now: Instant, reopen: bool, seen: bool) {
         if self.timers.is_set(Timer::SignIn) {
             self.sign_in(now);
         }
@@ -379,7 +381,7 @@ impl<C: Codec> Client<C> {
         }
         match self.streaming.state {
             State::Waiting => self.open_stream(now),
-            State::Paused => {
+            State::Paused if seen => {
                 self.open_stream(now);
                 self.fetch_all(now);
             }
@@ -388,7 +390,11 @@ impl<C: Codec> Client<C> {
                 self.fetch_all(now);
             }
             State::Off | State::Stopped if reopen => self.fetch_all(now),
-            State::Off | State::Stopped | State::Open { .. } | State::Opening { .. } => {}
+            State::Off
+            | State::Stopped
+            | State::Open { .. }
+            | State::Opening { .. }
+            | State::Paused => {}
         }
     }
 }

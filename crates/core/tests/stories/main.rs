@@ -3,7 +3,11 @@
 //! `world` is the clock, the network and the driver; `server` is the server.
 
 mod fetching;
+mod native;
 mod ordering;
+mod page;
+mod polling;
 mod server;
 mod signing_in;
+mod streaming;
 mod world;
