@@ -91,6 +91,7 @@ impl<C: Codec> Client<C> {
             return self.target_switches;
         }
         self.save(); // under the key of the old target, which the codec is about to forget
+        self.post_metrics(now); // while there is a session to post them in
         self.codec.set_target(target);
         self.target_switches = self.target_switches.saturating_add(1);
         self.forget_session();
@@ -153,6 +154,9 @@ impl<C: Codec> Client<C> {
 
     /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) is reached, harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
         while let Some(pending) = self.requests.expired(now) {
             self.outputs.push(Output::Abort(pending.id));
             self.settle_request(now, pending, Err(Cause::Timeout));
@@ -348,7 +352,9 @@ impl<C: Codec> Client<C> {
     fn save_soon(&mut self, now: Instant) {
         /// Writing 10 000 values to local storage blocks the page for milliseconds.
         const SAVE_DELAY: Millis = Millis(1_000);
-        if self.config.cache && !self.timers.is_set(Timer::Save) {
+        // Until the list of a new target is there, the values are the old one's and not to be written under its key.
+        let are_of_target = self.snapshots.identified == self.target_switches;
+        if self.config.cache && are_of_target && !self.timers.is_set(Timer::Save) {
             self.timers.set(Timer::Save, now.after(SAVE_DELAY));
         }
     }

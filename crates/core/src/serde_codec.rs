@@ -1,6 +1,6 @@
 //! JSON by serde, and values in Rust: the codec of native programs, of tests and of Rust front ends.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -67,14 +67,15 @@ impl SerdeCodec {
     /// The evaluation of `flag`, counted as a read.
     pub fn read(&mut self, flag: &str) -> Option<&Evaluation> {
         let evaluation = &self.values.get(flag)?.evaluation;
-        if self.counts.len() < MAX_COUNTERS {
-            let counter = (
-                flag.to_string(),
-                evaluation.identifier.clone(),
-                self.target.identifier.clone(),
-            );
-            let count = self.counts.entry(counter).or_default();
+        let counter = (
+            flag.to_string(),
+            evaluation.identifier.clone(),
+            self.target.identifier.clone(),
+        );
+        if let Some(count) = self.counts.get_mut(&counter) {
             *count = count.saturating_add(1);
+        } else if self.counts.len() < MAX_COUNTERS {
+            self.counts.insert(counter, 1);
         }
         Some(evaluation)
     }
@@ -211,24 +212,17 @@ impl Codec for SerdeCodec {
 
     fn replace(&mut self, evaluations: Vec<Evaluation>, keep: &[&str]) -> Option<Vec<Changed>> {
         let mut changed = Vec::new();
-        let kept = |flag: &str| keep.contains(&flag);
-        let gone: Vec<String> = self
-            .values
-            .keys()
-            .filter(|flag| {
-                !kept(flag)
-                    && !evaluations
-                        .iter()
-                        .any(|evaluation| evaluation.flag == **flag)
-            })
-            .cloned()
-            .collect();
+        let kept: BTreeSet<&str> = keep.iter().copied().collect();
+        let listed: BTreeSet<&str> = evaluations.iter().map(|held| held.flag.as_str()).collect();
+        let stays = |flag: &str| kept.contains(flag) || listed.contains(flag);
+        let gone = self.values.keys().filter(|flag| !stays(flag));
+        let gone: Vec<String> = gone.cloned().collect();
         for flag in gone {
             self.values.remove(&flag);
             changed.push((flag, None));
         }
         for evaluation in evaluations {
-            if !kept(&evaluation.flag) {
+            if !kept.contains(evaluation.flag.as_str()) {
                 self.store(evaluation, &mut changed);
             }
         }

@@ -36,7 +36,7 @@ pub(super) struct Snapshots {
     /// Evaluations of all flags have arrived for the first target.
     ready: bool,
     /// The last switch of target that was completed.
-    identified: u32,
+    pub(super) identified: u32,
     /// Flags being fetched one by one.
     singles: Vec<Single>,
 }
@@ -118,7 +118,7 @@ impl<C: Codec> Client<C> {
         answer: Result<Response<C::Json>, Cause>,
         retry_after: Option<Millis>,
     ) {
-        let stored = answer.and_then(|response| self.store_all(now, asked, conditional, response));
+        let stored = answer.and_then(|response| self.store_all(asked, conditional, response));
         let again = core::mem::take(&mut self.snapshots.again);
         match stored {
             Ok(()) => {
@@ -126,6 +126,7 @@ impl<C: Codec> Client<C> {
                 self.snapshots.signed_in_again = false;
                 self.snapshots.wanted = again;
                 self.loaded(again);
+                self.save_soon(now); // unchanged values too: their age counts in the cache
                 if again {
                     self.fetch_all(now);
                 }
@@ -147,7 +148,6 @@ impl<C: Codec> Client<C> {
 
     fn store_all(
         &mut self,
-        now: Instant,
         asked: Moment,
         conditional: bool,
         response: Response<C::Json>,
@@ -178,7 +178,6 @@ impl<C: Codec> Client<C> {
         if let Some(changes) = changes.flatten() {
             self.emit(Event::Changed(changes));
         }
-        self.save_soon(now);
         Ok(())
     }
 

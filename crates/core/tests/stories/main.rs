@@ -2,7 +2,11 @@
 //!
 //! `world` is the clock, the network and the driver; `server` is the server.
 
+mod cache;
+mod closing;
 mod fetching;
+mod identify;
+mod metrics;
 mod native;
 mod ordering;
 mod page;
