@@ -10,7 +10,7 @@ use super::{Problem, check_keys, suggest};
 struct Shape {
     what: &'static str,
     keys: &'static [&'static str],
-    children: &'static [(&'static str, &'static Shape)],
+    children: &'static [(&'static str, &'static Self)],
 }
 
 const FLAG: Shape = Shape {
@@ -325,7 +325,7 @@ fn check_clauses(
     owner: &str,
 ) -> Result<(), Problem> {
     for clause in clauses {
-        let known: Vec<&str> = super::short::OPERATORS
+        let known: Vec<&str> = super::conditions::OPERATORS
             .iter()
             .map(|(_, op)| *op)
             .chain(["segmentMatch"])
@@ -411,7 +411,7 @@ fn texts_of_values(map: &mut serde_json::Map<String, serde_json::Value>, name_ke
         match value {
             Json::Bool(_) | Json::Number(_) => *value = Json::String(value.to_string()),
             Json::Array(_) | Json::Object(_) if json_too => {
-                *value = Json::String(value.to_string())
+                *value = Json::String(value.to_string());
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 //! in the full form, which is the wire form of the protocol (`full.rs`). Everything the reader does not know is an
 //! error with its place and what to do about it: a flags file with a mistake must never half work.
 
+mod conditions;
 pub(crate) mod edit;
 mod full;
 mod node;
@@ -296,7 +297,7 @@ fn references(
                             "flag `{}` requires the flag `{}`, which is not defined",
                             flag.feature, required.feature
                         ),
-                    ))
+                    ));
                 }
                 Some(other) => {
                     for variation in &required.variations {
@@ -371,3 +372,6 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,11 +19,12 @@
 //! ```
 
 use flagwire_evaluation::model::{
-    Clause, Distribution, FeatureConfig, Prerequisite, Rule, Segment, SegmentRule, SegmentTarget,
-    Serve, State, TargetRef, Variation, VariationMap, WeightedVariation,
+    Distribution, FeatureConfig, Prerequisite, Rule, Segment, SegmentRule, SegmentTarget, Serve,
+    State, TargetRef, Variation, VariationMap, WeightedVariation,
 };
 
-use super::node::{Key, Node, Value};
+use super::conditions::{clauses, list, texts};
+use super::node::{Node, Value};
 use super::{Problem, check_keys, suggest};
 
 /// The one variation of a flag that has just a value.
@@ -45,18 +46,6 @@ const FLAG_KEYS: &[&str] = &[
 const RULE_KEYS: &[&str] = &["name", "when", "serve", "by"];
 const GROUP_KEYS: &[&str] = &["name", "include", "exclude", "rules"];
 const KINDS: &[&str] = &["boolean", "int", "string", "json"];
-
-/// The operators of conditions and their names on the wire.
-pub(crate) const OPERATORS: &[(&str, &str)] = &[
-    ("is", "equal"),
-    ("is-exactly", "equal_sensitive"),
-    ("in", "in"),
-    ("starts-with", "starts_with"),
-    ("ends-with", "ends_with"),
-    ("contains", "contains"),
-    ("matches", "match"),
-    ("after", "gt"),
-];
 
 /// Reads a flag.
 pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
@@ -550,94 +539,6 @@ fn rules(node: &Node, names: &Names<'_>) -> Result<Vec<Rule>, Problem> {
         .collect()
 }
 
-/// Conditions, all of which must hold.
-fn clauses(node: &Node, owner: &str) -> Result<Vec<Clause>, Problem> {
-    let entries = match &node.value {
-        Value::Map(entries) if !entries.is_empty() => entries,
-        _ => {
-            return Err(Problem::new(
-                node.at,
-                format!(
-                    "the conditions of {owner} are a map, as in `{{ plan: gold }}` or `{{ group: staff }}`"
-                ),
-            ));
-        }
-    };
-    entries
-        .iter()
-        .map(|(key, node)| clause(key, node, owner))
-        .collect()
-}
-
-fn clause(key: &Key, node: &Node, owner: &str) -> Result<Clause, Problem> {
-    let (op, values) = match &node.value {
-        _ if key.text == "group" => ("segmentMatch", texts(node, &format!("`group` in {owner}"))?),
-        Value::List(_) => ("in", texts(node, &format!("`{}` in {owner}", key.text))?),
-        Value::Map(entries) => {
-            let known: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
-            let [(operator, operand)] = entries.as_slice() else {
-                return Err(Problem::new(
-                    node.at,
-                    format!(
-                        "the condition on `{}` in {owner} has one operator, one of: {}",
-                        key.text,
-                        known.join(", ")
-                    ),
-                ));
-            };
-            check_keys(
-                entries,
-                &format!("the condition on `{}` in {owner}", key.text),
-                &known,
-            )?;
-            let op = OPERATORS
-                .iter()
-                .find(|(name, _)| *name == operator.text)
-                .map_or("", |(_, op)| *op);
-            let values = texts(operand, &format!("`{}` in {owner}", operator.text))?;
-            if op != "in" && values.len() != 1 {
-                return Err(Problem::new(
-                    operand.at,
-                    format!(
-                        "`{}` in {owner} takes one value; only `in` takes a list",
-                        operator.text
-                    ),
-                ));
-            }
-            if op == "match"
-                && let Some(pattern) = values.first()
-                && let Err(error) = regex::Regex::new(pattern)
-            {
-                return Err(Problem::new(
-                    operand.at,
-                    format!(
-                        "`matches` in {owner} is not a regular expression: {}",
-                        error
-                            .to_string()
-                            .lines()
-                            .last()
-                            .unwrap_or_default()
-                            .trim_start_matches("error: ")
-                    ),
-                ));
-            }
-            (op, values)
-        }
-        _ => ("equal", texts(node, &format!("`{}` in {owner}", key.text))?),
-    };
-    Ok(Clause {
-        id: None,
-        attribute: if op == "segmentMatch" {
-            String::new()
-        } else {
-            key.text.clone()
-        },
-        op: op.to_owned(),
-        values,
-        negate: false,
-    })
-}
-
 fn prerequisites(node: &Node, owner: &str) -> Result<Vec<Prerequisite>, Problem> {
     let Value::Map(entries) = &node.value else {
         return Err(Problem::new(
@@ -710,41 +611,4 @@ pub(super) fn group(name: &str, node: &Node) -> Result<Segment, Problem> {
         serving_rules,
         ..Segment::default()
     })
-}
-
-fn list<'a>(node: &'a Node, what: &str) -> Result<&'a [Node], Problem> {
-    match &node.value {
-        Value::List(nodes) => Ok(nodes),
-        Value::Null => Ok(&[]),
-        _ => Err(Problem::new(
-            node.at,
-            format!("{what} is a list; start each entry with `- `"),
-        )),
-    }
-}
-
-/// A scalar or a list of scalars, as texts.
-fn texts(node: &Node, what: &str) -> Result<Vec<String>, Problem> {
-    let text = |node: &Node| match node.scalar_text() {
-        Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(Problem::new(
-            node.at,
-            format!(
-                "{what} holds {}; write text or a list of texts",
-                if node.scalar_text().is_some() {
-                    "an empty text"
-                } else {
-                    node.describe()
-                }
-            ),
-        )),
-    };
-    match &node.value {
-        Value::List(nodes) if nodes.is_empty() => Err(Problem::new(
-            node.at,
-            format!("{what} is an empty list; remove it or fill it"),
-        )),
-        Value::List(nodes) => nodes.iter().map(text).collect(),
-        _ => Ok(vec![text(node)?]),
-    }
 }

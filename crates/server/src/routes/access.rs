@@ -44,12 +44,12 @@ impl FromRequestParts<AppState> for Caller {
 impl Caller {
     /// What a token, already checked to be ours, allows now.
     pub(super) fn of_token(token: Token, state: &AppState) -> Result<Self, ApiError> {
-        let gone = ApiError::Unauthorized("the key of this token is no longer valid");
-        let grant = state.keys.by_name(&token.key).ok_or(gone.clone())?;
+        const GONE: ApiError = ApiError::Unauthorized("the key of this token is no longer valid");
+        let grant = state.keys.by_name(&token.key).ok_or(GONE)?;
         if grant.environment != token.claims.environment {
-            return Err(gone);
+            return Err(GONE);
         }
-        let environment = state.environments.get(&grant.environment).ok_or(gone)?;
+        let environment = state.environments.get(&grant.environment).ok_or(GONE)?;
         Ok(Self {
             kind: grant.kind,
             environment: Arc::clone(environment),

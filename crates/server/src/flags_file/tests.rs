@@ -1,0 +1,363 @@
+use flagwire_evaluation::model::{Serve, State};
+
+use super::*;
+
+fn problems(text: &str) -> Vec<String> {
+    parse(text)
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+fn flag(text: &str) -> FeatureConfig {
+    let mut flags = parse(text).unwrap().flags;
+    assert_eq!(flags.len(), 1);
+    flags.remove(0)
+}
+
+/// Text, and the one problem it must lead to.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "- a",
+        "1:1: the file holds a list; start it with `flags:` and put the flags below",
+    ),
+    (
+        "flag:\n  a: true\n",
+        "1:1: unknown key `flag` (did you mean `flags`?); the file has two parts, `flags` and `groups`",
+    ),
+    (
+        "flags: 7\n",
+        "1:8: `flags` holds a number; write one flag a line below it, as `name: …`",
+    ),
+    (
+        "flags:\n  a b: true\n",
+        "2:3: the name `a b` of a flag has ` ` in it; use letters, digits, `-`, `_`, `.`, `$` and `@`",
+    ),
+    (
+        "flags:\n  a:\n",
+        "2:4: flag `a` has no value; write `a: true`, say",
+    ),
+    (
+        "flags:\n  a: [1]\n",
+        "2:6: flag `a` holds a list; put a JSON value under `value`, as in `a: { value: […] }`",
+    ),
+    (
+        "flags:\n  a: { kind: strin, value: x }\n",
+        "2:14: unknown kind `strin` in flag `a` (did you mean `string`?); it is one of: boolean, int, string, json",
+    ),
+    (
+        "flags:\n  a: { kind: int, value: x }\n",
+        "2:26: flag `a` is of kind int, but this value is text; write a number",
+    ),
+    (
+        "flags:\n  a: { value: 1, default: 2 }\n",
+        "2:18: flag `a` has `value`, one value for everybody, and so no `default`; write `variations` and `default` instead of `value`",
+    ),
+    (
+        "flags:\n  a: { state: maybe, value: 1 }\n",
+        "2:15: the state of flag `a` is either `on` or `off`",
+    ),
+    (
+        "flags:\n  a: { variations: { x: 1 } }\n",
+        "2:6: flag `a` needs a `default`: the variation to serve where no rule matches, one of: x",
+    ),
+    (
+        "flags:\n  a: { variations: { x: 1, y: two }, default: x }\n",
+        "2:31: flag `a` is of kind int, but this value is text; write a number",
+    ),
+    (
+        "flags:\n  a: { variations: { one: 1 }, default: ona }\n",
+        "2:41: flag `a` has no variation `ona` (did you mean `one`?); it has: one",
+    ),
+    (
+        "flags:\n  a: { default: { true: 30, false: 60 } }\n",
+        "2:17: the shares in flag `a` make 90 %; change them so that they make 100",
+    ),
+    (
+        "flags:\n  a: { default: { true: 30.5, false: 69.5 } }\n",
+        "2:25: the share of `true` in flag `a` is a whole number of percent, from 0 to 100",
+    ),
+    (
+        "flags:\n  a: { variations: { x: 1, y: 2 }, default: { x: 50, y: 50 } }\n",
+        "2:6: flag `a` has shares as its default and so needs `off`: the variation to serve while it is off, one of: x, y",
+    ),
+    (
+        "flags:\n  a: { default: true, rules: [{ serve: true }] }\n",
+        "2:31: rule 1 of flag `a` needs `when`: its conditions, as in `when: { plan: gold }`",
+    ),
+    (
+        "flags:\n  a: { default: true, rules: [{ when: { plan: gold } }] }\n",
+        "2:31: rule 1 of flag `a` needs `serve`: a variation, one of: true, false",
+    ),
+    (
+        "flags:\n  a: { default: true, rules: [{ when: { plan: { starts: g } }, serve: true }] }\n",
+        "2:49: unknown key `starts` in the condition on `plan` in rule 1 of flag `a`; it may have: is, is-exactly, in, starts-with, ends-with, contains, matches, after",
+    ),
+    (
+        "flags:\n  a: { default: true, rules: [{ when: { plan: { matches: '(' } }, serve: true }] }\n",
+        "2:58: `matches` in rule 1 of flag `a` is not a regular expression: unclosed group",
+    ),
+    (
+        "flags:\n  a: { default: true, rules: [{ when: { group: staf }, serve: true }] }\ngroups: { staff: { include: [x] } }\n",
+        "2:3: flag `a` names the group `staf`, which is not defined (did you mean `staff`?); add it under `groups`",
+    ),
+    (
+        "flags:\n  a: { value: true, requires: { b: true } }\n",
+        "2:3: flag `a` requires the flag `b`, which is not defined",
+    ),
+    (
+        "flags:\n  a: { value: true, requires: { b: x } }\n  b: true\n",
+        "2:3: flag `a` requires variation `x` of flag `b`, which has no such variation",
+    ),
+    (
+        "groups:\n  g: { includes: [x] }\n",
+        "2:8: unknown key `includes` in group `g` (did you mean `include`?); it may have: name, include, exclude, rules",
+    ),
+    (
+        "groups:\n  g: { include: [] }\n",
+        "2:17: `include` of group `g` is an empty list; remove it or fill it",
+    ),
+    (
+        "flags:\n  - kind: boolean\n",
+        "2:5: a flag in a list needs its name under `feature`; or write a map from name to flag",
+    ),
+    (
+        "flags:\n  - { feature: a, kind: boolean, state: on, variations: [{ identifier: t, value: true }], offVariation: t, defaultServe: { variation: x } }\n",
+        "2:122: flag `a` has no variation `x`; it has: t",
+    ),
+    (
+        "flags:\n  - feature: a\n    kind: boolean\n    state: on\n    variations: [{ identifier: t, value: 'true', nam: x }]\n    offVariation: t\n    defaultServe: { variation: t }\n",
+        "5:50: unknown key `nam` in a variation of flag `a` (did you mean `name`?); it may have: identifier, name, value, description",
+    ),
+    (
+        "flags:\n  a:\n    kind: boolean\n    state: on\n    variations: [{ identifier: t, value: true }]\n    offVariation: t\n    defaultServe: { distribution: { variations: [{ variation: t, weight: 99 }] } }\n",
+        "7:19: the weights in flag `a` make 99; change them so that they make 100",
+    ),
+    (
+        "flags:\n  a:\n    kind: boolean\n    state: on\n    variations: [{ identifier: t, value: true }]\n    offVariation: t\n    defaultServe: { variation: t }\n    rules: [{ priority: one }]\n",
+        "8:25: flag `a` is not readable under `rules[0].priority`: invalid type: string \"one\", expected i64",
+    ),
+];
+
+#[test]
+fn every_mistake_is_placed_and_says_what_to_do() {
+    let wrong: Vec<_> = MISTAKES
+        .iter()
+        .map(|(text, expected)| (text, problems(text), expected))
+        .filter(|(_, found, expected)| found != &[**expected])
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn broken_syntax_and_keys_given_twice_are_placed() {
+    for (text, place) in [
+        ("flags:\n  a: [\n", "2:6"),
+        ("flags:\n\ta: 1\n", "2:"),
+        ("flags:\n  a: true\n  a: false\n", "3:3"),
+        ("flags: {a: \"x}", "1:"),
+        ("a: *nothing\n", "1:"),
+    ] {
+        let found = problems(text);
+        assert_eq!(found.len(), 1, "{text}");
+        assert!(found[0].starts_with(place), "{text:?} gives {found:?}");
+        assert!(
+            found[0].len() > place.len() + 5,
+            "a reason is given: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_flag_given_twice_in_a_list_is_a_mistake() {
+    let one = "  - { feature: a, kind: boolean, state: on, variations: [{ identifier: t, value: true }], offVariation: t, defaultServe: { variation: t } }\n";
+    assert_eq!(
+        problems(&format!("flags:\n{one}{one}")),
+        ["3:16: flag `a` is already defined in line 2; remove one of the two"]
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let text =
+        "groups:\n  g: { rule: [] }\nflags:\n  a: [1]\n  b: true\n  c: { state: x, value: 1 }\n";
+    let lines: Vec<String> = problems(text)
+        .iter()
+        .map(|line| line.split(':').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(lines, ["2", "4", "6"]);
+}
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let refs = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+    }
+    assert!(parse(&text).is_err());
+    assert!(parse(&format!("flags: {}", "[".repeat(100_000))).is_err());
+}
+
+#[test]
+fn the_shortest_form_is_a_flag_of_the_kind_of_its_value() {
+    let boolean = flag("flags: { a: true }");
+    assert_eq!(
+        (
+            boolean.kind.as_str(),
+            boolean.variations.len(),
+            boolean.off_variation.as_str()
+        ),
+        ("boolean", 2, "false")
+    );
+    assert_eq!(boolean.default_serve.variation.as_deref(), Some("true"));
+    for (text, kind, value) in [
+        ("50", "int", "50"),
+        ("-1.5", "int", "-1.5"),
+        ("hi", "string", "hi"),
+        ("\"\"", "string", ""),
+        ("\"50\"", "string", "50"),
+        (
+            "{ value: { b: [1, 2.5, null], a: x } }",
+            "json",
+            r#"{"b":[1,2.5,null],"a":"x"}"#,
+        ),
+        ("{ kind: string, value: 50 }", "string", "50"),
+        ("{ kind: json, value: \"text\" }", "json", "\"text\""),
+    ] {
+        let flag = flag(&format!("flags: {{ a: {text} }}"));
+        assert_eq!(
+            (flag.kind.as_str(), flag.variations[0].value.as_str()),
+            (kind, value),
+            "{text}"
+        );
+        assert_eq!(flag.state, State::On);
+    }
+}
+
+#[test]
+fn on_and_off_mean_what_they_say() {
+    assert_eq!(
+        flag("flags: { a: { value: 1, state: off } }").state,
+        State::Off
+    );
+    let flag = flag("flags: { a: { default: off, rules: [{ when: { x: y }, serve: on }] } }");
+    assert_eq!(flag.default_serve.variation.as_deref(), Some("false"));
+    assert_eq!(flag.rules[0].serve.variation.as_deref(), Some("true"));
+}
+
+#[test]
+fn rules_targets_and_requirements_become_the_wire_form() {
+    let text = "
+flags:
+  other: true
+  a:
+    variations: { x: 1, y: 2 }
+    default: { x: 25, y: 75 }
+    by: email
+    off: x
+    requires: { other: [true, false] }
+    targets: { y: [u1, 2] }
+    rules:
+      - { name: gold, when: { plan: [gold, 1], age: { after: 3 }, group: [g, h] }, serve: y }
+      - { when: { plan: gold }, serve: { x: 50, y: 50 }, by: plan }
+groups:
+  g: { include: [u7], exclude: [u9], rules: [{ mail: { is-exactly: m } }, { group: h }] }
+  h: { name: Aitch, include: u1 }
+";
+    let configuration = parse(text).unwrap();
+    let flag = serde_json::to_value(&configuration.flags[1]).unwrap();
+    assert_eq!(
+        flag["defaultServe"],
+        serde_json::json!({"distribution": {"bucketBy": "email", "variations": [{"variation": "x", "weight": 25}, {"variation": "y", "weight": 75}]}})
+    );
+    assert_eq!(
+        flag["prerequisites"],
+        serde_json::json!([{"feature": "other", "variations": ["true", "false"]}])
+    );
+    assert_eq!(
+        flag["variationToTargetMap"][0]["targets"][1]["identifier"],
+        "2"
+    );
+    let clauses: Vec<_> = configuration.flags[1].rules[0]
+        .clauses
+        .iter()
+        .map(|clause| {
+            (
+                clause.attribute.as_str(),
+                clause.op.as_str(),
+                clause.values.join(","),
+            )
+        })
+        .collect();
+    assert_eq!(
+        clauses,
+        [
+            ("plan", "in", "gold,1".to_owned()),
+            ("age", "gt", "3".to_owned()),
+            ("", "segmentMatch", "g,h".to_owned())
+        ]
+    );
+    assert_eq!(
+        flag["rules"][1]["serve"]["distribution"]["bucketBy"],
+        "plan"
+    );
+    assert_eq!(flag["rules"][1]["priority"], 2);
+    let groups = serde_json::to_value(&configuration.segments).unwrap();
+    assert_eq!(
+        groups[0]["servingRules"][0]["clauses"][0]["op"],
+        "equal_sensitive"
+    );
+    assert_eq!(groups[0]["excluded"][0]["identifier"], "u9");
+    assert_eq!(
+        (&groups[1]["name"], &groups[1]["included"][0]["identifier"]),
+        (&"Aitch".into(), &"u1".into())
+    );
+}
+
+/// The example of the protocol's description, as JSON, which is YAML.
+#[test]
+fn the_full_form_is_read_as_it_is_served() {
+    let text = r#"{"flags": [{
+        "project": "shop", "environment": "production", "feature": "checkout-v2", "kind": "boolean", "state": "on", "version": 12,
+        "variations": [{"identifier": "true", "name": "On", "value": "true", "description": ""}, {"identifier": "false", "name": "Off", "value": "false"}],
+        "offVariation": "false", "defaultServe": {"variation": "false", "distribution": null}, "prerequisites": null,
+        "variationToTargetMap": [{"variation": "true", "targets": [{"identifier": "user-42", "name": "Ada"}], "targetSegments": ["beta"]}],
+        "rules": [{"ruleId": "r1", "priority": 1,
+            "clauses": [{"id": "c1", "attribute": "", "op": "segmentMatch", "values": ["beta"], "negate": false}],
+            "serve": {"distribution": {"bucketBy": "identifier", "variations": [{"variation": "true", "weight": 30}, {"variation": "false", "weight": 70}]}}}]
+    }], "groups": [{"identifier": "beta", "name": "Beta", "version": 4, "createdAt": 1700000000000, "tags": [{"name": "t", "identifier": "t"}],
+        "included": [{"identifier": "user-7", "name": "Bob", "environment": "", "project": "", "account": "", "org": ""}],
+        "rules": [{"id": "c1", "attribute": "email", "op": "ends_with", "values": ["@example.com"], "negate": false}]}]}"#;
+    let configuration = parse(text).unwrap();
+    let flag = &configuration.flags[0];
+    assert_eq!(
+        (flag.version, flag.state, flag.rules.len()),
+        (Some(12), State::On, 1)
+    );
+    assert_eq!(
+        flag.default_serve,
+        Serve {
+            variation: Some("false".to_owned()),
+            distribution: None
+        }
+    );
+    assert_eq!(configuration.segments[0].rules[0].op, "ends_with");
+    // What is served can be saved as a flags file.
+    let again = serde_json::json!({"flags": configuration.flags, "groups": configuration.segments})
+        .to_string();
+    assert_eq!(parse(&again).unwrap(), configuration);
+}
+
+#[test]
+fn a_file_with_comments_only_has_no_flags() {
+    for text in [
+        "# nothing yet\n",
+        "flags:\n",
+        "flags:\ngroups:\n",
+        "flags: {}\n",
+    ] {
+        assert_eq!(parse(text).unwrap(), Configuration::default(), "{text}");
+    }
+}
