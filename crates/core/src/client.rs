@@ -5,6 +5,7 @@ mod metrics;
 mod page;
 mod snapshot;
 mod stream;
+mod tabs;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,6 +15,8 @@ pub use self::page::PageEvent;
 use self::snapshot::Snapshots;
 pub use self::stream::StreamInput;
 use self::stream::Streaming;
+use self::tabs::Tabs;
+pub use self::tabs::{TabInput, TabMessage, TabOutput};
 use crate::backoff::Random;
 use crate::codec::Codec;
 use crate::config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT};
@@ -38,6 +41,7 @@ pub struct Client<C: Codec> {
     session: Option<Session>,
     snapshots: Snapshots,
     streaming: Streaming,
+    tabs: Tabs,
     /// A token was refused for metrics, and no post has succeeded since.
     metrics_signed_in_again: bool,
     /// How many times the target was switched.
@@ -69,6 +73,7 @@ impl<C: Codec> Client<C> {
             session: None,
             snapshots: Snapshots::default(),
             streaming: Streaming::default(),
+            tabs: Tabs::default(),
             metrics_signed_in_again: false,
             target_switches: 0,
             config,
@@ -171,6 +176,7 @@ impl<C: Codec> Client<C> {
                 Timer::Poll => self.poll(now),
                 Timer::Metrics => self.metrics_due(now),
                 Timer::Save => self.outputs.push(Output::Save(self.codec.save())),
+                Timer::Lead => self.post_state(now),
                 Timer::Pause => self.pause(Why::Hidden),
             }
         }
@@ -334,6 +340,7 @@ impl<C: Codec> Client<C> {
             self.outputs.push(Output::Abort(pending.id));
         }
         self.close_stream();
+        self.leave_tabs();
         self.session = None;
         self.auth = Auth::Idle;
         self.snapshots.forget();

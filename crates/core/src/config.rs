@@ -49,7 +49,7 @@ pub struct Config {
     pub cached: bool,
     /// Close the stream when the page has been hidden for this long.
     pub pause_when_hidden: Option<Millis>,
-    /// Share one stream among the tabs of an origin.
+    /// Share one stream among the tabs of an origin. For drivers that do what [`Output::Tabs`](crate::Output::Tabs) says.
     pub share_stream: bool,
 }
 

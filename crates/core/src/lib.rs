@@ -20,7 +20,7 @@
 //!
 //! # Map
 //! `client` joins the parts and holds the commands and inputs; `client/auth`, `client/snapshot`, `client/stream`,
-//! `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what it asks of the
+//! `client/tabs`, `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what it asks of the
 //! driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `session` makes URLs and headers;
 //! `protocol` has the wire's names.
 #![no_std]
@@ -53,7 +53,7 @@ mod time;
 mod timer;
 
 pub use backoff::{Backoff, MAX_DELAY, MAX_RETRY_AFTER, MIN_DELAY, Random};
-pub use client::{Client, PageEvent, StreamInput};
+pub use client::{Client, PageEvent, StreamInput, TabInput, TabMessage, TabOutput};
 pub use codec::{ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignIn};
 pub use config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT, Transport};
 pub use error::{Cause, Error, ErrorKind};

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::client::TabOutput;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::request::{Request, RequestId};
@@ -36,6 +37,8 @@ pub enum Output<C: Codec> {
     CloseStream(StreamId),
     /// Write to the cache; failing is no reason to report anything to the client.
     Save(C::Saved),
+    /// Take part in the group of tabs that share a stream; only where `share_stream` is set, which needs a driver that can.
+    Tabs(TabOutput),
     /// Tell the application. Its code may call the client again, so nothing may be borrowed meanwhile.
     Emit(Event<C::Changes>),
 }

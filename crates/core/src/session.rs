@@ -69,6 +69,11 @@ impl Session {
         }
     }
 
+    /// Throws the URL for a native stream away.
+    pub(crate) fn forget_ticket(&mut self) {
+        self.sign_in.stream_url.clear();
+    }
+
     pub(crate) fn metrics_url(&self, config: &Config) -> String {
         self.push_cluster(join(
             &config.event_url,

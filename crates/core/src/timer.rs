@@ -22,13 +22,15 @@ pub(crate) enum Timer {
     Metrics,
     /// Write the values to the cache.
     Save,
+    /// Tell the other tabs how the stream stands.
+    Lead,
     /// The page has been hidden for so long that its stream is closed.
     Pause,
 }
 
 impl Timer {
     /// Every timer, in the order in which those of one moment fire.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::SignIn,
         Self::Snapshot,
         Self::Created,
@@ -37,6 +39,7 @@ impl Timer {
         Self::Poll,
         Self::Metrics,
         Self::Save,
+        Self::Lead,
         Self::Pause,
     ];
 }

@@ -193,7 +193,8 @@ impl<C: Codec> Client<C> {
             self.emit(Event::Identified(self.target_switches));
         }
         match self.streaming.trouble() {
-            _ if again && self.status == Status::Stale => {}
+            _ if (again || self.timers.is_set(Timer::Snapshot)) && self.status == Status::Stale => {
+            }
             Some(why) => self.set_state(Status::Stale, why),
             None => self.set_state(Status::Ready, Why::Fine),
         }

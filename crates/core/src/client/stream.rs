@@ -1,6 +1,7 @@
 //! The stream, and polling in its place.
 
 use super::Client;
+use super::tabs::TabMessage;
 use crate::backoff::Backoff;
 use crate::codec::{Codec, Parsed};
 use crate::config::Transport;
@@ -13,7 +14,7 @@ use crate::timer::Timer;
 
 /// Silence after which a stream counts as dead: two heartbeats of 15 seconds, and something for a slow network. The same
 /// bound holds for opening it.
-const IDLE_TIMEOUT: Millis = Millis(35_000);
+pub(super) const IDLE_TIMEOUT: Millis = Millis(35_000);
 
 /// How long a stream must have lived for its loss to be a new outage. A server that accepts and closes at once would
 /// otherwise be asked again without any backoff.
@@ -48,7 +49,7 @@ pub enum StreamInput<'a> {
 /// How streaming stands.
 #[derive(Debug, Default)]
 pub(super) struct Streaming {
-    state: State,
+    pub(super) state: State,
     last_id: u32,
     backoff: Backoff,
     parser: Parser,
@@ -65,7 +66,7 @@ pub(super) struct Streaming {
 }
 
 #[derive(Debug, Default)]
-enum State {
+pub(super) enum State {
     /// Not wanted, or not possible yet.
     #[default]
     Off,
@@ -75,6 +76,8 @@ enum State {
     Opening { id: StreamId, native: bool },
     /// Open.
     Open { id: StreamId, since: Instant },
+    /// Another tab's stream is this one's too; `open` as that tab said last.
+    Following { open: bool },
     /// Closed while nobody looks at the page.
     Paused,
     /// Given up: the server does not want streams, or the retries are used up.
@@ -93,13 +96,19 @@ impl Streaming {
     /// Why values may be old although they were just fetched.
     pub(super) fn trouble(&self) -> Option<Why> {
         match self.state {
-            State::Open { .. } => None,
+            State::Open { .. } | State::Following { open: true } => None,
             State::Stopped => (!self.polling).then_some(Why::Stream),
             State::Paused => Some(Why::Hidden),
-            State::Off | State::Waiting | State::Opening { .. } => {
-                (self.told == Told::Disconnected).then_some(Why::Stream)
-            }
+            State::Off
+            | State::Waiting
+            | State::Opening { .. }
+            | State::Following { open: false } => self.is_told_lost().then_some(Why::Stream),
         }
+    }
+
+    /// The application was told of an outage, and not yet of its end.
+    pub(super) fn is_told_lost(&self) -> bool {
+        self.told == Told::Disconnected
     }
 }
 
@@ -111,7 +120,11 @@ impl<C: Codec> Client<C> {
             State::Stopped => self.start_polling(now),
             State::Off => self.open_stream(now),
             State::Waiting if !self.timers.is_set(Timer::StreamRetry) => self.open_stream(now),
-            State::Waiting | State::Opening { .. } | State::Open { .. } | State::Paused => {}
+            State::Waiting
+            | State::Opening { .. }
+            | State::Open { .. }
+            | State::Following { .. }
+            | State::Paused => {}
         }
     }
 
@@ -122,6 +135,9 @@ impl<C: Codec> Client<C> {
         }
         self.close_stream();
         self.streaming.state = State::Waiting;
+        if self.session.is_some() && self.follow(now) {
+            return;
+        }
         let Some(session) = &mut self.session else {
             return;
         };
@@ -199,7 +215,7 @@ impl<C: Codec> Client<C> {
             StreamInput::Bytes(bytes) => self.stream_bytes(now, bytes),
             StreamInput::Event { kind, data } => {
                 self.stream_opened(now, id);
-                self.stream_event(now, kind, data);
+                self.own_event(now, kind, data);
             }
             StreamInput::Closed => self.stream_lost(now, Cause::Network, None),
         }
@@ -212,20 +228,27 @@ impl<C: Codec> Client<C> {
         }
         self.streaming.state = State::Open { id, since: now };
         self.streaming.signed_in_again = false;
-        if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
-            self.emit(Event::Connected);
-        }
-        self.stop_polling();
+        self.connected();
+        self.post_as_leader(TabMessage::Open, "");
         // What changed before the server counted us among its listeners was missed: fetch all, later than that. One that was
         // asked for at the start, together with the stream, is confirmed by this one.
         self.fetch_all(now);
     }
 
+    /// There is a stream to hear from, this tab's or another's.
+    pub(super) fn connected(&mut self) {
+        if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
+            self.emit(Event::Connected);
+        }
+        self.stop_polling();
+    }
+
     fn stream_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
+        self.post_as_leader(TabMessage::Alive, "");
         loop {
             match self.streaming.parser.next_event(&mut bytes) {
-                Ok(Some(event)) => self.stream_event(now, &event.kind, &event.data),
+                Ok(Some(event)) => self.own_event(now, &event.kind, &event.data),
                 Ok(None) => break,
                 Err(_) => return self.stream_lost(now, Cause::Malformed, None),
             }
@@ -234,10 +257,17 @@ impl<C: Codec> Client<C> {
         self.streaming.retry = self.streaming.parser.retry().or(self.streaming.retry);
     }
 
-    fn stream_event(&mut self, now: Instant, kind: &str, data: &str) {
+    /// An event of this tab's own stream.
+    fn own_event(&mut self, now: Instant, kind: &str, data: &str) {
         if kind == HEARTBEAT_EVENT {
-            return;
+            self.post_as_leader(TabMessage::Alive, "");
+        } else {
+            self.post_as_leader(TabMessage::Event, data);
+            self.stream_event(now, data);
         }
+    }
+
+    pub(super) fn stream_event(&mut self, now: Instant, data: &str) {
         let event = match self.codec.change_event(data) {
             Parsed::Change(event) => event,
             Parsed::Unknown => return,
@@ -261,7 +291,11 @@ impl<C: Codec> Client<C> {
 
     /// Nothing was heard for too long.
     pub(super) fn stream_silent(&mut self, now: Instant) {
-        self.stream_lost(now, Cause::Timeout, None);
+        if let State::Following { .. } = self.streaming.state {
+            self.leader_silent(now);
+        } else {
+            self.stream_lost(now, Cause::Timeout, None);
+        }
     }
 
     fn stream_refused(&mut self, now: Instant, status: u16, retry_after: Option<Millis>) {
@@ -300,11 +334,13 @@ impl<C: Codec> Client<C> {
         self.timers.set(Timer::StreamRetry, now.after(delay));
         self.outage(now, cause);
         self.degrade(Why::Stream);
+        self.post_as_leader(TabMessage::Down, "");
     }
 
     /// Gives streaming up; polling takes its place.
     fn stop_stream(&mut self, now: Instant, cause: Cause) {
         self.close_stream();
+        self.leave_tabs(); // another tab may fare better
         self.streaming.state = State::Stopped;
         self.outage(now, cause);
         if let Some(why) = self.streaming.trouble() {
@@ -320,7 +356,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    fn outage(&mut self, now: Instant, cause: Cause) {
+    pub(super) fn outage(&mut self, now: Instant, cause: Cause) {
         self.start_polling(now);
         self.report(ErrorKind::Stream, cause);
         if core::mem::replace(&mut self.streaming.told, Told::Disconnected) != Told::Disconnected {
@@ -364,6 +400,7 @@ impl<C: Codec> Client<C> {
     pub(super) fn pause(&mut self, why: Why) {
         if self.config.streaming && !matches!(self.streaming.state, State::Stopped) {
             self.close_stream();
+            self.leave_tabs();
             self.stop_polling();
             self.streaming.state = State::Paused;
             self.degrade(why);
@@ -381,6 +418,8 @@ impl<C: Codec> Client<C> {
         }
         match self.streaming.state {
             State::Waiting => self.open_stream(now),
+            // What the leader answers makes this tab fetch.
+            State::Following { .. } if reopen => self.open_stream(now),
             State::Paused if seen => {
                 self.open_stream(now);
                 self.fetch_all(now);
@@ -394,6 +433,7 @@ impl<C: Codec> Client<C> {
             | State::Stopped
             | State::Open { .. }
             | State::Opening { .. }
+            | State::Following { .. }
             | State::Paused => {}
         }
     }

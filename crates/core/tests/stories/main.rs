@@ -14,4 +14,5 @@ mod polling;
 mod server;
 mod signing_in;
 mod streaming;
+mod tabs;
 mod world;

@@ -250,8 +250,11 @@ impl Server {
         if !self.is_authorized(&request.headers) || header(&request.headers, "API-Key").is_none() {
             return Err(401);
         }
-        let json = STANDARD.decode(header(&request.headers, "Harness-Target").unwrap());
-        let target: Target = serde_json::from_slice(&json.unwrap()).unwrap();
+        let Some(encoded) = header(&request.headers, "Harness-Target") else {
+            return Ok(String::new()); // the one of the sign-in, on a real server
+        };
+        let json = STANDARD.decode(encoded).unwrap();
+        let target: Target = serde_json::from_slice(&json).unwrap();
         Ok(target.identifier)
     }
 

@@ -3,13 +3,14 @@
 //! [`Page`] is a driver as the crate's documentation asks for; it also checks what must hold at any moment: never two
 //! streams, nothing after the end, no change that is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use flagwire_core::protocol::Target;
 use flagwire_core::{
     Client, Config, Event, Instant, Millis, Output, PageEvent, Request, RequestId, Response,
-    SerdeCodec, Status, StreamId, StreamInput, StreamRequest, Transport, Why,
+    SerdeCodec, Status, StreamId, StreamInput, StreamRequest, TabInput, TabMessage, TabOutput,
+    Transport, Why,
 };
 
 use crate::server::{Ask, Connection, Fate, KEY, Reply, Server, ask};
@@ -27,6 +28,8 @@ pub(crate) struct World {
     pub(crate) split: usize,
     queue: BTreeMap<(u64, u64), Delivery>,
     sequence: u64,
+    /// Locks by name: who holds it, and who waits for it.
+    locks: BTreeMap<String, VecDeque<usize>>,
 }
 
 /// A page with a client, and its driver.
@@ -44,6 +47,12 @@ pub(crate) struct Page {
     pub(crate) stream: Option<StreamId>,
     under_way: BTreeSet<RequestId>,
     closed: bool,
+    /// The group of tabs that it is in, and how many it has joined.
+    group: Option<String>,
+    joined: u32,
+    /// No timer fires and nothing arrives; what does waits.
+    frozen: bool,
+    waiting: Vec<Delivery>,
 }
 
 enum Delivery {
@@ -54,7 +63,16 @@ enum Delivery {
     Bytes(usize, StreamId, Vec<u8>),
     Event(usize, StreamId, String, String),
     Ended(usize, StreamId),
+    Tabs(usize, u32, Told),
     Heartbeat,
+}
+
+/// [`TabInput`], owned.
+#[derive(Clone)]
+enum Told {
+    Leading,
+    Lost,
+    Message(TabMessage, String),
 }
 
 pub(crate) fn config() -> Config {
@@ -96,6 +114,7 @@ impl World {
             split: 0,
             queue: BTreeMap::new(),
             sequence: 0,
+            locks: BTreeMap::new(),
         };
         world.server.set("a", "one", "1", "int");
         world.at(15_000, Delivery::Heartbeat);
@@ -124,7 +143,10 @@ impl World {
     }
 
     pub(crate) fn add_page(&mut self, config: Config, seed: u64) -> usize {
-        let codec = SerdeCodec::new(target("t1"), || 0);
+        self.add_page_with(config, SerdeCodec::new(target("t1"), || 0), seed)
+    }
+
+    pub(crate) fn add_page_with(&mut self, config: Config, codec: SerdeCodec, seed: u64) -> usize {
         self.pages.push(Page {
             client: Client::new(config, codec, seed),
             log: Vec::new(),
@@ -135,6 +157,10 @@ impl World {
             stream: None,
             under_way: BTreeSet::new(),
             closed: false,
+            group: None,
+            joined: 0,
+            frozen: false,
+            waiting: Vec::new(),
         });
         self.pages.len() - 1
     }
@@ -197,6 +223,105 @@ impl World {
     ) {
         action(&mut self.pages[page].client, Instant::from_millis(self.now));
         self.drain(page);
+    }
+
+    // ---- what happens to a tab ---------------------------------------------------------------------------------------
+
+    /// The page stands still: no timer fires, nothing arrives, and what it holds it keeps.
+    pub(crate) fn freeze(&mut self, page: usize) {
+        self.pages[page].frozen = true;
+    }
+
+    pub(crate) fn thaw(&mut self, page: usize) {
+        self.pages[page].frozen = false;
+        for delivery in std::mem::take(&mut self.pages[page].waiting) {
+            self.at(0, delivery);
+        }
+    }
+
+    /// The page is gone without a word.
+    pub(crate) fn crash(&mut self, page: usize) {
+        self.freeze(page);
+        self.leave(page);
+        self.server.connections.retain(|open| open.tab != page);
+        self.pages[page].closed = true;
+    }
+
+    /// Who has a stream open, or asked for.
+    pub(crate) fn streaming_pages(&self) -> Vec<usize> {
+        let pages = self.pages.iter().enumerate();
+        pages
+            .filter(|(_, page)| page.stream.is_some() && !page.closed)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn leave(&mut self, page: usize) {
+        let Some(group) = self.pages[page].group.take() else {
+            return;
+        };
+        let queue = self.locks.get_mut(&group).unwrap();
+        let led = queue.front() == Some(&page);
+        queue.retain(|waiting| *waiting != page);
+        if led {
+            self.grant(&group);
+        }
+    }
+
+    /// Who is first holds the lock, and hears of it.
+    fn grant(&mut self, group: &str) {
+        if let Some(&first) = self.locks.get(group).and_then(VecDeque::front) {
+            self.tell(first, Told::Leading);
+        }
+    }
+
+    fn tell(&mut self, page: usize, told: Told) {
+        let joined = self.pages[page].joined;
+        self.at(1, Delivery::Tabs(page, joined, told));
+    }
+
+    fn tabs(&mut self, page: usize, output: TabOutput) -> String {
+        match output {
+            TabOutput::Join(group) => {
+                assert_eq!(self.pages[page].group, None, "joined twice");
+                self.pages[page].group = Some(group.clone());
+                self.pages[page].joined += 1;
+                let queue = self.locks.entry(group.clone()).or_default();
+                queue.push_back(page);
+                if queue.len() == 1 {
+                    self.grant(&group);
+                }
+                "join tabs".into()
+            }
+            TabOutput::Leave => {
+                assert!(self.pages[page].group.is_some(), "left without being there");
+                self.leave(page);
+                "leave tabs".into()
+            }
+            TabOutput::Steal => {
+                let group = self.pages[page].group.clone().unwrap();
+                let queue = self.locks.get_mut(&group).unwrap();
+                let holder = *queue.front().unwrap();
+                assert_ne!(holder, page, "stole its own lock");
+                // The holder asks for it again, at the end of the queue.
+                queue.retain(|waiting| *waiting != page && *waiting != holder);
+                queue.push_front(page);
+                queue.push_back(holder);
+                self.tell(holder, Told::Lost);
+                self.tell(page, Told::Leading);
+                "steal".into()
+            }
+            TabOutput::Post(message, data) => {
+                let group = self.pages[page].group.clone();
+                assert!(group.is_some(), "spoke to a group without being there");
+                for other in 0..self.pages.len() {
+                    if other != page && self.pages[other].group == group {
+                        self.tell(other, Told::Message(message, data.clone()));
+                    }
+                }
+                format!("post {message:?}")
+            }
+        }
     }
 
     // ---- what happens at the server ----------------------------------------------------------------------------------
@@ -267,7 +392,8 @@ impl World {
         let mut at_once = 0;
         while !done(self) {
             let timeout = |page: &Page| page.client.poll_timeout().map(Instant::as_millis);
-            let timer = self.pages.iter().filter_map(timeout).min();
+            let awake = self.pages.iter().filter(|page| !page.frozen);
+            let timer = awake.filter_map(timeout).min();
             let delivery = self.queue.keys().next().map(|(at, _)| *at);
             let Some(next) = timer.into_iter().chain(delivery).min() else {
                 break;
@@ -283,7 +409,9 @@ impl World {
                 self.deliver(delivery);
             } else {
                 for page in 0..self.pages.len() {
-                    self.act(page, Client::handle_timeout);
+                    if !self.pages[page].frozen {
+                        self.act(page, Client::handle_timeout);
+                    }
                 }
             }
         }
@@ -383,6 +511,7 @@ impl World {
                     page.cache.insert(saved.target.identifier, lines);
                     line
                 }
+                Output::Tabs(output) => self.tabs(index, output),
                 Output::Emit(event) => page.hear(event),
             };
             let now = self.now;
@@ -444,7 +573,24 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery) {
         let now = Instant::from_millis(self.now);
+        if let Some(page) = delivery.page()
+            && self.pages[page].frozen
+        {
+            self.pages[page].waiting.push(delivery);
+            return;
+        }
         match delivery {
+            Delivery::Tabs(page, joined, told) => {
+                let page_now = &self.pages[page];
+                if page_now.group.is_some() && page_now.joined == joined {
+                    let input = match &told {
+                        Told::Leading => TabInput::Leading,
+                        Told::Lost => TabInput::Lost,
+                        Told::Message(message, data) => TabInput::Message(*message, data),
+                    };
+                    self.act(page, |client, now| client.handle_tabs(now, input));
+                }
+            }
             Delivery::Request(page, request, fate) => {
                 let reply = self.server.answer(&request, fate);
                 self.at(self.latency, Delivery::Reply(page, request.id, Some(reply)));
@@ -586,6 +732,21 @@ impl World {
     fn put(&mut self, at: u64, delivery: Delivery) {
         self.sequence += 1;
         self.queue.insert((at, self.sequence), delivery);
+    }
+}
+
+impl Delivery {
+    /// The page where it arrives.
+    fn page(&self) -> Option<usize> {
+        match self {
+            Self::Reply(page, ..)
+            | Self::Head(page, ..)
+            | Self::Bytes(page, ..)
+            | Self::Event(page, ..)
+            | Self::Ended(page, _)
+            | Self::Tabs(page, ..) => Some(*page),
+            Self::Request(..) | Self::Open(..) | Self::Heartbeat => None,
+        }
     }
 }
 

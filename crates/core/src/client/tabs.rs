@@ -1,0 +1,253 @@
+//! One stream for all tabs of an origin.
+//!
+//! Browsers allow six connections to an origin on HTTP/1.1, and a stream holds one for good. So the tabs with the same
+//! service, key and target form a *group* and elect a leader: whoever holds the lock of the group's name. The leader holds
+//! the stream and posts what it hears on a channel of that name; the others *follow*: what they hear from the leader is
+//! their stream.
+//!
+//! - A leader that closes, crashes or is discarded frees the lock; the next tab in the lock's queue leads.
+//! - A frozen leader frees nothing, but is silent: a follower steals the lock.
+//! - A leader that cannot stream any more (signed out, paused, refused) leaves the group. Each tab finds out for itself.
+//! - On a new stream everybody fetches all evaluations, as with a stream of one's own: what was missed is found.
+//!
+//! Fetches, sign-in and metrics stay each tab's own.
+
+use alloc::string::String;
+
+use super::Client;
+use super::stream::State;
+use crate::codec::Codec;
+use crate::error::Cause;
+use crate::output::{Output, Why};
+use crate::time::{Instant, Millis};
+use crate::timer::Timer;
+
+/// How long a tab that joined waits for the lock or for a word from who holds it.
+const HELLO_TIMEOUT: Millis = Millis(5_000);
+
+/// How long the leader may take to open a stream, or be silent while it cannot; more than opening one (35 s), and than
+/// [`LEAD_INTERVAL`] when a browser lets timers of hidden pages fire once a minute.
+const LEAD_TIMEOUT: Millis = Millis(90_000);
+
+/// How often the leader says how its stream stands.
+const LEAD_INTERVAL: Millis = Millis(30_000);
+
+/// Followers that notice a silent leader do so at different moments: the first one leads, and the others hear of it.
+const STEAL_JITTER: u32 = 10_000;
+
+/// Followers fetch within this time of a new stream, and not all in the same millisecond.
+const FETCH_JITTER: u32 = 1_000;
+
+/// What the tabs of a group say to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TabMessage {
+    /// A tab joined, or came back: how does the stream stand?
+    Hello,
+    /// There is a new leader, at work on the stream.
+    Lead,
+    /// The leader's stream has just opened.
+    Open,
+    /// The leader's stream is open.
+    Alive,
+    /// The leader's stream is down, and the leader goes on trying.
+    Down,
+    /// An event came; the text is its data.
+    Event,
+}
+
+impl TabMessage {
+    /// The message of this number, `message as u8`; `None` for one of a later version.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Hello,
+            1 => Self::Lead,
+            2 => Self::Open,
+            3 => Self::Alive,
+            4 => Self::Down,
+            5 => Self::Event,
+            _ => return None,
+        })
+    }
+}
+
+/// Something happened in the group. Nothing is to be reported of a group that was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TabInput<'a> {
+    /// The lock is this tab's.
+    Leading,
+    /// The lock was stolen; the driver has asked for it again.
+    Lost,
+    /// Another tab said this.
+    Message(TabMessage, &'a str),
+}
+
+/// Something for the driver to do in the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TabOutput {
+    /// Listen on the channel of this name, and ask for the lock of this name. Text of letters, digits and dashes.
+    Join(String),
+    /// Stop listening, and give up the lock or the wish for it.
+    Leave,
+    /// Take the lock from whoever holds it, in place of waiting for it.
+    Steal,
+    /// Say this to all other tabs of the group.
+    Post(TabMessage, String),
+}
+
+/// This tab's part in the group.
+#[derive(Debug, Default)]
+pub(super) struct Tabs {
+    joined: bool,
+    pub(super) leading: bool,
+}
+
+impl<C: Codec> Client<C> {
+    /// Something happened in the group of tabs.
+    pub fn handle_tabs(&mut self, now: Instant, input: TabInput<'_>) {
+        match input {
+            _ if !self.tabs.joined => {}
+            TabInput::Leading => {
+                self.tabs.leading = true;
+                self.post_state(now);
+                self.open_stream(now);
+            }
+            TabInput::Lost => {
+                self.tabs.leading = false;
+                self.timers.cancel(Timer::Lead);
+                self.open_stream(now);
+            }
+            TabInput::Message(TabMessage::Hello, _) => {
+                if self.tabs.leading {
+                    self.post_state(now);
+                }
+            }
+            TabInput::Message(message, data) => self.heard(now, message, data),
+        }
+    }
+
+    /// Whether the stream is to be another tab's: there is a group, and this tab does not lead it. Joins it if need be.
+    pub(super) fn follow(&mut self, now: Instant) -> bool {
+        if !self.config.share_stream || self.tabs.leading {
+            return false;
+        }
+        if !self.tabs.joined {
+            let target = self.codec.target_header();
+            if target.is_empty() {
+                return false; // too large to tell apart from others: a stream of its own
+            }
+            self.tabs.joined = true;
+            let group = group(&[&self.config.base_url, &self.config.api_key, &target]);
+            self.tell_driver(TabOutput::Join(group));
+        }
+        self.streaming.state = State::Following { open: false };
+        self.await_leader(now, HELLO_TIMEOUT);
+        self.post(TabMessage::Hello, "");
+        true
+    }
+
+    /// Leaves the group, if this tab is in one.
+    pub(super) fn leave_tabs(&mut self) {
+        if core::mem::take(&mut self.tabs).joined {
+            self.timers.cancel(Timer::Lead);
+            self.tell_driver(TabOutput::Leave);
+        }
+    }
+
+    /// Says `message` to the others, if they listen to this tab.
+    pub(super) fn post_as_leader(&mut self, message: TabMessage, data: &str) {
+        if self.tabs.leading {
+            self.post(message, data);
+        }
+    }
+
+    /// Says how the stream stands, now and again in a while.
+    pub(super) fn post_state(&mut self, now: Instant) {
+        self.timers.set(Timer::Lead, now.after(LEAD_INTERVAL));
+        let message = match self.streaming.state {
+            State::Open { .. } => TabMessage::Alive,
+            _ if self.streaming.is_told_lost() => TabMessage::Down,
+            _ => TabMessage::Lead,
+        };
+        self.post(message, "");
+    }
+
+    /// The leader said something.
+    fn heard(&mut self, now: Instant, message: TabMessage, data: &str) {
+        let State::Following { open } = self.streaming.state else {
+            return;
+        };
+        if let Some(session) = &mut self.session {
+            session.forget_ticket(); // it will be too old when this tab leads
+        }
+        match message {
+            TabMessage::Hello => {}
+            TabMessage::Lead => self.await_leader(now, LEAD_TIMEOUT),
+            TabMessage::Down => {
+                self.await_leader(now, LEAD_TIMEOUT);
+                self.stream_down(now, Cause::Network);
+            }
+            TabMessage::Open | TabMessage::Alive | TabMessage::Event => {
+                self.await_leader(now, super::stream::IDLE_TIMEOUT);
+                if !open || message == TabMessage::Open {
+                    self.streaming.state = State::Following { open: true };
+                    self.connected();
+                    self.snapshots.wanted = true;
+                    let delay = Millis(self.random.below(FETCH_JITTER));
+                    self.timers.set(Timer::Snapshot, now.after(delay));
+                }
+                if message == TabMessage::Event {
+                    self.stream_event(now, data);
+                }
+            }
+        }
+    }
+
+    /// The leader was silent for too long: it is frozen, and holds the lock.
+    pub(super) fn leader_silent(&mut self, now: Instant) {
+        self.tell_driver(TabOutput::Steal);
+        self.await_leader(now, LEAD_TIMEOUT);
+        self.stream_down(now, Cause::Timeout);
+    }
+
+    /// There is nothing to follow at the moment.
+    fn stream_down(&mut self, now: Instant, cause: Cause) {
+        self.streaming.state = State::Following { open: false };
+        if !self.streaming.is_told_lost() {
+            self.outage(now, cause);
+            self.degrade(Why::Stream);
+        }
+    }
+
+    fn await_leader(&mut self, now: Instant, limit: Millis) {
+        let jitter = Millis(self.random.below(STEAL_JITTER));
+        self.timers
+            .set(Timer::StreamIdle, now.after(limit).after(jitter));
+    }
+
+    fn post(&mut self, message: TabMessage, data: &str) {
+        self.tell_driver(TabOutput::Post(message, String::from(data)));
+    }
+
+    fn tell_driver(&mut self, output: TabOutput) {
+        self.outputs.push(Output::Tabs(output));
+    }
+}
+
+/// The name of the group: a hash (FNV-1a, 64 bits) of what its tabs have in common, and the version of what they say to
+/// each other. Short, and nobody reads a key or a target in a list of locks.
+fn group(parts: &[&str]) -> String {
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    for part in parts {
+        for byte in part.bytes().chain([0]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+        }
+    }
+    let mut name = String::from("flagwire-1-");
+    for _ in 0..16 {
+        hash = hash.rotate_left(4);
+        name.push(char::from_digit((hash & 0xF) as u32, 16).unwrap_or('0'));
+    }
+    name
+}
