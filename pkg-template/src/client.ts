@@ -1,0 +1,379 @@
+// The client that users hold. It owns what must be synchronous and fast: reads, listeners, the first values. What is asked of
+// the server and when is the core's business.
+
+import { cacheKey, readCache, storageOf, writeCache, type Saved } from "./cache";
+import { FlagwireError } from "./error";
+import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
+import { Host, type Owner } from "./host";
+import { Group } from "./tabs";
+import { coreOptions, loggerOf } from "./options";
+import type { APIRequestMiddleware, CacheOptions, Change, Evaluation, Json, Logger, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
+import { changeOf, isEvaluation, Values, type Changes } from "./values";
+import { loadCore, type Core } from "./wasm";
+
+/** The longest delay `setTimeout` takes; a longer one would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
+
+interface Waiter {
+  resolve: () => void;
+  reject: (error: FlagwireError) => void;
+  /** The switch of target it waits for; 0 for the start. */
+  switches: number;
+}
+
+/** Flags of one target, kept up to date. Made by {@link initialize}. */
+export class Client {
+  readonly #values: Values;
+  readonly #host: Host;
+  readonly #logger: Logger;
+  readonly #listeners: Listeners;
+  readonly #flagListeners: Listeners;
+  readonly #options: Options;
+  readonly #apiKey: string;
+  #core: Core | undefined;
+  #group: Group | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #restarted = false;
+  #state: State = { status: "initializing", since: Date.now() };
+  #waiters: Waiter[] = [];
+  /** The last switch of target that is complete; -1 before the first fetch. */
+  #complete = -1;
+  #refused: FlagwireError | undefined;
+
+  /** @internal */
+  constructor(apiKey: string, target: Target, options: Options) {
+    this.#options = options;
+    this.#apiKey = apiKey;
+    this.#logger = loggerOf(options);
+    const report = (error: unknown) => this.#logger.error("[Flagwire] a listener threw", error);
+    this.#listeners = new Listeners(report);
+    this.#flagListeners = new Listeners(report);
+    this.#values = new Values(target);
+    this.#host = new Host(this.#owner(), apiKey, this.#values, this.#cacheOptions());
+    this.#loadCache();
+    if (options.bootstrap) this.#preset(options.bootstrap.filter(isEvaluation));
+    void this.#start();
+  }
+
+  // ---- reading ----
+
+  /**
+   * The value of a flag, or `defaultValue` where there is no such flag, none yet, or its value is of another type. Costs about
+   * what a `Map` lookup costs, counts the read, and never throws.
+   */
+  variation<T>(flag: string, defaultValue: T): Widen<T> {
+    const slot = this.#values.slots.get(flag);
+    if (slot !== undefined && (typeof slot.value === typeof defaultValue || defaultValue == null)) {
+      slot.n++;
+      return slot.value as Widen<T>;
+    }
+    return this.#fallBack(flag, defaultValue);
+  }
+
+  /** Like {@link variation}, and says where the value is from. */
+  variationDetail<T>(flag: string, defaultValue: T): Variation<Widen<T>> {
+    const slot = this.#values.slots.get(flag);
+    const value = this.variation(flag, defaultValue);
+    if (!slot) return { value, reason: "not-found", isDefaultValue: true };
+    if (slot.value !== (value as unknown)) return { value, reason: "wrong-type", isDefaultValue: true };
+    return { value, variation: slot.evaluation.identifier, reason: "evaluated", isDefaultValue: false };
+  }
+
+  /** How far the values can be trusted, since when and why. */
+  state(): State {
+    return this.#state;
+  }
+
+  // ---- waiting and listening ----
+
+  /**
+   * Resolves when the server's evaluations are there. Rejects with a {@link FlagwireError} when they will not come, because the
+   * key was refused or the client closed, or have not come after `timeoutMs`.
+   *
+   * @param timeoutMs milliseconds; for ever by default
+   */
+  ready(timeoutMs?: number): Promise<void> {
+    return this.#wait(0, timeoutMs);
+  }
+
+  /** Calls `listener` at each event of that name. Returns what stops it. */
+  on<E extends EventName>(event: E, listener: (payload: EventPayloads[E]) => void): Unsubscribe {
+    return this.#listeners.add(event, listener);
+  }
+
+  /**
+   * Stops a listener; all of an event where none is given; without arguments closes the client, as
+   * `@harnessio/ff-javascript-client-sdk` does.
+   */
+  off<E extends EventName>(event?: E, listener?: (payload: EventPayloads[E]) => void): void {
+    if (event === undefined) this.close();
+    else this.#listeners.remove(event, listener);
+  }
+
+  /** Calls `listener` when that flag's value or variation changes. Returns what stops it. */
+  onFlag(flag: string, listener: (value: Json | undefined, change: Change) => void): Unsubscribe {
+    return this.#flagListeners.add(flag, (change: Change) => listener(change.value, change));
+  }
+
+  // ---- acting ----
+
+  /**
+   * Switches to another target. The old one's values stay until the new one's are there; resolves then, and rejects like
+   * {@link ready}.
+   */
+  identify(target: Target): Promise<void> {
+    const checked = checkTarget(target);
+    this.#refused = undefined;
+    let switches = 0;
+    if (this.#core) this.#call((core) => (switches = core.identify(checked)));
+    else this.#values.setTarget(checked); // nothing was asked for yet
+    return this.#wait(switches);
+  }
+
+  /** Fetches all evaluations now, for pages that know better than the client when to. */
+  refreshEvaluations(): void {
+    this.#call((core) => core.refresh());
+  }
+
+  /** Stores evaluations that the page has from elsewhere; newer ones of the server overwrite them. */
+  setEvaluations(evaluations: readonly Evaluation[]): void {
+    const list = evaluations.filter(isEvaluation);
+    if (!list.length || this.#closed()) return;
+    if (this.#core) this.#call((core) => core.set(list));
+    else this.#preset(list);
+  }
+
+  /** Lets `middleware` change every request before it is sent. One at a time: the last wins. */
+  registerAPIRequestMiddleware(middleware: APIRequestMiddleware): void {
+    this.#host.middleware = middleware;
+  }
+
+  /** Posts what was counted and writes the cache, without waiting for the next time to do so. */
+  flush(): void {
+    this.#call((core) => core.flush());
+  }
+
+  /** Ends the client: no socket, timer or listener is left. What was counted is posted. Harmless when called again. */
+  close(): void {
+    if (this.#closed()) return;
+    const core = this.#core;
+    if (core) this.#call(() => core.close());
+    else {
+      this.#emit(Event.STOPPED);
+      this.#setState("closed");
+    }
+    this.#release();
+    core?.free();
+  }
+
+  // ---- within ----
+
+  async #start(): Promise<void> {
+    for (let attempt = 0; !this.#closed(); attempt++) {
+      try {
+        const Core = await loadCore(this.#options.wasm);
+        if (!this.#closed()) this.#run(Core);
+        return;
+      } catch (error) {
+        const failure = new FlagwireError("the WebAssembly file could not be loaded; it must be served beside the script, or its place given as option wasm", "load", undefined, false, error);
+        if (attempt === 0) this.#emit(Event.ERROR, failure);
+        await new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(1000 * 2 ** attempt, 60_000))));
+      }
+    }
+  }
+
+  #run(Core: new (host: Host, texts: [string, string, string], numbers: number[], seed: number) => Core): void {
+    const warn = (sentence: string) => this.#logger.warn(`[Flagwire] ${sentence}`);
+    const { texts, numbers } = coreOptions(this.#apiKey, this.#options, this.#values.slots.size > 0, warn);
+    try {
+      this.#core = new Core(this.#host, texts, numbers, Math.random());
+    } catch (error) {
+      this.#trapped(error);
+      return;
+    }
+    for (const name of PAGE_EVENTS) globalThis.addEventListener?.(name, this.#page);
+  }
+
+  /** One call into the core. Should it trap, the values stay and the core is started again, once. */
+  #call(action: (core: Core) => void): void {
+    if (!this.#core) return;
+    try {
+      action(this.#core);
+    } catch (error) {
+      this.#trapped(error);
+    }
+  }
+
+  #trapped(error: unknown): void {
+    this.#core = undefined;
+    clearTimeout(this.#timer);
+    this.#group?.leave();
+    this.#emit(Event.ERROR, new FlagwireError("internal error", "internal", undefined, this.#restarted, error));
+    this.#setState("stale", "internal");
+    if (!this.#restarted) {
+      this.#restarted = true;
+      void this.#start();
+    }
+  }
+
+  #page = (event: { type: string; persisted?: boolean }): void => {
+    const code =
+      event.type === "online" ? 0 : event.type === "pagehide" ? 3 : event.type === "pageshow" ? (event.persisted ? 4 : -1) : document.hidden ? 2 : 1;
+    if (code >= 0) this.#call((core) => core.page(code));
+  };
+
+  #owner(): Owner {
+    return {
+      emit: (name, payload) => {
+        if (name === Event.READY) this.#identified(0);
+        if (payload instanceof FlagwireError) this.#failed(name, payload);
+        this.#emit(name, payload);
+        if (payload instanceof FlagwireError && name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, payload);
+      },
+      changed: (changes) => this.#changed(changes),
+      identified: (switches) => this.#identified(switches),
+      state: (status, reason) => this.#setState(status, reason),
+      save: (saved) => this.#save(saved),
+      tabs: (action, message, text) => {
+        if (action === 0) this.#group = new Group(text, (event, message, text) => this.#call((core) => core.tab(event, message, text)));
+        else if (action === 1) this.#group?.leave();
+        else if (action === 2) this.#group?.lead(true);
+        else this.#group?.post(message, text);
+      },
+      arm: (delayMs) => {
+        clearTimeout(this.#timer);
+        if (delayMs >= 0) this.#timer = setTimeout(() => this.#call((core) => core.tick()), Math.min(delayMs, MAX_DELAY_MS));
+      },
+    };
+  }
+
+  #changed(changes: Changes): void {
+    const all = this.#listeners.has(Event.CHANGED);
+    for (const change of changes) {
+      const flag = typeof change === "string" ? change : change.evaluation.flag;
+      const one = this.#flagListeners.has(flag);
+      if (!all && !one) continue; // ten thousand flags arrive at once at the start
+      const payload = changeOf(change);
+      if (all) this.#emit(Event.CHANGED, payload);
+      if (one) this.#flagListeners.call(flag, payload);
+    }
+  }
+
+  #emit(name: string, payload?: unknown): void {
+    if (this.#options.debug) this.#logger.debug(`[Flagwire] ${name}`, payload ?? "");
+    this.#listeners.call(name, payload);
+  }
+
+  #failed(name: string, error: FlagwireError): void {
+    if (name !== Event.ERROR_AUTH || !error.final) return;
+    this.#refused = error;
+    this.#logger.error(`[Flagwire] ${error.message}`);
+    this.#settle(() => true, error);
+  }
+
+  #setState(status: Status, reason?: Reason): void {
+    this.#state = { status, since: Date.now(), ...(reason && { reason }) };
+    this.#emit(Event.STATE, this.#state);
+  }
+
+  #identified(switches: number): void {
+    this.#complete = switches;
+    this.#settle((waiter) => waiter.switches <= switches);
+  }
+
+  #closed(): boolean {
+    return this.#state.status === "closed";
+  }
+
+  #fallBack<T>(flag: string, defaultValue: T): Widen<T> {
+    if (this.#listeners.has(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
+      this.#emit(Event.ERROR_DEFAULT_VARIATION_RETURNED, { flag, defaultVariation: defaultValue });
+    }
+    return defaultValue as Widen<T>;
+  }
+
+  #wait(switches: number, timeoutMs?: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#complete >= switches) return resolve();
+      if (this.#refused) return reject(this.#refused);
+      if (this.#closed()) return reject(new FlagwireError("the client is closed", "closed"));
+      const waiter = { resolve, reject, switches };
+      this.#waiters.push(waiter);
+      if (timeoutMs !== undefined) {
+        setTimeout(() => {
+          this.#settle((other) => other === waiter, new FlagwireError(`no evaluations after ${timeoutMs} ms; it is tried further`, "timeout"));
+        }, timeoutMs);
+      }
+    });
+  }
+
+  /** Ends the waiting of some. */
+  #settle(which: (waiter: Waiter) => boolean, error?: FlagwireError): void {
+    const settled = this.#waiters.filter(which);
+    this.#waiters = this.#waiters.filter((waiter) => !settled.includes(waiter));
+    for (const { resolve, reject } of settled) error ? reject(error) : resolve();
+  }
+
+  #cacheOptions(): CacheOptions {
+    return typeof this.#options.cache === "object" ? this.#options.cache : {};
+  }
+
+  #loadCache(): void {
+    if (!this.#options.cache) return;
+    const options = this.#cacheOptions();
+    const storage = storageOf(options);
+    if (!storage) return;
+    const key = cacheKey(this.#apiKey, this.#values.target, options);
+    const found = (list: Evaluation[]) => {
+      // An asynchronous storage may answer after the server, or after a switch of target.
+      if (this.#complete >= 0 || this.#closed() || key !== cacheKey(this.#apiKey, this.#values.target, options)) return;
+      this.#preset(list);
+      queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
+    };
+    const failed = (error: unknown) => queueMicrotask(() => this.#cacheFailed(error));
+    try {
+      void readCache(storage, key, options.ttl, found)?.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #save(saved: Saved): void {
+    const storage = storageOf(this.#cacheOptions());
+    if (storage) writeCache(storage, saved).catch((error: unknown) => this.#cacheFailed(error));
+  }
+
+  #cacheFailed(error: unknown): void {
+    const failure = new FlagwireError("the cache could not be used", "cache", undefined, false, error);
+    this.#emit(Event.ERROR_CACHE, failure);
+    this.#emit(Event.ERROR, failure);
+  }
+
+  /** Values before the server has been heard. */
+  #preset(list: Evaluation[]): void {
+    const changes = this.#values.merge(list);
+    if (!changes) return;
+    if (this.#state.status === "initializing") this.#setState("cached");
+    this.#changed(changes);
+  }
+
+  #release(): void {
+    clearTimeout(this.#timer);
+    for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
+    this.#core = undefined;
+    this.#settle(() => true, new FlagwireError("the client is closed", "closed"));
+    this.#values.slots.clear();
+    this.#listeners.remove();
+    this.#flagListeners.remove();
+  }
+}
+
+/** A copy of the target, so that later changes of the user's object make no difference. */
+export function checkTarget(target: Target): Target {
+  const identifier: unknown = target?.identifier;
+  if (identifier === undefined || identifier === null || identifier === "") {
+    throw new Error('Flagwire: a target with an identifier is missing; pass e.g. { identifier: "user-42" }');
+  }
+  return { ...target, identifier: String(identifier) };
+}

@@ -1,0 +1,110 @@
+// Names and payloads of events. The names are those of `@harnessio/ff-javascript-client-sdk`.
+
+import type { FlagwireError } from "./error";
+import type { Change, Evaluation, Json, State } from "./types";
+
+/** The events of a client. */
+export const Event = {
+  /** The server's evaluations are there. Once. */
+  READY: "ready",
+  /** The stream is open. */
+  CONNECTED: "connected",
+  /** The stream is lost; once an outage. */
+  DISCONNECTED: "disconnected",
+  /** The client was closed. The last event. */
+  STOPPED: "stopped",
+  /** Polling has started. */
+  POLLING: "polling",
+  /** Polling has stopped. */
+  POLLING_STOPPED: "polling stopped",
+  /** All evaluations were fetched. */
+  FLAGS_LOADED: "flags loaded",
+  /** A flag's value or variation differs from what it was; also for each flag of the first fetch. */
+  CHANGED: "changed",
+  /** Values of an earlier visit are there. */
+  CACHE_LOADED: "cache loaded",
+  /** How far the values can be trusted has changed. */
+  STATE: "state",
+  /** Something failed. What failed more exactly was said just before, by one of the next events. */
+  ERROR: "error",
+  /** Signing in failed. Where `error.final` is set the client has stopped trying. */
+  ERROR_AUTH: "auth error",
+  /** Fetching all evaluations failed; it is tried again. */
+  ERROR_FETCH_FLAGS: "fetch flags error",
+  /** Fetching one evaluation failed; it is tried again. */
+  ERROR_FETCH_FLAG: "fetch flag error",
+  /** The stream was lost, or sent something unreadable. */
+  ERROR_STREAM: "stream error",
+  /** Posting metrics failed. Not followed by `error`. */
+  ERROR_METRICS: "metrics error",
+  /** The cache could not be read or written. */
+  ERROR_CACHE: "cache error",
+  /** A read gave the default. */
+  ERROR_DEFAULT_VARIATION_RETURNED: "default variation returned",
+} as const;
+
+/** Name of an event. */
+export type EventName = (typeof Event)[keyof typeof Event];
+
+/** What the listeners of each event get. */
+export interface EventPayloads {
+  ready: { readonly [flag: string]: Json };
+  connected: undefined;
+  disconnected: undefined;
+  stopped: undefined;
+  polling: undefined;
+  "polling stopped": undefined;
+  "flags loaded": readonly Evaluation[];
+  changed: Change;
+  "cache loaded": readonly Evaluation[];
+  state: State;
+  error: FlagwireError;
+  "auth error": FlagwireError;
+  "fetch flags error": FlagwireError;
+  "fetch flag error": FlagwireError;
+  "stream error": FlagwireError;
+  "metrics error": FlagwireError;
+  "cache error": FlagwireError;
+  "default variation returned": { readonly flag: string; readonly defaultVariation: unknown };
+}
+
+/** Stops what it was returned for. Harmless when called again. */
+export type Unsubscribe = () => void;
+
+type Listener = (payload: never) => void;
+
+/** Lists of listeners by name. */
+export class Listeners {
+  readonly #lists = new Map<string, Set<Listener>>();
+
+  /** @param report is told what a listener threw; the others are called all the same */
+  constructor(private readonly report: (error: unknown) => void) {}
+
+  add(name: string, listener: Listener): Unsubscribe {
+    let list = this.#lists.get(name);
+    if (!list) this.#lists.set(name, (list = new Set()));
+    list.add(listener);
+    return () => this.remove(name, listener);
+  }
+
+  /** Without a listener all of that name go, without a name all there are. */
+  remove(name?: string, listener?: Listener): void {
+    if (name === undefined) this.#lists.clear();
+    else if (listener === undefined || (this.#lists.get(name)?.delete(listener) && !this.has(name))) this.#lists.delete(name);
+  }
+
+  has(name: string): boolean {
+    return !!this.#lists.get(name)?.size;
+  }
+
+  /** Calls those that listen now; who is added or removed meanwhile makes no difference. */
+  call(name: string, payload: unknown): void {
+    for (const listener of [...(this.#lists.get(name) ?? [])]) {
+      try {
+        (listener as (payload: unknown) => void)(payload);
+      } catch (error) {
+        this.report(error);
+      }
+    }
+  }
+}

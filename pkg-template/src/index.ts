@@ -1,0 +1,36 @@
+/**
+ * Live feature flags.
+ *
+ * ```ts
+ * import { initialize, Event } from "flagwire";
+ *
+ * const client = initialize("api-key", { identifier: "user-42", attributes: { plan: "gold" } });
+ * await client.ready();
+ * client.variation("dark-mode", false);
+ * client.onFlag("dark-mode", (value) => document.body.classList.toggle("dark", value === true));
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+import { checkTarget, Client } from "./client";
+import type { Options, Target } from "./types";
+
+/**
+ * Makes a client, which starts by itself. Returns at once: until the server's evaluations are there `variation()` answers
+ * with cached or given values, or the default.
+ *
+ * @param apiKey a client key of the environment
+ * @throws Error where the key or the target's identifier is missing. Never because of the network.
+ */
+export function initialize(apiKey: string, target: Target, options: Options = {}): Client {
+  if (!apiKey || typeof apiKey !== "string") {
+    throw new Error("Flagwire: the API key is missing; pass a client key of your environment as the first argument");
+  }
+  return new Client(apiKey, checkTarget(target), options);
+}
+
+export type { Client } from "./client";
+export { FlagwireError } from "./error";
+export { Event, type EventName, type EventPayloads, type Unsubscribe } from "./events";
+export type * from "./types";

@@ -1,0 +1,199 @@
+// The values, and the counts of their reads. The core says what to store; a read must not ask it, because passing a flag's
+// name into WebAssembly takes ten times as long as looking it up here.
+
+import type { Change, Evaluation, Json, Target } from "./types";
+
+/** The most bytes of one metrics post: browsers refuse `keepalive` bodies past 64 KiB in flight. */
+const MAX_METRICS_BYTES = 60_000;
+/** The most counters kept while they cannot be posted; reads of changed flags past that go uncounted. */
+const MAX_COUNTERS = 10_000;
+
+/** One flag: its evaluation, its value converted once, and how often it was read. */
+export class Slot {
+  n = 0;
+  /** The list it was seen in last. */
+  seen = 0;
+  readonly value: Json;
+
+  constructor(readonly evaluation: Evaluation) {
+    this.value = convert(evaluation);
+  }
+}
+
+/** What storing altered: the flag's new slot, or its name where it is gone. */
+export type Changes = (Slot | string)[];
+
+interface Count {
+  flag: string;
+  variation: string;
+  target: string;
+  n: number;
+}
+
+/** The values of one client. */
+export class Values {
+  readonly slots = new Map<string, Slot>();
+  /** Counts of slots that are gone, of earlier targets, and of posts that failed. */
+  #counts = new Map<string, Count>();
+  #aside: Count[] = [];
+  #lists = 0;
+
+  constructor(public target: Target) {}
+
+  /** Stores a list that is all there is; flags named in `keep` stay as they are. */
+  replace(list: Evaluation[], keep: readonly string[]): Changes | undefined {
+    const changes: Changes = [];
+    const seen = ++this.#lists;
+    for (const flag of keep) {
+      const slot = this.slots.get(flag);
+      if (slot) slot.seen = seen;
+    }
+    const kept = new Set(keep);
+    for (const evaluation of list) {
+      if (!kept.has(evaluation.flag)) this.#store(evaluation, changes).seen = seen;
+    }
+    for (const [flag, slot] of this.slots) {
+      if (slot.seen !== seen) this.#drop(flag, slot, changes);
+    }
+    return some(changes);
+  }
+
+  /** Stores evaluations and leaves the other flags alone. */
+  merge(list: readonly Evaluation[]): Changes | undefined {
+    const changes: Changes = [];
+    for (const evaluation of list) this.#store(evaluation, changes);
+    return some(changes);
+  }
+
+  remove(flag: string): Changes | undefined {
+    const slot = this.slots.get(flag);
+    const changes: Changes = [];
+    if (slot) this.#drop(flag, slot, changes);
+    return some(changes);
+  }
+
+  /** Reads from now on are the new target's. */
+  setTarget(target: Target): void {
+    for (const slot of this.slots.values()) this.#retire(slot);
+    this.target = target;
+  }
+
+  evaluations(): Evaluation[] {
+    return [...this.slots.values()].map((slot) => slot.evaluation);
+  }
+
+  /** Takes counts as the body of a metrics post, and puts them aside. What does not fit stays for the next. */
+  takeCounts(sdk: { version: string }): string | undefined {
+    for (const slot of this.slots.values()) this.#retire(slot);
+    const timestamp = Date.now();
+    const entries: string[] = [];
+    let bytes = 20;
+    this.#aside = [];
+    for (const [key, count] of this.#counts) {
+      const attributes = Object.entries({
+        featureIdentifier: count.flag,
+        featureName: count.flag,
+        variationIdentifier: count.variation,
+        target: count.target,
+        SDK_NAME: "Flagwire",
+        SDK_LANGUAGE: "JavaScript",
+        SDK_TYPE: "client",
+        SDK_VERSION: sdk.version,
+      }).map(([key, value]) => ({ key, value }));
+      const entry = JSON.stringify({ timestamp, count: count.n, metricsType: "FFMETRICS", attributes });
+      bytes += 1 + new TextEncoder().encode(entry).length;
+      if (bytes > MAX_METRICS_BYTES && entries.length) break;
+      entries.push(entry);
+      this.#aside.push(count);
+      this.#counts.delete(key);
+    }
+    return entries.length ? `{"metricsData":[${entries}]}` : undefined;
+  }
+
+  /** What was put aside arrived, or can never arrive; with `keep` it is counted again. */
+  settleCounts(keep: boolean): void {
+    if (keep) for (const count of this.#aside) this.#count(count.flag, count.variation, count.target, count.n);
+    this.#aside = [];
+  }
+
+  #store(evaluation: Evaluation, changes: Changes): Slot {
+    const held = this.slots.get(evaluation.flag);
+    if (held && held.evaluation.identifier === evaluation.identifier && sameValue(held, evaluation)) return held;
+    if (held) this.#retire(held);
+    const slot = new Slot(evaluation);
+    this.slots.set(evaluation.flag, slot);
+    changes.push(slot);
+    return slot;
+  }
+
+  #drop(flag: string, slot: Slot, changes: Changes): void {
+    this.#retire(slot);
+    this.slots.delete(flag);
+    changes.push(flag);
+  }
+
+  #retire(slot: Slot): void {
+    if (slot.n) this.#count(slot.evaluation.flag, slot.evaluation.identifier, this.target.identifier, slot.n);
+    slot.n = 0;
+  }
+
+  #count(flag: string, variation: string, target: string, n: number): void {
+    const key = JSON.stringify([flag, variation, target]);
+    const count = this.#counts.get(key);
+    if (count) count.n += n;
+    else if (this.#counts.size < MAX_COUNTERS) this.#counts.set(key, { flag, variation, target, n });
+  }
+}
+
+/** What listeners are told of a change. */
+export function changeOf(change: Slot | string): Change {
+  return typeof change === "string"
+    ? { flag: change, value: undefined, deleted: true }
+    : { ...change.evaluation, value: change.value };
+}
+
+/** Whether something is an evaluation. The empty text is a legitimate value. */
+export function isEvaluation(item: unknown): item is Evaluation {
+  return (["flag", "identifier", "value", "kind"] as const).every((key) => typeof (item as Evaluation | null)?.[key] === "string");
+}
+
+function some(changes: Changes): Changes | undefined {
+  return changes.length ? changes : undefined;
+}
+
+/** The value as JavaScript has it. JSON that does not parse stays text. */
+function convert({ kind, value }: Evaluation): Json {
+  switch (kind.toLowerCase()) {
+    case "boolean":
+      return value.toLowerCase() === "true";
+    case "int":
+    case "number":
+      return Number(value);
+    case "json":
+      try {
+        // The reviver sees inner values first, so all of it is frozen.
+        return JSON.parse(value, (_, inner) => Object.freeze(inner)) as Json;
+      } catch {
+        return value;
+      }
+    default:
+      return value;
+  }
+}
+
+function sameValue(held: Slot, { kind, value }: Evaluation): boolean {
+  if (kind !== held.evaluation.kind) return false;
+  if (value === held.evaluation.value) return true;
+  return kind.toLowerCase() === "json" && same(held.value, convert({ flag: "", identifier: "", kind, value }));
+}
+
+/** Whether two JSON values are the same, whatever the order of their keys. */
+function same(one: unknown, other: unknown): boolean {
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return one === other;
+  const keys = Object.keys(one);
+  return (
+    Array.isArray(one) === Array.isArray(other) &&
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && same(one[key as never], other[key as never]))
+  );
+}

@@ -1,0 +1,118 @@
+// `npm run build`: the npm package, into pkg/.
+//
+// 1. cargo makes the module, wasm-bindgen its glue (`--target web`).
+// 2. esbuild puts the glue and the facade (pkg-template/src) together, and gives the module's imports and exports short names
+//    on the JavaScript side; the same names are written into the module.
+// 3. wasm-opt makes the module smaller, tsc writes the types.
+
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { cargo } from "./lib/cargo.mjs";
+import { npmInstall } from "./lib/npm.mjs";
+import { root, wasmTargetDir } from "./lib/paths.mjs";
+import { packageDir } from "./lib/products.mjs";
+import { Plain, tail } from "./lib/run.mjs";
+import { script, Steps } from "./lib/steps.mjs";
+import { wasmBindgen } from "./lib/wasm-bindgen.mjs";
+import { names, rename } from "./lib/wasm-names.mjs";
+import { wasmToolchain } from "./lib/wasm.mjs";
+
+const template = join(root, "pkg-template");
+/** Made on the way; kept to look at. */
+const work = join(root, "target", "npm");
+const bindings = join(work, "bindings");
+const module = "flagwire.wasm";
+/** Features named one by one: Node 20 does not run what `--all-features` makes. */
+const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrapping-float-to-int"];
+
+await script(async () => {
+  const steps = new Steps(5);
+  await steps.run("npm dependencies", (step) => npmInstall(root, { step }));
+  const raw = await steps.run("wasm module", compile);
+  await steps.run("bindings", (step) => bind(raw, step));
+  await steps.run("package", bundle);
+  await steps.run("types", types);
+});
+
+/** @param {import("./lib/steps.mjs").Step} step */
+async function compile(step) {
+  const toolchain = await wasmToolchain({ flavour: "ship" });
+  step.say(`building with ${toolchain.origin}`);
+  const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire", "--lib"];
+  // Reference types make the module larger and the border slower.
+  const env = { ...toolchain.env, RUSTFLAGS: "-Ctarget-feature=-reference-types,-multivalue" };
+  const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
+  if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
+  step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
+  return join(wasmTargetDir, "wasm32-unknown-unknown", "wasm", module);
+}
+
+/** @param {string} raw @param {import("./lib/steps.mjs").Step} step */
+async function bind(raw, step) {
+  const tools = await wasmBindgen({ step });
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  tool(join(tools, "wasm-bindgen"), [raw, "--target", "web", "--no-typescript", "--remove-producers-section", "--out-dir", bindings]);
+}
+
+/** @param {import("./lib/steps.mjs").Step} step */
+async function bundle(step) {
+  rmSync(packageDir, { recursive: true, force: true });
+  mkdirSync(packageDir, { recursive: true });
+  const wasm = readFileSync(join(bindings, "flagwire_bg.wasm"));
+  // The glue reads the memory's buffer, so that name is the platform's as well.
+  const long = [...new Set(names(wasm).flatMap(({ module, name }) => [module ?? name, name]))].filter((name) => name !== "memory");
+  const { mangleCache = {} } = await build({
+    entryPoints: [join(template, "src", "index.ts")],
+    outdir: packageDir,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    minify: true,
+    sourcemap: true,
+    legalComments: "none",
+    define: { VERSION: JSON.stringify(version()) },
+    plugins: [{ name: "bindings", setup: (it) => it.onResolve({ filter: /\/bindings\.js$/ }, () => ({ path: join(bindings, "flagwire.js") })) }],
+    mangleProps: new RegExp(`^(${long.map(escaped).join("|")})$`),
+    mangleQuoted: true,
+    mangleCache: {},
+    logLevel: "warning",
+  });
+  /** @param {string} name */
+  const short = (name) => (typeof mangleCache[name] === "string" ? mangleCache[name] : name);
+  const renamed = join(work, "renamed.wasm");
+  writeFileSync(renamed, rename(wasm, ({ module, name }) => ({ ...(module !== undefined && { module: short(module) }), name: short(name) })));
+  const features = WASM_FEATURES.map((feature) => `--enable-${feature}`);
+  tool(process.execPath, [join(root, "node_modules", "binaryen", "bin", "wasm-opt"), "-Oz", "--strip-debug", "--strip-producers", "--strip-target-features", ...features, renamed, "-o", join(packageDir, module)]);
+  const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version() };
+  writeFileSync(join(packageDir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));
+  copyFileSync(join(root, "LICENSE"), join(packageDir, "LICENSE"));
+  step.done("built into pkg/");
+}
+
+function types() {
+  tool(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", template]);
+}
+
+/** The version of the crate is the version of the package: one source. */
+function version() {
+  const manifest = readFileSync(join(root, "Cargo.toml"), "utf8");
+  const found = /^version = "([^"]+)"/m.exec(manifest)?.[1];
+  if (!found) throw new Plain("Cargo.toml names no version in [workspace.package]");
+  return found;
+}
+
+/** @param {string} program @param {string[]} args */
+function tool(program, args) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
+  if (status !== 0) throw new Plain(`${program} failed:\n${error?.message ?? ""}${tail(`${stdout}\n${stderr}`, 40)}`);
+}
+
+/** @param {string} text */
+function escaped(text) {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+}

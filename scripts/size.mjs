@@ -1,0 +1,50 @@
+// `npm run size`: what a page loads when it imports the main entry, against the budget and the last commit's record.
+
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { packageDir } from "./lib/products.mjs";
+import { Plain } from "./lib/run.mjs";
+import { script } from "./lib/steps.mjs";
+
+/** Bytes of WebAssembly and JavaScript together, brotli 11. */
+const BUDGET = 16_000;
+
+await script(async () => {
+  if (!existsSync(join(packageDir, "package.json"))) throw new Plain("There is no pkg/ yet; run `npm run build` first.");
+  // As a page's bundler would: initialise, read one flag, listen.
+  const { outputFiles } = await build({
+    stdin: {
+      contents: 'import { initialize, Event } from "./index.js"; const c = initialize(key, target); c.on(Event.CHANGED, () => c.variation("f", false));',
+      resolveDir: packageDir,
+    },
+    bundle: true,
+    format: "esm",
+    minify: true,
+    write: false,
+    logLevel: "error",
+  });
+  const rows = [
+    ["JavaScript", outputFiles[0].contents],
+    ["WebAssembly", readFileSync(join(packageDir, "flagwire.wasm"))],
+  ].map(([name, bytes]) => ({ name, ...measure(/** @type {Uint8Array} */ (bytes)) }));
+  const sum = (/** @type {"raw" | "gzip" | "brotli"} */ key) => rows.reduce((total, row) => total + row[key], 0);
+  const total = { name: "together", raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
+  console.log(line("bytes", "raw", "gzip 9", "brotli 11"));
+  for (const { name, raw, gzip, brotli } of [...rows, total]) console.log(line(name, raw, gzip, brotli));
+  console.log(line("budget", "", "", BUDGET));
+  if (total.brotli > BUDGET) throw new Plain(`The main entry is ${total.brotli - BUDGET} bytes over its budget.`);
+});
+
+/** @param {Uint8Array} bytes */
+function measure(bytes) {
+  const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+  return { raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotli.length };
+}
+
+/** @param {...(string | number)} cells */
+function line(...cells) {
+  const [first, ...rest] = cells.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en") : cell));
+  return first.padEnd(12) + rest.map((cell) => cell.padStart(11)).join("");
+}

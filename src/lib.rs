@@ -1,0 +1,31 @@
+//! The browser's side of Flagwire: feeds a [`flagwire_core::Client`] and does what it says.
+//!
+//! The only crate with `#[wasm_bindgen]`. It decides nothing: which request is sent, which reply counts and when to try
+//! again is the core's business, and this crate has no logic worth a unit test.
+//!
+//! # The run loop
+//! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. The
+//! [`driver`] borrows the core, calls one method, gives the borrow back, and then does what the core put out, one thing after
+//! another, with nothing borrowed: user code that runs on the way may call us again, or close us.
+//!
+//! # Map
+//! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop. One adapter for each power
+//! of the browser: `http`, `stream`, `clock`. `codec` hands the core's questions about JSON to the host, `options` reads
+//! the options.
+#![deny(missing_docs)]
+
+mod client;
+mod clock;
+mod codec;
+mod driver;
+mod host;
+mod http;
+mod options;
+mod stream;
+
+pub use client::Client;
+
+/// Smaller than the standard allocator by 1.5 kB compressed.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

@@ -1,0 +1,44 @@
+//! Reads the options. The facade has checked them and filled in the defaults.
+
+use flagwire_core::{Config, Millis, Transport};
+use wasm_bindgen::prelude::*;
+
+use crate::host::Texts;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A list of numbers.
+    pub type Numbers;
+
+    #[wasm_bindgen(method, indexing_getter)]
+    fn at(this: &Numbers, index: u32) -> f64;
+}
+
+/// The core's configuration, from `coreOptions` in `pkg-template/src/options.ts`: the places are its.
+pub(crate) fn config(texts: &Texts, numbers: &Numbers) -> Config {
+    // Saturates, so `Infinity` means "never" or "for ever", and what is no number means 0.
+    let number = |index| numbers.at(index) as u32;
+    let is = |index| number(index) != 0;
+    Config {
+        api_key: texts.at(0),
+        base_url: texts.at(1),
+        event_url: texts.at(2),
+        sdk_info: concat!("Flagwire ", env!("CARGO_PKG_VERSION"), " Client"),
+        streaming: is(0),
+        transport: match number(1) {
+            1 => Transport::EventSource,
+            2 => Transport::Fetch,
+            _ => Transport::Auto,
+        },
+        max_stream_retries: number(2),
+        polling: is(3),
+        polling_interval: Millis(number(4)),
+        metrics: is(5),
+        metrics_interval: Millis(number(6)),
+        sign_in_timeout: Millis(number(7)),
+        cache: is(8),
+        cached: is(9),
+        pause_when_hidden: is(10).then(|| Millis(number(10))),
+        share_stream: false, // is(11), once the driver does what `Output::Tabs` says
+    }
+}
