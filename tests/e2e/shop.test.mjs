@@ -2,17 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { serveExample } from "../lib/example.mjs";
 import { startServer } from "../lib/server.mjs";
 
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  browser = await startBrowser({ after });
-});
+const browser = await startBrowser({ after });
 
 /**
  * A server with its sample flags, the shop built for it, and the shop open and live.

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * What the helpers of this folder take first: a `node:test` context, or `{ after }` of `node:test` for what a whole file
- * shares.
+ * What the helpers of this folder take first: a `node:test` context, or for what a whole file shares `{ after }` of
+ * `node:test`, used at the file's top level: `const browser = await startBrowser({ after })`. (Inside a `before` hook it
+ * would end with the hook.)
  *
  * @typedef {{ after: (fn: () => Promise<void>) => void }} Scope
  */

@@ -21,7 +21,11 @@ export function lastShopper(): Shopper {
   return shoppers.find(({ identifier }) => identifier === stored) ?? shoppers[1];
 }
 
-export const client = initialize(clientKey, target(lastShopper()), { baseUrl: serverUrl });
+export const client = initialize(clientKey, target(lastShopper()), {
+  baseUrl: serverUrl,
+  // Values of the last visit are there at once on the next.
+  cache: true,
+});
 
 /** Shows the page as somebody else: the client fetches that person's values and reports what differs. */
 export async function shopAs(shopper: Shopper): Promise<void> {
