@@ -54,6 +54,7 @@ pub fn compare(
     }
     let before = Dependents::of(old_flags, old_segments);
     let after = Dependents::of(flags, segments);
+    let present: BTreeSet<&str> = flags.iter().map(|flag| flag.feature.as_str()).collect();
     found
         .into_iter()
         .chain(gone)
@@ -66,7 +67,7 @@ pub fn compare(
             }
             let affected = affected
                 .into_iter()
-                .filter(|flag| flags.iter().any(|f| f.feature == **flag))
+                .filter(|flag| present.contains(flag))
                 .map(str::to_owned)
                 .collect();
             Difference {

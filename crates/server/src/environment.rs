@@ -15,14 +15,14 @@ use arc_swap::ArcSwapOption;
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use sha2::{Digest, Sha256};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::changes::{self, Difference};
 use crate::source::{Configuration, Editor, SourceStatus};
 use crate::stream::event::Event;
 use crate::usage::Usage;
 
-/// Events a reader may lag behind before it is cut off; it comes back and fetches everything.
+/// Configurations a reader may lag behind before it is cut off; it comes back and fetches everything.
 const MAX_LAG: usize = 256;
 
 /// Events kept for readers that come back with a `Last-Event-ID`.
@@ -48,11 +48,11 @@ pub struct Environment {
     current: ArcSwapOption<Current>,
     /// Held while a configuration is put in force and published.
     applying: Mutex<()>,
-    events: broadcast::Sender<Arc<Event>>,
+    events: broadcast::Sender<Arc<[Event]>>,
     replay: Mutex<VecDeque<(u64, Difference)>>,
     last_event: AtomicU64,
     process: String,
-    status: Mutex<SourceStatus>,
+    status: watch::Sender<SourceStatus>,
     editor: OnceLock<Arc<dyn Editor>>,
     streams: AtomicUsize,
     /// How often each variation was served, as clients report it.
@@ -71,7 +71,7 @@ impl Environment {
             replay: Mutex::default(),
             last_event: AtomicU64::new(0),
             process: process_name(),
-            status: Mutex::default(),
+            status: watch::Sender::default(),
             editor: OnceLock::new(),
             streams: AtomicUsize::new(0),
             usage: Usage::default(),
@@ -149,29 +149,32 @@ impl Environment {
         differences
     }
 
+    /// All changes of one configuration go out together, so that a large one is one step for a slow reader, too.
     fn publish(&self, differences: &[Difference], current: &Arc<Current>) {
-        for difference in differences {
-            let number = {
-                let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-                let number = self.last_event.fetch_add(1, Ordering::AcqRel) + 1;
-                if replay.len() == MAX_REPLAY {
-                    replay.pop_front();
-                }
-                replay.push_back((number, difference.clone()));
-                number
-            };
-            let event = Event::new(
-                self.event_id(number),
-                difference.clone(),
-                Arc::clone(current),
-            );
-            // An error means that nobody listens.
-            drop(self.events.send(Arc::new(event)));
-        }
+        let events: Arc<[Event]> = {
+            let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+            differences
+                .iter()
+                .map(|difference| {
+                    let number = self.last_event.fetch_add(1, Ordering::AcqRel) + 1;
+                    if replay.len() == MAX_REPLAY {
+                        replay.pop_front();
+                    }
+                    replay.push_back((number, difference.clone()));
+                    Event::new(
+                        self.event_id(number),
+                        difference.clone(),
+                        Arc::clone(current),
+                    )
+                })
+                .collect()
+        };
+        // An error means that nobody listens.
+        drop(self.events.send(events));
     }
 
     /// From now on, every event.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Event]>> {
         self.events.subscribe()
     }
 
@@ -213,15 +216,18 @@ impl Environment {
     /// What the source says of itself.
     #[must_use]
     pub fn status(&self) -> SourceStatus {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.status.borrow().clone()
+    }
+
+    /// The same, and when it changes.
+    #[must_use]
+    pub fn watch_status(&self) -> watch::Receiver<SourceStatus> {
+        self.status.subscribe()
     }
 
     /// For sources: says how it stands.
     pub fn set_status(&self, status: SourceStatus) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        self.status.send_replace(status);
     }
 
     /// Who can change flags for good; `None` where the source is read-only.

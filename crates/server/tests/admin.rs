@@ -286,3 +286,38 @@ async fn beyond_this_machine_it_takes_the_admin_token() {
     assert_eq!(status, StatusCode::OK);
     assert_ne!(overview["flags"], Value::Null);
 }
+
+#[tokio::test]
+async fn the_page_hears_of_changes_and_of_a_file_that_has_become_broken() {
+    let (server, directory, _stop) = with_file("flags:\n  a: true\n");
+    server
+        .environment
+        .watch_status()
+        .wait_for(|status| status.healthy)
+        .await
+        .unwrap();
+    let mut stream = server
+        .stream(request(Method::GET, "/admin/events", &[LOCAL], ""))
+        .await;
+    assert_eq!(stream.frame().await.unwrap(), ":\n\n");
+    std::fs::write(directory.path().join("flags.yaml"), "flags:\n  a: [\n").unwrap();
+    assert_eq!(stream.frame().await.unwrap(), "event: status\ndata: {}\n\n");
+    let (_, overview) = read(
+        server
+            .send(request(Method::GET, "/admin/state", &[LOCAL], ""))
+            .await,
+    )
+    .await;
+    assert!(
+        overview["source"]["error"]
+            .as_str()
+            .unwrap()
+            .contains("flags.yaml:2:6: "),
+        "{overview}"
+    );
+    assert_eq!(overview["flags"][0]["default"], "true");
+    std::fs::write(directory.path().join("flags.yaml"), "flags:\n  a: false\n").unwrap();
+    assert_eq!(stream.event().await["identifier"], "a");
+    server.stop.send_replace(true);
+    while stream.frame().await.is_some() {}
+}

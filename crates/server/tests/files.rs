@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use common::*;
 use flagwire_server::environment::Environment;
-use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
+use flagwire_server::source::{Source as _, SourceStatus};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -231,12 +231,11 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
     );
 }
 
-/// Waits until the source says so. Its status has no event; the time between looks only decides how soon it is seen.
-async fn wait_for(
-    environment: &Environment,
-    condition: impl Fn(&flagwire_server::source::SourceStatus) -> bool,
-) {
-    while !condition(&environment.status()) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+/// Waits until the source says so.
+async fn wait_for(environment: &Environment, condition: impl FnMut(&SourceStatus) -> bool) {
+    environment
+        .watch_status()
+        .wait_for(condition)
+        .await
+        .unwrap();
 }

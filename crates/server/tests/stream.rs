@@ -383,6 +383,20 @@ async fn a_reader_that_does_not_read_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_thousand_changes_in_one_save_reach_every_reader() {
+    let server = server_with(settings(), Some("flags: { a: 0 }"));
+    let mut stream = open(&server, CLIENT_KEY, ada()).await;
+    let many: String = (0..1000).map(|n| format!("  f{n:04}: {n}\n")).collect();
+    server.save(&format!("flags:\n{many}"));
+    for n in 0..1000 {
+        let event = stream.event().await;
+        assert_eq!(event["identifier"], format!("f{n:04}"));
+        assert_eq!(event["evaluations"][0]["value"], n.to_string());
+    }
+    assert_eq!(stream.event().await["event"], "delete");
+}
+
+#[tokio::test]
 async fn streams_end_when_the_server_stops_and_are_counted_while_open() {
     let server = server();
     let mut stream = open(&server, CLIENT_KEY, ada()).await;

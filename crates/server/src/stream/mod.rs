@@ -25,6 +25,9 @@ const COMMENT: &[u8] = b":\n\n";
 /// The heartbeat that a native `EventSource` sees.
 const HEARTBEAT_EVENT: &[u8] = b"event: heartbeat\ndata: {}\n\n";
 
+/// A burst longer than this goes out in parts.
+const MAX_BURST_BYTES: usize = 64 * 1024;
+
 /// How this stream says that it is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heartbeat {
@@ -49,7 +52,7 @@ pub(crate) struct Reader {
     pub(crate) heartbeat: Heartbeat,
     pub(crate) every: Duration,
     /// Subscribed before anything else was looked at, so that nothing falls in between.
-    pub(crate) events: broadcast::Receiver<Arc<Event>>,
+    pub(crate) events: broadcast::Receiver<Arc<[Event]>>,
     /// What was missed, oldest first.
     pub(crate) replay: VecDeque<Event>,
     /// True once the server stops.
@@ -87,47 +90,69 @@ impl Reader {
 
     async fn next(&mut self, ticks: &mut tokio::time::Interval) -> Option<Bytes> {
         loop {
-            let event = tokio::select! {
+            let events = tokio::select! {
                 biased;
                 () = crate::serve::until(&mut self.stopping) => return None,
-                event = self.events.recv() => event,
+                events = self.events.recv() => events,
                 _ = ticks.tick() => return Some(self.heartbeat.frame()),
             };
-            let bytes = match event {
-                Ok(event) => event.frames(&self.audience),
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::debug!(missed, "cut off a reader that does not keep up");
-                    return None;
-                }
+            let mut burst = Burst::default();
+            match events {
+                Ok(events) => burst.add(&events, &self.audience),
+                Err(RecvError::Lagged(missed)) => return cut_off(missed),
                 Err(RecvError::Closed) => return None,
-            };
-            let bytes = self.gather(bytes)?;
-            if !bytes.is_empty() {
+            }
+            // What else is there already goes out in the same write.
+            while burst.len() < MAX_BURST_BYTES {
+                match self.events.try_recv() {
+                    Ok(events) => burst.add(&events, &self.audience),
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                    Err(TryRecvError::Lagged(missed)) => return cut_off(missed),
+                }
+            }
+            if burst.len() > 0 {
                 ticks.reset();
-                return Some(bytes);
+                return Some(burst.into_bytes());
+            }
+        }
+    }
+}
+
+fn cut_off(missed: u64) -> Option<Bytes> {
+    tracing::debug!(missed, "cut off a reader that does not keep up");
+    None
+}
+
+/// Frames on their way into one write. A single one, which is the rule, is shared and not copied.
+#[derive(Debug, Default)]
+struct Burst {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Burst {
+    fn add(&mut self, events: &[Event], audience: &Audience) {
+        for event in events {
+            let frames = event.frames(audience);
+            if self.first.is_empty() {
+                self.first = frames;
+            } else {
+                self.rest.extend_from_slice(&frames);
             }
         }
     }
 
-    /// Adds what else is there already, so that a burst is one write.
-    fn gather(&mut self, first: Bytes) -> Option<Bytes> {
-        /// A burst longer than this goes out in parts.
-        const MAX_BYTES: usize = 64 * 1024;
-        let mut all: Option<BytesMut> = None;
-        while all.as_ref().map_or(first.len(), BytesMut::len) < MAX_BYTES {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    let frames = event.frames(&self.audience);
-                    all.get_or_insert_with(|| BytesMut::from(&*first))
-                        .extend_from_slice(&frames);
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                Err(TryRecvError::Lagged(missed)) => {
-                    tracing::debug!(missed, "cut off a reader that does not keep up");
-                    return None;
-                }
-            }
+    fn len(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.rest.is_empty() {
+            return self.first;
         }
-        Some(all.map_or(first, BytesMut::freeze))
+        let mut all = BytesMut::with_capacity(self.len());
+        all.extend_from_slice(&self.first);
+        all.extend_from_slice(&self.rest);
+        all.freeze()
     }
 }

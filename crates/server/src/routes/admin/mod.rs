@@ -6,6 +6,7 @@
 
 mod describe;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -18,6 +19,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
@@ -32,6 +34,9 @@ use crate::stream::{Heartbeat, Reader};
 const PAGE: &str = include_str!("../../assets/admin.html");
 const STYLE: &str = include_str!("../../assets/admin.css");
 const SCRIPT: &str = include_str!("../../assets/admin.js");
+
+/// How the source stands has changed.
+const STATUS_EVENT: &[u8] = b"event: status\ndata: {}\n\n";
 
 /// The page needs nothing from anywhere else, and nobody may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
@@ -87,11 +92,24 @@ async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Res
         // The page is no client.
         _guard: None,
     };
+    // A file that has become broken changes no flag, but the page is to show it.
+    let status = stream::unfold(environment.watch_status(), async |mut status| {
+        status.changed().await.ok()?;
+        Some((Some(Ok(Bytes::from_static(STATUS_EVENT))), status))
+    });
+    // The end of the changes is the end of the whole: the server stops then.
+    let changes = reader
+        .into_stream()
+        .map(Some)
+        .chain(stream::once(ready(None)));
+    let all = stream::select(changes, status)
+        .take_while(|item| ready(item.is_some()))
+        .filter_map(ready);
     let headers: [(HeaderName, &'static str); 2] = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-cache, no-transform"),
     ];
-    Ok((headers, Body::from_stream(reader.into_stream())).into_response())
+    Ok((headers, Body::from_stream(all)).into_response())
 }
 
 /// What the page sends to change a flag. What is left out stays.
