@@ -169,7 +169,10 @@ impl<C: Codec> Client<C> {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
                 Timer::SignIn => self.sign_in(now),
-                Timer::Snapshot => self.fetch_all(now),
+                Timer::Snapshot => {
+                    self.snapshots.signed_in_again = false;
+                    self.fetch_all(now);
+                }
                 Timer::Created => self.fetch_created(now),
                 Timer::StreamRetry => self.open_stream(now),
                 Timer::StreamIdle => self.stream_silent(now),
@@ -314,12 +317,17 @@ impl<C: Codec> Client<C> {
                 Err(Cause::Status(response.status))
             }
         });
-        if pending.purpose != Purpose::SignIn && matches!(answer, Err(Cause::Status(401))) {
+        if matches!(answer, Err(Cause::Status(401))) {
             match pending.purpose {
-                Purpose::Metrics => self.metrics_unauthorized(now),
-                _ => self.unauthorized(now),
+                Purpose::SignIn => {}
+                Purpose::Metrics => return self.metrics_unauthorized(now),
+                Purpose::Snapshot { .. } | Purpose::Flag(_) => {
+                    // A token may have expired: once, another one may help. Refused again, it is a failure like others.
+                    if !core::mem::replace(&mut self.snapshots.signed_in_again, true) {
+                        return self.sign_in_again(now);
+                    }
+                }
             }
-            return;
         }
         match pending.purpose {
             Purpose::SignIn => self.signed_in(now, answer, retry_after),

@@ -25,9 +25,6 @@ pub(super) enum Auth {
     Refused,
 }
 
-/// A token may expire or be revoked while in use; signing in again may then help, once.
-const REFUSED_TOKEN: Cause = Cause::Status(401);
-
 impl<C: Codec> Client<C> {
     /// Asks now, unless that is under way or was refused.
     pub(super) fn sign_in(&mut self, now: Instant) {
@@ -71,15 +68,6 @@ impl<C: Codec> Client<C> {
             }
             Err(cause) if cause.is_retryable() => self.sign_in_failed(now, cause, retry_after),
             Err(cause) => self.refuse(cause),
-        }
-    }
-
-    /// A fetch was refused with 401.
-    pub(super) fn unauthorized(&mut self, now: Instant) {
-        if core::mem::replace(&mut self.snapshots.signed_in_again, true) {
-            self.refuse(REFUSED_TOKEN);
-        } else {
-            self.sign_in_again(now);
         }
     }
 

@@ -26,7 +26,7 @@ const CREATED_DELAY: Millis = Millis(1_000);
 pub(super) struct Snapshots {
     /// All evaluations are wanted as soon as that is possible.
     pub(super) wanted: bool,
-    /// A token was refused, and no fetch has succeeded with the one that replaced it.
+    /// A token was refused, and no fetch has succeeded with the one that replaced it; after a wait there may be another.
     pub(super) signed_in_again: bool,
     /// Fetch all once more when the fetch under way has ended: something changed meanwhile.
     again: bool,

@@ -108,16 +108,17 @@ impl<C: Codec> Client<C> {
     pub fn handle_tabs(&mut self, now: Instant, input: TabInput<'_>) {
         match input {
             _ if !self.tabs.joined => {}
-            TabInput::Leading => {
+            TabInput::Leading if !self.tabs.leading => {
                 self.tabs.leading = true;
                 self.post_state(now);
                 self.open_stream(now);
             }
-            TabInput::Lost => {
+            TabInput::Lost if self.tabs.leading => {
                 self.tabs.leading = false;
                 self.timers.cancel(Timer::Lead);
                 self.open_stream(now);
             }
+            TabInput::Leading | TabInput::Lost => {}
             TabInput::Message(TabMessage::Hello, _) => {
                 if self.tabs.leading {
                     self.post_state(now);
