@@ -131,8 +131,8 @@ fn diff<T: Entry>(
                 ));
             }
             Some(mut previous) => {
-                let last = previous.version().unwrap_or_default();
-                *entry.version() = Some(last);
+                let last = previous.version().take().unwrap_or_default();
+                *entry.version() = None;
                 let same = *entry == previous;
                 let raised = given.filter(|given| *given > last);
                 if same {
@@ -269,4 +269,125 @@ fn groups_in(clauses: &[Clause]) -> impl Iterator<Item = &str> {
         .filter(|clause| clause.op == "segmentMatch")
         .flat_map(|clause| &clause.values)
         .map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(text: &str) -> Vec<FeatureConfig> {
+        crate::flags_file::parse(text).unwrap().flags
+    }
+
+    /// What the change from one file to the other comes to, as `Patch a 101 [a, b]`.
+    fn changes(old: &mut Vec<FeatureConfig>, text: &str, now: i64) -> Vec<String> {
+        let mut new = flags(text);
+        let found = compare(old, &[], &mut new, &mut [], now);
+        *old = new;
+        found
+            .iter()
+            .map(|one| {
+                let affected = one.affected.join(", ");
+                format!(
+                    "{:?} {} {} [{affected}]",
+                    one.change, one.identifier, one.version
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn versions_grow_with_each_change_and_only_then() {
+        let mut state = Vec::new();
+        assert_eq!(
+            changes(&mut state, "flags: { a: 1, b: 1 }", 100),
+            ["Create a 100 [a]", "Create b 100 [b]"]
+        );
+        assert!(changes(&mut state, "flags: { a: 1, b: 1 }", 200).is_empty());
+        // Twice within a second, and with a clock set back.
+        assert_eq!(
+            changes(&mut state, "flags: { a: 2, b: 1 }", 100),
+            ["Patch a 101 [a]"]
+        );
+        assert_eq!(
+            changes(&mut state, "flags: { a: 3, b: 1 }", 50),
+            ["Patch a 102 [a]"]
+        );
+        assert_eq!(
+            changes(&mut state, "flags: { b: 2 }", 300),
+            ["Patch b 300 [b]", "Delete a 300 []"]
+        );
+    }
+
+    #[test]
+    fn a_version_of_the_source_counts_where_it_is_greater() {
+        let with = |value: u8, version: i64| {
+            let mut new = flags(&format!("flags: {{ a: {value} }}"));
+            new[0].version = Some(version);
+            new
+        };
+        let (old, mut new) = (with(1, 7), with(2, 9));
+        assert_eq!(compare(&old, &[], &mut new, &mut [], 5)[0].version, 9);
+        let mut stale = with(3, 7);
+        assert_eq!(
+            compare(&new, &[], &mut stale, &mut [], 5)[0].version,
+            10,
+            "a version never falls"
+        );
+        let mut same = with(3, 12);
+        assert!(compare(&stale, &[], &mut same, &mut [], 5).is_empty());
+        assert_eq!(same[0].version, Some(12));
+    }
+
+    #[test]
+    fn what_requires_a_flag_is_affected_with_it_before_and_after_and_round_in_circles() {
+        let chain = "flags: { a: true, b: { value: true, requires: { a: true } }, c: { value: true, requires: { b: true } } }";
+        let mut state = flags(chain);
+        assert_eq!(
+            changes(&mut state, &chain.replace("a: true, b", "a: false, b"), 1),
+            ["Patch a 1 [a, b, c]"]
+        );
+        let mut state = flags(chain);
+        let free = "flags: { a: true, b: true, c: { value: true, requires: { b: true } } }";
+        assert_eq!(changes(&mut state, free, 1), ["Patch b 1 [b, c]"]);
+        let circle = "flags: { a: { value: true, requires: { b: true } }, b: { value: true, requires: { a: true } } }";
+        let mut state = flags(circle);
+        assert_eq!(
+            changes(
+                &mut state,
+                &circle.replace("b: { value: true", "b: { value: false"),
+                1
+            ),
+            ["Patch b 1 [a, b]"]
+        );
+    }
+
+    #[test]
+    fn a_group_affects_the_flags_that_name_it_also_through_other_groups() {
+        let text = "
+flags:
+  direct: { default: true, rules: [{ when: { group: inner }, serve: false }] }
+  nested: { default: true, rules: [{ when: { group: outer }, serve: false }] }
+  needs: { value: true, requires: { nested: true } }
+  free: true
+groups:
+  inner: { include: [x] }
+  outer: { rules: [{ group: inner }] }
+";
+        let old = crate::flags_file::parse(text).unwrap();
+        let mut new = crate::flags_file::parse(&text.replace("[x]", "[y]")).unwrap();
+        let found = compare(
+            &old.flags,
+            &old.segments,
+            &mut new.flags,
+            &mut new.segments,
+            1,
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].domain, found[0].identifier.as_str()),
+            (Domain::TargetSegment, "inner")
+        );
+        assert_eq!(found[0].affected, ["direct", "needs", "nested"]);
+    }
 }
