@@ -26,7 +26,8 @@ async function call(path, init = {}) {
   const body = await response.json().catch(() => ({}));
   if (response.status === 401) {
     el("token-form").hidden = false;
-    el("token").focus();
+    el("token").select();
+    if (token) toast("That is not this server's admin token.", true);
   }
   throw Object.assign(new Error(body.message ?? `The server answered ${response.status}.`), { status: response.status });
 }
@@ -122,7 +123,7 @@ function update(parts, view, editable) {
       const head = make("th", "", variation.identifier);
       head.scope = "row";
       line.append(head, make("td", "", variation.value === "" ? "(empty)" : variation.value));
-      if (counted) line.append(make("td", "count", `served ${variation.count.toLocaleString()} ×`));
+      if (counted) line.append(make("td", "count", `${variation.count.toLocaleString()}\u00a0×\u00a0served`));
       return line;
     }),
   );
@@ -141,6 +142,7 @@ function signature(text) {
 
 function show(state) {
   shown = state;
+  el("tools").hidden = false;
   el("environment").textContent = state.environment;
   document.title = `Flags · ${state.environment} · Flagwire`;
   const streams = `${state.streams} open ${state.streams === 1 ? "stream" : "streams"}`;
