@@ -89,7 +89,10 @@ impl<C: Codec> Client<C> {
         if first {
             self.report(ErrorKind::Auth, cause);
         }
-        self.degrade(Why::Auth);
+        // With a session, this was for a ticket or for metrics: the values are as good as before.
+        if self.session.is_none() {
+            self.degrade(Why::Auth);
+        }
     }
 
     fn refuse(&mut self, cause: Cause) {

@@ -109,6 +109,18 @@ fn a_post_refused_signs_in_again_once_and_leaves_the_stream_alone() {
 }
 
 #[test]
+fn signing_in_for_metrics_says_nothing_of_the_values() {
+    let mut world = World::streaming(config());
+    world.read("a", 3);
+    world.server.next(Ask::Metrics, &[Fate::Status(401)]);
+    world.server.next(Ask::SignIn, &[Fate::Status(503)]);
+    world.run(200_000);
+    assert_eq!(world.count("send sign-in"), 2);
+    assert_eq!(world.count("state"), 0);
+    assert_all_arrived(&world);
+}
+
+#[test]
 fn metrics_refused_for_good_do_not_end_the_client() {
     let mut world = World::streaming(config());
     world.server.always(Ask::Metrics, Fate::Status(401));
