@@ -3,6 +3,8 @@
 //! `world` is the clock, the network and the driver; `server` is the server.
 
 mod cache;
+#[cfg(not(target_family = "wasm"))]
+mod chaos;
 mod closing;
 mod fetching;
 mod identify;
@@ -11,6 +13,8 @@ mod native;
 mod ordering;
 mod page;
 mod polling;
+#[cfg(not(target_family = "wasm"))]
+mod properties;
 mod server;
 mod signing_in;
 mod streaming;

@@ -47,8 +47,10 @@ pub(crate) struct Page {
     pub(crate) stream: Option<StreamId>,
     under_way: BTreeSet<RequestId>,
     closed: bool,
+    /// Crashed: the client is as it was, and nobody drives it.
+    gone: bool,
     /// The group of tabs that it is in, and how many it has joined.
-    group: Option<String>,
+    pub(crate) group: Option<String>,
     joined: u32,
     /// No timer fires and nothing arrives; what does waits.
     frozen: bool,
@@ -157,6 +159,7 @@ impl World {
             stream: None,
             under_way: BTreeSet::new(),
             closed: false,
+            gone: false,
             group: None,
             joined: 0,
             frozen: false,
@@ -221,8 +224,10 @@ impl World {
         page: usize,
         action: impl FnOnce(&mut Client<SerdeCodec>, Instant),
     ) {
-        action(&mut self.pages[page].client, Instant::from_millis(self.now));
-        self.drain(page);
+        if !self.pages[page].gone {
+            action(&mut self.pages[page].client, Instant::from_millis(self.now));
+            self.drain(page);
+        }
     }
 
     // ---- what happens to a tab ---------------------------------------------------------------------------------------
@@ -244,14 +249,14 @@ impl World {
         self.freeze(page);
         self.leave(page);
         self.server.connections.retain(|open| open.tab != page);
-        self.pages[page].closed = true;
+        self.pages[page].gone = true;
     }
 
     /// Who has a stream open, or asked for.
     pub(crate) fn streaming_pages(&self) -> Vec<usize> {
         let pages = self.pages.iter().enumerate();
         pages
-            .filter(|(_, page)| page.stream.is_some() && !page.closed)
+            .filter(|(_, page)| page.stream.is_some() && !page.is_closed())
             .map(|(index, _)| index)
             .collect()
     }
@@ -302,12 +307,13 @@ impl World {
                 let group = self.pages[page].group.clone().unwrap();
                 let queue = self.locks.get_mut(&group).unwrap();
                 let holder = *queue.front().unwrap();
-                assert_ne!(holder, page, "stole its own lock");
-                // The holder asks for it again, at the end of the queue.
-                queue.retain(|waiting| *waiting != page && *waiting != holder);
-                queue.push_front(page);
-                queue.push_back(holder);
-                self.tell(holder, Told::Lost);
+                if holder != page {
+                    // The holder asks for it again, at the end of the queue.
+                    queue.retain(|waiting| *waiting != page && *waiting != holder);
+                    queue.push_front(page);
+                    queue.push_back(holder);
+                    self.tell(holder, Told::Lost);
+                }
                 self.tell(page, Told::Leading);
                 "steal".into()
             }
@@ -751,6 +757,10 @@ impl Delivery {
 }
 
 impl Page {
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed || self.gone
+    }
+
     fn hear(&mut self, event: Event<Vec<flagwire_core::Changed>>) -> String {
         match event {
             Event::Changed(changes) => {
