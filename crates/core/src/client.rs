@@ -42,7 +42,7 @@ pub struct Client<C: Codec> {
     snapshots: Snapshots,
     streaming: Streaming,
     tabs: Tabs,
-    /// A token was refused for metrics, and no post has succeeded since.
+    /// A token was refused for metrics, and neither has a post succeeded since nor another token been refused.
     metrics_signed_in_again: bool,
     /// How many times the target was switched.
     target_switches: u32,

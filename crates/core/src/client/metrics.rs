@@ -56,7 +56,10 @@ impl<C: Codec> Client<C> {
     /// left alone.
     pub(super) fn metrics_unauthorized(&mut self, now: Instant) {
         self.codec.settle_counts(true);
-        if !core::mem::replace(&mut self.metrics_signed_in_again, true) {
+        // At every other refusal: the token that came last may have expired unused, and a service that refuses every token
+        // is not worth a sign-in each time.
+        self.metrics_signed_in_again = !self.metrics_signed_in_again;
+        if self.metrics_signed_in_again {
             self.sign_in(now);
         } else {
             self.report(ErrorKind::Metrics, Cause::Status(401));

@@ -126,11 +126,23 @@ fn metrics_refused_for_good_do_not_end_the_client() {
     world.server.always(Ask::Metrics, Fate::Status(401));
     world.read("a", 3);
     world.run(600_000);
-    assert_eq!(world.count("send sign-in"), 1);
-    assert!(world.count("error Metrics unauthorized") >= 1);
+    assert_eq!(world.count("send sign-in"), 5);
+    assert_eq!(world.count("send metrics"), 10);
+    assert_eq!(world.count("error Metrics unauthorized"), 5);
     assert_eq!(world.state(), (Status::Ready, Why::Fine));
     world.server.is_healthy();
     world.run(70_000);
+    assert_all_arrived(&world);
+}
+
+#[test]
+fn a_token_that_expires_unused_is_replaced_for_metrics_too() {
+    let mut world = World::streaming(config());
+    world.read("a", 3);
+    world.server.next(Ask::Metrics, &[Fate::Status(401)]);
+    world.run(56_000); // signs in again,
+    world.server.revoke_tokens(); // and that token is worth nothing by the next post
+    world.run(300_000);
     assert_all_arrived(&world);
 }
 
