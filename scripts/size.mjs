@@ -26,9 +26,9 @@ await script(async () => {
     logLevel: "error",
   });
   const rows = [
-    ["JavaScript", outputFiles[0].contents],
-    ["WebAssembly", readFileSync(join(packageDir, "flagwire.wasm"))],
-  ].map(([name, bytes]) => ({ name, ...measure(/** @type {Uint8Array} */ (bytes)) }));
+    { name: "JavaScript", ...measure(outputFiles[0].contents) },
+    { name: "WebAssembly", ...measure(readFileSync(join(packageDir, "flagwire.wasm"))) },
+  ];
   const sum = (/** @type {"raw" | "gzip" | "brotli"} */ key) => rows.reduce((total, row) => total + row[key], 0);
   const total = { name: "together", raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
   console.log(line("bytes", "raw", "gzip 9", "brotli 11"));
