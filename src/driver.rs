@@ -79,8 +79,6 @@ impl Driver {
             }
             Output::CloseStream(_) => drop(self.inner.borrow_mut().stream.take()),
             Output::Save(saved) => self.host.store(&saved),
-            // Comes only where `share_stream` is set.
-            Output::Tabs(_) => {}
             Output::Emit(event) => self.emit(event),
             Output::Tabs(TabOutput::Join(group)) => self.host.tabs(0, 0, &group),
             Output::Tabs(TabOutput::Leave) => self.host.tabs(1, 0, ""),

@@ -39,6 +39,6 @@ pub(crate) fn config(texts: &Texts, numbers: &Numbers) -> Config {
         cache: is(8),
         cached: is(9),
         pause_when_hidden: is(10).then(|| Millis(number(10))),
-        share_stream: false, // is(11), once the driver does what `Output::Tabs` says
+        share_stream: is(11),
     }
 }
