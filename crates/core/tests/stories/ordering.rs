@@ -105,6 +105,33 @@ fn a_change_between_the_list_and_the_stream_is_found() {
 }
 
 #[test]
+fn a_change_is_found_though_the_stream_opened_while_the_list_was_on_its_way() {
+    let mut world = World::new();
+    world.server.next(Ask::Stream, &[Fate::Slow(60)]);
+    world.start();
+    world.run(15); // the sign-in is answered
+    world.latency = 200;
+    world.run(210); // the list is asked for and answered,
+    world.server.set("a", "two", "2", "int"); // `a` changes,
+    world.latency = 10;
+    world.run(70); // the stream opens
+    assert_eq!((world.count("connected"), world.count("loaded")), (1, 0));
+    world.run(5_000);
+    assert_eq!(world.count("send all"), 2);
+    world.assert_fresh(0);
+}
+
+#[test]
+fn asking_for_all_many_times_at_once_makes_two_requests() {
+    let mut world = World::streaming(config());
+    for _ in 0..20 {
+        world.refresh();
+    }
+    world.run(5_000);
+    assert_eq!(world.count("send all"), 2);
+}
+
+#[test]
 fn deletions_on_a_quiet_stream_take_no_memory() {
     let mut world = World::streaming(config());
     for flag in 0..1_000 {

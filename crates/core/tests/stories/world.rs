@@ -572,7 +572,13 @@ impl World {
         match self.server.fate(Ask::Stream) {
             Fate::Hangs => {}
             Fate::Lost => self.at(self.latency, Delivery::Ended(page, request.id)),
-            fate => self.at(self.latency, Delivery::Open(page, request, fate)),
+            fate => {
+                let delay = match fate {
+                    Fate::Slow(millis) => self.latency + millis,
+                    _ => self.latency,
+                };
+                self.at(delay, Delivery::Open(page, request, fate));
+            }
         }
         line.to_string()
     }
