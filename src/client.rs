@@ -19,7 +19,11 @@ impl Client {
     /// Starts at once. `seed` decides about jitter.
     #[wasm_bindgen(constructor)]
     pub fn new(host: Host, texts: &Texts, numbers: &Numbers, seed: f64) -> Self {
-        let core = Core::new(config(texts, numbers), HostCodec(host.clone()), seed.to_bits());
+        let core = Core::new(
+            config(texts, numbers),
+            HostCodec(host.clone()),
+            seed.to_bits(),
+        );
         let driver = Driver::new(host, core);
         driver.run(&mut Core::start);
         Self(driver)
@@ -28,7 +32,8 @@ impl Client {
     /// Switches the target; returns the number that the event will carry.
     pub fn identify(&self, target: &JsValue) -> u32 {
         let mut switches = 0;
-        self.0.run(&mut |core, now| switches = core.identify(now, target.clone()));
+        self.0
+            .run(&mut |core, now| switches = core.identify(now, target.clone()));
         switches
     }
 
@@ -39,7 +44,8 @@ impl Client {
 
     /// Stores evaluations that the application brought.
     pub fn set(&self, evaluations: &Evaluations) {
-        self.0.run(&mut |core, now| core.set_evaluations(now, evaluations.clone()));
+        self.0
+            .run(&mut |core, now| core.set_evaluations(now, evaluations.clone()));
     }
 
     /// Posts metrics and writes the cache.

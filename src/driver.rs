@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use flagwire_core::{Client as Core, Event, Instant, Output, RequestId, TabOutput};
+use flagwire_core::{Client as Core, Event, Instant, Output, RequestId, StreamInput, TabOutput};
 use wasm_bindgen::prelude::*;
 
 use crate::clock::Clock;
@@ -37,7 +37,11 @@ impl Driver {
             host,
             clock: Clock::default(),
             draining: Cell::new(false),
-            inner: RefCell::new(Inner { core, requests: Vec::new(), stream: None }),
+            inner: RefCell::new(Inner {
+                core,
+                requests: Vec::new(),
+                stream: None,
+            }),
             this: this.clone(),
         })
     }
@@ -68,14 +72,27 @@ impl Driver {
     fn perform(&self, output: Output<HostCodec>) {
         match output {
             Output::Send(request) => {
-                let id = request.id;
-                let abort = http::send(self.this.clone(), &self.host, request);
-                self.inner.borrow_mut().requests.push((id, abort));
+                let (id, keepalive) = (request.id, request.keepalive);
+                let abort = http::send(&self.this, &self.host, request);
+                if keepalive {
+                    // It outlives the page, and the client as well. A deadline does not end it either: it may yet arrive.
+                    std::mem::forget(abort);
+                } else {
+                    self.inner.borrow_mut().requests.push((id, abort));
+                }
             }
             Output::Abort(id) => self.forget(id),
             Output::OpenStream(request) => {
+                let id = request.id;
                 let stream = Stream::open(&self.this, &self.host, request);
-                self.inner.borrow_mut().stream = Some(stream);
+                if stream.is_none() {
+                    self.inner.borrow_mut().core.handle_stream(
+                        self.clock.now(),
+                        id,
+                        StreamInput::Closed,
+                    );
+                }
+                self.inner.borrow_mut().stream = stream;
             }
             Output::CloseStream(_) => drop(self.inner.borrow_mut().stream.take()),
             Output::Save(saved) => self.host.store(&saved),
@@ -83,13 +100,18 @@ impl Driver {
             Output::Tabs(TabOutput::Join(group)) => self.host.tabs(0, 0, &group),
             Output::Tabs(TabOutput::Leave) => self.host.tabs(1, 0, ""),
             Output::Tabs(TabOutput::Steal) => self.host.tabs(2, 0, ""),
-            Output::Tabs(TabOutput::Post(message, text)) => self.host.tabs(3, message as u32, &text),
+            Output::Tabs(TabOutput::Post(message, text)) => {
+                self.host.tabs(3, message as u32, &text)
+            }
         }
     }
 
     /// Lets go of a request; one that is still under way is aborted.
     pub(crate) fn forget(&self, id: RequestId) {
-        self.inner.borrow_mut().requests.retain(|(other, _)| *other != id);
+        self.inner
+            .borrow_mut()
+            .requests
+            .retain(|(other, _)| *other != id);
     }
 
     /// The numbers are places in the facade's list of event names.
@@ -108,7 +130,8 @@ impl Driver {
             Event::Error(error) => {
                 let (code, message) = (error.code(), error.message());
                 let status = u32::from(error.cause.status());
-                self.host.fail(error.kind as u32, code, message, status, error.is_final());
+                self.host
+                    .fail(error.kind as u32, code, message, status, error.is_final());
                 return;
             }
         };
@@ -117,6 +140,7 @@ impl Driver {
 
     fn arm(&self) {
         let timeout = self.inner.borrow().core.poll_timeout();
-        self.host.arm(timeout.map_or(-1.0, |at| at.millis_since(self.clock.now()) as f64));
+        self.host
+            .arm(timeout.map_or(-1.0, |at| at.millis_since(self.clock.now()) as f64));
     }
 }

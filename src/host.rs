@@ -1,13 +1,13 @@
 //! What JavaScript brings: the values, the listeners, and JSON. `pkg-template/src/host.ts` is the other half.
 
-use js_sys::Array;
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, Request};
+use web_sys::AbortSignal;
 
 #[wasm_bindgen]
 extern "C" {
     /// Keeps the values and tells the application. None of its methods runs user code but `emit`, `fail`, `store` and
-    /// `prepare`, and those are called with nothing borrowed.
+    /// `fetch`, and those are called with nothing borrowed.
     #[derive(Clone)]
     pub type Host;
 
@@ -69,22 +69,29 @@ extern "C" {
     pub(crate) fn emit(this: &Host, event: u32, detail: &JsValue);
 
     #[wasm_bindgen(method)]
-    pub(crate) fn fail(this: &Host, kind: u32, code: &str, message: &str, status: u32, is_final: bool);
+    pub(crate) fn fail(
+        this: &Host,
+        kind: u32,
+        code: &str,
+        message: &str,
+        status: u32,
+        is_final: bool,
+    );
 
     #[wasm_bindgen(method)]
     pub(crate) fn store(this: &Host, saved: &JsValue);
 
-    /// Makes a request, with what the application's options and middleware have to say. `headers` are names and values in
-    /// turn; with a body it is a `POST`.
-    #[wasm_bindgen(method, catch)]
-    pub(crate) fn prepare(
+    /// Sends a request, with what the application's options and middleware have to say; rejects where those throw. `headers`
+    /// are names and values in turn; with a body it is a `POST`.
+    #[wasm_bindgen(method)]
+    pub(crate) fn fetch(
         this: &Host,
         url: &str,
         headers: Array,
         body: Option<JsValue>,
         signal: AbortSignal,
         keepalive: bool,
-    ) -> Result<Request, JsValue>;
+    ) -> Promise;
 
     // ---- the other tabs ----
 

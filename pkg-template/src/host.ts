@@ -1,5 +1,5 @@
 // What the core calls: `src/host.rs` is the other half. None of these methods runs user code but `emit`, `fail`, `store` and
-// `prepare`.
+// `fetch`.
 
 import type { Saved } from "./cache";
 import { cacheKey, savedText } from "./cache";
@@ -156,7 +156,7 @@ export class Host {
     this.owner.save(saved);
   }
 
-  prepare(url: string, headers: string[], body: string | undefined, signal: AbortSignal, keepalive: boolean): Request {
+  async fetch(url: string, headers: string[], body: string | undefined, signal: AbortSignal, keepalive: boolean): Promise<Response> {
     const plain: Record<string, string> = {};
     for (let index = 0; index < headers.length; index += 2) plain[headers[index]!] = headers[index + 1]!;
     // The browser's own cache would keep evaluations, and answer a 304 for us.
@@ -166,7 +166,7 @@ export class Host {
       init.method = "POST";
       init.body = body;
     }
-    return new Request(...(this.middleware?.([url, init]) ?? ([url, init] as const)));
+    return fetch(...(this.middleware?.([url, init]) ?? ([url, init] as const)));
   }
 
   // ---- the other tabs ----
