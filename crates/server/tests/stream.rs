@@ -260,7 +260,7 @@ async fn a_ticket_opens_the_stream_by_url_alone_with_heartbeats_that_an_event_so
             .await;
         assert_eq!(
             stream.frame().await.unwrap(),
-            "event: heartbeat\ndata: {}\n\n"
+            "event: heartbeat\ndata: {\"open\":true}\n\n"
         );
     }
     let url = reply["streamUrl"].as_str().unwrap();
@@ -316,6 +316,28 @@ async fn heartbeats_come_after_silence() {
         let before = tokio::time::Instant::now();
         assert_eq!(stream.frame().await.unwrap(), ":\n\n");
         assert_eq!(before.elapsed().as_secs(), 15);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_first_heartbeat_of_a_ticketed_stream_says_that_it_is_open() {
+    let settings = Settings {
+        heartbeat: std::time::Duration::from_secs(15),
+        ..settings()
+    };
+    let server = server_with(settings, Some(FLAGS));
+    let reply = server.sign_in(CLIENT_KEY, ada()).await;
+    let url = format!("/{}", reply["streamUrl"].as_str().unwrap());
+    for _opening in 0..2 {
+        let mut stream = server
+            .stream(Request::get(&url).body(Body::empty()).unwrap())
+            .await;
+        let opening = "event: heartbeat\ndata: {\"open\":true}\n\n";
+        assert_eq!(stream.frame().await.unwrap(), opening);
+        for _later in 0..2 {
+            let later = "event: heartbeat\ndata: {}\n\n";
+            assert_eq!(stream.frame().await.unwrap(), later);
+        }
     }
 }
 

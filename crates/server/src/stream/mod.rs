@@ -25,6 +25,10 @@ const COMMENT: &[u8] = b":\n\n";
 /// The heartbeat that a native `EventSource` sees.
 const HEARTBEAT_EVENT: &[u8] = b"event: heartbeat\ndata: {}\n\n";
 
+/// The first one of a stream. A native `EventSource` reconnects by itself and tells nobody; this is how the client
+/// notices that it may have missed something.
+const OPENING_EVENT: &[u8] = b"event: heartbeat\ndata: {\"open\":true}\n\n";
+
 /// A burst longer than this goes out in parts.
 const MAX_BURST_BYTES: usize = 64 * 1024;
 
@@ -43,6 +47,13 @@ impl Heartbeat {
             Self::Comment => COMMENT,
             Self::Event => HEARTBEAT_EVENT,
         })
+    }
+
+    const fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Comment => COMMENT,
+            Self::Event => OPENING_EVENT,
+        }
     }
 }
 
@@ -81,7 +92,7 @@ impl Reader {
 
     /// The first heartbeat and what was missed.
     fn opening(&self) -> Bytes {
-        let mut bytes = BytesMut::from(&*self.heartbeat.frame());
+        let mut bytes = BytesMut::from(self.heartbeat.opening());
         for event in &self.replay {
             bytes.extend_from_slice(&event.frames(&self.audience));
         }
