@@ -101,7 +101,7 @@ impl Driver {
             Output::Tabs(TabOutput::Leave) => self.host.tabs(1, 0, ""),
             Output::Tabs(TabOutput::Steal) => self.host.tabs(2, 0, ""),
             Output::Tabs(TabOutput::Post(message, text)) => {
-                self.host.tabs(3, message as u32, &text)
+                self.host.tabs(3, message as u32, &text);
             }
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! # The run loop
 //! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. The
-//! [`driver`] borrows the core, calls one method, gives the borrow back, and then does what the core put out, one thing after
+//! `driver` borrows the core, calls one method, gives the borrow back, and then does what the core put out, one thing after
 //! another, with nothing borrowed: user code that runs on the way may call us again, or close us.
 //!
 //! # Map

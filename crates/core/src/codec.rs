@@ -50,7 +50,7 @@ pub enum Parsed<E> {
 /// In the browser JavaScript parses JSON and keeps what it parsed: moving the strings of 10 000 evaluations into wasm and
 /// back would cost about 50 ms for nothing. So the core never looks into a value. It decides which request is sent,
 /// which reply counts and which flags it may write; the codec does as told and says whether anything really changed.
-/// Elsewhere [`SerdeCodec`](crate::SerdeCodec) does the same with values in Rust.
+/// Elsewhere `SerdeCodec` does the same with values in Rust.
 pub trait Codec {
     /// A parsed JSON text: the body of a reply.
     type Json;
