@@ -1,0 +1,81 @@
+// The published `@harnessio/ff-nodejs-server-sdk`, in Node, on flagwire-server: it downloads the rules and evaluates itself.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Client, Event, FileStore } from "@harnessio/ff-nodejs-server-sdk";
+import { atEnd, tempDir } from "../lib/scope.mjs";
+import { SERVER_KEY, startServer } from "../lib/server.mjs";
+import { FLAGS, TARGET } from "./flags.mjs";
+
+const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
+/**
+ * @param {import("../lib/scope.mjs").Scope} t
+ * @param {{ key?: string, prefix?: string, options?: object }} [options]
+ */
+async function start(t, { key = SERVER_KEY, prefix = "", options } = {}) {
+  const server = await startServer(t, { flags: FLAGS });
+  const url = server.url + prefix;
+  // Its default store is one file for all processes of the machine.
+  const store = new FileStore({ filename: join(tempDir(t), "store.json") });
+  const client = new Client(key, { baseUrl: url, eventsUrl: url, store, logger: SILENT, ...options });
+  /** It posts what it counted, and would go on trying when the server is gone. */
+  const close = async () => {
+    client.close();
+    const { status } = await server.request(({ path }) => path.includes("/metrics/"));
+    assert.equal(status, 200);
+  };
+  return { server, client, close };
+}
+
+/** @param {Client} client */
+async function read(client, target = TARGET) {
+  return [
+    await client.boolVariation("dark-mode", target, true),
+    await client.stringVariation("theme", target, "default"),
+    await client.numberVariation("page-size", target, -1),
+    await client.jsonVariation("limits", target, {}),
+    await client.boolVariation("free-shipping", target, false),
+    await client.stringVariation("no-such-flag", target, "default"),
+  ];
+}
+
+for (const prefix of ["", "/api/1.0"]) {
+  test(`gets ready, evaluates every kind and posts metrics, base URL ending in "${prefix}"`, async (t) => {
+    const { client, close } = await start(t, { prefix });
+    atEnd(t, close);
+    await client.waitForInitialization();
+    assert.deepEqual(await read(client), [false, "classic", 4, { rps: 10, regions: ["eu"] }, true, "default"]);
+    const other = { identifier: "user-43", name: "Bob", attributes: { plan: "free" } };
+    assert.equal(await client.boolVariation("free-shipping", other, true), false);
+  });
+}
+
+test("sees changes live", async (t) => {
+  const { server, client, close } = await start(t);
+  atEnd(t, close);
+  await client.waitForInitialization();
+  await server.request(({ path }) => path.endsWith("/stream"));
+  const expected = new Map([
+    ["dark-mode", true],
+    ["theme", "ocean"],
+    ["page-size", 12],
+  ]);
+  const seen = new Set();
+  const all = new Promise((resolve) => {
+    client.on(Event.CHANGED, (flag) => {
+      seen.add(flag);
+      if ([...expected.keys()].every((name) => seen.has(name))) resolve(undefined);
+    });
+  });
+  server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true").replace("default: classic", "default: ocean").replace("default: small", "default: large"));
+  await all;
+  assert.deepEqual((await read(client)).slice(0, 3), [...expected.values()]);
+});
+
+test("is told of a wrong key", async (t) => {
+  // Left to itself it tries for ever.
+  const { client } = await start(t, { key: "no-such-key", options: { axiosRetries: 0 } });
+  await assert.rejects(client.waitForInitialization(), { status: 401 });
+});
