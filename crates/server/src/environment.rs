@@ -15,7 +15,7 @@ use arc_swap::ArcSwapOption;
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use sha2::{Digest, Sha256};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::changes::{self, Difference};
 use crate::source::{Configuration, Editor, SourceStatus};
@@ -55,6 +55,7 @@ pub struct Environment {
     status: watch::Sender<SourceStatus>,
     editor: OnceLock<Arc<dyn Editor>>,
     streams: AtomicUsize,
+    refresh: Notify,
     /// How often each variation was served, as clients report it.
     pub usage: Usage,
 }
@@ -74,6 +75,7 @@ impl Environment {
             status: watch::Sender::default(),
             editor: OnceLock::new(),
             streams: AtomicUsize::new(0),
+            refresh: Notify::new(),
             usage: Usage::default(),
         }
     }
@@ -171,6 +173,16 @@ impl Environment {
         };
         // An error means that nobody listens.
         drop(self.events.send(events));
+    }
+
+    /// Asks the source to look for a new configuration now.
+    pub(crate) fn refresh(&self) {
+        self.refresh.notify_one();
+    }
+
+    /// For sources: completes when somebody has reason to believe that there is a new configuration.
+    pub async fn refresh_wanted(&self) {
+        self.refresh.notified().await;
     }
 
     /// From now on, every event.

@@ -53,6 +53,9 @@ pub use run::{RunError, run};
 /// What the protocol calls project, organisation and account; one of each is enough here, but readers want them named.
 pub(crate) const PROJECT: &str = "default";
 
+/// There is one cluster.
+pub(crate) const CLUSTER: &str = "1";
+
 /// Everything handlers share.
 #[derive(Clone)]
 pub struct AppState {

@@ -97,6 +97,27 @@ fn utf8_or_cesu8(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(repaired).ok()
 }
 
+/// A configuration and a target in 24 hex digits: the same on every replica, whatever the order of attributes.
+pub(crate) fn fingerprint(content: &str, target: &Target) -> String {
+    let mut json = serde_json::to_value(target).unwrap_or_default();
+    sort_keys(&mut json);
+    let mut hash = Sha256::new();
+    hash.update(content);
+    hash.update(json.to_string());
+    crate::auth::hex(hash.finalize().get(..12).unwrap_or_default())
+}
+
+fn sort_keys(json: &mut Value) {
+    match json {
+        Value::Object(map) => {
+            map.sort_keys();
+            map.values_mut().for_each(sort_keys);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_keys),
+        _ => {}
+    }
+}
+
 /// A target with nothing but its identifier.
 pub(crate) fn bare(identifier: &str) -> Target {
     Target {
@@ -215,6 +236,41 @@ mod tests {
                 .unwrap()
                 .identifier,
             "a1"
+        );
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_what_is_said_and_not_on_the_order() {
+        let of = |content: &str, json: &str| {
+            fingerprint(
+                content,
+                &from_json(serde_json::from_str(json).unwrap()).unwrap(),
+            )
+        };
+        let one = of(
+            "c",
+            r#"{"identifier":"t","attributes":{"a":1,"b":{"x":[],"y":2}}}"#,
+        );
+        assert_eq!(
+            one,
+            of(
+                "c",
+                r#"{"attributes":{"b":{"y":2,"x":[]},"a":1},"identifier":"t"}"#
+            )
+        );
+        assert_ne!(
+            one,
+            of(
+                "d",
+                r#"{"identifier":"t","attributes":{"a":1,"b":{"x":[],"y":2}}}"#
+            )
+        );
+        assert_ne!(
+            one,
+            of(
+                "c",
+                r#"{"identifier":"t","attributes":{"a":2,"b":{"x":[],"y":2}}}"#
+            )
         );
     }
 

@@ -8,7 +8,8 @@ use flagwire_core::protocol::{Claims, Target};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::hs256;
+use super::{Grant, hs256};
+use crate::{CLUSTER, PROJECT};
 
 /// A target whose JSON is longer than this stays behind in the [`TargetStore`](crate::target::TargetStore): the token
 /// comes back in a header with every request, and many servers in between take no more than 8 KiB of headers.
@@ -37,6 +38,27 @@ pub(crate) struct Token {
     pub(crate) exp: Option<u64>,
 }
 
+impl Token {
+    /// A token without a target for the key that goes by `name`.
+    pub(crate) fn for_key(grant: &Grant, name: String, now: u64) -> Self {
+        Self {
+            claims: Claims {
+                environment: grant.environment.clone(),
+                cluster_identifier: Some(CLUSTER.to_owned()),
+                environment_identifier: Some(grant.environment.clone()),
+                account_id: Some(PROJECT.to_owned()),
+                key_type: Some(grant.kind.claim().to_owned()),
+            },
+            key: name,
+            target: None,
+            target_ref: None,
+            purpose: None,
+            iat: now,
+            exp: None,
+        }
+    }
+}
+
 /// Where a long target is kept, and who it is, should it be gone from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TargetRef {
@@ -45,6 +67,7 @@ pub(crate) struct TargetRef {
 }
 
 const TICKET: &str = "stream";
+const REFETCH_TICKET: &str = "refetch";
 
 /// Signs and checks.
 pub(crate) struct Signer {
@@ -88,6 +111,29 @@ impl Signer {
             ..token.clone()
         };
         self.token(&ticket)
+    }
+
+    /// A ticket for a stream that says no more than that something has changed. The same in gives the same out.
+    pub(crate) fn refetch_ticket(
+        &self,
+        token: &Token,
+        issued: u64,
+        until: u64,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        self.token(&Token {
+            purpose: Some(REFETCH_TICKET.to_owned()),
+            target: None,
+            target_ref: None,
+            iat: issued,
+            exp: Some(until),
+            ..token.clone()
+        })
+    }
+
+    /// Reads such a ticket; `None` as with [`check_ticket`](Self::check_ticket).
+    pub(crate) fn check_refetch_ticket(&self, text: &str) -> Option<Token> {
+        self.check(text)
+            .filter(|token| token.purpose.as_deref() == Some(REFETCH_TICKET) && token.exp.is_some())
     }
 
     /// Reads a token; `None` if it is not ours, altered, or a ticket.

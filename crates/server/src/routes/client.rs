@@ -6,20 +6,16 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use flagwire_core::protocol::{Claims, Evaluation, SignInReply, Target};
+use flagwire_core::protocol::{Evaluation, SignInReply, Target};
 use flagwire_evaluation::EvaluationError;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::access::{Caller, Segments, current};
 use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
 use crate::environment::{Current, unix_seconds};
 use crate::error::ApiError;
-use crate::{AppState, PROJECT, target};
-
-/// There is one cluster.
-pub(super) const CLUSTER: &str = "1";
+use crate::{AppState, target};
 
 /// `POST /client/auth`
 pub(super) async fn sign_in(
@@ -55,19 +51,9 @@ pub(super) async fn sign_in(
     };
     let now = now();
     let token = Token {
-        claims: Claims {
-            environment: grant.environment.clone(),
-            cluster_identifier: Some(CLUSTER.to_owned()),
-            environment_identifier: Some(grant.environment.clone()),
-            account_id: Some(PROJECT.to_owned()),
-            key_type: Some(grant.kind.claim().to_owned()),
-        },
-        key: name,
         target,
         target_ref,
-        purpose: None,
-        iat: now,
-        exp: None,
+        ..Token::for_key(&grant, name, now)
     };
     let internal = |error: jsonwebtoken::errors::Error| ApiError::Internal(error.to_string());
     Ok(Json(SignInReply {
@@ -151,7 +137,7 @@ fn tagged(
     target: &Target,
     body: impl FnOnce() -> Result<Vec<u8>, ApiError>,
 ) -> Result<Response, ApiError> {
-    let tag = etag(current, target);
+    let tag = format!("\"{}\"", target::fingerprint(&current.content, target));
     let known = headers
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -178,18 +164,6 @@ fn tagged(
         HeaderValue::from_static("authorization, harness-target"),
     );
     Ok(response)
-}
-
-/// The same for the same configuration and target on every replica. Attributes in another order count as another
-/// target: that costs one full reply, and never a wrong one.
-fn etag(current: &Current, target: &Target) -> String {
-    let mut hash = Sha256::new();
-    hash.update(&current.content);
-    hash.update(serde_json::to_vec(target).unwrap_or_default());
-    format!(
-        "\"{}\"",
-        crate::auth::hex(hash.finalize().get(..12).unwrap_or_default())
-    )
 }
 
 /// Seconds since the Unix epoch.

@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod client;
 mod metrics;
+mod ofrep;
 mod rules;
 mod stream;
 
@@ -64,7 +65,10 @@ pub fn app(state: AppState) -> Router {
             get(stream::ticket),
         )
         .route("/stream", get(stream::stream))
-        .route("/metrics/{environment}", post(metrics::report));
+        .route("/metrics/{environment}", post(metrics::report))
+        .route("/ofrep/v1/evaluate/flags", post(ofrep::evaluate_all))
+        .route("/ofrep/v1/evaluate/flags/{flag}", post(ofrep::evaluate))
+        .route("/ofrep/v1/events", get(ofrep::events));
     Router::new()
         .merge(protocol.clone())
         .nest("/api/1.0", protocol)
@@ -106,6 +110,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("harness-sdk-info"),
             HeaderName::from_static("harness-target"),
             HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("x-api-key"),
             HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([ETAG, RETRY_AFTER])

@@ -1,11 +1,11 @@
 //! `GET /stream`, and the tickets that open it by URL alone.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Query, State};
+use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -13,13 +13,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Caller, Segments};
-use super::client::{CLUSTER, now};
-use crate::AppState;
+use super::client::now;
 use crate::auth::KeyKind;
 use crate::auth::token::Token;
 use crate::error::ApiError;
 use crate::stream::event::Audience;
 use crate::stream::{Heartbeat, Reader};
+use crate::{AppState, CLUSTER};
 
 /// Unknown parameters are ignored.
 #[derive(Debug, Deserialize)]
@@ -57,28 +57,33 @@ pub(super) async fn stream(
         }
         (KeyKind::Client, _) => Audience::Anyone,
     };
-    let replay: VecDeque<_> = parts
-        .headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok())
+    let missed = last_event_id(&parts.headers)
         .and_then(|id| caller.environment.since(id))
-        .unwrap_or_default()
-        .into();
-    let reader = Reader {
+        .unwrap_or_default();
+    Ok(respond(Reader {
+        missed: audience.missed(&missed),
         audience,
         heartbeat,
         every: state.settings.heartbeat,
         events,
-        replay,
         stopping: state.stopping.clone(),
         _guard: Some(caller.environment.count_stream()),
-    };
+    }))
+}
+
+/// The id of the last event that a reader who comes back has seen.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("last-event-id")?.to_str().ok()
+}
+
+/// A stream as a reply that nobody on the way may hold back.
+pub(super) fn respond(reader: Reader) -> Response {
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),
         (CACHE_CONTROL.as_str(), "no-cache, no-transform"),
         ("x-accel-buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(reader.into_stream())).into_response())
+    (headers, Body::from_stream(reader.into_stream())).into_response()
 }
 
 /// `GET /client/env/{environment}/stream-ticket`: a fresh ticket for the token's target.

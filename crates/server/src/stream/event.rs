@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use flagwire_core::protocol::{CHANGE_EVENT, Change, ChangeEvent, Domain, Evaluation, Target};
+use serde_json::json;
 
 use crate::changes::Difference;
-use crate::environment::Current;
+use crate::environment::{Current, unix_seconds};
 
 /// Who reads a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,16 @@ pub(crate) enum Audience {
     Anyone,
     /// A client: gets the new evaluations with the event.
     One(Arc<Target>),
+    /// A client of OpenFeature's protocol, which asks for everything again after each event.
+    Refetch,
+}
+
+impl Audience {
+    /// The frames of events that happened while nobody read, oldest first.
+    pub(crate) fn missed(&self, events: &[Event]) -> Bytes {
+        let frames: Vec<Bytes> = events.iter().map(|event| event.frames(self)).collect();
+        frames.concat().into()
+    }
 }
 
 /// A change, the configuration it came with, and its frames.
@@ -28,6 +39,7 @@ pub(crate) struct Event {
     current: Arc<Current>,
     rules: OnceLock<Bytes>,
     anyone: OnceLock<Bytes>,
+    refetch: OnceLock<Bytes>,
     /// By the variations served, which decide the text: ten thousand users share a few of them.
     evaluated: Mutex<HashMap<String, Bytes>>,
 }
@@ -40,6 +52,7 @@ impl Event {
             current,
             rules: OnceLock::new(),
             anyone: OnceLock::new(),
+            refetch: OnceLock::new(),
             evaluated: Mutex::default(),
         }
     }
@@ -50,6 +63,10 @@ impl Event {
             Audience::Rules => self.rules.get_or_init(|| self.frame_change(None)).clone(),
             Audience::Anyone => self.anyone.get_or_init(|| self.frame_for_anyone()).clone(),
             Audience::One(target) => self.frame_for(target),
+            Audience::Refetch => {
+                let frame = || refetch(&self.current);
+                self.refetch.get_or_init(frame).clone()
+            }
         }
     }
 
@@ -184,6 +201,18 @@ fn find(evaluations: &[Evaluation], flag: &str) -> Option<Evaluation> {
         .iter()
         .find(|evaluation| evaluation.flag == flag)
         .cloned()
+}
+
+/// OpenFeature's event for "ask again". Its id names the configuration, so that a reader who comes back to any replica
+/// learns whether it missed something.
+pub(crate) fn refetch(current: &Current) -> Bytes {
+    let Current { content, .. } = current;
+    let data = json!({
+        "type": "refetchEvaluation",
+        "etag": content,
+        "lastModified": unix_seconds(current.since),
+    });
+    Bytes::from(format!("data: {data}\nid: {content}\n\n"))
 }
 
 /// One frame. The id comes last, since hand-written readers expect `data` right after `event`, and the JSON is on one

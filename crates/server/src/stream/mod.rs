@@ -5,7 +5,6 @@
 
 pub(crate) mod event;
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,8 +63,8 @@ pub(crate) struct Reader {
     pub(crate) every: Duration,
     /// Subscribed before anything else was looked at, so that nothing falls in between.
     pub(crate) events: broadcast::Receiver<Arc<[Event]>>,
-    /// What was missed, oldest first.
-    pub(crate) replay: VecDeque<Event>,
+    /// Frames to begin with, after the heartbeat: what was missed.
+    pub(crate) missed: Bytes,
     /// True once the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
     /// Counts this stream while it is open, if it is a client's.
@@ -93,9 +92,7 @@ impl Reader {
     /// The first heartbeat and what was missed.
     fn opening(&self) -> Bytes {
         let mut bytes = BytesMut::from(self.heartbeat.opening());
-        for event in &self.replay {
-            bytes.extend_from_slice(&event.frames(&self.audience));
-        }
+        bytes.extend_from_slice(&self.missed);
         bytes.freeze()
     }
 
@@ -143,6 +140,11 @@ struct Burst {
 
 impl Burst {
     fn add(&mut self, events: &[Event], audience: &Audience) {
+        // Whoever asks for everything again after an event wants one for all that changed at once.
+        let events = match (audience, events) {
+            (Audience::Refetch, [.., last]) => std::slice::from_ref(last),
+            _ => events,
+        };
         for event in events {
             let frames = event.frames(audience);
             if self.first.is_empty() {

@@ -87,7 +87,7 @@ async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Res
         heartbeat: Heartbeat::Comment,
         every: state.settings.heartbeat,
         events: environment.subscribe(),
-        replay: std::collections::VecDeque::new(),
+        missed: Bytes::new(),
         stopping: state.stopping.clone(),
         // The page is no client.
         _guard: None,

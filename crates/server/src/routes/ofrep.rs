@@ -1,0 +1,413 @@
+//! OpenFeature's remote evaluation protocol (OFREP 0.3): any OpenFeature web app works against this server.
+//!
+//! The published provider asks for everything at once, keeps the `ETag`, opens the event stream it was told of, and asks
+//! again after each event. Two of its habits shape this module:
+//!
+//! - It keeps the stream's URL for as long as it is answered 304. So a tag also says how long the ticket given with it
+//!   is good for, and is not honoured past that: the next reply brings a fresh ticket.
+//! - It reopens its stream whenever the URL differs. So tickets are made out for fixed spans of time, and are the same
+//!   for all contexts of a key.
+//!
+//! What happened between the first reply and the opening of the stream, or while a stream was down, is not missed: a
+//! stream starts with an event unless the reader's last one was of the configuration in force.
+//!
+//! Source: <https://github.com/open-feature/protocol>, `service/openapi.yaml` and ADR 0008.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{OriginalUri, Query, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, ORIGIN, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use flagwire_core::protocol::Target;
+use flagwire_evaluation::{EvaluationError, EvaluationRef, Reason, TypedValue};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::access::{Caller, Segments, bearer, current};
+use super::client::now;
+use super::stream::{last_event_id, respond};
+use crate::AppState;
+use crate::auth::KeyKind;
+use crate::auth::token::Token;
+use crate::environment::{Current, Environment};
+use crate::error::ApiError;
+use crate::stream::event::{Audience, refetch};
+use crate::stream::{Heartbeat, Reader};
+use crate::target;
+
+/// Tickets are made out for spans of this many seconds, and are good for one span more.
+const TICKET_SPAN: u64 = 600;
+
+/// How long a reply waits for a configuration that the client has heard of from another replica.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// What a refused evaluation is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum ErrorCode {
+    ParseError,
+    TargetingKeyMissing,
+    InvalidContext,
+    FlagNotFound,
+}
+
+/// Why there is no evaluation.
+enum Refusal {
+    /// As everywhere: 401, 403, 503.
+    Api(ApiError),
+    /// 400, or 404 for a flag that is not there.
+    Code(ErrorCode, String),
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl Refusal {
+    fn into_response(self, key: Option<&str>) -> Response {
+        match self {
+            Self::Api(error) => error.into_response(),
+            Self::Code(code, details) => {
+                let status = match code {
+                    ErrorCode::FlagNotFound => StatusCode::NOT_FOUND,
+                    _ => StatusCode::BAD_REQUEST,
+                };
+                let body = json!({ "key": key, "errorCode": code, "errorDetails": details });
+                (status, Json(without_nulls(body))).into_response()
+            }
+        }
+    }
+}
+
+fn without_nulls(mut json: Value) -> Value {
+    if let Value::Object(map) = &mut json {
+        map.retain(|_, value| !value.is_null());
+    }
+    json
+}
+
+/// Sent along after an event, and by no other request. Unknown parameters are ignored.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BulkQuery {
+    /// The configuration that the event spoke of. `flagConfigLastModified` adds nothing to it and is not looked at.
+    flag_config_etag: Option<String>,
+}
+
+/// `POST /ofrep/v1/evaluate/flags/{key}`
+pub(super) async fn evaluate(
+    State(state): State<AppState>,
+    Segments(flag): Segments<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let reply = || -> Result<Response, Refusal> {
+        let caller = caller(&headers, &state)?;
+        let target = context(&body)?;
+        let current = current(&caller.environment)?;
+        let evaluation = current
+            .snapshot
+            .evaluate_ref(&flag, Some(&target))
+            .map_err(|error| match error {
+                EvaluationError::UnknownFlag => Refusal::Code(
+                    ErrorCode::FlagNotFound,
+                    format!("there is no flag `{flag}`"),
+                ),
+                other => Refusal::Code(
+                    ErrorCode::ParseError,
+                    format!("the flag has no evaluation: {other}"),
+                ),
+            })?;
+        let served =
+            served(&evaluation).map_err(|details| Refusal::Code(ErrorCode::ParseError, details))?;
+        let mut body = serde_json::to_value(served).map_err(internal)?;
+        if let Value::Object(body) = &mut body {
+            body.insert(
+                "metadata".to_owned(),
+                metadata(&caller.environment, &current),
+            );
+        }
+        Ok(Json(body).into_response())
+    };
+    reply().unwrap_or_else(|refusal| refusal.into_response(Some(&flag)))
+}
+
+/// `POST /ofrep/v1/evaluate/flags`
+pub(super) async fn evaluate_all(
+    State(state): State<AppState>,
+    Query(query): Query<BulkQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let reply = async {
+        let caller = caller(&headers, &state)?;
+        let target = context(&body)?;
+        if let Some(etag) = &query.flag_config_etag {
+            catch_up(&caller.environment, etag).await;
+        }
+        let current = current(&caller.environment)?;
+        bulk(&caller, &current, &target, uri.path(), &headers, &state)
+    };
+    let reply: Result<Response, Refusal> = reply.await;
+    reply.unwrap_or_else(|refusal| refusal.into_response(None))
+}
+
+fn bulk(
+    caller: &Caller,
+    current: &Current,
+    target: &Target,
+    path: &str,
+    headers: &HeaderMap,
+    state: &AppState,
+) -> Result<Response, Refusal> {
+    let now = now();
+    let issued = now - now % TICKET_SPAN;
+    let until = issued + 2 * TICKET_SPAN;
+    let fingerprint = target::fingerprint(&current.content, target);
+    let mut response = match known_tag(headers, &fingerprint, now) {
+        Some(tag) => {
+            let tag = HeaderValue::from_str(tag).map_err(internal)?;
+            ([(ETAG, tag)], StatusCode::NOT_MODIFIED).into_response()
+        }
+        None => {
+            let mut flags = Vec::with_capacity(current.snapshot.flags().len());
+            current
+                .snapshot
+                .evaluate_all_with(Some(target), |evaluation| flags.push(entry(&evaluation)));
+            let ticket = state
+                .signer
+                .refetch_ticket(&caller.token, issued, until)
+                .map_err(internal)?;
+            // Beside the path that was asked for, as the service may be mounted under a prefix.
+            let base = path.strip_suffix("evaluate/flags").unwrap_or("/ofrep/v1/");
+            let body = json!({
+                "flags": flags,
+                "metadata": metadata(&caller.environment, current),
+                "eventStreams": [
+                    { "type": "sse", "endpoint": { "requestUri": format!("{base}events?ticket={ticket}") } }
+                ],
+            });
+            let tag =
+                HeaderValue::try_from(format!("\"{fingerprint}-{until}\"")).map_err(internal)?;
+            let body = serde_json::to_vec(&body).map_err(internal)?;
+            (
+                [
+                    (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                    (ETAG, tag),
+                ],
+                Body::from(body),
+            )
+                .into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.append(VARY, HeaderValue::from_static("authorization, x-api-key"));
+    Ok(response)
+}
+
+fn internal(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Api(ApiError::Internal(error.to_string()))
+}
+
+/// The tag among those the client knows that is for the same configuration and context, and whose ticket is still good.
+fn known_tag<'h>(headers: &'h HeaderMap, fingerprint: &str, now: u64) -> Option<&'h str> {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        // Servers in between that compress make a tag weak.
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .find(|tag| {
+            let (known, until) = tag.trim_matches('"').split_once('-').unwrap_or_default();
+            known == fingerprint && until.parse::<u64>().is_ok_and(|until| now < until)
+        })
+}
+
+/// `GET /ofrep/v1/events?ticket=…`
+pub(super) async fn events(
+    State(state): State<AppState>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let token = query
+        .ticket
+        .and_then(|ticket| state.signer.check_refetch_ticket(&ticket))
+        .ok_or(ApiError::Unauthorized(
+            "the ticket is not valid or has expired; evaluate all flags to get a fresh one",
+        ))?;
+    let caller = Caller::of_token(token, &state)?;
+    // Before anything is looked at, so that nothing falls in between.
+    let events = caller.environment.subscribe();
+    let missed = caller
+        .environment
+        .current()
+        .filter(|current| last_event_id(&headers) != Some(current.content.as_str()))
+        .map(|current| refetch(&current))
+        .unwrap_or_default();
+    Ok(respond(Reader {
+        audience: Audience::Refetch,
+        heartbeat: Heartbeat::Comment,
+        every: state.settings.heartbeat,
+        events,
+        missed,
+        stopping: state.stopping.clone(),
+        _guard: Some(caller.environment.count_stream()),
+    }))
+}
+
+/// Unknown parameters are ignored.
+#[derive(Debug, Deserialize)]
+pub(super) struct EventsQuery {
+    ticket: Option<String>,
+}
+
+/// Whoever sends a key, or a token given for one.
+fn caller(headers: &HeaderMap, state: &AppState) -> Result<Caller, ApiError> {
+    let text = headers
+        .get("x-api-key")
+        .and_then(|key| key.to_str().ok())
+        .or_else(|| bearer(headers))
+        .ok_or(ApiError::Unauthorized(
+            "no key; send an SDK key as X-API-Key or as Authorization: Bearer",
+        ))?;
+    let token = match (state.signer.check_token(text), state.keys.find(text)) {
+        (Some(token), _) => token,
+        (None, Some((grant, name))) => Token::for_key(grant, name, now()),
+        (None, None) => return Err(ApiError::Unauthorized("the key is not known here")),
+    };
+    let caller = Caller::of_token(token, state)?;
+    if caller.kind == KeyKind::Server && headers.contains_key(ORIGIN) {
+        return Err(ApiError::Forbidden(
+            "a server key must not be used in a browser; use a client key there".to_owned(),
+        ));
+    }
+    Ok(caller)
+}
+
+/// The target of a body `{"context": {"targetingKey": "…", …}}`: all but the key are its attributes.
+fn context(body: &[u8]) -> Result<Target, Refusal> {
+    let refuse = |code, details: &str| Err(Refusal::Code(code, details.to_owned()));
+    let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else {
+        return refuse(ErrorCode::ParseError, "the body is not a JSON object");
+    };
+    let mut context: Map<String, Value> = match request.remove("context") {
+        Some(Value::Object(context)) => context,
+        None | Some(Value::Null) => Map::new(),
+        Some(_) => return refuse(ErrorCode::InvalidContext, "the context is not an object"),
+    };
+    let identifier = match context.remove("targetingKey") {
+        Some(Value::String(key)) if !key.is_empty() => key,
+        Some(key @ (Value::Number(_) | Value::Bool(_))) => key.to_string(),
+        None | Some(Value::Null | Value::String(_)) => {
+            return refuse(
+                ErrorCode::TargetingKeyMissing,
+                "the context has no targetingKey; set it to what identifies the user or device",
+            );
+        }
+        Some(_) => return refuse(ErrorCode::InvalidContext, "the targetingKey is not a text"),
+    };
+    let name = context
+        .get("name")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    Ok(Target {
+        identifier,
+        name,
+        anonymous: context.get("anonymous").and_then(Value::as_bool),
+        attributes: Some(context),
+    })
+}
+
+/// A flag's result in the protocol's form.
+#[derive(Debug, Serialize)]
+struct Served<'s> {
+    key: &'s str,
+    value: Value,
+    reason: &'static str,
+    variant: &'s str,
+}
+
+fn served<'s>(evaluation: &EvaluationRef<'s>) -> Result<Served<'s>, String> {
+    let value = match TypedValue::read(evaluation.kind, evaluation.value) {
+        Some(TypedValue::Boolean(value)) => value.into(),
+        Some(TypedValue::Number(value)) => number(value),
+        Some(TypedValue::Text(value)) => value.into(),
+        Some(TypedValue::Json(value)) => value,
+        None => {
+            return Err(format!(
+                "the value of variation `{}` is not of the flag's kind, {}",
+                evaluation.identifier, evaluation.kind
+            ));
+        }
+    };
+    Ok(Served {
+        key: evaluation.flag,
+        value,
+        reason: reason(evaluation.reason),
+        variant: evaluation.identifier,
+    })
+}
+
+/// Among all: a flag whose value cannot be read is listed with its error.
+fn entry(evaluation: &EvaluationRef<'_>) -> Value {
+    match served(evaluation) {
+        Ok(served) => serde_json::to_value(served).unwrap_or_default(),
+        Err(details) => {
+            json!({ "key": evaluation.flag, "errorCode": ErrorCode::ParseError, "errorDetails": details })
+        }
+    }
+}
+
+/// Whole numbers as such: `50`, not `50.0`.
+fn number(value: f64) -> Value {
+    // Up to here every whole number is exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        Value::from(value as i64)
+    } else {
+        Value::from(value)
+    }
+}
+
+const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Off | Reason::Prerequisite => "DISABLED",
+        Reason::TargetMap | Reason::Rule => "TARGETING_MATCH",
+        Reason::RuleRollout | Reason::DefaultRollout => "SPLIT",
+        Reason::Default => "STATIC",
+        _ => "UNKNOWN",
+    }
+}
+
+/// For telemetry: which set of flags, in which state.
+fn metadata(environment: &Environment, current: &Current) -> Value {
+    json!({ "flagSetId": environment.name(), "version": current.content })
+}
+
+/// A client that heard of a change from another replica must not be answered with what was before: waits a moment for
+/// the change to arrive here, too.
+async fn catch_up(environment: &Arc<Environment>, etag: &str) {
+    let mut events = environment.subscribe();
+    let arrived = async {
+        while environment
+            .current()
+            .is_none_or(|current| current.content != etag)
+        {
+            environment.refresh();
+            if events.recv().await.is_err() {
+                return;
+            }
+        }
+    };
+    // Late or not, the answer is what is in force now.
+    drop(tokio::time::timeout(CATCH_UP, arrived).await);
+}
