@@ -5,6 +5,7 @@ import { cacheKey, readCache, storageOf, writeCache, type Saved } from "./cache"
 import { FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import { Host, type Owner } from "./host";
+import type { FlagDefault, FlagName, FlagValue, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { Group } from "./tabs";
 import { coreOptions, loggerOf } from "./options";
 import type { APIRequestMiddleware, CacheOptions, Change, Evaluation, Json, Logger, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
@@ -62,22 +63,49 @@ export class Client {
    * The value of a flag, or `defaultValue` where there is no such flag, none yet, or its value is of another type. Costs about
    * what a `Map` lookup costs, counts the read, and never throws.
    */
-  variation<T>(flag: string, defaultValue: T): Widen<T> {
+  variation<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): FlagValue<N, T> {
     const slot = this.#values.slots.get(flag);
     if (slot !== undefined && (typeof slot.value === typeof defaultValue || defaultValue == null)) {
       slot.n++;
-      return slot.value as Widen<T>;
+      return slot.value as FlagValue<N, T>;
     }
-    return this.#fallBack(flag, defaultValue);
+    return this.#fallBack(flag, defaultValue) as FlagValue<N, T>;
   }
 
   /** Like {@link variation}, and says where the value is from. */
-  variationDetail<T>(flag: string, defaultValue: T): Variation<Widen<T>> {
+  variationDetail<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): Variation<FlagValue<N, T>> {
     const slot = this.#values.slots.get(flag);
-    const value = this.variation(flag, defaultValue);
+    const value = this.variation<T, N>(flag, defaultValue);
     if (!slot) return { value, reason: "not-found", isDefaultValue: true };
     if (slot.value !== (value as unknown)) return { value, reason: "wrong-type", isDefaultValue: true };
     return { value, variation: slot.evaluation.identifier, reason: "evaluated", isDefaultValue: false };
+  }
+
+  /** {@link variation} for boolean flags. */
+  readonly boolVariation = this.variation as Read<boolean>;
+  /** {@link variation} for flags of text. */
+  readonly stringVariation = this.variation as Read<string>;
+  /** {@link variation} for flags of numbers. */
+  readonly numberVariation = this.variation as Read<number>;
+  /** {@link variation} for `json` flags. Values are frozen. */
+  readonly jsonVariation = this.variation as ReadJson;
+  /** {@link variationDetail} for boolean flags. */
+  readonly boolVariationDetail = this.variationDetail as ReadDetail<boolean>;
+  /** {@link variationDetail} for flags of text. */
+  readonly stringVariationDetail = this.variationDetail as ReadDetail<string>;
+  /** {@link variationDetail} for flags of numbers. */
+  readonly numberVariationDetail = this.variationDetail as ReadDetail<number>;
+  /** {@link variationDetail} for `json` flags. Values are frozen. */
+  readonly jsonVariationDetail = this.variationDetail as ReadJsonDetail;
+
+  /** All evaluations as they are now, as {@link Options.bootstrap} takes them. Counts no reads. */
+  evaluations(): Evaluation[] {
+    return this.#values.evaluations();
+  }
+
+  /** The values of all flags as they are now. Counts no reads. */
+  flags(): { readonly [flag: string]: Json } {
+    return this.#values.all();
   }
 
   /** How far the values can be trusted, since when and why. */
@@ -112,7 +140,7 @@ export class Client {
   }
 
   /** Calls `listener` when that flag's value or variation changes. Returns what stops it. */
-  onFlag(flag: string, listener: (value: Json | undefined, change: Change) => void): Unsubscribe {
+  onFlag(flag: FlagName, listener: (value: Json | undefined, change: Change) => void): Unsubscribe {
     return this.#flagListeners.add(flag, (change: Change) => listener(change.value, change));
   }
 

@@ -182,7 +182,7 @@ export class Host {
   }
 
   #payload(event: number): unknown {
-    if (event === 0) return Object.fromEntries([...this.values.slots].map(([flag, slot]) => [flag, slot.value]));
+    if (event === 0) return this.values.all();
     return event === 6 ? this.values.evaluations() : undefined;
   }
 }

@@ -33,4 +33,6 @@ export function initialize(apiKey: string, target: Target, options: Options = {}
 export type { Client } from "./client";
 export { FlagwireError } from "./error";
 export { Event, type EventName, type EventPayloads, type Unsubscribe } from "./events";
+export type * from "./flags";
 export type * from "./types";
+export { convert as valueOf } from "./values";

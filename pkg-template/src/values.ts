@@ -82,6 +82,10 @@ export class Values {
     return [...this.slots.values()].map((slot) => slot.evaluation);
   }
 
+  all(): { [flag: string]: Json } {
+    return Object.fromEntries([...this.slots].map(([flag, slot]) => [flag, slot.value]));
+  }
+
   /** Takes counts as the body of a metrics post, and puts them aside. What does not fit stays for the next. */
   takeCounts(sdk: { version: string }): string | undefined {
     for (const slot of this.slots.values()) this.#retire(slot);
@@ -162,7 +166,7 @@ function some(changes: Changes): Changes | undefined {
 }
 
 /** The value as JavaScript has it. JSON that does not parse stays text. */
-function convert({ kind, value }: Evaluation): Json {
+export function convert({ kind, value }: Evaluation): Json {
   switch (kind.toLowerCase()) {
     case "boolean":
       return value.toLowerCase() === "true";
