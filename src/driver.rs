@@ -72,10 +72,10 @@ impl Driver {
     fn perform(&self, output: Output<HostCodec>) {
         match output {
             Output::Send(request) => {
-                let (id, keepalive) = (request.id, request.keepalive);
+                let (id, detached) = (request.id, request.detached);
                 let abort = http::send(&self.this, &self.host, request);
-                if keepalive {
-                    // It outlives the page, and the client as well. A deadline does not end it either: it may yet arrive.
+                if detached {
+                    // It outlives the client. A deadline does not end it either: it may yet arrive.
                     std::mem::forget(abort);
                 } else {
                     self.inner.borrow_mut().requests.push((id, abort));

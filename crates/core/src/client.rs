@@ -282,8 +282,9 @@ impl<C: Codec> Client<C> {
         } else {
             REQUEST_TIMEOUT
         };
+        let detached = purpose == Purpose::Metrics;
         // Metrics are posted when the page is left, and those under way then should still arrive.
-        let keepalive = purpose == Purpose::Metrics
+        let keepalive = detached
             && !self
                 .requests
                 .is_under_way(|other| *other == Purpose::Metrics);
@@ -295,6 +296,7 @@ impl<C: Codec> Client<C> {
             headers,
             body,
             keepalive,
+            detached,
         }));
     }
 

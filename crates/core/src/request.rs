@@ -21,8 +21,10 @@ pub struct Request<B> {
     pub headers: Vec<(&'static str, String)>,
     /// JSON to `POST`; `None` for a `GET`.
     pub body: Option<B>,
-    /// The request must outlive the page.
+    /// The request must go on when the page is left: browsers take 64 KiB of such bodies at a time.
     pub keepalive: bool,
+    /// The request must go on when the client is closed.
+    pub detached: bool,
 }
 
 /// A reply.

@@ -20,6 +20,10 @@ pub(super) const IDLE_TIMEOUT: Millis = Millis(35_000);
 /// otherwise be asked again without any backoff.
 const STABLE_AFTER: Millis = Millis(10_000);
 
+/// The data of every heartbeat but the first after an opening. A native `EventSource` opens a lost connection again without
+/// a word, and only a first heartbeat in the middle tells that something may have been missed.
+const HEARTBEAT_DATA: &str = "{}";
+
 /// Something happened to a stream.
 #[derive(Clone, Copy, Debug)]
 pub enum StreamInput<'a> {
@@ -214,7 +218,13 @@ impl<C: Codec> Client<C> {
             } => self.stream_refused(now, status, retry_after),
             StreamInput::Bytes(bytes) => self.stream_bytes(now, bytes),
             StreamInput::Event { kind, data } => {
+                let reopened = matches!(self.streaming.state, State::Open { .. })
+                    && kind == HEARTBEAT_EVENT
+                    && data != HEARTBEAT_DATA;
                 self.stream_opened(now, id);
+                if reopened {
+                    self.fetch_all(now);
+                }
                 self.own_event(now, kind, data);
             }
             StreamInput::Closed => self.stream_lost(now, Cause::Network, None),

@@ -5,7 +5,7 @@ use flagwire_core::{Config, Status, Transport, Why};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::server::{Ask, Fate};
-use crate::world::{World, config};
+use crate::world::{NATIVE_HELLO, World, config};
 
 fn offering(config: Config) -> World {
     let mut world = World::with(config);
@@ -30,6 +30,22 @@ fn is_used_where_the_server_offers_it() {
         Vec::<String>::new().as_slice(),
         "heartbeats are events there"
     );
+}
+
+#[test]
+fn a_native_stream_that_opened_again_by_itself_is_not_trusted() {
+    let mut world = offering(config());
+    world.start();
+    world.run(20_000);
+    world
+        .server
+        .set("a", "v2", "changed while nobody listened", "string");
+    world.log();
+    // The browser connected again without a word; the server greets it as it greets everybody.
+    world.say(NATIVE_HELLO);
+    world.run(2_000);
+    assert_eq!(world.count("send all"), 1);
+    world.assert_fresh(0);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use flagwire_core::{
 
 use crate::server::{Ask, Connection, Fate, KEY, Reply, Server, ask};
 
+/// What a native stream says first each time it opens.
+pub(crate) const NATIVE_HELLO: &str = "event: heartbeat\ndata: {\"open\":true}\n\n";
+
 /// More than this many steps without the clock moving, or a million altogether, is a client that spins.
 const MAX_STEPS_AT_ONCE: u32 = 5_000;
 
@@ -641,7 +644,7 @@ impl World {
             Delivery::Heartbeat => {
                 for connection in self.server.connections.clone() {
                     let beat = if connection.native {
-                        "event: heartbeat\ndata: \n\n"
+                        "event: heartbeat\ndata: {}\n\n"
                     } else {
                         ":\n\n"
                     };
@@ -683,7 +686,7 @@ impl World {
                 }
                 self.server.connections.push(connection.clone());
                 let hello = if request.native {
-                    "event: heartbeat\ndata: \n\n"
+                    NATIVE_HELLO
                 } else {
                     ":\n\n"
                 };
