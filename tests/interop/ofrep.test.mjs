@@ -110,5 +110,6 @@ test("a wrong key, and a context without a key, are told plainly", async (t) => 
   assert.match(String(wrong.error), /ProviderFatalError/);
   await wrong.server.request(({ path, status }) => path === "/ofrep/v1/evaluate/flags" && status === 401);
   const nobody = await start(t, { context: { plan: "gold" }, options: { cacheMode: "disabled" } });
-  assert.match(String(nobody.error), /targeting/i);
+  assert.match(String(nobody.error), /Error/);
+  await nobody.server.request(({ path, status }) => path === "/ofrep/v1/evaluate/flags" && status === 400);
 });
