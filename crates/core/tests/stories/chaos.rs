@@ -305,6 +305,8 @@ fn fate(ask: Ask, byte: usize) -> Fate {
     match (ask, fate) {
         (Ask::SignIn, Fate::Status(401 | 404 | 304 | 204)) => Fate::Status(502),
         (Ask::Metrics, Fate::Status(404 | 304 | 204) | Fate::Garbled) => Fate::Status(408),
+        // The server's word that a flag is gone is believed.
+        (Ask::Flag, Fate::Status(404)) => Fate::Status(403),
         // A server that says 304 of something else is believed; a story has the one that was not asked.
         (_, Fate::Status(304)) => Fate::Garbled,
         (_, fate) => fate,
