@@ -194,9 +194,14 @@ impl<C: Codec> Client<C> {
                 if !open || message == TabMessage::Open {
                     self.streaming.state = State::Following { open: true };
                     self.connected();
-                    self.snapshots.wanted = true;
-                    let delay = Millis(self.random.below(FETCH_JITTER));
-                    self.timers.set(Timer::Snapshot, now.after(delay));
+                    if self.snapshots.signed_in_again {
+                        // No wait: after one, this tab would sign in, join and fetch again, once a second.
+                        self.fetch_all(now);
+                    } else {
+                        self.snapshots.wanted = true;
+                        let delay = Millis(self.random.below(FETCH_JITTER));
+                        self.timers.set(Timer::Snapshot, now.after(delay));
+                    }
                 }
                 if message == TabMessage::Event {
                     self.stream_event(now, data);

@@ -315,6 +315,23 @@ fn a_leader_whose_token_is_refused_signs_in_and_others_lead_meanwhile() {
 }
 
 #[test]
+fn tabs_whose_fetches_are_refused_do_not_spin() {
+    let mut world = tabs(3);
+    world.server.always(Ask::All, Fate::Status(401));
+    for tab in 0..3 {
+        world.act(tab, |client, now| client.refresh(now));
+    }
+    world.run(600_000);
+    for tab in 0..3 {
+        let signed_in = lines(&world, tab, "send sign-in");
+        assert!(signed_in <= 12, "tab {tab} signed in {signed_in} times");
+    }
+    world.server.is_healthy();
+    world.run(120_000);
+    assert_calm(&world);
+}
+
+#[test]
 fn where_the_server_wants_no_streams_every_tab_polls() {
     let mut world = World::empty();
     world.server.always(Ask::Stream, Fate::Status(204));
