@@ -316,10 +316,12 @@ fn a_leader_whose_token_is_refused_signs_in_and_others_lead_meanwhile() {
 
 #[test]
 fn tabs_whose_fetches_are_refused_do_not_spin() {
-    let mut world = tabs(3);
+    let mut world = World::empty();
     world.server.always(Ask::All, Fate::Status(401));
-    for tab in 0..3 {
-        world.act(tab, |client, now| client.refresh(now));
+    world.latency = 1;
+    for index in 0..3 {
+        world.add_page(shared(), index);
+        world.act(index as usize, |client, now| client.start(now));
     }
     world.run(600_000);
     for tab in 0..3 {
