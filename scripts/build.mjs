@@ -2,12 +2,13 @@
 //
 // 1. cargo makes the module, wasm-bindgen its glue (`--target web`).
 // 2. esbuild puts the glue and the facade (pkg-template/src) together, and gives the module's imports and exports short names
-//    on the JavaScript side; the same names are written into the module.
+//    on the JavaScript side; the same names are written into the module. The other entries (React, …) import the main one
+//    by the package's name, so that an application has one client library whichever entries it uses.
 // 3. wasm-opt makes the module smaller, tsc writes the types.
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { build } from "esbuild";
 import { cargo } from "./lib/cargo.mjs";
 import { npmInstall } from "./lib/npm.mjs";
@@ -20,10 +21,16 @@ import { names, rename } from "./lib/wasm-names.mjs";
 import { wasmToolchain } from "./lib/wasm.mjs";
 
 const template = join(root, "pkg-template");
+/** The place of a module beside, in generated types. */
+const RELATIVE = /"\.\/([\w-]+)"/g;
 /** Made on the way; kept to look at. */
 const work = join(root, "target", "npm");
 const bindings = join(work, "bindings");
 const module = "flagwire.wasm";
+/** Entries beside the main one; files of pkg-template/src. */
+const ENTRIES = ["harness", "openfeature", "react", "svelte", "vue"];
+/** What entries import and users install. */
+const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
 /** Features named one by one: Node 20 does not run what `--all-features` makes. */
 const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrapping-float-to-int"];
 
@@ -64,8 +71,8 @@ async function bundle(step) {
   const wasm = readFileSync(join(bindings, "flagwire_bg.wasm"));
   // The glue reads the memory's buffer, so that name is the platform's as well.
   const long = [...new Set(names(wasm).flatMap(({ module, name }) => [module ?? name, name]))].filter((name) => name !== "memory");
-  const { mangleCache = {} } = await build({
-    entryPoints: [join(template, "src", "index.ts")],
+  /** @type {import("esbuild").BuildOptions} */
+  const common = {
     outdir: packageDir,
     bundle: true,
     format: "esm",
@@ -75,12 +82,31 @@ async function bundle(step) {
     sourcemap: true,
     legalComments: "none",
     define: { VERSION: JSON.stringify(version()) },
-    plugins: [{ name: "bindings", setup: (it) => it.onResolve({ filter: /\/bindings\.js$/ }, () => ({ path: join(bindings, "flagwire.js") })) }],
-    mangleProps: new RegExp(`^(${long.map(escaped).join("|")})$`),
-    mangleQuoted: true,
-    mangleCache: {},
     logLevel: "warning",
+  };
+  const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "flagwire.js") }));
+  // Names once given hold for all builds of the core.
+  const mangle = { mangleProps: new RegExp(`^(${long.map(escaped).join("|")})$`), mangleQuoted: true };
+  const { mangleCache = {} } = await build({ ...common, ...mangle, mangleCache: {}, entryPoints: [source("index")], plugins: [glue] });
+
+  // Node: fetch does not read files there, and CommonJS knows no import.meta.
+  const disk = redirect(/^\.\/wasm$/, ({ importer }) => (importer.endsWith("client.ts") ? { path: source("wasm-node") } : undefined));
+  const node = { ...common, ...mangle, mangleCache, platform: /** @type {const} */ ("node"), target: "node20", entryPoints: [source("node")], plugins: [glue, disk] };
+  await build(node);
+  await build({
+    ...node,
+    format: "cjs",
+    outExtension: { ".js": ".cjs" },
+    define: { ...common.define, "import.meta.url": "moduleUrl" },
+    banner: { js: 'const moduleUrl=require("node:url").pathToFileURL(__filename).href;' },
   });
+
+  const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
+  const entries = { ...common, external: PEERS, plugins: [main] };
+  await build({ ...entries, entryPoints: ENTRIES.map(source) });
+  // Svelte itself has no CommonJS.
+  await build({ ...entries, format: "cjs", outExtension: { ".js": ".cjs" }, entryPoints: ENTRIES.filter((name) => name !== "svelte").map(source) });
+
   /** @param {string} name */
   const short = (name) => (typeof mangleCache[name] === "string" ? mangleCache[name] : name);
   const renamed = join(work, "renamed.wasm");
@@ -96,6 +122,38 @@ async function bundle(step) {
 
 function types() {
   tool(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", template]);
+  // What the entries do not lead to is nobody's business.
+  const reached = new Set();
+  /** @param {string} name */
+  const visit = (name) => {
+    if (reached.has(name)) return;
+    reached.add(name);
+    for (const [, next] of readFileSync(join(packageDir, `${name}.d.ts`), "utf8").matchAll(RELATIVE)) visit(next);
+  };
+  ["index", ...ENTRIES].forEach(visit);
+  for (const file of readdirSync(packageDir).filter((file) => file.endsWith(".d.ts"))) {
+    const path = join(packageDir, file);
+    const text = readFileSync(path, "utf8");
+    rmSync(path);
+    if (!reached.has(basename(file, ".d.ts"))) continue;
+    // Node's resolution wants extensions, and a file of its own for CommonJS.
+    writeFileSync(path, text.replaceAll(RELATIVE, '"./$1.js"'));
+    writeFileSync(path.replace(/\.ts$/, ".cts"), text.replaceAll(RELATIVE, '"./$1.cjs"'));
+  }
+}
+
+/** @param {string} name */
+function source(name) {
+  return join(template, "src", `${name}.ts`);
+}
+
+/**
+ * @param {RegExp} filter
+ * @param {(args: import("esbuild").OnResolveArgs) => import("esbuild").OnResolveResult | undefined} to
+ * @returns {import("esbuild").Plugin}
+ */
+function redirect(filter, to) {
+  return { name: "redirect", setup: (build) => build.onResolve({ filter }, to) };
 }
 
 /** The version of the crate is the version of the package: one source. */

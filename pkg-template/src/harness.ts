@@ -1,0 +1,323 @@
+/**
+ * For code written against `@harnessio/ff-javascript-client-sdk` 1.32: the same exports and behaviour, on this client.
+ *
+ * Kept: names, order and payloads of events, `ready` as soon as there are any values, reads without a check of types, one count
+ * for each flag in 500 ms. Not kept, being defects: changes missed while the stream reconnects, events lost between chunks,
+ * giving up for good after one failed sign-in, flags that never go, `changed` for JSON that is the same.
+ *
+ * @packageDocumentation
+ */
+
+import { Event as CoreEvent, initialize as start, valueOf, type EventName } from "./index";
+import type { Client as CoreClient } from "./client";
+import type { FlagwireError } from "./error";
+import type { CacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";
+
+/** Reads of a flag within so many milliseconds count once. */
+const COUNT_INTERVAL_MS = 500;
+/** `refreshEvaluations` does nothing before so many milliseconds have passed since the last time. */
+const REFRESH_INTERVAL_MS = 60_000;
+const EVENT_URL = "https://events.ff.harness.io/api/1.0";
+
+/** The events of a client. */
+export enum Event {
+  READY = "ready",
+  CONNECTED = "connected",
+  DISCONNECTED = "disconnected",
+  STOPPED = "stopped",
+  POLLING = "polling",
+  POLLING_STOPPED = "polling stopped",
+  FLAGS_LOADED = "flags loaded",
+  CACHE_LOADED = "cache loaded",
+  CHANGED = "changed",
+  ERROR = "error",
+  ERROR_CACHE = "cache error",
+  ERROR_METRICS = "metrics error",
+  ERROR_AUTH = "auth error",
+  ERROR_FETCH_FLAGS = "fetch flags error",
+  ERROR_FETCH_FLAG = "fetch flag error",
+  ERROR_STREAM = "stream error",
+  ERROR_DEFAULT_VARIATION_RETURNED = "default variation returned",
+}
+
+/** Who flags are served to. */
+export interface Target {
+  identifier: string;
+  name?: string;
+  anonymous?: boolean;
+  attributes?: object;
+}
+
+/** A flag's value, converted. */
+export type VariationValue = boolean | string | number | object | undefined;
+
+export interface VariationValueWithDebug {
+  value: VariationValue;
+  isDefaultValue: boolean;
+}
+
+export interface DefaultVariationEventPayload {
+  flag: string;
+  defaultVariation: VariationValue;
+}
+
+/** A flag's result for the target. */
+export interface Evaluation {
+  flag: string;
+  identifier: string;
+  value: VariationValue;
+  kind: string;
+  deleted?: boolean;
+}
+
+/** What the server says on the stream. */
+export interface StreamEvent {
+  event: string;
+  domain: string;
+  identifier: string;
+  version: number;
+  evaluations?: Evaluation[];
+}
+
+/** What the listeners of each event get. */
+export interface EventCallbackMapping {
+  [Event.READY]: (flags: Record<string, VariationValue>) => void;
+  [Event.CONNECTED]: () => void;
+  [Event.STOPPED]: () => void;
+  [Event.POLLING]: () => void;
+  [Event.POLLING_STOPPED]: () => void;
+  [Event.DISCONNECTED]: () => void;
+  [Event.FLAGS_LOADED]: (evaluations: Evaluation[]) => void;
+  [Event.CACHE_LOADED]: (evaluations: Evaluation[]) => void;
+  [Event.CHANGED]: (flag: Evaluation) => void;
+  [Event.ERROR]: (error: unknown) => void;
+  [Event.ERROR_CACHE]: (error: unknown) => void;
+  [Event.ERROR_AUTH]: (error: unknown) => void;
+  [Event.ERROR_FETCH_FLAGS]: (error: unknown) => void;
+  [Event.ERROR_FETCH_FLAG]: (error: unknown) => void;
+  [Event.ERROR_STREAM]: (error: unknown) => void;
+  [Event.ERROR_METRICS]: (error: unknown) => void;
+  [Event.ERROR_DEFAULT_VARIATION_RETURNED]: (payload: DefaultVariationEventPayload) => void;
+}
+
+export type EventOnBinding = <K extends keyof EventCallbackMapping>(event: K, callback: EventCallbackMapping[K]) => void;
+export type EventOffBinding = <K extends keyof EventCallbackMapping>(event?: K, callback?: EventCallbackMapping[K]) => void;
+
+export interface VariationFn {
+  (identifier: string, defaultValue: unknown, withDebug: true): VariationValueWithDebug;
+  (identifier: string, defaultValue: unknown, withDebug?: false): VariationValue;
+  (identifier: string, defaultValue: unknown, withDebug?: boolean): VariationValue | VariationValueWithDebug;
+}
+
+/** Changes a request before it is sent. */
+export type APIRequestMiddleware = (request: Parameters<typeof fetch>) => Parameters<typeof fetch>;
+
+/** Options of {@link initialize}; {@link CoreOptions} says what each does. */
+export interface Options
+  extends Pick<
+    CoreOptions,
+    | "baseUrl"
+    | "eventUrl"
+    | "eventsSyncInterval"
+    | "pollingInterval"
+    | "streamEnabled"
+    | "pollingEnabled"
+    | "authRequestReadTimeout"
+    | "maxStreamRetries"
+    | "enableAnalytics"
+    | "debug"
+    | "shareStream"
+    | "pauseWhenHidden"
+    | "wasm"
+  > {
+  cache?: boolean | CacheOptions;
+  logger?: Logger;
+}
+
+/** A client. */
+export interface Result {
+  on: EventOnBinding;
+  /** Without arguments closes the client. */
+  off: EventOffBinding;
+  variation: VariationFn;
+  close: () => void;
+  /** Stores evaluations that the page has from elsewhere, on the next macrotask. */
+  setEvaluations: (evaluations: Evaluation[]) => void;
+  /** Changes every request before it is sent. One at a time: the last wins. */
+  registerAPIRequestMiddleware: (middleware: APIRequestMiddleware) => void;
+  /** Fetches all evaluations, at most once a minute. */
+  refreshEvaluations: () => void;
+}
+
+/** Makes a client, which starts by itself. */
+export const initialize = (apiKey: string, target: Target, options: Options = {}): Result => {
+  const client = new HarnessClient(apiKey, target, options);
+  return {
+    on: (event, callback) => client.on(event, callback as Listener),
+    off: (event, callback) => client.off(event, callback as Listener | undefined),
+    variation: ((flag: string, defaultValue: Json, withDebug = false) => client.variation(flag, defaultValue, withDebug)) as VariationFn,
+    close: () => client.close(),
+    setEvaluations: (evaluations) => client.setEvaluations(evaluations),
+    registerAPIRequestMiddleware: (middleware) => client.core.registerAPIRequestMiddleware(middleware as never),
+    refreshEvaluations: () => client.refreshEvaluations(),
+  };
+};
+
+type Listener = (payload: unknown) => void;
+
+interface Slot {
+  value: unknown;
+  /** When a read was counted last. */
+  counted: number;
+}
+
+class HarnessClient {
+  readonly core: CoreClient;
+  readonly #logger: Logger;
+  #listeners = new Map<string, Listener[]>();
+  #slots = new Map<string, Slot>();
+  /** Values that were there before anybody could listen, and of which nobody was told. */
+  #untold: CoreEvaluation[];
+  #ready = false;
+  #closed = false;
+  /** The server has answered, so that there is something to refresh. */
+  #initialised = false;
+  /** The first fetch has failed, and `error` has not been said. */
+  #fetchFailed = false;
+  /** The stream opened before the values were there; told after. */
+  #connected = false;
+  #refreshed = 0;
+
+  constructor(apiKey: string, target: Target, options: Options) {
+    const streaming = options.streamEnabled ?? true;
+    this.#logger = options.logger ?? console;
+    this.core = start(apiKey, target as never, {
+      ...options,
+      // The published one posts there whatever the base URL is.
+      eventUrl: options.eventUrl ?? EVENT_URL,
+      pollingEnabled: options.pollingEnabled ?? streaming,
+      // A native EventSource would go past the middleware.
+      streamTransport: "fetch",
+    });
+    this.#untold = this.core.evaluations();
+    for (const { flag, ...evaluation } of this.#untold) this.#slots.set(flag, { value: valueOf({ flag, ...evaluation }), counted: -Infinity });
+    for (const event of Object.values(CoreEvent)) {
+      if (event !== CoreEvent.STATE && event !== CoreEvent.ERROR_DEFAULT_VARIATION_RETURNED) this.core.on(event, (payload) => this.#heard(event, payload));
+    }
+  }
+
+  on(event: string, listener: Listener): void {
+    const list = this.#listeners.get(event);
+    if (list) list.push(listener);
+    else this.#listeners.set(event, [listener]);
+  }
+
+  off(event?: string, listener?: Listener): void {
+    if (event === undefined) return this.close();
+    const list = listener && this.#listeners.get(event);
+    if (list) this.#listeners.set(event, list.filter((_, index) => index !== list.indexOf(listener)));
+    else this.#listeners.delete(event);
+  }
+
+  variation(flag: string, defaultValue: unknown, withDebug: boolean): unknown {
+    const slot = this.#slots.get(flag);
+    const value = slot ? slot.value : defaultValue;
+    if (slot) this.#count(flag, slot);
+    else this.#emit(Event.ERROR_DEFAULT_VARIATION_RETURNED, { flag, defaultVariation: defaultValue });
+    return withDebug ? { value, isDefaultValue: !slot } : value;
+  }
+
+  setEvaluations(evaluations: readonly Evaluation[]): void {
+    if (!evaluations.length) return;
+    setTimeout(() => {
+      if (this.#closed) return;
+      // Values may come converted, as listeners of `changed` get them.
+      const texts = evaluations.map((evaluation) => ({ ...evaluation, value: typeof evaluation.value === "string" ? evaluation.value : JSON.stringify(evaluation.value) }));
+      this.core.setEvaluations(texts);
+      this.#becomeReady();
+    });
+  }
+
+  refreshEvaluations(): void {
+    if (!this.#initialised || this.#closed || Date.now() - this.#refreshed < REFRESH_INTERVAL_MS) return;
+    this.#refreshed = Date.now();
+    this.core.refreshEvaluations();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.core.close();
+    this.#slots.clear();
+    this.#listeners.clear();
+  }
+
+  /** Passes an event of the core on, in the order that listeners know. */
+  #heard(event: EventName, payload: unknown): void {
+    switch (event) {
+      case "changed":
+        return this.#changed(payload as Evaluation);
+      case "cache loaded":
+        for (const evaluation of this.#untold) this.#emit(Event.CHANGED, { ...evaluation, value: this.#slots.get(evaluation.flag)?.value });
+        this.#becomeReady();
+        break;
+      case "ready":
+        this.#initialised = true;
+        return this.#becomeReady();
+      case "connected":
+        if (this.#ready) break;
+        this.#connected = true;
+        return;
+      case "disconnected":
+        if (!this.#connected) break;
+        this.#connected = false;
+        return;
+      case "fetch flags error":
+        this.#fetchFailed = true;
+        break;
+      case "error":
+        this.#logger.error(`[FF-SDK] ${(payload as FlagwireError).message}`);
+        this.#emit(event, payload);
+        if (this.#fetchFailed) {
+          this.#initialised = true;
+          this.#becomeReady();
+        }
+        return;
+    }
+    this.#emit(event, payload);
+  }
+
+  #changed(change: Evaluation): void {
+    const held = this.#slots.get(change.flag);
+    if (change.deleted) this.#slots.delete(change.flag);
+    else this.#slots.set(change.flag, { value: change.value, counted: -Infinity });
+    // A cached value that the server confirms with another variation is no change to these listeners.
+    if (change.deleted || !held || held.value !== change.value) this.#emit(Event.CHANGED, change);
+  }
+
+  #becomeReady(): void {
+    this.#untold = [];
+    if (this.#ready) return;
+    this.#ready = true;
+    this.#emit(Event.READY, Object.fromEntries([...this.#slots].map(([flag, { value }]) => [flag, value])));
+    if (!this.#connected) return;
+    this.#connected = false;
+    this.#emit(Event.CONNECTED);
+  }
+
+  #count(flag: string, slot: Slot): void {
+    const now = Date.now();
+    if (now - slot.counted <= COUNT_INTERVAL_MS) return;
+    slot.counted = now;
+    this.core.variation(flag, undefined);
+  }
+
+  #emit(event: string, payload?: unknown): void {
+    for (const listener of this.#listeners.get(event)?.slice() ?? []) {
+      try {
+        listener(payload);
+      } catch (error) {
+        this.#logger.error("[FF-SDK] a listener threw", error);
+      }
+    }
+  }
+}

@@ -1,0 +1,12 @@
+// The main entry in Node: the same, with the WebAssembly file read from disk (wasm-node.ts).
+
+import { initialize as start } from "./index";
+import type { Client } from "./client";
+import type { Options, Target } from "./types";
+
+export * from "./index";
+
+/** What differs by default: Node has no tabs to share a stream with. */
+export function initialize(apiKey: string, target: Target, options: Options = {}): Client {
+  return start(apiKey, target, { shareStream: false, ...options });
+}

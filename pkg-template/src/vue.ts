@@ -1,0 +1,82 @@
+/**
+ * Flags in Vue 3.
+ *
+ * ```ts
+ * createApp(App).use(flagwire, { apiKey: "…", target: { identifier: "user-42" } }).mount("#app");
+ *
+ * const dark = useFlag("dark-mode", false); // a read-only ref
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+import { inject, onScopeDispose, readonly, shallowRef, toValue, watch, type App, type InjectionKey, type MaybeRefOrGetter, type Ref, type ShallowRef } from "vue";
+import { initialize } from "./index";
+import type { Client } from "./client";
+import type { FlagDefault, FlagName, FlagValue } from "./flags";
+import type { Json, Options, State, Target } from "./types";
+
+/** What the plugin takes: what a client is made of, or a client. */
+export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
+
+/** The place of the client, for `provide` in parts of an application that need another one. */
+export const flagwireKey: InjectionKey<Client> = Symbol("flagwire");
+
+/** `app.use(flagwire, { apiKey, target, options })`. A client made by it is closed when the application is unmounted. */
+export const flagwire = {
+  install(app: App, options: FlagwireOptions): void {
+    const client = options.client ?? initialize(options.apiKey, options.target, options.options);
+    app.provide(flagwireKey, client);
+    if (!options.client) app.onUnmount(() => client.close());
+  },
+};
+
+/** The client that the plugin, or a component above, provides. */
+export function useFlagwireClient(): Client {
+  const client = inject(flagwireKey, undefined);
+  if (!client) throw new Error("Flagwire: there is no client here; call app.use(flagwire, { apiKey, target }) first");
+  return client;
+}
+
+/** The value of a flag as a read-only ref, or `defaultValue`. Both may be refs or getters; the name may change. */
+export function useFlag<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: MaybeRefOrGetter<N>, defaultValue: T): Readonly<Ref<FlagValue<N, T>>> {
+  const client = useFlagwireClient();
+  const read = (name: N) => client.variation<T, N>(name, defaultValue);
+  const value = shallowRef(read(toValue(flag))) as ShallowRef<FlagValue<N, T>>;
+  watch(
+    () => toValue(flag),
+    (name, before, cleanUp) => {
+      if (before !== undefined) value.value = read(name);
+      cleanUp(client.onFlag(name, () => (value.value = read(name))));
+    },
+    { immediate: true, flush: "sync" },
+  );
+  return value;
+}
+
+/** The values of all flags as a read-only ref. Counts no reads. */
+export function useFlags(): Readonly<Ref<{ readonly [flag: string]: Json }>> {
+  const client = useFlagwireClient();
+  const flags = shallowRef(client.flags());
+  let due = false;
+  const update = () => {
+    due = false;
+    flags.value = client.flags();
+  };
+  onScopeDispose(
+    client.on("changed", () => {
+      // Thousands of changes may arrive at once.
+      if (!due) queueMicrotask(update);
+      due = true;
+    }),
+  );
+  return flags;
+}
+
+/** How far the values can be trusted, as a read-only ref. */
+export function useFlagwireState(): Readonly<Ref<State>> {
+  const client = useFlagwireClient();
+  const state = shallowRef(client.state());
+  onScopeDispose(client.on("state", (now) => (state.value = now)));
+  return readonly(state);
+}
