@@ -70,6 +70,12 @@ test("flipping a switch on the server's page changes the open shop, and the file
   await page.locator("#banner").getByText("Autumn sale").waitFor();
   const admin = await openPage(t, browser, server.url);
 
+  // A plain boolean's switch is its value: it says off while the shop is light.
+  await admin.getByRole("switch", { name: "dark-mode is on", checked: false }).click();
+  await page.locator('html[data-scheme="dark"]').waitFor();
+  await admin.getByRole("switch", { name: "dark-mode is on", checked: true }).click();
+  await page.locator('html[data-scheme="light"]').waitFor();
+
   await admin.getByRole("switch", { name: "banner" }).click();
   await page.locator("#banner").waitFor({ state: "hidden" });
   await admin.getByRole("switch", { name: "banner" }).click();
@@ -81,7 +87,7 @@ test("flipping a switch on the server's page changes the open shop, and the file
 
   const text = readFileSync(server.flagsFile, "utf8");
   assert.match(text, /default: sunset/);
-  assert.match(text, /# Dark colours for everybody/);
+  assert.match(text, /# Dark colours for everybody\? Try `true`.\n  dark-mode: false\n/);
 });
 
 test("a patch without evaluations leads to one request for that flag and nothing more", async (t) => {

@@ -80,7 +80,8 @@ function row(view) {
 
   toggle.addEventListener("click", () => {
     const on = toggle.getAttribute("aria-checked") !== "true";
-    change(view.flag, { state: on ? "on" : "off" }, `${view.flag} is ${on ? "on" : "off"}`);
+    const body = parts.plain ? { state: "on", default: String(on) } : { state: on ? "on" : "off" };
+    change(view.flag, body, `${view.flag} is ${on ? "on" : "off"}`);
   });
   select.addEventListener("change", () => {
     change(view.flag, { default: select.value }, `${view.flag} serves ${select.value} by default`);
@@ -96,11 +97,14 @@ function update(parts, view, editable) {
   const differs = parts.text !== "" && signature(parts.text) !== signature(text);
   parts.text = text;
   const { item, kind, select, toggle, word, rules, values, summary } = parts;
-  item.classList.toggle("is-off", !view.on);
+  parts.plain = isPlain(view);
+  const on = view.on && !(parts.plain && view.default === "false");
+  item.classList.toggle("is-off", !on);
   kind.textContent = view.kind;
-  toggle.setAttribute("aria-checked", String(view.on));
+  toggle.setAttribute("aria-checked", String(on));
   toggle.disabled = !editable;
-  word.textContent = view.on ? "On" : "Off";
+  word.textContent = on ? "On" : "Off";
+  select.parentElement.hidden = parts.plain;
 
   const options = view.variations.map(({ identifier }) => new Option(identifier, identifier));
   if (view.default === undefined) options.unshift(new Option(view.serves, ROLLOUT));
@@ -109,7 +113,7 @@ function update(parts, view, editable) {
   select.disabled = !editable || options.length < 2;
 
   rules.replaceChildren(
-    ...(view.on ? view.rules : [{ when: "off, so everybody gets", serves: view.off }, ...view.rules]).map((rule) => {
+    ...(view.on || parts.plain ? view.rules : [{ when: "off, so everybody gets", serves: view.off }, ...view.rules]).map((rule) => {
       const line = make("li");
       line.append(make("span", "", rule.when), make("span", "serves", rule.serves));
       return line;
@@ -133,6 +137,11 @@ function update(parts, view, editable) {
     void item.offsetWidth;
     item.classList.add("changed");
   }
+}
+
+/** A boolean that is the same for everybody: its switch is its value, as "off" and "serves false" would be the same to see. */
+function isPlain(view) {
+  return view.kind === "boolean" && view.rules.length === 0 && ["true", "false"].includes(view.default) && view.off === "false";
 }
 
 /** What about a flag is worth a highlight: counts are not. */
