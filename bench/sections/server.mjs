@@ -1,0 +1,1 @@
+export const title = "server"; export async function measure(){return {}} export function report(){return "x"}
