@@ -172,7 +172,11 @@ export class Client {
     else this.#preset(list);
   }
 
-  /** Lets `middleware` change every request before it is sent. One at a time: the last wins. */
+  /**
+   * Lets `middleware` change every request before it is sent. One at a time: the last wins. Call it right after
+   * {@link initialize}: then sign-in has not been sent yet, and a `streamTransport` that is left to the client is `fetch`, because a
+   * native `EventSource` would go past the middleware.
+   */
   registerAPIRequestMiddleware(middleware: APIRequestMiddleware): void {
     this.#host.middleware = middleware;
   }
@@ -213,7 +217,9 @@ export class Client {
 
   #run(Core: new (host: Host, texts: [string, string, string], numbers: number[], seed: number) => Core): void {
     const warn = (sentence: string) => this.#logger.warn(`[Flagwire] ${sentence}`);
-    const { texts, numbers } = coreOptions(this.#apiKey, this.#options, this.#values.slots.size > 0, warn);
+    // A native EventSource would go past the middleware.
+    const options = this.#host.middleware ? { streamTransport: "fetch" as const, ...this.#options } : this.#options;
+    const { texts, numbers } = coreOptions(this.#apiKey, options, this.#values.slots.size > 0, warn);
     try {
       this.#core = new Core(this.#host, texts, numbers, Math.random());
     } catch (error) {

@@ -39,12 +39,20 @@ export class Group {
         this.#tell(0);
       });
     // Stealing does not wait, so it takes no signal.
-    navigator.locks.request(this.#name, steal ? { steal } : { signal: waiting.signal }, hold).catch(() => {
-      // Rejects when our waiting was aborted, and when the lock we held was stolen.
+    navigator.locks.request(this.#name, steal ? { steal } : { signal: waiting.signal }, hold).catch((error: unknown) => {
+      // Our waiting was aborted.
       if (this.#left || waiting.signal.aborted) return;
       this.#release = undefined;
-      this.#tell(1);
-      this.lead(false);
+      if ((error as Error | null)?.name === "AbortError") {
+        // The lock we held was stolen.
+        this.#tell(1);
+        this.lead(false);
+      } else {
+        // A sandboxed frame has locks that refuse: a group of its own.
+        this.#channel?.close();
+        this.#channel = undefined;
+        this.#tell(0);
+      }
     });
   }
 
