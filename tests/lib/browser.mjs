@@ -19,11 +19,12 @@ const ARGS = [
 
 /**
  * @param {import("./scope.mjs").Scope} t ends the browser with the test
+ * @param {{ args?: string[], ignoreDefaultArgs?: string[] }} [options] what Chromium gets besides, and what of Playwright's it does not get
  * @returns {Promise<import("playwright-core").Browser>}
  */
-export async function startBrowser(t) {
+export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}) {
   const { browser: executablePath } = await chromium();
-  const browser = await playwright.launch({ executablePath, args: ARGS });
+  const browser = await playwright.launch({ executablePath, args: [...ARGS, ...args], ignoreDefaultArgs });
   atEnd(t, () => browser.close());
   return browser;
 }
