@@ -18,7 +18,8 @@ export const FLAGS = "flags:\n  dark: false\n  theme: classic\n  size: 10\n";
 export async function setUp(t, browser, { flags = FLAGS, args } = {}) {
   const server = await startServer(t, { flags, args });
   const proxy = await startProxy(t, server.url);
-  const url = await serveClientPage(t);
+  // Importable from anywhere: a page in a sandbox is of no origin.
+  const url = await serveClientPage(t, { headers: { "access-control-allow-origin": "*" } });
   const page = await openPage(t, browser, url);
   return { server, proxy, url, page };
 }
