@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::auth::{Grant, KeyKind, Keys};
-
 /// The client key of a server that was given none and listens to this machine only.
 pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
 
@@ -24,7 +22,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Serves feature flags from a file over the Harness Feature Flags client protocol.
+/// Serves feature flags from a file or an upstream over the Harness Feature Flags client protocol.
 ///
 /// Without arguments it writes a commented flags.yaml, serves it on this machine, and prints the address of its page.
 #[derive(Clone, Debug, Parser)]
@@ -38,6 +36,47 @@ pub struct Options {
         value_name = "FILE"
     )]
     pub flags: PathBuf,
+
+    /// Base URL of a server to take the flags from instead: Harness, its relay, or another flagwire-server.
+    #[arg(
+        long,
+        env = "FLAGWIRE_UPSTREAM",
+        value_name = "URL",
+        requires = "api_key"
+    )]
+    pub upstream: Option<String>,
+
+    /// The upstream's key for back ends.
+    #[arg(
+        long,
+        env = "FLAGWIRE_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub api_key: Option<String>,
+
+    /// Base URL for metrics, where it is not the upstream's.
+    #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL")]
+    pub upstream_events: Option<String>,
+
+    /// Seconds between two questions to the upstream while its stream is down; a tenth more or less.
+    #[arg(
+        long,
+        env = "FLAGWIRE_POLL_SECONDS",
+        default_value_t = 60,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub poll_seconds: u64,
+
+    /// A file that names several environments, with flags files or upstreams and keys of their own.
+    #[arg(
+        long,
+        env = "FLAGWIRE_CONFIG",
+        value_name = "FILE",
+        conflicts_with_all = ["upstream", "api_key", "upstream_events", "client_keys", "server_keys"]
+    )]
+    pub config: Option<PathBuf>,
 
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(
@@ -113,6 +152,15 @@ pub struct Options {
     )]
     pub cors_origins: Vec<String>,
 
+    /// Connections that one address may have open; 0 for any number, as behind a load balancer.
+    #[arg(
+        long,
+        env = "FLAGWIRE_CONNECTIONS_PER_ADDRESS",
+        default_value_t = 0,
+        value_name = "NUMBER"
+    )]
+    pub connections_per_address: usize,
+
     /// How logs are written.
     #[arg(long, env = "FLAGWIRE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -129,6 +177,10 @@ pub struct Options {
     /// Milliseconds between heartbeats of a stream.
     #[arg(long, default_value_t = 15_000, hide = true, value_parser = clap::value_parser!(u64).range(10..))]
     pub heartbeat_ms: u64,
+
+    /// Milliseconds between two posts of metrics to the upstream.
+    #[arg(long, default_value_t = 60_000, hide = true, value_parser = clap::value_parser!(u64).range(10..))]
+    pub metrics_ms: u64,
 
     /// Seconds in which a stream ticket must be used.
     #[arg(long, default_value_t = 60, hide = true)]
@@ -158,61 +210,38 @@ pub enum ConfigError {
     #[error("a key is empty; leave the option out or give it a value")]
     EmptyKey,
     /// One key cannot be both.
-    #[error("the same key is given as client key and as server key; use two")]
+    #[error(
+        "the same key is given twice, as client key and as server key or for two environments; use two"
+    )]
     SharedKey,
     /// The name goes into URLs.
     #[error("the environment needs a name")]
     NoEnvironment,
+    /// An upstream that cannot be reached by HTTP.
+    #[error(
+        "`{0}` is not an address of an upstream; write it like https://flags.example.com/api/1.0"
+    )]
+    BadUpstream(String),
+    /// The configuration file cannot be read.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The configuration file makes no sense.
+    #[error("the configuration file cannot be used: {0}")]
+    File(String),
+    /// An environment makes no sense.
+    #[error("environment `{0}`: {1}")]
+    Environment(String, String),
     /// An origin that cannot be a header.
     #[error("`{0}` is not an origin; write it like https://shop.example.com")]
     BadOrigin(String),
 }
 
 impl Options {
-    /// Whether keys were left to the defaults.
-    #[must_use]
-    pub fn uses_development_keys(&self) -> bool {
-        self.client_keys.is_empty() && self.server_keys.is_empty()
-    }
-
-    /// The keys and what they open.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub fn keys(&self) -> Result<Keys, ConfigError> {
-        if self.environment.is_empty() {
-            return Err(ConfigError::NoEnvironment);
-        }
-        if self.uses_development_keys() && !self.listen.ip().is_loopback() {
-            return Err(ConfigError::DevelopmentKeysExposed(self.listen));
-        }
-        let development = |key: &str| vec![key.to_owned()];
-        let (client, server) = if self.uses_development_keys() {
-            (development(DEV_CLIENT_KEY), development(DEV_SERVER_KEY))
-        } else {
-            (self.client_keys.clone(), self.server_keys.clone())
-        };
-        if client.iter().any(|key| server.contains(key)) {
-            return Err(ConfigError::SharedKey);
-        }
-        let mut keys = Keys::default();
-        for (list, kind) in [(client, KeyKind::Client), (server, KeyKind::Server)] {
-            for key in list {
-                if key.trim().is_empty() {
-                    return Err(ConfigError::EmptyKey);
-                }
-                keys.add(
-                    &key,
-                    Grant {
-                        environment: self.environment.clone(),
-                        kind,
-                    },
-                );
-            }
-        }
-        Ok(keys)
-    }
-
     /// The time between heartbeats.
     #[must_use]
     pub const fn heartbeat(&self) -> Duration {

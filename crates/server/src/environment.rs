@@ -53,6 +53,7 @@ pub struct Environment {
     last_event: AtomicU64,
     process: String,
     status: watch::Sender<SourceStatus>,
+    generation: watch::Sender<u64>,
     editor: OnceLock<Arc<dyn Editor>>,
     streams: AtomicUsize,
     refresh: Notify,
@@ -73,6 +74,7 @@ impl Environment {
             last_event: AtomicU64::new(0),
             process: process_name(),
             status: watch::Sender::default(),
+            generation: watch::Sender::default(),
             editor: OnceLock::new(),
             streams: AtomicUsize::new(0),
             refresh: Notify::new(),
@@ -148,6 +150,7 @@ impl Environment {
         if before.is_some() {
             self.publish(&differences, &current);
         }
+        self.generation.send_replace(current.generation);
         differences
     }
 
@@ -237,9 +240,23 @@ impl Environment {
         self.status.subscribe()
     }
 
-    /// For sources: says how it stands.
-    pub fn set_status(&self, status: SourceStatus) {
-        self.status.send_replace(status);
+    /// For sources: says how it stands. What is said again keeps the time at which it was said first.
+    pub fn set_status(&self, mut status: SourceStatus) {
+        self.status.send_if_modified(|before| {
+            let same = (before.state, &before.error, &before.warning)
+                == (status.state, &status.error, &status.warning);
+            if same {
+                status.since = before.since;
+            }
+            *before = status;
+            !same
+        });
+    }
+
+    /// Tells of each configuration that is put in force, by its number.
+    #[must_use]
+    pub fn watch_generation(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     /// Who can change flags for good; `None` where the source is read-only.

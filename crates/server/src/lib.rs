@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`config`] | command line and environment variables |
+//! | [`config`], [`plan`] | command line and environment variables; which environments come of them |
 //! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
 //! | [`environment`], [`changes`], `stream` | the state in force, what changed, who hears of it |
 //! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
@@ -31,6 +31,7 @@ pub mod config;
 pub mod environment;
 pub mod error;
 pub mod flags_file;
+pub mod plan;
 pub mod routes;
 mod run;
 mod secret;

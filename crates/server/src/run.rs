@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
-use crate::flags_file::write::directory_of;
-use crate::source::Source as _;
+use crate::plan::{From, Plan, Planned};
+use crate::source::Source;
 use crate::source::file::{FileSource, LoadError};
+use crate::source::upstream::UpstreamSource;
 use crate::{AppState, Settings, app, secret, serve};
 
 /// Why a server did not start.
@@ -33,6 +34,9 @@ pub enum RunError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// There is no way to speak to an upstream.
+    #[error("cannot set up the connection to the upstream: {0}")]
+    Upstream(#[from] reqwest::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}; name another address with --listen")]
     Listen {
@@ -59,7 +63,8 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`], before the first connection is accepted.
 pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-    let keys = options.keys()?;
+    let plan = Plan::of(&options)?;
+    let keys = plan.keys()?;
     for origin in &options.cors_origins {
         if origin != "*"
             && (axum::http::HeaderValue::from_str(origin).is_err()
@@ -69,12 +74,12 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
             return Err(ConfigError::BadOrigin(origin.clone()).into());
         }
     }
-    let sample = FileSource::write_sample(&options.flags).map_err(|error| RunError::Sample {
-        path: options.flags.display().to_string(),
-        error,
-    })?;
-    let source = FileSource::open(&options.flags)?;
-    let secret = signing_secret(&options)?;
+    let mut samples = Vec::new();
+    let mut sources = Vec::new();
+    for planned in &plan.environments {
+        sources.push(open(planned, &mut samples)?);
+    }
+    let secret = signing_secret(&options, &plan)?;
 
     let listener = TcpListener::bind(options.listen)
         .await
@@ -88,12 +93,18 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     })?;
 
     let (stopping, stopped) = watch::channel(false);
-    let environment = Arc::new(Environment::new(&options.environment));
-    let source = Box::new(source).run(Arc::clone(&environment), stopped.clone());
-    let source = tokio::spawn(source);
+    let mut environments = Vec::new();
+    let mut running = Vec::new();
+    for (planned, source) in plan.environments.iter().zip(sources) {
+        let environment = Arc::new(Environment::new(&planned.name));
+        running.push(tokio::spawn(
+            source.run(Arc::clone(&environment), stopped.clone()),
+        ));
+        environments.push(environment);
+    }
 
     let state = AppState::new(
-        vec![Arc::clone(&environment)],
+        environments,
         keys,
         Settings {
             event_evaluations: options.event_evaluations,
@@ -106,10 +117,13 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         &secret,
         stopped.clone(),
     );
-    announce(&options, address, sample);
+    announce(&plan, address, &samples);
 
+    let limits = serve::Limits {
+        connections_per_address: options.connections_per_address,
+    };
     let drain = Duration::from_secs(options.drain_seconds);
-    let serving = serve::serve(listener, app(state), stopped, drain);
+    let serving = serve::serve(listener, app(state), stopped, limits, drain);
     tokio::pin!(serving);
     tokio::select! {
         () = stop => {
@@ -119,23 +133,54 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         }
         () = &mut serving => {}
     }
-    drop(source.await);
+    for source in running {
+        drop(source.await);
+    }
     Ok(())
 }
 
-fn announce(options: &Options, address: std::net::SocketAddr, sample: bool) {
+/// Opens a source as far as that can be done before the server listens; notes where a sample was written.
+fn open(planned: &Planned, samples: &mut Vec<PathBuf>) -> Result<Box<dyn Source>, RunError> {
+    match &planned.from {
+        From::File(path) => {
+            let written = FileSource::write_sample(path).map_err(|error| RunError::Sample {
+                path: path.display().to_string(),
+                error,
+            })?;
+            if written {
+                samples.push(path.clone());
+            }
+            Ok(Box::new(FileSource::open(path)?))
+        }
+        From::Upstream(upstream) => Ok(Box::new(UpstreamSource::new((**upstream).clone())?)),
+    }
+}
+
+fn announce(plan: &Plan, address: std::net::SocketAddr, samples: &[PathBuf]) {
     let mut text = format!("flagwire-server listening on http://{address}\n");
-    let file = options.flags.display();
-    if sample {
+    for sample in samples {
         text.push_str(&format!(
-            "  there was no {file}, so a commented sample was written\n"
+            "  there was no {}, so a commented sample was written\n",
+            sample.display()
         ));
     }
-    text.push_str(&format!(
-        "  flags   {file} (save it, and every connected page changes)\n"
-    ));
+    for planned in &plan.environments {
+        text.push_str(&match &planned.from {
+            From::File(path) => format!(
+                "  flags   {} (save it, and every connected page changes)\n",
+                path.display()
+            ),
+            From::Upstream(upstream) => {
+                format!(
+                    "  flags   relayed from {} as {}\n",
+                    upstream.source(),
+                    planned.name
+                )
+            }
+        });
+    }
     text.push_str(&format!("  page    http://{address}/\n"));
-    if options.uses_development_keys() {
+    if plan.development_keys {
         text.push_str(&format!(
             "  keys for development: client {DEV_CLIENT_KEY}, server {DEV_SERVER_KEY}\n"
         ));
@@ -145,15 +190,12 @@ fn announce(options: &Options, address: std::net::SocketAddr, sample: bool) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-fn signing_secret(options: &Options) -> Result<Vec<u8>, RunError> {
+fn signing_secret(options: &Options, plan: &Plan) -> Result<Vec<u8>, RunError> {
     if let Some(secret) = &options.token_secret {
         return Ok(secret.clone().into_bytes());
     }
-    let directory: PathBuf = match &options.state_dir {
-        Some(directory) => directory.clone(),
-        None => directory_of(&options.flags).join(".flagwire"),
-    };
-    secret::kept_in(&directory).or_else(|error| {
+    let directory = &plan.state_dir;
+    secret::kept_in(directory).or_else(|error| {
         tracing::warn!(
             %error,
             "cannot keep a signing secret in {}; clients must sign in again after a restart. Name a writable --state-dir or a --token-secret",

@@ -3,7 +3,10 @@
 //! hyper's HTTP/1 connection is used directly: it costs half the memory of a general-purpose server for each idle
 //! stream, and gives a say in its limits.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,24 +26,37 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header.
 const MAX_HEAD_BYTES: usize = 352 * 1024;
 
+/// For a connection past the limit.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
 /// Written data that a client has not taken for this long ends the connection: it is gone, or stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What one address may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections from one address, a /64 for IPv6; 0 for any number, as behind a load balancer all come from
+    /// one.
+    pub connections_per_address: usize,
+}
 
 /// Serves `app` until `stopping` turns true, then lets open requests finish for at most `drain`.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     mut stopping: watch::Receiver<bool>,
+    limits: Limits,
     drain: Duration,
 ) {
+    let addresses = Arc::new(Addresses::default());
     // Each connection holds a sender; when all are gone, so are all connections.
     let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
     loop {
-        let socket = tokio::select! {
+        let (socket, address) = tokio::select! {
             biased;
             () = until(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => socket,
+                Ok((socket, peer)) => (socket, peer.ip()),
                 Err(error) => {
                     // Out of file descriptors, mostly: wait for some to come free instead of spinning.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -49,10 +65,16 @@ pub async fn serve(
                 }
             },
         };
+        let Some(counted) = addresses.admit(address, limits.connections_per_address) else {
+            tracing::debug!(%address, "refused a connection: too many from this address");
+            // As much as fits at once; whoever sends so many gets no more of our time.
+            drop(socket.try_write(TOO_MANY));
+            continue;
+        };
         let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
         tokio::spawn(async move {
             connection(socket, app, stopping).await;
-            drop(open);
+            drop((counted, open));
         });
     }
     drop(listener);
@@ -62,6 +84,58 @@ pub async fn serve(
         .is_err()
     {
         tracing::warn!("some requests did not finish in time");
+    }
+}
+
+/// Open connections by address.
+#[derive(Debug, Default)]
+struct Addresses {
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Counts one connection for as long as it is kept.
+#[derive(Debug)]
+struct Counted(Option<(Arc<Addresses>, IpAddr)>);
+
+impl Addresses {
+    /// `None` for a connection past the limit.
+    fn admit(self: &Arc<Self>, address: IpAddr, limit: usize) -> Option<Counted> {
+        if limit == 0 {
+            return Some(Counted(None));
+        }
+        let address = network(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Counted(Some((Arc::clone(self), address))))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some((addresses, address)) = &self.0 {
+            let mut open = addresses
+                .open
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(count) = open.get_mut(address) {
+                *count -= 1;
+                if *count == 0 {
+                    open.remove(address);
+                }
+            }
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has the other 2⁶⁴ of its network as well.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
     }
 }
 

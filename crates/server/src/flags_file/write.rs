@@ -30,7 +30,11 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn write_beside(
+/// Writes a file whole, whether it exists or not.
+///
+/// # Errors
+/// What the system says. An existing file is unchanged then.
+pub(crate) fn write_beside(
     path: &Path,
     content: &[u8],
     permissions: Option<fs::Permissions>,

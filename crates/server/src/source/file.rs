@@ -14,7 +14,7 @@ use notify::{RecursiveMode, Watcher as _};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
-use super::{BoxFuture, Configuration, Edit, EditError, Editor, Source, SourceStatus};
+use super::{BoxFuture, Configuration, Edit, EditError, Editor, Source, SourceState, SourceStatus};
 use crate::environment::Environment;
 use crate::flags_file::{self, MAX_FILE_BYTES, Problem, edit, write};
 
@@ -165,7 +165,7 @@ impl FlagsFile {
                         environment = environment.name(),
                         "{error}; what was loaded before stays in force"
                     );
-                    environment.set_status(self.status(Some(error.to_string())));
+                    environment.set_status(self.status(environment, Some(error.to_string())));
                 }
                 return;
             }
@@ -186,7 +186,7 @@ impl FlagsFile {
                     changes = differences.len(),
                     "flags loaded"
                 );
-                environment.set_status(self.status(None));
+                environment.set_status(self.status(environment, None));
             }
             Err(error) => {
                 for line in error.to_string().lines() {
@@ -196,16 +196,30 @@ impl FlagsFile {
                     environment = environment.name(),
                     "the flags file has mistakes; what was loaded before stays in force"
                 );
-                environment.set_status(self.status(Some(error.to_string())));
+                environment.set_status(self.status(environment, Some(error.to_string())));
             }
         }
     }
 
-    fn status(&self, error: Option<String>) -> SourceStatus {
+    fn status(&self, environment: &Environment, error: Option<String>) -> SourceStatus {
+        // From the first mistake on, what is served is no longer what the file says.
+        let outdated_since = || {
+            environment
+                .status()
+                .fresh_at
+                .unwrap_or_else(SystemTime::now)
+        };
         SourceStatus {
             source: self.name(),
+            state: if error.is_none() {
+                SourceState::Live
+            } else {
+                SourceState::Degraded
+            },
             healthy: error.is_none(),
+            fresh_at: error.is_some().then(outdated_since),
             error,
+            warning: None,
             since: SystemTime::now(),
         }
     }
@@ -314,7 +328,7 @@ impl Source for FileSource {
         environment.set_editor(Arc::clone(&file) as Arc<dyn Editor>);
         if let Some(first) = self.first {
             environment.apply(first);
-            environment.set_status(file.status(None));
+            environment.set_status(file.status(&environment, None));
         }
         Box::pin(async move {
             let changed = Arc::new(Notify::new());

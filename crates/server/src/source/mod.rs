@@ -4,6 +4,8 @@
 //! how it stands through [`Environment::set_status`]. It knows nothing of readers, events or versions.
 
 pub mod file;
+pub mod kept;
+pub mod upstream;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,29 +40,55 @@ pub trait Source: Send {
     ) -> BoxFuture<'static, ()>;
 }
 
+/// Which way configurations come at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceState {
+    /// Nothing has come yet.
+    #[default]
+    Starting,
+    /// Changes arrive as they are made.
+    Live,
+    /// Changes arrive when the source is asked the next time.
+    Polling,
+    /// The source gives nothing; what is served is the last that it gave.
+    Degraded,
+}
+
 /// How a source stands.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
     /// What it is, for people: the file's path, say.
     pub source: String,
+    /// Which way configurations come.
+    pub state: SourceState,
     /// Whether what is served is what the source holds now.
     pub healthy: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What else people should know, although all is served as it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// Since when it stands so.
     #[serde(skip)]
     pub since: SystemTime,
+    /// When what is served was last known to be what the source holds; `None` where that is now, or never was.
+    #[serde(skip)]
+    pub fresh_at: Option<SystemTime>,
 }
 
 impl Default for SourceStatus {
     fn default() -> Self {
         Self {
             source: String::new(),
+            state: SourceState::Starting,
             healthy: false,
             error: Some("no configuration yet".to_owned()),
+            warning: None,
             since: SystemTime::now(),
+            fresh_at: None,
         }
     }
 }

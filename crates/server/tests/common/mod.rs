@@ -64,6 +64,11 @@ pub fn server_with(settings: Settings, flags: Option<&str>) -> Server {
     if let Some(flags) = flags {
         environment.apply(flags_file::parse(flags).unwrap());
     }
+    let (stop, stopping) = watch::channel(false);
+    server_of_with(environment, settings, stop, stopping)
+}
+
+pub fn keys() -> Keys {
     let mut keys = Keys::default();
     let grant = |environment: &str, kind| Grant {
         environment: environment.to_owned(),
@@ -72,11 +77,27 @@ pub fn server_with(settings: Settings, flags: Option<&str>) -> Server {
     keys.add(CLIENT_KEY, grant("development", KeyKind::Client));
     keys.add(SERVER_KEY, grant("development", KeyKind::Server));
     keys.add("other-key", grant("other", KeyKind::Client));
+    keys
+}
+
+pub fn server_of(
+    environment: Arc<Environment>,
+    stop: watch::Sender<bool>,
+    stopping: watch::Receiver<bool>,
+) -> Server {
+    server_of_with(environment, settings(), stop, stopping)
+}
+
+fn server_of_with(
+    environment: Arc<Environment>,
+    settings: Settings,
+    stop: watch::Sender<bool>,
+    stopping: watch::Receiver<bool>,
+) -> Server {
     let other = Arc::new(Environment::new("other"));
-    let (stop, stopping) = watch::channel(false);
     let state = AppState::new(
         vec![Arc::clone(&environment), other],
-        keys,
+        keys(),
         settings,
         b"test secret",
         stopping,
@@ -193,3 +214,5 @@ impl Stream {
         }
     }
 }
+
+pub mod listening;

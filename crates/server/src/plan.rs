@@ -1,0 +1,336 @@
+//! Which environments are served, from where, and with which keys: what options and configuration file come down to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::auth::{Grant, KeyKind, Keys};
+use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
+use crate::flags_file::write::directory_of;
+use crate::source::kept::Kept;
+use crate::source::upstream::UpstreamOptions;
+
+/// One environment.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Its name, in URLs and tokens.
+    pub name: String,
+    /// Where its flags come from.
+    pub from: From,
+    client_keys: Vec<String>,
+    server_keys: Vec<String>,
+}
+
+/// Where flags come from.
+#[derive(Clone, Debug)]
+pub enum From {
+    /// A flags file.
+    File(PathBuf),
+    /// Another server.
+    Upstream(Box<UpstreamOptions>),
+}
+
+/// All environments.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// At least one, each name once.
+    pub environments: Vec<Planned>,
+    /// Whether the public keys for development open it.
+    pub development_keys: bool,
+    /// Where the server keeps what must last through a restart.
+    pub state_dir: PathBuf,
+}
+
+/// The configuration file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    environments: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Entry {
+    flags: Option<PathBuf>,
+    upstream: Option<String>,
+    upstream_events: Option<String>,
+    api_key: Option<String>,
+    api_key_file: Option<PathBuf>,
+    client_keys: Vec<String>,
+    server_keys: Vec<String>,
+}
+
+impl Plan {
+    /// Reads the options, and the files they name except for flags files.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn of(options: &Options) -> Result<Self, ConfigError> {
+        let (entries, directory) = match &options.config {
+            Some(path) => (read(path)?.environments, directory_of(path).to_owned()),
+            None => {
+                let upstream = options.upstream.clone();
+                let entry = Entry {
+                    flags: upstream.is_none().then(|| options.flags.clone()),
+                    upstream,
+                    upstream_events: options.upstream_events.clone(),
+                    api_key: options.api_key.clone(),
+                    api_key_file: None,
+                    client_keys: options.client_keys.clone(),
+                    server_keys: options.server_keys.clone(),
+                };
+                (
+                    BTreeMap::from([(options.environment.clone(), entry)]),
+                    PathBuf::new(),
+                )
+            }
+        };
+        if entries.is_empty() {
+            return Err(ConfigError::File(
+                "it names no environment; put at least one below `environments`".to_owned(),
+            ));
+        }
+        let state_dir = match (&options.state_dir, &options.config) {
+            (Some(directory), _) => directory.clone(),
+            (None, Some(config)) => directory_of(config).join(".flagwire"),
+            (None, None) => directory_of(&options.flags).join(".flagwire"),
+        };
+        // One key of one's own anywhere, and none is left to the defaults.
+        let development_keys = entries
+            .values()
+            .all(|entry| entry.client_keys.is_empty() && entry.server_keys.is_empty());
+        if development_keys && entries.len() > 1 {
+            return Err(ConfigError::File("several environments need keys of their own: set `client-keys` or `server-keys` in each".to_owned()));
+        }
+        if development_keys && !options.listen.ip().is_loopback() {
+            return Err(ConfigError::DevelopmentKeysExposed(options.listen));
+        }
+        let environments = entries
+            .into_iter()
+            .map(|(name, mut entry)| {
+                if development_keys {
+                    entry.client_keys.push(DEV_CLIENT_KEY.to_owned());
+                    entry.server_keys.push(DEV_SERVER_KEY.to_owned());
+                }
+                planned(name, entry, &directory, &state_dir, options)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            environments,
+            development_keys,
+            state_dir,
+        })
+    }
+
+    /// The keys and what they open.
+    ///
+    /// # Errors
+    /// [`ConfigError::EmptyKey`], [`ConfigError::SharedKey`]
+    pub fn keys(&self) -> Result<Keys, ConfigError> {
+        let mut keys = Keys::default();
+        for environment in &self.environments {
+            for (list, kind) in [
+                (&environment.client_keys, KeyKind::Client),
+                (&environment.server_keys, KeyKind::Server),
+            ] {
+                for key in list {
+                    if key.trim().is_empty() {
+                        return Err(ConfigError::EmptyKey);
+                    }
+                    let grant = Grant {
+                        environment: environment.name.clone(),
+                        kind,
+                    };
+                    match keys.find(key) {
+                        Some((known, _)) if *known != grant => return Err(ConfigError::SharedKey),
+                        _ => keys.add(key, grant),
+                    }
+                }
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let wrap = |reason: String| ConfigError::Unreadable {
+        path: path.display().to_string(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrap(error.to_string()))?;
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    serde_saphyr::from_str_with_options(&text, options).map_err(|error| wrap(error.to_string()))
+}
+
+fn planned(
+    name: String,
+    entry: Entry,
+    directory: &Path,
+    state_dir: &Path,
+    options: &Options,
+) -> Result<Planned, ConfigError> {
+    if name.is_empty() {
+        return Err(ConfigError::NoEnvironment);
+    }
+    let wrong = |what: &str| Err(ConfigError::Environment(name.clone(), what.to_owned()));
+    let from = match (entry.flags, entry.upstream) {
+        (Some(flags), None) => {
+            if entry.api_key.is_some() || entry.api_key_file.is_some() {
+                return wrong("an API key is for an upstream, but there is none; set --upstream");
+            }
+            From::File(directory.join(flags))
+        }
+        (None, Some(upstream)) => {
+            let api_key = match (entry.api_key, entry.api_key_file) {
+                (Some(key), None) => key,
+                (None, Some(file)) => {
+                    let path = directory.join(file);
+                    match std::fs::read_to_string(&path) {
+                        Ok(text) => text.trim().to_owned(),
+                        Err(error) => {
+                            return wrong(&format!("cannot read {}: {error}", path.display()));
+                        }
+                    }
+                }
+                (None, None) => {
+                    return wrong("an upstream needs a server key of its own; set --api-key");
+                }
+                (Some(_), Some(_)) => return wrong("set `api-key` or `api-key-file`, not both"),
+            };
+            if api_key.trim().is_empty() {
+                return Err(ConfigError::EmptyKey);
+            }
+            let url = address(&upstream)?;
+            let mut upstream = UpstreamOptions::new(url, &api_key);
+            upstream.events_url = entry.upstream_events.as_deref().map(address).transpose()?;
+            upstream.poll = Duration::from_secs(options.poll_seconds);
+            upstream.metrics = Duration::from_millis(options.metrics_ms);
+            upstream.kept = Some(Kept::new(state_dir, &name, &upstream.source()));
+            From::Upstream(Box::new(upstream))
+        }
+        (None, None) => {
+            return wrong("it has no flags; set `flags` to a file, or `upstream` and `api-key`");
+        }
+        (Some(_), Some(_)) => return wrong("set `flags` or `upstream`, not both"),
+    };
+    Ok(Planned {
+        name,
+        from,
+        client_keys: entry.client_keys,
+        server_keys: entry.server_keys,
+    })
+}
+
+fn address(text: &str) -> Result<Url, ConfigError> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err(ConfigError::BadUpstream(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn plan(args: &[&str]) -> Result<Plan, ConfigError> {
+        Plan::of(&Options::parse_from([&["flagwire-server"], args].concat()))
+    }
+
+    fn plan_of_file(text: &str) -> Result<Plan, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flagwire.yaml");
+        std::fs::write(directory.path().join("key"), "from-a-file\n").unwrap();
+        std::fs::write(&path, text).unwrap();
+        plan(&["--config", path.to_str().unwrap()])
+    }
+
+    #[test]
+    fn a_file_names_several_environments() {
+        let plan = plan_of_file(
+            "environments:\n  production:\n    upstream: https://config.example/api/1.0\n    api-key-file: key\n    client-keys: [a]\n  test:\n    flags: test.yaml\n    client-keys: [b]\n    server-keys: [c]\n",
+        )
+        .unwrap();
+        let [production, test] = plan.environments.as_slice() else {
+            panic!("{plan:?}")
+        };
+        let From::Upstream(upstream) = &production.from else {
+            panic!("{production:?}")
+        };
+        assert_eq!(
+            (upstream.url.as_str(), upstream.api_key.as_str()),
+            ("https://config.example/api/1.0", "from-a-file")
+        );
+        assert!(
+            matches!(&test.from, From::File(path) if path.ends_with("test.yaml") && path.is_absolute())
+        );
+        let keys = plan.keys().unwrap();
+        assert_eq!(keys.find("c").unwrap().0.environment, "test");
+        assert!(keys.find(DEV_CLIENT_KEY).is_none());
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_said_with_what_to_do() {
+        for (text, expected) in [
+            ("environments: {}", "names no environment"),
+            (
+                "environments: { a: { client-keys: [x] } }",
+                "set `flags` to a file",
+            ),
+            (
+                "environments: { a: { upstream: 'http://x', client-keys: [x] } }",
+                "needs a server key",
+            ),
+            (
+                "environments: { a: { upstream: 'ftp://x', api-key: k, client-keys: [x] } }",
+                "not an address",
+            ),
+            (
+                "environments: { a: { flags: f, upstream: 'http://x', client-keys: [x] } }",
+                "not both",
+            ),
+            (
+                "environments: { a: { flags: f, api-key: k, client-keys: [x] } }",
+                "for an upstream",
+            ),
+            (
+                "environments: { a: { flags: f }, b: { flags: g } }",
+                "keys of their own",
+            ),
+            ("environments: { a: { flag: f } }", "unknown field `flag`"),
+            ("environment: {}", "unknown field `environment`"),
+        ] {
+            let error = plan_of_file(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let shared = plan_of_file(
+            "environments: { a: { flags: f, client-keys: [x] }, b: { flags: g, client-keys: [x] } }",
+        );
+        assert_eq!(shared.unwrap().keys().unwrap_err(), ConfigError::SharedKey);
+    }
+
+    #[test]
+    fn a_relay_of_options_alone() {
+        let plan = plan(&[
+            "--upstream",
+            "http://127.0.0.1:1/",
+            "--api-key",
+            "k",
+            "--poll-seconds",
+            "7",
+        ])
+        .unwrap();
+        let [one] = plan.environments.as_slice() else {
+            panic!("{plan:?}")
+        };
+        let From::Upstream(upstream) = &one.from else {
+            panic!("{one:?}")
+        };
+        assert_eq!(upstream.poll, Duration::from_secs(7));
+        assert!(plan.development_keys && one.name == "development");
+    }
+}

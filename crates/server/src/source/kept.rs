@@ -1,0 +1,216 @@
+//! The last good configuration of a relay on disk: what it serves after a restart while its upstream is down.
+//!
+//! A file has two lines of JSON: a head with the checksum of the second, and the configuration. It is written beside and
+//! renamed over, so that whatever happens there is the old one or the new one, whole. Its time of modification says when
+//! the configuration was last known to be current; it is renewed from time to time without writing the content again.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Configuration;
+use crate::auth::hex;
+use crate::flags_file::write::write_beside;
+
+/// Grows when the shape changes; another one is not read.
+const FORMAT: u32 = 1;
+
+/// Larger files are not read.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    format: u32,
+    /// Where the configuration came from: another upstream's is not this one's last good one.
+    source: String,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    flags: &'a [FeatureConfig],
+    segments: &'a [Segment],
+}
+
+#[derive(Deserialize)]
+struct Body {
+    flags: Vec<FeatureConfig>,
+    segments: Vec<Segment>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptError {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is not what was written.
+    #[error("it is damaged: {0}")]
+    Damaged(&'static str),
+    /// It is of another upstream.
+    #[error("it is a copy of {0}")]
+    Foreign(String),
+}
+
+/// Where one environment's configuration is kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    path: PathBuf,
+    source: String,
+}
+
+impl Kept {
+    /// In `directory`, for `environment`, as it comes from `source`.
+    #[must_use]
+    pub fn new(directory: &Path, environment: &str, source: &str) -> Self {
+        let name: String = environment
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {
+                    char::from(byte).to_string()
+                }
+                other => format!("%{other:02X}"),
+            })
+            .collect();
+        Self {
+            path: directory.join(format!("snapshot-{name}.json")),
+            source: source.to_owned(),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces what is kept. Blocks.
+    ///
+    /// # Errors
+    /// What the system says; what was kept before is untouched then.
+    pub fn save(&self, flags: &[FeatureConfig], segments: &[Segment]) -> io::Result<()> {
+        let body = serde_json::to_vec(&BodyRef { flags, segments })?;
+        let head = Head {
+            format: FORMAT,
+            source: self.source.clone(),
+            sha256: hex(&Sha256::digest(&body)),
+        };
+        let mut content = serde_json::to_vec(&head)?;
+        content.reserve(body.len() + 2);
+        content.push(b'\n');
+        content.extend_from_slice(&body);
+        content.push(b'\n');
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        write_beside(&self.path, &content, None)
+    }
+
+    /// Says that what is kept is still current. Blocks.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn confirm(&self) -> io::Result<()> {
+        File::options()
+            .append(true)
+            .open(&self.path)?
+            .set_modified(SystemTime::now())
+    }
+
+    /// What is kept and when it was last known to be current; `None` where nothing is. Blocks.
+    ///
+    /// # Errors
+    /// [`KeptError`]
+    pub fn load(&self) -> Result<Option<(Configuration, SystemTime)>, KeptError> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let at = file.metadata()?.modified()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or(KeptError::Damaged("it has no head"))?;
+        let (head, rest) = bytes.split_at(end);
+        let head: Head = serde_json::from_slice(head)
+            .map_err(|_| KeptError::Damaged("its head cannot be read"))?;
+        if head.format != FORMAT {
+            return Err(KeptError::Damaged("it was written by another version"));
+        }
+        let body = rest
+            .strip_prefix(b"\n")
+            .and_then(|body| body.strip_suffix(b"\n"))
+            .ok_or(KeptError::Damaged("its end is missing"))?;
+        if hex(&Sha256::digest(body)) != head.sha256 {
+            return Err(KeptError::Damaged("its checksum differs"));
+        }
+        if head.source != self.source {
+            return Err(KeptError::Foreign(head.source));
+        }
+        let Body { flags, segments } = serde_json::from_slice(body)
+            .map_err(|_| KeptError::Damaged("it is no configuration"))?;
+        Ok(Some((Configuration { flags, segments }, at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configuration() -> Configuration {
+        crate::flags_file::parse("flags: { a: true, b: { default: { true: 30, false: 70 }, off: false } }\ngroups: { g: { include: [x] } }").unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::new(&directory.path().join("made"), "a/b", "http://up");
+        assert!(kept.load().unwrap().is_none());
+        let saved = configuration();
+        kept.save(&saved.flags, &saved.segments).unwrap();
+        assert_eq!(kept.path().file_name().unwrap(), "snapshot-a%2Fb.json");
+        assert_eq!(kept.load().unwrap().unwrap().0, saved);
+    }
+
+    #[test]
+    fn every_shortened_or_altered_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::new(directory.path(), "e", "http://up");
+        let saved = configuration();
+        kept.save(&saved.flags, &saved.segments).unwrap();
+        let whole = fs::read(kept.path()).unwrap();
+        for length in 0..whole.len() {
+            fs::write(kept.path(), &whole[..length]).unwrap();
+            assert!(
+                matches!(kept.load(), Err(KeptError::Damaged(_))),
+                "{length}"
+            );
+        }
+        for at in 0..whole.len() {
+            let mut altered = whole.clone();
+            altered[at] ^= 0x01;
+            fs::write(kept.path(), &altered).unwrap();
+            assert!(kept.load().is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn another_upstreams_copy_is_not_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        Kept::new(directory.path(), "e", "http://one")
+            .save(&[], &[])
+            .unwrap();
+        let error = Kept::new(directory.path(), "e", "http://two")
+            .load()
+            .unwrap_err();
+        assert_eq!(error.to_string(), "it is a copy of http://one");
+    }
+}

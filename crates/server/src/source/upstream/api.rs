@@ -1,0 +1,404 @@
+//! The requests a relay makes: it is a client of the same endpoints that this server serves to back ends.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flagwire_core::Millis;
+use flagwire_core::protocol::{Claims, Metrics, SignInReply, SignInRequest};
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+/// The most that a reply may have: ten thousand flags take about 4 MB.
+const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Names the software, as the published clients do.
+const SDK_INFO: &str = concat!("Flagwire-Relay ", env!("CARGO_PKG_VERSION"), " Server");
+
+/// Where the software-as-a-service takes metrics, which is another host than the rest.
+const HARNESS_CONFIG_HOST: &str = "config.ff.harness.io";
+const HARNESS_EVENTS_HOST: &str = "events.ff.harness.io";
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// The upstream says that it is not for us. Asking again will not help unless something changes there.
+    #[error("the upstream refuses {what} ({status}){}", Saying(message))]
+    Refused {
+        what: &'static str,
+        status: StatusCode,
+        message: String,
+    },
+    /// Any other status but success.
+    #[error("the upstream answers {what} with {status}{}", Saying(message))]
+    Status {
+        what: &'static str,
+        status: StatusCode,
+        message: String,
+        retry_after: Option<Millis>,
+    },
+    /// No answer.
+    #[error("the upstream cannot be reached: {0}")]
+    Network(String),
+    /// An answer that makes no sense.
+    #[error("the upstream's reply to {what} cannot be read: {reason}")]
+    Unreadable { what: &'static str, reason: String },
+}
+
+impl ApiError {
+    /// Whether the token is to blame, or the key.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
+    /// How long the upstream asks to wait.
+    pub(super) const fn retry_after(&self) -> Option<Millis> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the same request would be refused again.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if status.is_client_error() && !matches!(status.as_u16(), 408 | 429))
+    }
+}
+
+struct Saying<'a>(&'a str);
+
+impl fmt::Display for Saying<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", self.0)
+        }
+    }
+}
+
+impl From<reqwest::Error> for ApiError {
+    fn from(error: reqwest::Error) -> Self {
+        // The cause is further in; the address is left out, as it may hold credentials.
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text = cause.to_string();
+            source = cause.source();
+        }
+        Self::Network(text)
+    }
+}
+
+/// What a sign-in gives.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    token: String,
+    environment: String,
+    environment_name: Option<String>,
+    account: Option<String>,
+    cluster: String,
+}
+
+/// One environment of an upstream.
+#[derive(Debug)]
+pub(super) struct Api {
+    base: Url,
+    events: Url,
+    key: String,
+    timeout: Duration,
+    http: reqwest::Client,
+}
+
+impl Api {
+    /// `base` and `events` must be HTTP addresses.
+    pub(super) fn new(
+        base: &Url,
+        events: Option<&Url>,
+        key: &str,
+        timeout: Duration,
+    ) -> Result<Self, reqwest::Error> {
+        // Another part of the process may have chosen a provider already, which serves as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("flagwire-server/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(timeout)
+            .tcp_keepalive(Duration::from_secs(30))
+            .build()?;
+        let events = events.cloned().unwrap_or_else(|| {
+            let mut events = base.clone();
+            if events.host_str() == Some(HARNESS_CONFIG_HOST) {
+                // Only fails for addresses without a host.
+                let _ = events.set_host(Some(HARNESS_EVENTS_HOST));
+            }
+            events
+        });
+        Ok(Self {
+            base: base.clone(),
+            events,
+            key: key.to_owned(),
+            timeout,
+            http,
+        })
+    }
+
+    pub(super) async fn sign_in(&self) -> Result<Session, ApiError> {
+        const WHAT: &str = "the sign-in";
+        let body = SignInRequest {
+            api_key: self.key.clone(),
+            target: None,
+        };
+        let request = self.http.post(url(&self.base, &["client", "auth"]));
+        let request = json(request, &body)
+            .header("Harness-SDK-Info", SDK_INFO)
+            .timeout(self.timeout);
+        let reply: SignInReply = read(checked(request.send().await?, WHAT).await?, WHAT).await?;
+        let claims = claims(&reply.auth_token).ok_or_else(|| ApiError::Unreadable {
+            what: WHAT,
+            reason: "the token names no environment".to_owned(),
+        })?;
+        if claims
+            .key_type
+            .as_deref()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("client"))
+        {
+            return Err(ApiError::Refused {
+                what: WHAT,
+                status: StatusCode::FORBIDDEN,
+                message: "this is a client key; a relay needs a server key, which may read rules"
+                    .to_owned(),
+            });
+        }
+        Ok(Session {
+            token: reply.auth_token,
+            environment: claims.environment,
+            environment_name: claims.environment_identifier,
+            account: claims.account_id,
+            cluster: claims.cluster_identifier.unwrap_or_else(|| "1".to_owned()),
+        })
+    }
+
+    pub(super) async fn flags(&self, session: &Session) -> Result<Vec<FeatureConfig>, ApiError> {
+        const WHAT: &str = "the flags";
+        let url = url(
+            &self.base,
+            &["client", "env", &session.environment, "feature-configs"],
+        );
+        let request = self
+            .authorized(Method::GET, url, session)
+            .timeout(self.timeout);
+        read(checked(request.send().await?, WHAT).await?, WHAT).await
+    }
+
+    pub(super) async fn segments(&self, session: &Session) -> Result<Vec<Segment>, ApiError> {
+        const WHAT: &str = "the target groups";
+        let mut url = url(
+            &self.base,
+            &["client", "env", &session.environment, "target-segments"],
+        );
+        url.query_pairs_mut().append_pair("rules", "v2");
+        let request = self
+            .authorized(Method::GET, url, session)
+            .timeout(self.timeout);
+        read(checked(request.send().await?, WHAT).await?, WHAT).await
+    }
+
+    /// Opens the stream: returns once its head has come.
+    pub(super) async fn stream(&self, session: &Session) -> Result<Response, ApiError> {
+        const WHAT: &str = "the stream";
+        let request = self
+            .authorized(Method::GET, url(&self.base, &["stream"]), session)
+            .header("API-Key", &self.key)
+            .header(ACCEPT, "text/event-stream")
+            .header(CACHE_CONTROL, "no-cache");
+        let opened = tokio::time::timeout(self.timeout, request.send()).await;
+        let response = opened.map_err(|_| ApiError::Network("no answer in time".to_owned()))??;
+        let response = checked(response, WHAT).await?;
+        let kind = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
+        if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
+            let reason = format!("its type is `{kind}`");
+            return Err(ApiError::Unreadable { what: WHAT, reason });
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn metrics(
+        &self,
+        session: &Session,
+        metrics: &Metrics,
+    ) -> Result<(), ApiError> {
+        let url = url(&self.events, &["metrics", &session.environment]);
+        let request =
+            json(self.authorized(Method::POST, url, session), metrics).timeout(self.timeout);
+        checked(request.send().await?, "the metrics")
+            .await
+            .map(drop)
+    }
+
+    fn authorized(&self, method: Method, mut url: Url, session: &Session) -> RequestBuilder {
+        url.query_pairs_mut()
+            .append_pair("cluster", &session.cluster);
+        let mut request = self
+            .http
+            .request(method, url)
+            .header(AUTHORIZATION, format!("Bearer {}", session.token))
+            .header("Harness-SDK-Info", SDK_INFO);
+        if let Some(name) = &session.environment_name {
+            request = request.header("Harness-EnvironmentID", name);
+        }
+        if let Some(account) = &session.account {
+            request = request.header("Harness-AccountID", account);
+        }
+        request
+    }
+}
+
+fn url(base: &Url, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Fails for addresses like `data:` alone, which are refused at the start.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
+fn json(request: RequestBuilder, body: &impl serde::Serialize) -> RequestBuilder {
+    request
+        .header(CONTENT_TYPE, "application/json")
+        .body(serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// The payload of a token. It is not verified: it came from whom we asked.
+fn claims(token: &str) -> Option<Claims> {
+    let payload = token.split('.').nth(1)?;
+    let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&json).ok()
+}
+
+async fn checked(response: Response, what: &'static str) -> Result<Response, ApiError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok())
+        .map(|seconds| Millis(seconds.saturating_mul(1000)));
+    let message = match bytes(response, 16 * 1024).await {
+        Ok(body) => message(&body),
+        Err(_) => String::new(),
+    };
+    Err(match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ApiError::Refused {
+            what,
+            status,
+            message,
+        },
+        _ => ApiError::Status {
+            what,
+            status,
+            message,
+            retry_after,
+        },
+    })
+}
+
+/// What an error reply says: `message` here and on Harness, `error` from its relay. One line, as it goes into logs.
+fn message(body: &[u8]) -> String {
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = json
+        .get("message")
+        .or_else(|| json.get("error"))
+        .and_then(serde_json::Value::as_str);
+    text.unwrap_or_default()
+        .chars()
+        .take(200)
+        .filter(|c| !c.is_control())
+        .collect()
+}
+
+async fn read<T: DeserializeOwned>(response: Response, what: &'static str) -> Result<T, ApiError> {
+    let body = bytes(response, MAX_REPLY_BYTES)
+        .await
+        .map_err(|error| match error {
+            ApiError::Unreadable { reason, .. } => ApiError::Unreadable { what, reason },
+            other => other,
+        })?;
+    serde_json::from_slice(&body).map_err(|error| ApiError::Unreadable {
+        what,
+        reason: error.to_string(),
+    })
+}
+
+async fn bytes(mut response: Response, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > limit {
+            let reason = format!("it is longer than {limit} bytes");
+            return Err(ApiError::Unreadable {
+                what: "a request",
+                reason,
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_join_the_base_with_or_without_a_slash_and_are_encoded() {
+        for base in ["https://h/api/1.0", "https://h/api/1.0/"] {
+            let url = url(
+                &Url::parse(base).unwrap(),
+                &["client", "env", "a b/c", "feature-configs"],
+            );
+            assert_eq!(
+                url.as_str(),
+                "https://h/api/1.0/client/env/a%20b%2Fc/feature-configs"
+            );
+        }
+    }
+
+    #[test]
+    fn metrics_of_harness_go_to_the_host_for_them_and_others_stay() {
+        for (base, events) in [
+            (
+                "https://config.ff.harness.io/api/1.0",
+                "https://events.ff.harness.io/api/1.0",
+            ),
+            ("http://relay:7000/", "http://relay:7000/"),
+        ] {
+            let api = Api::new(
+                &Url::parse(base).unwrap(),
+                None,
+                "k",
+                Duration::from_secs(1),
+            )
+            .unwrap();
+            assert_eq!(api.events.as_str(), events);
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_the_upstream_said_on_one_line() {
+        assert_eq!(
+            message(br#"{"code":"401","message":"no\nsuch key"}"#),
+            "nosuch key"
+        );
+        assert_eq!(message(br#"{"error":"gone"}"#), "gone");
+        assert_eq!(message(b"<html>"), "");
+    }
+}

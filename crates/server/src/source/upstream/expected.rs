@@ -1,0 +1,239 @@
+//! What there is to fetch, and what a fetch should bring.
+
+use std::collections::BTreeMap;
+
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use serde::Deserialize;
+
+/// Fetches that may fail to bring what an event told of, before it is taken for a mistake of the upstream.
+const MAX_TRIES: u8 = 6;
+
+/// Events that are remembered one by one between two fetches; with more of them, any fetch will do.
+const MAX_NAMED: usize = 10_000;
+
+/// Collects what events tell until it is fetched.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    wanted: Wanted,
+}
+
+/// What came of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// All that events have told of.
+    Everything,
+    /// Less than that; another fetch may bring the rest.
+    Less,
+    /// Less than that, over and over. The upstream may still come round to it.
+    LessForGood,
+}
+
+/// What one fetch is for.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) flags: bool,
+    pub(super) segments: bool,
+    named: BTreeMap<(Kind, String), Entry>,
+    given_up: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Flag,
+    TargetSegment,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The least version, or `None` for something that must be gone.
+    version: Option<i64>,
+    tries: u8,
+}
+
+/// As much of an event as matters here.
+#[derive(Deserialize)]
+struct Told {
+    event: String,
+    domain: Kind,
+    identifier: String,
+    #[serde(default)]
+    version: Option<i64>,
+}
+
+impl Expected {
+    /// Everything is to be fetched.
+    pub(super) const fn everything(&mut self) {
+        self.wanted.flags = true;
+        self.wanted.segments = true;
+    }
+
+    /// Takes an event's data. Returns whether there is something to fetch because of it.
+    pub(super) fn event(&mut self, data: &str) -> bool {
+        let Ok(told) = serde_json::from_str::<Told>(data) else {
+            // A heartbeat, news for another kind of client, or something new. The last must not be missed.
+            let known = data.trim().is_empty() || data.contains("\"proxy\"") || data.trim() == "{}";
+            if !known {
+                self.everything();
+            }
+            return !known;
+        };
+        match told.domain {
+            Kind::Flag => self.wanted.flags = true,
+            Kind::TargetSegment => self.wanted.segments = true,
+        }
+        let version = match told.event.as_str() {
+            "delete" => None,
+            _ => Some(told.version.unwrap_or(i64::MIN)),
+        };
+        let named = &mut self.wanted.named;
+        if named.len() < MAX_NAMED {
+            named.insert((told.domain, told.identifier), Entry { version, tries: 0 });
+        }
+        true
+    }
+
+    /// Hands over what is wanted to a fetch that starts now.
+    pub(super) fn begin(&mut self) -> Wanted {
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// Takes back what a fetch did not bring.
+    pub(super) fn end(&mut self, missed: Wanted) -> Brought {
+        let brought = match (missed.named.is_empty(), missed.given_up) {
+            (false, _) => Brought::Less,
+            (true, true) => Brought::LessForGood,
+            (true, false) => Brought::Everything,
+        };
+        for ((kind, identifier), entry) in missed.named {
+            match kind {
+                Kind::Flag => self.wanted.flags = true,
+                Kind::TargetSegment => self.wanted.segments = true,
+            }
+            // An event that came meanwhile is the newer one.
+            self.wanted.named.entry((kind, identifier)).or_insert(entry);
+        }
+        brought
+    }
+}
+
+impl Wanted {
+    /// Leaves what these do not bring, up to a number of tries.
+    pub(super) fn check(&mut self, flags: &[FeatureConfig], segments: &[Segment]) {
+        let flags: BTreeMap<&str, Option<i64>> = flags
+            .iter()
+            .map(|flag| (flag.feature.as_str(), flag.version))
+            .collect();
+        let segments: BTreeMap<&str, Option<i64>> = segments
+            .iter()
+            .map(|segment| (segment.identifier.as_str(), segment.version))
+            .collect();
+        let mut given_up = false;
+        self.named.retain(|(kind, identifier), entry| {
+            let found = match kind {
+                Kind::Flag => flags.get(identifier.as_str()),
+                Kind::TargetSegment => segments.get(identifier.as_str()),
+            };
+            let brought = match (entry.version, found) {
+                (Some(least), Some(version)) => version.is_none_or(|version| version >= least),
+                (Some(_), None) => false,
+                (None, found) => found.is_none(),
+            };
+            entry.tries += 1;
+            if !brought && entry.tries >= MAX_TRIES {
+                given_up = true;
+                tracing::debug!(
+                    identifier,
+                    "the upstream told of a change that it does not serve"
+                );
+            }
+            !brought && entry.tries < MAX_TRIES
+        });
+        self.given_up = given_up;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flag(name: &str, version: i64) -> FeatureConfig {
+        FeatureConfig {
+            feature: name.to_owned(),
+            version: Some(version),
+            ..FeatureConfig::default()
+        }
+    }
+
+    fn told(event: &str, version: i64) -> String {
+        format!(
+            r#"{{"event":"{event}","domain":"flag","identifier":"f","version":{version},"apiKey":""}}"#
+        )
+    }
+
+    /// Fetches once and returns whether that was enough.
+    fn fetch(expected: &mut Expected, flags: &[FeatureConfig]) -> bool {
+        brought(expected, flags) == Brought::Everything
+    }
+
+    fn brought(expected: &mut Expected, flags: &[FeatureConfig]) -> Brought {
+        let mut wanted = expected.begin();
+        wanted.check(flags, &[]);
+        expected.end(wanted)
+    }
+
+    #[test]
+    fn a_fetch_from_a_replica_that_lags_behind_is_repeated() {
+        let mut expected = Expected::default();
+        assert!(expected.event(&told("patch", 7)));
+        assert!(!fetch(&mut expected, &[flag("f", 6)]));
+        let wanted = expected.begin();
+        assert!(wanted.flags && !wanted.segments);
+        assert_eq!(expected.end(wanted), Brought::Less);
+        assert!(fetch(&mut expected, &[flag("f", 7)]));
+        assert!(
+            fetch(&mut expected, &[flag("f", 6)]),
+            "it is not asked for any more"
+        );
+    }
+
+    #[test]
+    fn what_is_deleted_must_be_gone_and_what_is_new_must_be_there() {
+        let mut expected = Expected::default();
+        expected.event(&told("delete", 7));
+        assert!(!fetch(&mut expected, &[flag("f", 6)]));
+        assert!(fetch(&mut expected, &[]));
+        expected.event(&told("create", 8));
+        assert!(!fetch(&mut expected, &[]));
+        assert!(fetch(&mut expected, &[flag("f", 9)]));
+    }
+
+    #[test]
+    fn an_upstream_that_never_serves_what_it_told_of_is_not_asked_for_ever() {
+        let mut expected = Expected::default();
+        expected.event(&told("patch", 7));
+        for _ in 1..MAX_TRIES {
+            assert_eq!(brought(&mut expected, &[flag("f", 6)]), Brought::Less);
+        }
+        assert_eq!(
+            brought(&mut expected, &[flag("f", 6)]),
+            Brought::LessForGood
+        );
+        assert_eq!(brought(&mut expected, &[flag("f", 6)]), Brought::Everything);
+    }
+
+    #[test]
+    fn what_cannot_be_read_means_everything_except_what_is_known_to_mean_nothing() {
+        let mut expected = Expected::default();
+        for nothing in [
+            "",
+            "{}",
+            r#"{"event":"apiKeyAdded","domain":"proxy","environments":[]}"#,
+        ] {
+            assert!(!expected.event(nothing), "{nothing}");
+        }
+        assert!(expected.event("[something else]"));
+        let wanted = expected.begin();
+        assert!(wanted.flags && wanted.segments);
+    }
+}

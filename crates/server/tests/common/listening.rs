@@ -1,0 +1,126 @@
+//! Servers on real sockets, each on a runtime of its own, so that one can be ended as a crash would.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use flagwire_server::environment::Environment;
+use flagwire_server::source::upstream::{UpstreamOptions, UpstreamSource};
+use flagwire_server::source::{Source as _, SourceStatus};
+use flagwire_server::{AppState, app, serve};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::{SERVER_KEY, Server, keys, server_of, settings};
+
+pub struct Listening {
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+    stop: watch::Sender<bool>,
+}
+
+/// Serves on `address`; port 0 takes a free one.
+pub async fn listen_on(address: &str, app: Router) -> Listening {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let address = address.to_owned();
+    let bound = runtime.spawn(async move { TcpListener::bind(address).await.unwrap() });
+    let listener = bound.await.unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(serve::serve(
+        listener,
+        app,
+        stopping,
+        serve::Limits::default(),
+        Duration::ZERO,
+    ));
+    Listening {
+        address,
+        runtime: Some(runtime),
+        stop,
+    }
+}
+
+pub async fn listen(app: Router) -> Listening {
+    listen_on("127.0.0.1:0", app).await
+}
+
+impl Listening {
+    /// All its connections end at once.
+    pub fn kill(mut self) -> SocketAddr {
+        self.stop.send_replace(true);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        self.address
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+pub fn upstream(address: SocketAddr) -> UpstreamOptions {
+    UpstreamOptions::new(
+        format!("http://{address}/api/1.0").parse().unwrap(),
+        SERVER_KEY,
+    )
+}
+
+/// A server whose flags come from an upstream. Ends with the test's runtime.
+pub fn relay(options: UpstreamOptions) -> Server {
+    let environment = Arc::new(Environment::new("development"));
+    let (stop, stopping) = watch::channel(false);
+    let source = Box::new(UpstreamSource::new(options).unwrap());
+    tokio::spawn(source.run(Arc::clone(&environment), stopping.clone()));
+    server_of(environment, stop, stopping)
+}
+
+/// A replica that serves the same environment from its own sockets.
+pub fn app_of(server: &Server) -> Router {
+    let stopping = server.stop.subscribe();
+    app(AppState::new(
+        vec![Arc::clone(&server.environment)],
+        keys(),
+        settings(),
+        b"test secret",
+        stopping,
+    ))
+}
+
+impl Server {
+    pub async fn status(&self, condition: impl FnMut(&SourceStatus) -> bool) -> SourceStatus {
+        self.environment
+            .watch_status()
+            .wait_for(condition)
+            .await
+            .unwrap()
+            .clone()
+    }
+
+    /// Until it serves the flag's variation by default.
+    pub async fn serves(&self, flag: &str, variation: &str) {
+        let mut generation = self.environment.watch_generation();
+        loop {
+            generation.borrow_and_update();
+            let current = self.environment.current();
+            let now = current
+                .as_ref()
+                .and_then(|current| current.snapshot.flag(flag));
+            if now.and_then(|flag| flag.default_serve.variation.as_deref()) == Some(variation) {
+                return;
+            }
+            generation.changed().await.unwrap();
+        }
+    }
+}

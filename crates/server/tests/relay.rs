@@ -1,0 +1,316 @@
+//! A server as a relay: its flags come from another one, by its stream or by polling.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse as _;
+use common::listening::*;
+use common::*;
+use flagwire_server::source::SourceState;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+const DARK: &str = "dark-mode";
+
+fn dark() -> String {
+    FLAGS.replace("dark-mode: false", "dark-mode: true")
+}
+
+async fn client_stream(server: &Server) -> Stream {
+    let token = server.token(CLIENT_KEY, ada()).await;
+    server.stream(get("/stream", &token)).await
+}
+
+/// Counts the requests whose path contains a word.
+fn counting(app: Router, word: &'static str) -> (Router, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let app = app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        if request.uri().path().contains(word) {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        next.run(request)
+    }));
+    (app, count)
+}
+
+/// Answers 503 instead of a stream while `closed` is true.
+fn without_stream(app: Router, closed: Arc<AtomicBool>) -> Router {
+    app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let refuse = closed.load(Ordering::SeqCst) && request.uri().path().ends_with("/stream");
+        async move {
+            if refuse {
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
+            next.run(request).await
+        }
+    }))
+}
+
+#[tokio::test]
+async fn a_change_at_the_origin_reaches_browsers_behind_two_relays_with_its_evaluation() {
+    let origin = server();
+    let first_socket = listen(app_of(&origin)).await;
+    let near = relay(upstream(first_socket.address));
+    let second_socket = listen(app_of(&near)).await;
+    let far = relay(upstream(second_socket.address));
+    far.status(|status| status.state == SourceState::Live).await;
+    let mut stream = client_stream(&far).await;
+
+    origin.save(&dark());
+    let event = stream.event().await;
+    assert_eq!(event["identifier"], DARK);
+    assert_eq!(event["evaluations"][0]["value"], "true");
+
+    // Groups, and what they change; then a flag that comes and one that goes.
+    origin.save(&dark().replace("@example.com", "@example.org"));
+    let event = stream.event().await;
+    assert_eq!(
+        (&event["domain"], &event["identifier"]),
+        (&json!("target-segment"), &json!("staff"))
+    );
+    assert_eq!(event["evaluations"][0]["value"], "4");
+    origin.save(
+        &dark()
+            .replace("@example.com", "@example.org")
+            .replace("greeting", "welcome"),
+    );
+    assert_eq!(stream.event().await["event"], "create");
+    assert_eq!(stream.event().await["event"], "delete");
+
+    let origin = origin.environment.current().unwrap();
+    let far = far.environment.current().unwrap();
+    assert_eq!(far.content, origin.content, "both say the same");
+    assert_eq!(
+        far.snapshot.flags(),
+        origin.snapshot.flags(),
+        "versions included"
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_that_dies_and_comes_back_is_followed_again_and_nothing_is_missed() {
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let relay = relay(upstream(socket.address));
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    let mut stream = client_stream(&relay).await;
+
+    let address = socket.kill();
+    let down = relay
+        .status(|status| status.state == SourceState::Degraded)
+        .await;
+    assert!(!down.healthy && down.fresh_at.is_some());
+    assert!(down.error.unwrap().contains("cannot be reached"));
+    relay.serves(DARK, "false").await;
+
+    // Made while nobody could tell.
+    origin.save(&dark());
+    let _socket = listen_on(&address.to_string(), app_of(&origin)).await;
+    assert_eq!(stream.event().await["identifier"], DARK);
+    let up = relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    assert_eq!((up.healthy, up.error, up.fresh_at), (true, None, None));
+    origin.save(FLAGS);
+    assert_eq!(stream.event().await["identifier"], DARK);
+}
+
+#[tokio::test]
+async fn without_the_upstreams_stream_it_polls_and_its_own_streams_stay_live() {
+    let origin = server();
+    let closed = Arc::new(AtomicBool::new(true));
+    let socket = listen(without_stream(app_of(&origin), Arc::clone(&closed))).await;
+    let mut options = upstream(socket.address);
+    options.poll = Duration::from_millis(20);
+    let relay = relay(options);
+    let polling = relay
+        .status(|status| status.state == SourceState::Polling)
+        .await;
+    assert!(polling.healthy && polling.fresh_at.is_some());
+    let polling = relay.status(|status| status.error.is_some()).await;
+    assert!(polling.error.unwrap().contains("503"));
+    let mut stream = client_stream(&relay).await;
+    origin.save(&dark());
+    assert_eq!(stream.event().await["evaluations"][0]["value"], "true");
+    // And goes over to the stream once there is one.
+    closed.store(false, Ordering::SeqCst);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    origin.save(FLAGS);
+    assert_eq!(stream.event().await["evaluations"][0]["value"], "false");
+}
+
+#[tokio::test]
+async fn while_the_stream_is_open_it_does_not_poll_and_a_burst_is_few_fetches() {
+    let origin = server();
+    let (app, fetches) = counting(app_of(&origin), "/feature-configs");
+    let socket = listen(app).await;
+    let mut options = upstream(socket.address);
+    options.poll = Duration::from_millis(1);
+    let relay = relay(options);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    origin.save(&dark());
+    relay.serves(DARK, "true").await;
+    let before = fetches.load(Ordering::SeqCst);
+    for n in 0..200 {
+        origin.save(&FLAGS.replace("dark-mode: false", &format!("dark-mode: {}", n % 2 == 0)));
+    }
+    origin.save(&dark().replace("rps: 1 ", "rps: 7 "));
+    let wanted = origin.environment.current().unwrap().content.clone();
+    let mut generation = relay.environment.watch_generation();
+    while relay.environment.current().unwrap().content != wanted {
+        generation.changed().await.unwrap();
+    }
+    let made = fetches.load(Ordering::SeqCst) - before;
+    assert!(made <= 20, "{made} fetches for 201 changes");
+}
+
+#[tokio::test]
+async fn replicas_of_an_upstream_that_lag_behind_each_other_need_no_stickiness() {
+    let (ahead, behind) = (server(), server());
+    // Streams are the first one's; everything else is asked of both in turn.
+    let turn = Arc::new(AtomicUsize::new(0));
+    let (a, b) = (app_of(&ahead), app_of(&behind));
+    let balanced = Router::new().fallback(move |request: Request| {
+        let (a, b) = (a.clone(), b.clone());
+        let first = request.uri().path().ends_with("/stream")
+            || turn.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        async move { if first { a } else { b }.oneshot(request).await.unwrap() }
+    });
+    let socket = listen(balanced).await;
+    let relay = relay(upstream(socket.address));
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    for round in 0..3 {
+        let flags = if round % 2 == 0 {
+            dark()
+        } else {
+            FLAGS.to_owned()
+        };
+        ahead.save(&flags);
+        let variation = if round % 2 == 0 { "true" } else { "false" };
+        relay.serves(DARK, variation).await;
+        behind.save(&flags);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_said_plainly() {
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    for (key, expected) in [
+        ("no-such-key", "refuses the sign-in (401"),
+        (CLIENT_KEY, "needs a server key"),
+    ] {
+        let mut options = upstream(socket.address);
+        options.api_key = key.to_owned();
+        let relay = relay(options);
+        let status = relay
+            .status(|status| {
+                status
+                    .error
+                    .as_ref()
+                    .is_some_and(|error| error.contains(expected))
+            })
+            .await;
+        assert_eq!(
+            (status.state, status.healthy),
+            (SourceState::Starting, false)
+        );
+        assert!(relay.environment.current().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_longer_valid_is_replaced() {
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let relay = relay(upstream(socket.address));
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    let address = socket.kill();
+    // The same server with another signing secret.
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let state = flagwire_server::AppState::new(
+        vec![Arc::clone(&origin.environment)],
+        keys(),
+        settings(),
+        b"another secret",
+        stopping,
+    );
+    origin.save(&dark());
+    let _socket = listen_on(&address.to_string(), flagwire_server::app(state)).await;
+    relay.serves(DARK, "true").await;
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+}
+
+#[tokio::test]
+async fn what_browsers_count_is_summed_and_passed_on_also_after_an_outage() {
+    let origin = server();
+    let (app, posts) = counting(app_of(&origin), "/metrics/");
+    let socket = listen(app.clone()).await;
+    let mut options = upstream(socket.address);
+    options.metrics = Duration::from_millis(20);
+    let relay = relay(options);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    let token = relay.token(CLIENT_KEY, ada()).await;
+    let report = |count: u64| {
+        let pair = |key: &str, value: &str| json!({"key": key, "value": value});
+        json!({"metricsData": [{"timestamp": 1, "count": count, "metricsType": "FFMETRICS", "attributes": [
+            pair("featureIdentifier", DARK), pair("variationIdentifier", "false"), pair("SDK_LANGUAGE", "JavaScript")]}]})
+    };
+    let post = async |count| {
+        let request = axum::http::Request::post("/metrics/development")
+            .header("authorization", format!("Bearer {token}"))
+            .body(axum::body::Body::from(report(count).to_string()))
+            .unwrap();
+        assert_eq!(relay.send(request).await.status(), StatusCode::OK);
+    };
+    let counted = || {
+        origin
+            .environment
+            .usage
+            .totals()
+            .first()
+            .map_or(0, |(_, _, count)| *count)
+    };
+    for _ in 0..50 {
+        post(2).await;
+    }
+    while counted() < 100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(
+        posts.load(Ordering::SeqCst) < 50,
+        "posts of browsers are summed up"
+    );
+    let address = socket.kill();
+    relay
+        .status(|status| status.state == SourceState::Degraded)
+        .await;
+    post(5).await;
+    let _socket = listen_on(&address.to_string(), app).await;
+    while counted() < 105 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(counted(), 105);
+}
