@@ -1,6 +1,6 @@
 // A plain page with the built package in it, for tests that act as a page's own scripts would.
 
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageDir } from "../../scripts/lib/products.mjs";
 import { serveFiles } from "./files.mjs";
@@ -42,7 +42,9 @@ const HTML = '<!doctype html><meta charset="utf-8"><title>test</title><link rel=
 export async function serveClientPage(t, options) {
   const folder = tempDir(t);
   // Copies, so that a build meanwhile does not change a test under way.
-  for (const file of ["index.js", "flagwire.wasm"]) copyFileSync(join(packageDir, file), join(folder, file));
+  // `FLAGWIRE_PACKAGE` names another build than pkg/, such as an older one to compare with.
+  const built = process.env.FLAGWIRE_PACKAGE ?? packageDir;
+  for (const file of readdirSync(built)) if (/\.(js|wasm)$/.test(file)) copyFileSync(join(built, file), join(folder, file));
   writeFileSync(join(folder, "page.js"), SCRIPT);
   writeFileSync(join(folder, "index.html"), HTML);
   writeFileSync(join(folder, "other.html"), '<!doctype html><title>other</title><link rel="icon" href="data:,">');
