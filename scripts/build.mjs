@@ -86,7 +86,7 @@ async function bundle(step) {
   };
   const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "flagwire.js") }));
   // Names once given hold for all builds of the core.
-  const mangle = { mangleProps: new RegExp(`^(${long.map(escaped).join("|")})$`), mangleQuoted: true };
+  const mangle = { mangleProps: new RegExp(`^(${long.map(escaped).join("|")}|[A-Za-z]\\w*_)$`), mangleQuoted: true };
   const { mangleCache = {} } = await build({ ...common, ...mangle, mangleCache: {}, entryPoints: [source("index")], plugins: [glue] });
 
   // Node: fetch does not read files there, and CommonJS knows no import.meta.

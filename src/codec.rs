@@ -1,53 +1,53 @@
-//! Hands the core's questions about JSON and values to the host.
+//! Hands the core's questions about the wire and the values to JavaScript.
 
 use flagwire_core::protocol::{Change, Domain};
-use flagwire_core::{Codec, Parsed, SignIn};
-use js_sys::Array;
+use flagwire_core::{Ask, ChangeEvent, Codec, Moment, Parsed, SignedIn};
 use wasm_bindgen::JsValue;
 
-use crate::host::{Changes, Evaluations, Host};
+use crate::host::{Changes, Evaluations, Values, Wire};
 
-/// JSON by JavaScript's own parser, values on JavaScript's side.
-pub(crate) struct HostCodec(pub(crate) Host);
+/// JSON by JavaScript's own parser, requests and values on JavaScript's side.
+pub(crate) struct HostCodec {
+    pub(crate) wire: Wire,
+    pub(crate) values: Values,
+}
 
 impl Codec for HostCodec {
     type Json = JsValue;
-    type Body = JsValue;
+    type Request = JsValue;
     type Evaluations = Evaluations;
     type Changes = Changes;
     type Saved = JsValue;
     type Target = JsValue;
 
     fn set_target(&mut self, target: JsValue) {
-        self.0.set_target(target);
+        self.values.set_target(target);
     }
 
-    fn target_path(&self) -> String {
-        self.0.target_path()
+    fn group(&self) -> String {
+        self.wire.group()
     }
 
-    fn target_header(&self) -> String {
-        self.0.target_header()
+    fn request(&self, ask: Ask<'_>) -> JsValue {
+        let (number, text) = match ask {
+            Ask::SignIn => (0, ""),
+            Ask::All(etag) => (1, etag),
+            Ask::Flag(flag) => (2, flag),
+            Ask::Stream => (3, ""),
+            Ask::NativeStream => (4, ""),
+        };
+        self.wire.request(number, text)
     }
 
-    fn sign_in_request(&self, _api_key: &str) -> JsValue {
-        self.0.sign_in_request() // the host has the key: it gave it to us
-    }
-
-    fn sign_in(&self, reply: &JsValue) -> Option<SignIn> {
-        let texts = self.0.sign_in(reply)?;
-        Some(SignIn {
-            token: texts.at(0),
-            environment: texts.at(1),
-            cluster: texts.at(2),
-            environment_identifier: texts.at(3),
-            account: texts.at(4),
-            stream_url: texts.at(5),
+    fn sign_in(&mut self, reply: JsValue) -> Option<SignedIn> {
+        let signed_in = self.wire.sign_in(reply);
+        (signed_in > 0).then_some(SignedIn {
+            offers_native: signed_in > 1,
         })
     }
 
-    fn change_event(&self, data: &str) -> Parsed<Evaluations> {
-        let event = self.0.change_event(data);
+    fn change_event(&self, data: &[u8]) -> Parsed<Evaluations> {
+        let event = self.wire.change_event(data);
         let (domain, change) = match event.code() {
             2 => (Domain::Flag, Change::Create),
             3 => (Domain::Flag, Change::Patch),
@@ -58,7 +58,7 @@ impl Codec for HostCodec {
             1 => return Parsed::Unknown,
             _ => return Parsed::Malformed,
         };
-        Parsed::Change(flagwire_core::ChangeEvent {
+        Parsed::Change(ChangeEvent {
             change,
             domain,
             identifier: event.identifier(),
@@ -67,42 +67,34 @@ impl Codec for HostCodec {
     }
 
     fn evaluations(&self, reply: JsValue, single: bool) -> Option<Evaluations> {
-        self.0.evaluations(reply, single)
+        self.wire.evaluations(reply, single)
     }
 
-    fn replace(&mut self, evaluations: Evaluations, keep: &[&str]) -> Option<Changes> {
-        let list = Array::new();
-        for flag in keep {
-            list.push(&JsValue::from_str(flag));
-        }
-        self.0.replace(evaluations, list)
+    fn replace(&mut self, evaluations: Evaluations, as_of: Moment) -> Option<Changes> {
+        self.values.replace(evaluations, as_of.number())
     }
 
-    fn merge(&mut self, evaluations: Evaluations) -> Option<Changes> {
-        self.0.merge(evaluations)
+    fn merge(&mut self, evaluations: Evaluations, as_of: Moment) -> Option<Changes> {
+        self.values.merge(evaluations, as_of.number())
     }
 
-    fn flags(&self, evaluations: &Evaluations, visit: &mut dyn FnMut(String)) {
-        let texts = self.0.flags(evaluations);
-        for index in 0..texts.length() {
-            visit(texts.at(index));
-        }
+    fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Changes> {
+        self.values.remove(flag, as_of.number())
     }
 
-    fn remove(&mut self, flag: &str) -> Option<Changes> {
-        self.0.remove(flag)
+    fn settle(&mut self) {
+        self.values.settle();
     }
 
     fn save(&self) -> JsValue {
-        self.0.save()
+        self.wire.save()
     }
 
     fn take_counts(&mut self) -> Option<JsValue> {
-        let body = self.0.take_counts();
-        (!body.is_undefined()).then_some(body)
+        self.wire.take_counts()
     }
 
     fn settle_counts(&mut self, keep: bool) {
-        self.0.settle_counts(keep);
+        self.values.settle_counts(keep);
     }
 }

@@ -1,48 +1,41 @@
 //! The loop between the browser and the core.
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
-use flagwire_core::{Client as Core, Event, Instant, Output, RequestId, StreamInput, TabOutput};
+use flagwire_core::{Client as Core, Event, Instant, Output, StreamInput, TabOutput};
+use gloo_net::eventsource::futures::EventSource;
 use wasm_bindgen::prelude::*;
 
 use crate::clock::Clock;
 use crate::codec::HostCodec;
-use crate::host::Host;
-use crate::http::{self, Abort};
-use crate::stream::Stream;
+use crate::host::{Host, Wire};
+use crate::{eventsource, http};
 
 /// One call of the core.
 pub(crate) type Call<'a> = &'a mut dyn FnMut(&mut Core<HostCodec>, Instant);
 
-/// Owns the core and everything that is under way for it.
+/// Owns the core and everything that is under way for it. What is under way keeps the driver alive, until the core is closed.
 pub(crate) struct Driver {
     host: Host,
+    pub(crate) wire: Wire,
     clock: Clock,
     /// An output is being worked on. Who calls in meanwhile leaves what that puts out to the drain that is running.
     draining: Cell<bool>,
-    inner: RefCell<Inner>,
-    this: Weak<Self>,
-}
-
-struct Inner {
-    core: Core<HostCodec>,
-    requests: Vec<(RequestId, Abort)>,
-    stream: Option<Stream>,
+    core: RefCell<Core<HostCodec>>,
+    /// The native stream, where one is open.
+    native: RefCell<Option<EventSource>>,
 }
 
 impl Driver {
     pub(crate) fn new(host: Host, core: Core<HostCodec>) -> Rc<Self> {
-        Rc::new_cyclic(|this: &Weak<Self>| Self {
+        Rc::new(Self {
             host,
+            wire: core.codec().wire.clone(),
             clock: Clock::default(),
             draining: Cell::new(false),
-            inner: RefCell::new(Inner {
-                core,
-                requests: Vec::new(),
-                stream: None,
-            }),
-            this: this.clone(),
+            core: RefCell::new(core),
+            native: RefCell::new(None),
         })
     }
 
@@ -50,83 +43,81 @@ impl Driver {
     ///
     /// A trait object, because a generic one would be compiled into every caller.
     #[inline(never)]
-    pub(crate) fn run(&self, call: Call<'_>) {
+    pub(crate) fn run(self: &Rc<Self>, call: Call<'_>) {
         let now = self.clock.now();
-        call(&mut self.inner.borrow_mut().core, now);
+        call(&mut self.core.borrow_mut(), now);
         if !self.draining.replace(true) {
             self.drain();
             self.draining.set(false);
-            self.arm();
+            let timeout = self.core.borrow().poll_timeout();
+            let now = self.clock.now();
+            self.host
+                .arm(timeout.map_or(-1.0, |at| at.millis_since(now) as f64));
         }
     }
 
-    fn drain(&self) {
+    fn drain(self: &Rc<Self>) {
         loop {
             // A statement of its own: the borrow ends here, before anything is done that may call back.
-            let output = self.inner.borrow_mut().core.poll_output();
+            let output = self.core.borrow_mut().poll_output();
             let Some(output) = output else { return };
             self.perform(output);
         }
     }
 
-    fn perform(&self, output: Output<HostCodec>) {
+    fn perform(self: &Rc<Self>, output: Output<HostCodec>) {
         match output {
             Output::Send(request) => {
-                let (id, detached) = (request.id, request.detached);
-                let abort = http::send(&self.this, &self.host, request);
-                if detached {
-                    // It outlives the client. A deadline does not end it either: it may yet arrive.
-                    std::mem::forget(abort);
-                } else {
-                    self.inner.borrow_mut().requests.push((id, abort));
-                }
+                let id = request.id;
+                let (keepalive, detached) = (request.keepalive, request.detached);
+                let promise = self.wire.fetch(id.0, request.request, keepalive, detached);
+                http::exchange(self, http::Id::Request(id), promise);
             }
-            Output::Abort(id) => self.forget(id),
+            Output::Abort(id) => self.wire.end(id.0),
             Output::OpenStream(request) => {
                 let id = request.id;
-                let stream = Stream::open(&self.this, &self.host, request);
-                if stream.is_none() {
-                    self.inner.borrow_mut().core.handle_stream(
-                        self.clock.now(),
-                        id,
-                        StreamInput::Closed,
-                    );
+                if request.native {
+                    *self.native.borrow_mut() = eventsource::open(self, id, &request.request);
+                    if self.native.borrow().is_none() {
+                        self.run(&mut |core, now| core.handle_stream(now, id, StreamInput::Closed));
+                    }
+                } else {
+                    let promise = self.wire.fetch(id.0, request.request, false, false);
+                    http::exchange(self, http::Id::Stream(id), promise);
                 }
-                self.inner.borrow_mut().stream = stream;
             }
-            Output::CloseStream(_) => drop(self.inner.borrow_mut().stream.take()),
-            Output::Save(saved) => self.host.store(&saved),
+            Output::CloseStream(id) => {
+                self.wire.end(id.0);
+                drop(self.native.take());
+            }
+            Output::Save(saved) => self.host.emit(10, 0, saved),
             Output::Emit(event) => self.emit(event),
-            Output::Tabs(TabOutput::Join(group)) => self.host.tabs(0, 0, &group),
-            Output::Tabs(TabOutput::Leave) => self.host.tabs(1, 0, ""),
-            Output::Tabs(TabOutput::Steal) => self.host.tabs(2, 0, ""),
+            Output::Tabs(TabOutput::Join(group)) => self.host.tabs(0, group.as_bytes()),
+            Output::Tabs(TabOutput::Leave) => self.host.tabs(1, b""),
+            Output::Tabs(TabOutput::Steal) => self.host.tabs(2, b""),
             Output::Tabs(TabOutput::Post(message, text)) => {
-                self.host.tabs(3, message as u32, &text);
+                self.host.tabs(3 + message as u32, &text);
             }
         }
     }
 
-    /// Lets go of a request; one that is still under way is aborted.
-    pub(crate) fn forget(&self, id: RequestId) {
-        self.inner
-            .borrow_mut()
-            .requests
-            .retain(|(other, _)| *other != id);
-    }
-
-    /// The numbers are places in the facade's list of event names.
+    /// The numbers are places in the facade's list of events.
     fn emit(&self, event: Event<crate::host::Changes>) {
-        let (number, detail) = match event {
-            Event::Ready => (0, JsValue::UNDEFINED),
-            Event::Connected => (1, JsValue::UNDEFINED),
-            Event::Disconnected => (2, JsValue::UNDEFINED),
-            Event::Stopped => (3, JsValue::UNDEFINED),
-            Event::Polling => (4, JsValue::UNDEFINED),
-            Event::PollingStopped => (5, JsValue::UNDEFINED),
-            Event::FlagsLoaded => (6, JsValue::UNDEFINED),
-            Event::Changed(changes) => (7, changes.into()),
-            Event::Identified(switches) => (8, switches.into()),
-            Event::State(status, why) => (9, (status as u32 * 16 + why as u32).into()),
+        let mut detail = JsValue::UNDEFINED;
+        let (event, number) = match event {
+            Event::Ready => (0, 0),
+            Event::Connected => (1, 0),
+            Event::Disconnected => (2, 0),
+            Event::Stopped => (3, 0),
+            Event::Polling => (4, 0),
+            Event::PollingStopped => (5, 0),
+            Event::FlagsLoaded => (6, 0),
+            Event::Changed(changes) => {
+                detail = changes.into();
+                (7, 0)
+            }
+            Event::Identified(switches) => (8, switches),
+            Event::State(status, why) => (9, status as u32 * 16 + why as u32),
             Event::Error(error) => {
                 let (code, message) = (error.code(), error.message());
                 let status = u32::from(error.cause.status());
@@ -135,12 +126,6 @@ impl Driver {
                 return;
             }
         };
-        self.host.emit(number, &detail);
-    }
-
-    fn arm(&self) {
-        let timeout = self.inner.borrow().core.poll_timeout();
-        self.host
-            .arm(timeout.map_or(-1.0, |at| at.millis_since(self.clock.now()) as f64));
+        self.host.emit(event, number, detail);
     }
 }

@@ -1,76 +1,30 @@
-//! Requests, and streams that are read from one.
+//! What becomes of requests, and streams that are read from one.
 
-use std::rc::Weak;
+use std::rc::Rc;
 
-use flagwire_core::{Millis, Request, RequestId, Response, StreamId, StreamInput, StreamRequest};
+use flagwire_core::{Millis, RequestId, Response, StreamId, StreamInput};
 use gloo_net::http;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, ReadableStreamDefaultReader};
+use web_sys::ReadableStreamDefaultReader;
 
 use crate::driver::Driver;
-use crate::host::Host;
 
-/// An exchange under way; aborted when dropped, which does nothing to one that is over.
-#[must_use]
-pub(crate) struct Abort(AbortController);
-
-impl Drop for Abort {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+#[derive(Clone, Copy)]
+pub(crate) enum Id {
+    Request(RequestId),
+    Stream(StreamId),
 }
 
-/// Sends `request` and reports what becomes of it.
-pub(crate) fn send(driver: &Weak<Driver>, host: &Host, request: Request<JsValue>) -> Abort {
-    begin(
-        driver,
-        host,
-        Purpose::Reply(request.id),
-        &request.url,
-        request.headers,
-        request.body,
-        request.keepalive,
-    )
-}
-
-/// Opens a stream and reports what comes.
-pub(crate) fn stream(driver: &Weak<Driver>, host: &Host, request: StreamRequest) -> Abort {
-    begin(
-        driver,
-        host,
-        Purpose::Stream(request.id),
-        &request.url,
-        request.headers,
-        None,
-        false,
-    )
-}
-
-fn begin(
-    driver: &Weak<Driver>,
-    host: &Host,
-    purpose: Purpose,
-    url: &str,
-    headers: Vec<(&'static str, String)>,
-    body: Option<JsValue>,
-    keepalive: bool,
-) -> Abort {
-    let list = Array::new();
-    for (name, value) in headers {
-        list.push(&name.into());
-        list.push(&value.into());
-    }
-    // The constructor takes nothing and throws nothing.
-    let abort = Abort(AbortController::new().unwrap_throw());
-    // gloo-net's own `send` is not used: it panics where `fetch` rejects with something that is not an `Error`, and any
-    // script on the page may have put its own `fetch` in place of the browser's.
-    let fetched = host.fetch(url, list, body, abort.0.signal(), keepalive);
+/// Reports what becomes of a request that was sent.
+///
+/// gloo-net's own `send` is not used: it panics where `fetch` rejects with something that is not an `Error`, and any script on
+/// the page may have put its own `fetch` in place of the browser's.
+pub(crate) fn exchange(driver: &Rc<Driver>, id: Id, fetched: Promise) {
     let mut exchange = Exchange {
         driver: driver.clone(),
-        host: host.clone(),
-        purpose,
+        id,
         stage: Stage::Head,
     };
     spawn_local(async move {
@@ -80,14 +34,8 @@ fn begin(
             let result = JsFuture::from(waiting).await;
             promise = exchange.step(result);
         }
+        exchange.finish();
     });
-    abort
-}
-
-#[derive(Clone, Copy)]
-enum Purpose {
-    Reply(RequestId),
-    Stream(StreamId),
 }
 
 enum Stage {
@@ -100,26 +48,29 @@ enum Stage {
 }
 
 struct Exchange {
-    driver: Weak<Driver>,
-    host: Host,
-    purpose: Purpose,
+    driver: Rc<Driver>,
+    id: Id,
     stage: Stage,
 }
 
 impl Exchange {
     /// Goes on with what was waited for; says what to wait for next.
     fn step(&mut self, result: Result<JsValue, JsValue>) -> Option<Promise> {
-        match (std::mem::replace(&mut self.stage, Stage::Head), result) {
-            (Stage::Head, Ok(value)) => self.head(http::Response::from(
-                value.unchecked_into::<web_sys::Response>(),
+        match &mut self.stage {
+            Stage::Head => self.head(http::Response::from(
+                result.ok()?.unchecked_into::<web_sys::Response>(),
             )),
-            // A body that is no JSON is the core's to judge by its status.
-            (Stage::Body(response), body) => self.finish(Some(Response {
-                body: body.ok(),
-                ..response
-            })),
-            (Stage::Chunk(reader), Ok(value)) => self.chunk(reader, &value.unchecked_into()),
-            (Stage::Head | Stage::Chunk(_), Err(_)) => self.finish(None),
+            Stage::Body(response) => {
+                // A body that is no JSON is the core's to judge by its status.
+                response.body = result.ok();
+                None
+            }
+            Stage::Chunk(reader) => {
+                let bytes = result.ok()?.unchecked_into::<Chunk>().value()?;
+                let next = reader.read();
+                self.report(StreamInput::Bytes(&bytes.to_vec()));
+                Some(next)
+            }
         }
     }
 
@@ -128,21 +79,20 @@ impl Exchange {
         let status = response.status();
         let retry_after = headers
             .get("retry-after")
-            .map(|header| self.host.retry_after(&header));
-        let retry_after = retry_after
+            .map(|header| self.driver.wire.retry_after(&header))
             .filter(|millis| !millis.is_nan())
             .map(|millis| Millis(millis as u32));
-        match self.purpose {
-            Purpose::Reply(_) => {
+        match self.id {
+            Id::Request(_) => {
                 self.stage = Stage::Body(Response {
                     status,
                     retry_after,
-                    etag: headers.get("etag"),
+                    etag: headers.get("etag").unwrap_or_default(),
                     body: None,
                 });
                 web_sys::Response::from(response).json().ok()
             }
-            Purpose::Stream(_) => {
+            Id::Stream(_) => {
                 let event_stream = headers
                     .get("content-type")
                     .is_some_and(|kind| kind.starts_with("text/event-stream"));
@@ -151,59 +101,34 @@ impl Exchange {
                     event_stream,
                     retry_after,
                 });
-                match response
-                    .body()
-                    .and_then(|body| ReadableStreamDefaultReader::new(&body).ok())
-                {
-                    Some(reader) => self.read(reader),
-                    None => self.finish(None),
-                }
+                let reader = ReadableStreamDefaultReader::new(&response.body()?).ok()?;
+                let next = reader.read();
+                self.stage = Stage::Chunk(reader);
+                Some(next)
             }
         }
-    }
-
-    fn read(&mut self, reader: ReadableStreamDefaultReader) -> Option<Promise> {
-        let promise = reader.read();
-        self.stage = Stage::Chunk(reader);
-        Some(promise)
-    }
-
-    fn chunk(&mut self, reader: ReadableStreamDefaultReader, chunk: &Chunk) -> Option<Promise> {
-        let Some(bytes) = chunk.value() else {
-            return self.finish(None);
-        };
-        self.report(StreamInput::Bytes(&bytes.to_vec()));
-        self.read(reader)
     }
 
     /// It is over: with a reply, or without one.
-    fn finish(&self, mut reply: Option<Response<JsValue>>) -> Option<Promise> {
-        match self.purpose {
-            Purpose::Stream(_) => self.report(StreamInput::Closed),
-            Purpose::Reply(id) => {
-                if let Some(driver) = self.driver.upgrade() {
-                    driver.forget(id);
-                    driver.run(&mut |core, now| match reply.take() {
-                        Some(response) => core.handle_response(now, id, response),
-                        None => core.handle_failure(now, id),
-                    });
-                }
-            }
-        }
-        None
+    fn finish(self) {
+        let Id::Request(id) = self.id else {
+            return self.report(StreamInput::Closed);
+        };
+        self.driver.wire.end(id.0);
+        let mut stage = self.stage;
+        self.driver.run(
+            &mut |core, now| match core::mem::replace(&mut stage, Stage::Head) {
+                Stage::Body(response) => core.handle_response(now, id, response),
+                _ => core.handle_failure(now, id),
+            },
+        );
     }
 
     fn report(&self, input: StreamInput<'_>) {
-        if let Purpose::Stream(id) = self.purpose {
-            report(&self.driver, id, input);
+        if let Id::Stream(id) = self.id {
+            self.driver
+                .run(&mut |core, now| core.handle_stream(now, id, input));
         }
-    }
-}
-
-/// Tells the core of a stream.
-pub(crate) fn report(driver: &Weak<Driver>, id: StreamId, input: StreamInput<'_>) {
-    if let Some(driver) = driver.upgrade() {
-        driver.run(&mut |core, now| core.handle_stream(now, id, input));
     }
 }
 

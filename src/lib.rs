@@ -10,18 +10,18 @@
 //!
 //! # Map
 //! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop. One adapter for each power
-//! of the browser: `http`, `stream`, `clock`. `codec` hands the core's questions about JSON to the host, `options` reads
-//! the options.
+//! of the browser: `http`, `eventsource`, `clock`. `codec` hands the core's questions about the wire and the values to the
+//! host, `options` reads the options.
 #![deny(missing_docs)]
 
 mod client;
 mod clock;
 mod codec;
 mod driver;
+mod eventsource;
 mod host;
 mod http;
 mod options;
-mod stream;
 
 pub use client::Client;
 

@@ -3,8 +3,6 @@
 use flagwire_core::{Config, Millis, Transport};
 use wasm_bindgen::prelude::*;
 
-use crate::host::Texts;
-
 #[wasm_bindgen]
 extern "C" {
     /// A list of numbers.
@@ -15,15 +13,11 @@ extern "C" {
 }
 
 /// The core's configuration, from `coreOptions` in `pkg-template/src/options.ts`: the places are its.
-pub(crate) fn config(texts: &Texts, numbers: &Numbers) -> Config {
+pub(crate) fn config(numbers: &Numbers) -> Config {
     // Saturates, so `Infinity` means "never" or "for ever", and what is no number means 0.
     let number = |index| numbers.at(index) as u32;
     let is = |index| number(index) != 0;
     Config {
-        api_key: texts.at(0),
-        base_url: texts.at(1),
-        event_url: texts.at(2),
-        sdk_info: concat!("Flagwire ", env!("CARGO_PKG_VERSION"), " Client"),
         streaming: is(0),
         transport: match number(1) {
             1 => Transport::EventSource,
@@ -37,8 +31,8 @@ pub(crate) fn config(texts: &Texts, numbers: &Numbers) -> Config {
         metrics_interval: Millis(number(6)),
         sign_in_timeout: Millis(number(7)),
         cache: is(8),
-        cached: is(9),
-        pause_when_hidden: is(10).then(|| Millis(number(10))),
-        share_stream: is(11),
+        pause_when_hidden: is(9).then(|| Millis(number(9))),
+        share_stream: is(10),
+        cached: is(11),
     }
 }

@@ -1,20 +1,13 @@
 // What `src/` exports, as wasm-bindgen generates it into bindings.js.
 
-import type { CoreOptions } from "./options";
-import type { Host } from "./host";
-import type { Evaluation, Target } from "./types";
+import type { Host } from "./core";
+import type { Wire } from "./wire";
+import type { Values } from "./values";
 
 /** A client at work. */
 export class Client {
-  constructor(host: Host, texts: CoreOptions["texts"], numbers: CoreOptions["numbers"], seed: number);
-  identify(target: Target): number;
-  refresh(): void;
-  set(evaluations: readonly Evaluation[]): void;
-  flush(): void;
-  tick(): void;
-  page(event: number): void;
-  tab(event: number, message: number, text: string): void;
-  close(): void;
+  constructor(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number);
+  call(input: number, detail?: unknown): number;
   free(): void;
 }
 

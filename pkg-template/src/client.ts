@@ -2,18 +2,23 @@
 // the server and when is the core's business.
 
 import { cacheKey, readCache, storageOf, writeCache, type Saved } from "./cache";
+import { Input, Output, type Host } from "./core";
 import { FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
-import { Host, type Owner } from "./host";
 import type { FlagDefault, FlagName, FlagValue, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { Group } from "./tabs";
-import { coreOptions, loggerOf } from "./options";
+import { coreOptions, FETCH, loggerOf, TRANSPORT } from "./options";
 import type { APIRequestMiddleware, CacheOptions, Change, Evaluation, Json, Logger, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
 import { changeOf, isEvaluation, Values, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
+import { Wire } from "./wire";
 
 /** The longest delay `setTimeout` takes; a longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
+/** Names by the numbers that `src/driver.rs` gives. */
+const EVENTS = Object.values(Event);
+const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
+const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
 const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 interface Waiter {
@@ -26,7 +31,8 @@ interface Waiter {
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
 export class Client {
   readonly #values: Values;
-  readonly #host: Host;
+  readonly #wire: Wire;
+  readonly #numbers: readonly number[];
   readonly #logger: Logger;
   readonly #listeners: Listeners;
   readonly #flagListeners: Listeners;
@@ -51,7 +57,9 @@ export class Client {
     this.#listeners = new Listeners(report);
     this.#flagListeners = new Listeners(report);
     this.#values = new Values(target);
-    this.#host = new Host(this.#owner(), apiKey, this.#values, this.#cacheOptions());
+    const { endpoints, numbers } = coreOptions(options, (sentence) => this.#logger.warn(`[Flagwire] ${sentence}`));
+    this.#numbers = numbers;
+    this.#wire = new Wire(apiKey, endpoints, this.#values, this.#cacheOptions());
     this.#loadCache();
     if (options.bootstrap) this.#preset(options.bootstrap.filter(isEvaluation));
     void this.#start();
@@ -64,21 +72,21 @@ export class Client {
    * what a `Map` lookup costs, counts the read, and never throws.
    */
   variation<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): FlagValue<N, T> {
-    const slot = this.#values.slots.get(flag);
-    if (slot !== undefined && (typeof slot.value === typeof defaultValue || defaultValue == null)) {
+    const slot = this.#values.slots_.get(flag);
+    if (slot !== undefined && (typeof slot.value_ === typeof defaultValue || defaultValue == null)) {
       slot.n++;
-      return slot.value as FlagValue<N, T>;
+      return slot.value_ as FlagValue<N, T>;
     }
     return this.#fallBack(flag, defaultValue) as FlagValue<N, T>;
   }
 
   /** Like {@link variation}, and says where the value is from. */
   variationDetail<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): Variation<FlagValue<N, T>> {
-    const slot = this.#values.slots.get(flag);
+    const slot = this.#values.slots_.get(flag);
     const value = this.variation<T, N>(flag, defaultValue);
     if (!slot) return { value, reason: "not-found", isDefaultValue: true };
-    if (slot.value !== (value as unknown)) return { value, reason: "wrong-type", isDefaultValue: true };
-    return { value, variation: slot.evaluation.identifier, reason: "evaluated", isDefaultValue: false };
+    if (slot.value_ !== (value as unknown)) return { value, reason: "wrong-type", isDefaultValue: true };
+    return { value, variation: slot.evaluation_.identifier, reason: "evaluated", isDefaultValue: false };
   }
 
   /** {@link variation} for boolean flags. */
@@ -100,12 +108,12 @@ export class Client {
 
   /** All evaluations as they are now, as {@link Options.bootstrap} takes them. Counts no reads. */
   evaluations(): Evaluation[] {
-    return this.#values.evaluations();
+    return this.#values.list_();
   }
 
   /** The values of all flags as they are now. Counts no reads. */
   flags(): { readonly [flag: string]: Json } {
-    return this.#values.all();
+    return this.#values.all_();
   }
 
   /** How far the values can be trusted, since when and why. */
@@ -153,22 +161,20 @@ export class Client {
   identify(target: Target): Promise<void> {
     const checked = checkTarget(target);
     this.#refused = undefined;
-    let switches = 0;
-    if (this.#core) this.#call((core) => (switches = core.identify(checked)));
-    else this.#values.setTarget(checked); // nothing was asked for yet
-    return this.#wait(switches);
+    if (!this.#core) this.#values.setTarget_(checked); // nothing was asked for yet
+    return this.#wait(this.#call(Input.IDENTIFY, checked));
   }
 
   /** Fetches all evaluations now, for pages that know better than the client when to. */
   refreshEvaluations(): void {
-    this.#call((core) => core.refresh());
+    this.#call(Input.REFRESH);
   }
 
   /** Stores evaluations that the page has from elsewhere; newer ones of the server overwrite them. */
   setEvaluations(evaluations: readonly Evaluation[]): void {
     const list = evaluations.filter(isEvaluation);
     if (!list.length || this.#closed()) return;
-    if (this.#core) this.#call((core) => core.set(list));
+    if (this.#core) this.#call(Input.SET, list);
     else this.#preset(list);
   }
 
@@ -178,19 +184,19 @@ export class Client {
    * native `EventSource` would go past the middleware.
    */
   registerAPIRequestMiddleware(middleware: APIRequestMiddleware): void {
-    this.#host.middleware = middleware;
+    this.#wire.middleware_ = middleware;
   }
 
   /** Posts what was counted and writes the cache, without waiting for the next time to do so. */
   flush(): void {
-    this.#call((core) => core.flush());
+    this.#call(Input.FLUSH);
   }
 
   /** Ends the client: no socket, timer or listener is left. What was counted is posted. Harmless when called again. */
   close(): void {
     if (this.#closed()) return;
     const core = this.#core;
-    if (core) this.#call(() => core.close());
+    if (core) this.#call(Input.CLOSE);
     else {
       this.#emit(Event.STOPPED);
       this.#setState("closed");
@@ -215,13 +221,13 @@ export class Client {
     }
   }
 
-  #run(Core: new (host: Host, texts: [string, string, string], numbers: number[], seed: number) => Core): void {
-    const warn = (sentence: string) => this.#logger.warn(`[Flagwire] ${sentence}`);
+  #run(Core: Awaited<ReturnType<typeof loadCore>>): void {
+    const numbers = [...this.#numbers, +(this.#values.slots_.size > 0)];
     // A native EventSource would go past the middleware.
-    const options = this.#host.middleware ? { streamTransport: "fetch" as const, ...this.#options } : this.#options;
-    const { texts, numbers } = coreOptions(this.#apiKey, options, this.#values.slots.size > 0, warn);
+    if (this.#wire.middleware_ && !this.#options.streamTransport) numbers[TRANSPORT] = FETCH;
+    this.#values.begin_();
     try {
-      this.#core = new Core(this.#host, texts, numbers, Math.random());
+      this.#core = new Core(this.#host(), this.#wire, this.#values, numbers, Math.random());
     } catch (error) {
       this.#trapped(error);
       return;
@@ -230,12 +236,12 @@ export class Client {
   }
 
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
-  #call(action: (core: Core) => void): void {
-    if (!this.#core) return;
+  #call(input: number, detail?: unknown): number {
     try {
-      action(this.#core);
+      return this.#core?.call(input, detail) ?? 0;
     } catch (error) {
       this.#trapped(error);
+      return 0;
     }
   }
 
@@ -243,6 +249,7 @@ export class Client {
     this.#core = undefined;
     clearTimeout(this.#timer);
     this.#group?.leave();
+    this.#wire.endAll_();
     this.#emit(Event.ERROR, new FlagwireError("internal error", "internal", undefined, this.#restarted, error));
     this.#setState("stale", "internal");
     if (!this.#restarted) {
@@ -252,32 +259,43 @@ export class Client {
   }
 
   #page = (event: { type: string; persisted?: boolean }): void => {
-    const code =
-      event.type === "online" ? 0 : event.type === "pagehide" ? 3 : event.type === "pageshow" ? (event.persisted ? 4 : -1) : document.hidden ? 2 : 1;
-    if (code >= 0) this.#call((core) => core.page(code));
+    const { type } = event;
+    if (type === "online") this.#call(Input.ONLINE);
+    else if (type === "pagehide") this.#call(Input.LEFT);
+    else if (type !== "pageshow") this.#call(document.hidden ? Input.HIDDEN : Input.VISIBLE);
+    else if (event.persisted) this.#call(Input.RESTORED);
   };
 
-  #owner(): Owner {
+  /** What the core asks of the page. */
+  #host(): Host {
     return {
-      emit: (name, payload) => {
-        if (name === Event.READY) this.#identified(0);
-        if (payload instanceof FlagwireError) this.#failed(name, payload);
-        this.#emit(name, payload);
-        if (payload instanceof FlagwireError && name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, payload);
+      emit_: (event, number, detail) => {
+        if (event === Output.CHANGED) this.#changed(detail as Changes);
+        else if (event === Output.IDENTIFIED) this.#identified(number);
+        else if (event === Output.STATE) this.#setState(STATUSES[number >> 4]!, REASONS[number & 15]);
+        else if (event === Output.SAVE) this.#save(detail as Saved);
+        else {
+          if (event === Output.READY) this.#identified(0);
+          this.#emit(EVENTS[event]!, event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
+        }
       },
-      changed: (changes) => this.#changed(changes),
-      identified: (switches) => this.#identified(switches),
-      state: (status, reason) => this.#setState(status, reason),
-      save: (saved) => this.#save(saved),
-      tabs: (action, message, text) => {
-        if (action === 0) this.#group = new Group(text, (event, message, text) => this.#call((core) => core.tab(event, message, text)));
+      fail_: (kind, code, message, status, final) => {
+        const name = EVENTS[Output.ERROR_AUTH + kind]!;
+        const error = new FlagwireError(message, code, status || undefined, final);
+        if (final) this.#refuse(error);
+        this.#emit(name, error);
+        if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);
+      },
+      tabs_: (action, bytes) => {
+        const text = new TextDecoder().decode(bytes);
+        if (action === 0) this.#group = new Group(text, (input, text) => this.#call(input, text));
         else if (action === 1) this.#group?.leave();
         else if (action === 2) this.#group?.lead(true);
-        else this.#group?.post(message, text);
+        else this.#group?.post(action - 3, text);
       },
-      arm: (delayMs) => {
+      arm_: (delayMs) => {
         clearTimeout(this.#timer);
-        if (delayMs >= 0) this.#timer = setTimeout(() => this.#call((core) => core.tick()), Math.min(delayMs, MAX_DELAY_MS));
+        if (delayMs >= 0) this.#timer = setTimeout(() => this.#call(Input.TICK), Math.min(delayMs, MAX_DELAY_MS));
       },
     };
   }
@@ -285,7 +303,7 @@ export class Client {
   #changed(changes: Changes): void {
     const all = this.#listeners.has(Event.CHANGED);
     for (const change of changes) {
-      const flag = typeof change === "string" ? change : change.evaluation.flag;
+      const flag = typeof change === "string" ? change : change.evaluation_.flag;
       const one = this.#flagListeners.has(flag);
       if (!all && !one) continue; // ten thousand flags arrive at once at the start
       const payload = changeOf(change);
@@ -299,8 +317,8 @@ export class Client {
     this.#listeners.call(name, payload);
   }
 
-  #failed(name: string, error: FlagwireError): void {
-    if (name !== Event.ERROR_AUTH || !error.final) return;
+  /** The key is wrong, for good. */
+  #refuse(error: FlagwireError): void {
     this.#refused = error;
     this.#logger.error(`[Flagwire] ${error.message}`);
     this.#settle(() => true, error);
@@ -358,10 +376,10 @@ export class Client {
     const options = this.#cacheOptions();
     const storage = storageOf(options);
     if (!storage) return;
-    const key = cacheKey(this.#apiKey, this.#values.target, options);
+    const key = cacheKey(this.#apiKey, this.#values.target_, options);
     const found = (list: Evaluation[]) => {
       // An asynchronous storage may answer after the server, or after a switch of target.
-      if (this.#complete >= 0 || this.#closed() || key !== cacheKey(this.#apiKey, this.#values.target, options)) return;
+      if (this.#complete >= 0 || this.#closed() || key !== cacheKey(this.#apiKey, this.#values.target_, options)) return;
       this.#preset(list);
       queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
     };
@@ -386,7 +404,7 @@ export class Client {
 
   /** Values before the server has been heard. */
   #preset(list: Evaluation[]): void {
-    const changes = this.#values.merge(list);
+    const changes = this.#values.merge_(list, 0);
     if (!changes) return;
     if (this.#state.status === "initializing") this.#setState("cached");
     this.#changed(changes);
@@ -397,7 +415,7 @@ export class Client {
     for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
     this.#core = undefined;
     this.#settle(() => true, new FlagwireError("the client is closed", "closed"));
-    this.#values.slots.clear();
+    this.#values.slots_.clear();
     this.#listeners.remove();
     this.#flagListeners.remove();
   }

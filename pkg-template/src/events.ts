@@ -3,7 +3,7 @@
 import type { FlagwireError } from "./error";
 import type { Change, Evaluation, Json, State } from "./types";
 
-/** The events of a client. */
+/** The events of a client. `client.ts` and `src/driver.rs` know the places of some. */
 export const Event = {
   /** The server's evaluations are there. Once. */
   READY: "ready",

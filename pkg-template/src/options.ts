@@ -6,11 +6,20 @@ const HARNESS = "https://config.ff.harness.io/api/1.0";
 const HARNESS_EVENTS = "https://events.ff.harness.io/api/1.0";
 const MIN_INTERVAL = 60_000;
 const TRANSPORTS = ["auto", "eventsource", "fetch"];
+/** The place of the transport among the numbers, and its number there for `fetch`. */
+export const TRANSPORT = 1;
+export const FETCH = 2;
 
-/** What the core is told: `src/options.rs` reads it by place. */
+/** Where the service is. */
+export interface Endpoints {
+  base: string;
+  events: string;
+}
+
 export interface CoreOptions {
-  texts: [apiKey: string, baseUrl: string, eventUrl: string];
-  numbers: number[];
+  endpoints: Endpoints;
+  /** What the core is told: `src/options.rs` reads it by place. */
+  numbers: readonly number[];
 }
 
 /** The options' logger, or the console. */
@@ -20,7 +29,7 @@ export function loggerOf({ logger }: Options): Logger {
 }
 
 /** A wrong option is named in a warning, and its default is taken. */
-export function coreOptions(apiKey: string, options: Options, cached: boolean, warn: (sentence: string) => void): CoreOptions {
+export function coreOptions(options: Options, warn: (sentence: string) => void): CoreOptions {
   function pick<K extends keyof Options>(name: K, type: string, fallback: NonNullable<Options[K]>): NonNullable<Options[K]> {
     const value: unknown = options[name];
     if (value == null) return fallback;
@@ -34,7 +43,7 @@ export function coreOptions(apiKey: string, options: Options, cached: boolean, w
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "string", "auto"));
   if (transport < 0) warn(`option streamTransport must be one of ${TRANSPORTS.join(", ")}; auto is used`);
   return {
-    texts: [apiKey, baseUrl, url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS)],
+    endpoints: { base: baseUrl, events: url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS) },
     numbers: [
       +streaming,
       transport,
@@ -45,7 +54,6 @@ export function coreOptions(apiKey: string, options: Options, cached: boolean, w
       pick("eventsSyncInterval", "number", MIN_INTERVAL),
       pick("authRequestReadTimeout", "number", 0) || 30_000,
       +!!options.cache,
-      +cached,
       pick("pauseWhenHidden", "number", 0),
       +pick("shareStream", "boolean", true),
     ],

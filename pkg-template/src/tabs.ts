@@ -1,7 +1,9 @@
 // The lock and the channel of a group of tabs.
 
-/** What a tab hears: 0 the lock is ours, 1 it was stolen, 2 another tab said something. */
-type Hear = (event: number, message: number, text: string) => void;
+import { Input } from "./core";
+
+/** Is told what a tab hears. */
+type Hear = (input: number, text?: string) => void;
 
 /** This tab's part in a group. Where the browser has no locks each tab is a group of its own. */
 export class Group {
@@ -17,12 +19,12 @@ export class Group {
     this.#hear = hear;
     const locks = globalThis.navigator?.locks;
     if (!locks || typeof BroadcastChannel === "undefined") {
-      queueMicrotask(() => this.#tell(0));
+      queueMicrotask(() => this.#tell(Input.LEADING));
       return;
     }
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => {
-      if (Array.isArray(data)) this.#tell(2, Number(data[0]), String(data[1]));
+      if (Array.isArray(data)) this.#tell(Input.MESSAGE + Number(data[0]), String(data[1]));
     };
     this.lead(false);
   }
@@ -36,7 +38,7 @@ export class Group {
       new Promise<void>((release) => {
         if (this.#left) return release();
         this.#release = release;
-        this.#tell(0);
+        this.#tell(Input.LEADING);
       });
     // Stealing does not wait, so it takes no signal.
     navigator.locks.request(this.#name, steal ? { steal } : { signal: waiting.signal }, hold).catch((error: unknown) => {
@@ -45,13 +47,13 @@ export class Group {
       this.#release = undefined;
       if ((error as Error | null)?.name === "AbortError") {
         // The lock we held was stolen.
-        this.#tell(1);
+        this.#tell(Input.LOST);
         this.lead(false);
       } else {
         // A sandboxed frame has locks that refuse: a group of its own.
         this.#channel?.close();
         this.#channel = undefined;
-        this.#tell(0);
+        this.#tell(Input.LEADING);
       }
     });
   }
@@ -67,7 +69,7 @@ export class Group {
     this.#channel?.close();
   }
 
-  #tell(event: number, message = 0, text = ""): void {
-    if (!this.#left) this.#hear(event, message, text);
+  #tell(input: number, text?: string): void {
+    if (!this.#left) this.#hear(input, text);
   }
 }

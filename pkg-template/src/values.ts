@@ -11,12 +11,12 @@ const MAX_COUNTERS = 10_000;
 /** One flag: its evaluation, its value converted once, and how often it was read. */
 export class Slot {
   n = 0;
-  /** The list it was seen in last. */
-  seen = 0;
-  readonly value: Json;
+  /** The core knows it as of that moment of its own order. */
+  asOf_ = 0;
+  readonly value_: Json;
 
-  constructor(readonly evaluation: Evaluation) {
-    this.value = convert(evaluation);
+  constructor(readonly evaluation_: Evaluation) {
+    this.value_ = convert(evaluation_);
   }
 }
 
@@ -32,63 +32,67 @@ interface Count {
 
 /** The values of one client. */
 export class Values {
-  readonly slots = new Map<string, Slot>();
+  readonly slots_ = new Map<string, Slot>();
+  /** When flags were removed, until that cannot matter any more. */
+  readonly #gone = new Map<string, number>();
   /** Counts of slots that are gone, of earlier targets, and of posts that failed. */
   #counts = new Map<string, Count>();
   #aside: Count[] = [];
-  #lists = 0;
 
-  constructor(public target: Target) {}
+  constructor(public target_: Target) {}
 
-  /** Stores a list that is all there is; flags named in `keep` stay as they are. */
-  replace(list: Evaluation[], keep: readonly string[]): Changes | undefined {
-    const changes: Changes = [];
-    const seen = ++this.#lists;
-    for (const flag of keep) {
-      const slot = this.slots.get(flag);
-      if (slot) slot.seen = seen;
-    }
-    const kept = new Set(keep);
-    for (const evaluation of list) {
-      if (!kept.has(evaluation.flag)) this.#store(evaluation, changes).seen = seen;
-    }
-    for (const [flag, slot] of this.slots) {
-      if (slot.seen !== seen) this.#drop(flag, slot, changes);
-    }
+  /** Stores a list that is all there is, known as of then. What is known later stays. */
+  replace_(list: Evaluation[], asOf: number): Changes | undefined {
+    const changes = this.merge_(list, asOf) ?? [];
+    // What was listed is now known as of then, or later.
+    for (const [flag, slot] of this.slots_) if (slot.asOf_ < asOf) this.#drop(flag, slot, changes);
     return some(changes);
   }
 
   /** Stores evaluations and leaves the other flags alone. */
-  merge(list: readonly Evaluation[]): Changes | undefined {
+  merge_(list: readonly Evaluation[], asOf: number): Changes | undefined {
     const changes: Changes = [];
-    for (const evaluation of list) this.#store(evaluation, changes);
+    for (const evaluation of list) this.#store(evaluation, asOf, changes);
     return some(changes);
   }
 
-  remove(flag: string): Changes | undefined {
-    const slot = this.slots.get(flag);
+  remove_(flag: string, asOf: number): Changes | undefined {
+    const slot = this.slots_.get(flag);
+    if (slot && slot.asOf_ > asOf) return undefined;
+    this.#gone.set(flag, asOf);
     const changes: Changes = [];
     if (slot) this.#drop(flag, slot, changes);
     return some(changes);
   }
 
+  /** Nothing older than what is known now will come any more. */
+  settle_(): void {
+    this.#gone.clear();
+  }
+
+  /** A core begins, and with it another order: anything that it says is news. */
+  begin_(): void {
+    this.settle_();
+    for (const slot of this.slots_.values()) slot.asOf_ = 0;
+  }
+
   /** Reads from now on are the new target's. */
-  setTarget(target: Target): void {
-    for (const slot of this.slots.values()) this.#retire(slot);
-    this.target = target;
+  setTarget_(target: Target): void {
+    for (const slot of this.slots_.values()) this.#retire(slot);
+    this.target_ = target;
   }
 
-  evaluations(): Evaluation[] {
-    return [...this.slots.values()].map((slot) => slot.evaluation);
+  list_(): Evaluation[] {
+    return [...this.slots_.values()].map((slot) => slot.evaluation_);
   }
 
-  all(): { [flag: string]: Json } {
-    return Object.fromEntries([...this.slots].map(([flag, slot]) => [flag, slot.value]));
+  all_(): { [flag: string]: Json } {
+    return Object.fromEntries([...this.slots_].map(([flag, slot]) => [flag, slot.value_]));
   }
 
   /** Takes counts as the body of a metrics post, and puts them aside. What does not fit stays for the next. */
-  takeCounts(sdk: { version: string }): string | undefined {
-    for (const slot of this.slots.values()) this.#retire(slot);
+  takeCounts_(version: string): string | undefined {
+    for (const slot of this.slots_.values()) this.#retire(slot);
     const timestamp = Date.now();
     const entries: string[] = [];
     let bytes = 20;
@@ -102,7 +106,7 @@ export class Values {
         SDK_NAME: "Flagwire",
         SDK_LANGUAGE: "JavaScript",
         SDK_TYPE: "client",
-        SDK_VERSION: sdk.version,
+        SDK_VERSION: version,
       }).map(([key, value]) => ({ key, value }));
       const entry = JSON.stringify({ timestamp, count: count.n, metricsType: "FFMETRICS", attributes });
       bytes += 1 + new TextEncoder().encode(entry).length;
@@ -115,29 +119,31 @@ export class Values {
   }
 
   /** What was put aside arrived, or can never arrive; with `keep` it is counted again. */
-  settleCounts(keep: boolean): void {
+  settleCounts_(keep: boolean): void {
     if (keep) for (const count of this.#aside) this.#count(count.flag, count.variation, count.target, count.n);
     this.#aside = [];
   }
 
-  #store(evaluation: Evaluation, changes: Changes): Slot {
-    const held = this.slots.get(evaluation.flag);
-    if (held && held.evaluation.identifier === evaluation.identifier && sameValue(held, evaluation)) return held;
-    if (held) this.#retire(held);
-    const slot = new Slot(evaluation);
-    this.slots.set(evaluation.flag, slot);
-    changes.push(slot);
-    return slot;
+  #store(evaluation: Evaluation, asOf: number, changes: Changes): void {
+    const { flag } = evaluation;
+    let slot = this.slots_.get(flag);
+    if ((slot?.asOf_ ?? this.#gone.get(flag) ?? 0) > asOf) return;
+    if (!slot || slot.evaluation_.identifier !== evaluation.identifier || !sameValue(slot, evaluation)) {
+      if (slot) this.#retire(slot);
+      this.slots_.set(flag, (slot = new Slot(evaluation)));
+      changes.push(slot);
+    }
+    slot.asOf_ = asOf;
   }
 
   #drop(flag: string, slot: Slot, changes: Changes): void {
     this.#retire(slot);
-    this.slots.delete(flag);
+    this.slots_.delete(flag);
     changes.push(flag);
   }
 
   #retire(slot: Slot): void {
-    if (slot.n) this.#count(slot.evaluation.flag, slot.evaluation.identifier, this.target.identifier, slot.n);
+    if (slot.n) this.#count(slot.evaluation_.flag, slot.evaluation_.identifier, this.target_.identifier, slot.n);
     slot.n = 0;
   }
 
@@ -153,7 +159,7 @@ export class Values {
 export function changeOf(change: Slot | string): Change {
   return typeof change === "string"
     ? { flag: change, value: undefined, deleted: true }
-    : { ...change.evaluation, value: change.value };
+    : { ...change.evaluation_, value: change.value_ };
 }
 
 /** Whether something is an evaluation. The empty text is a legitimate value. */
@@ -186,9 +192,9 @@ export function convert({ kind, value }: Evaluation): Json {
 }
 
 function sameValue(held: Slot, { kind, value }: Evaluation): boolean {
-  if (kind !== held.evaluation.kind) return false;
-  if (value === held.evaluation.value) return true;
-  return kind.toLowerCase() === "json" && same(held.value, convert({ flag: "", identifier: "", kind, value }));
+  if (kind !== held.evaluation_.kind) return false;
+  if (value === held.evaluation_.value) return true;
+  return kind.toLowerCase() === "json" && same(held.value_, convert({ flag: "", identifier: "", kind, value }));
 }
 
 /** Whether two JSON values are the same, whatever the order of their keys. */

@@ -10,7 +10,7 @@ mod tabs;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use self::auth::Auth;
+use self::auth::{Auth, Session};
 pub use self::page::PageEvent;
 use self::snapshot::Snapshots;
 pub use self::stream::StreamInput;
@@ -24,7 +24,6 @@ use crate::error::{Cause, Error, ErrorKind};
 use crate::order::Order;
 use crate::output::{Event, Output, Status, Why};
 use crate::request::{Pending, Purpose, Request, RequestId, Requests, Response};
-use crate::session::{Headers, Session};
 use crate::time::{Instant, Millis};
 use crate::timer::{Timer, Timers};
 
@@ -145,15 +144,19 @@ impl<C: Codec> Client<C> {
 
     /// A request was answered.
     pub fn handle_response(&mut self, now: Instant, id: RequestId, response: Response<C::Json>) {
+        let failure = match response.status {
+            200..=299 | 304 => None,
+            status => Some(Cause::Status(status)),
+        };
         if let Some(pending) = self.requests.take(id) {
-            self.settle_request(now, pending, Ok(response));
+            self.settle_request(now, pending, failure, response);
         }
     }
 
     /// A request got no answer.
     pub fn handle_failure(&mut self, now: Instant, id: RequestId) {
         if let Some(pending) = self.requests.take(id) {
-            self.settle_request(now, pending, Err(Cause::Network));
+            self.fail_request(now, pending, Cause::Network);
         }
     }
 
@@ -164,7 +167,7 @@ impl<C: Codec> Client<C> {
         }
         while let Some(pending) = self.requests.expired(now) {
             self.outputs.push(Output::Abort(pending.id));
-            self.settle_request(now, pending, Err(Cause::Timeout));
+            self.fail_request(now, pending, Cause::Timeout);
         }
         while let Some(timer) = self.timers.expired(now) {
             match timer {
@@ -233,7 +236,6 @@ impl<C: Codec> Client<C> {
         self.outputs
             .len()
             .saturating_add(self.requests.len())
-            .saturating_add(self.order.len())
             .saturating_add(self.snapshots.len())
     }
 
@@ -269,14 +271,7 @@ impl<C: Codec> Client<C> {
         self.set_state(status, why);
     }
 
-    fn send(
-        &mut self,
-        now: Instant,
-        purpose: Purpose,
-        url: String,
-        headers: Headers,
-        body: Option<C::Body>,
-    ) {
+    fn send(&mut self, now: Instant, purpose: Purpose, request: C::Request) -> RequestId {
         let timeout = if purpose == Purpose::SignIn {
             self.config.sign_in_timeout
         } else {
@@ -284,46 +279,44 @@ impl<C: Codec> Client<C> {
         };
         let detached = purpose == Purpose::Metrics;
         // Metrics are posted when the page is left, and those under way then should still arrive.
-        let keepalive = detached
-            && !self
-                .requests
-                .is_under_way(|other| *other == Purpose::Metrics);
+        let keepalive = detached && !self.requests.is_under_way(Purpose::Metrics);
         let asked = self.order.next();
         let id = self.requests.add(purpose, asked, now.after(timeout));
         self.outputs.push(Output::Send(Request {
             id,
-            url,
-            headers,
-            body,
+            request,
             keepalive,
             detached,
         }));
+        id
     }
 
-    /// Routes a reply to the mechanism that asked, with its status judged: `Ok` is 2xx or 304.
+    fn fail_request(&mut self, now: Instant, pending: Pending, cause: Cause) {
+        let nothing = Response {
+            status: 0,
+            retry_after: None,
+            etag: String::new(),
+            body: None,
+        };
+        self.settle_request(now, pending, Some(cause), nothing);
+    }
+
+    /// Routes a reply to the mechanism that asked. Its status is judged: without `failure` it is 2xx or 304.
     fn settle_request(
         &mut self,
         now: Instant,
         pending: Pending,
-        answer: Result<Response<C::Json>, Cause>,
+        failure: Option<Cause>,
+        response: Response<C::Json>,
     ) {
         if self.is_closed() {
             return;
         }
-        let mut retry_after = None;
-        let answer = answer.and_then(|response| {
-            retry_after = response.retry_after;
-            if matches!(response.status, 200..=299 | 304) {
-                Ok(response)
-            } else {
-                Err(Cause::Status(response.status))
-            }
-        });
-        if matches!(answer, Err(Cause::Status(401))) {
+        if matches!(failure, Some(Cause::Status(401))) {
             match pending.purpose {
                 Purpose::SignIn => {}
                 Purpose::Metrics => return self.metrics_unauthorized(now),
-                Purpose::Snapshot { .. } | Purpose::Flag(_) => {
+                Purpose::All | Purpose::Flag => {
                     // A token may have expired: once, another one may help. Refused again, it is a failure like others.
                     if !core::mem::replace(&mut self.snapshots.signed_in_again, true) {
                         return self.sign_in_again(now);
@@ -332,15 +325,19 @@ impl<C: Codec> Client<C> {
             }
         }
         match pending.purpose {
-            Purpose::SignIn => self.signed_in(now, answer, retry_after),
-            Purpose::Snapshot { conditional } => {
-                self.fetched_all(now, pending.asked, conditional, answer, retry_after);
-            }
-            Purpose::Flag(flag) => self.fetched_flag(now, flag, pending.asked, answer),
-            Purpose::Metrics => self.posted_metrics(now, answer.err()),
+            Purpose::SignIn => self.signed_in(now, failure, response),
+            Purpose::All => self.fetched_all(now, pending.asked, failure, response),
+            Purpose::Flag => self.fetched_flag(now, pending, failure, response.body),
+            Purpose::Metrics => self.posted_metrics(now, failure),
         }
-        if !self.is_fetching() {
+        self.settle_order();
+    }
+
+    /// With nothing under way, nothing older can arrive.
+    fn settle_order(&mut self) {
+        if !self.requests.is_fetching() {
             self.order.settle();
+            self.codec.settle();
         }
     }
 
@@ -354,7 +351,7 @@ impl<C: Codec> Client<C> {
         self.session = None;
         self.auth = Auth::Idle;
         self.snapshots.forget();
-        self.order.settle();
+        self.settle_order();
         for timer in [
             Timer::SignIn,
             Timer::Snapshot,

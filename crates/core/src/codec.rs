@@ -1,24 +1,31 @@
-//! JSON and the values read from it: the power that differs most between the places the core runs in.
+//! The wire and the values read from it: the power that differs most between the places the core runs in.
 
 use alloc::string::String;
 
+use crate::order::Moment;
 use crate::protocol::{Change, Domain};
 
-/// What a sign-in reply says, its token's claims included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SignIn {
-    /// Sent back as `Authorization: Bearer`.
-    pub token: String,
-    /// Claim `environment`: a part of every later path.
-    pub environment: String,
-    /// Claim `clusterIdentifier`; empty where it is missing.
-    pub cluster: String,
-    /// Claim `environmentIdentifier`; empty where it is missing.
-    pub environment_identifier: String,
-    /// Claim `accountID`; empty where it is missing.
-    pub account: String,
-    /// Where a native `EventSource` may open the stream; empty where the server does not offer it.
-    pub stream_url: String,
+/// What there is to ask of the service for the current target. All but signing in is asked with what the last
+/// [`Codec::sign_in`] read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask<'a> {
+    /// Who the client is, for a token.
+    SignIn,
+    /// All evaluations; where the text is not empty, only if they are not those of this `ETag` any more.
+    All(&'a str),
+    /// The evaluation of this flag.
+    Flag(&'a str),
+    /// The stream, read from a response.
+    Stream,
+    /// The stream, by the platform's own `EventSource`: the URL that was offered at sign-in.
+    NativeStream,
+}
+
+/// A sign-in that worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The service gave a URL where a native `EventSource` may open the stream, once.
+    pub offers_native: bool,
 }
 
 /// A change event, read.
@@ -45,17 +52,21 @@ pub enum Parsed<E> {
     Malformed,
 }
 
-/// Reads and writes JSON, and keeps the values.
+/// Writes requests, reads replies, and keeps the values.
 ///
 /// In the browser JavaScript parses JSON and keeps what it parsed: moving the strings of 10 000 evaluations into wasm and
-/// back would cost about 50 ms for nothing. So the core never looks into a value. It decides which request is sent,
-/// which reply counts and which flags it may write; the codec does as told and says whether anything really changed.
-/// Elsewhere `SerdeCodec` does the same with values in Rust.
+/// back would cost about 50 ms for nothing. So the core never looks into a value, nor into the URL or the token that it is
+/// asked for with. It decides which request is sent, which reply counts and since when something is known; the codec does as
+/// told and says whether anything really changed. Elsewhere `SerdeCodec` does the same with requests and values in Rust.
+///
+/// # Which of two answers is newer
+/// What is stored comes with the [`Moment`] as of which it is known. The codec remembers that moment with each flag, with
+/// removed ones too, and leaves a flag alone of which it knows something later.
 pub trait Codec {
     /// A parsed JSON text: the body of a reply.
     type Json;
-    /// The body of a request.
-    type Body;
+    /// A request, ready to send.
+    type Request;
     /// Evaluations that were read but not yet stored.
     type Evaluations;
     /// What storing altered, for the application's listeners.
@@ -68,45 +79,42 @@ pub trait Codec {
     /// Makes `target` the current one. Requests, the cache and counts are its from now on; values stay until replaced.
     fn set_target(&mut self, target: Self::Target);
 
-    /// The current target's identifier, percent-encoded for a path segment.
-    fn target_path(&self) -> String;
+    /// The group of tabs that may share a stream: a short text of letters, digits and dashes, the same for the same service,
+    /// key and target, that tells none of them. Empty where the target is too large to compare.
+    fn group(&self) -> String;
 
-    /// The current target as the header `Harness-Target` wants it: base64 of the UTF-8 of its JSON. Empty leaves the
-    /// header out, as for a text of [`MAX_TARGET_HEADER`] and more.
-    fn target_header(&self) -> String;
+    /// The request for `ask`.
+    fn request(&self, ask: Ask<'_>) -> Self::Request;
 
-    /// The body of the sign-in request for the current target.
-    fn sign_in_request(&self, api_key: &str) -> Self::Body;
+    /// Reads and remembers the sign-in reply, for the requests that follow; `None` where it holds no token or its token no
+    /// environment.
+    fn sign_in(&mut self, reply: Self::Json) -> Option<SignedIn>;
 
-    /// Reads the sign-in reply; `None` where it holds no token or its token no environment.
-    fn sign_in(&self, reply: &Self::Json) -> Option<SignIn>;
-
-    /// Reads the data of a stream event.
-    fn change_event(&self, data: &str) -> Parsed<Self::Evaluations>;
+    /// Reads the data of a stream event, UTF-8 to be decoded with replacement.
+    fn change_event(&self, data: &[u8]) -> Parsed<Self::Evaluations>;
 
     /// Reads a reply that is one evaluation (`single`) or a list of them. Elements of the list that are no evaluations are
     /// left out. `None` where the reply is of another shape.
     fn evaluations(&self, reply: Self::Json, single: bool) -> Option<Self::Evaluations>;
 
-    /// Stores `evaluations`, which are all there are: flags that are not among them vanish. Flags named in `keep` stay as
-    /// they are, because something newer is known of them.
-    fn replace(&mut self, evaluations: Self::Evaluations, keep: &[&str]) -> Option<Self::Changes>;
+    /// Stores `evaluations`, which are all there are: flags that are not among them vanish. `None` where nothing differs.
+    fn replace(&mut self, evaluations: Self::Evaluations, as_of: Moment) -> Option<Self::Changes>;
 
     /// Stores `evaluations` and leaves all other flags alone. `None` where nothing differs.
-    fn merge(&mut self, evaluations: Self::Evaluations) -> Option<Self::Changes>;
+    fn merge(&mut self, evaluations: Self::Evaluations, as_of: Moment) -> Option<Self::Changes>;
 
-    /// Calls `visit` with the flag of each evaluation.
-    fn flags(&self, evaluations: &Self::Evaluations, visit: &mut dyn FnMut(String));
+    /// Forgets `flag`'s value. `None` where it had none.
+    fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Self::Changes>;
 
-    /// Forgets `flag`. `None` where it was not known.
-    fn remove(&mut self, flag: &str) -> Option<Self::Changes>;
+    /// Nothing older than what is known now will be stored any more: when a flag was removed need not be remembered.
+    fn settle(&mut self);
 
     /// What the cache should hold now, with the key of the current target.
     fn save(&self) -> Self::Saved;
 
-    /// Takes reads that were counted, as the body of a metrics post of at most `MAX_METRICS_BYTES`. They stay aside until
+    /// Takes reads that were counted, as a metrics post with a body of at most `MAX_METRICS_BYTES`. They stay aside until
     /// [`settle_counts`](Self::settle_counts). `None` where nothing was counted.
-    fn take_counts(&mut self) -> Option<Self::Body>;
+    fn take_counts(&mut self) -> Option<Self::Request>;
 
     /// What became of the counts last taken, which are one body's: they arrived or can never arrive (`keep` is false) and are dropped, or they
     /// are to be counted again.

@@ -1,7 +1,5 @@
 //! What a client is told at its start.
 
-use alloc::string::String;
-
 use crate::time::Millis;
 
 /// How the stream is opened.
@@ -16,17 +14,9 @@ pub enum Transport {
     Fetch,
 }
 
-/// The options of a client. The driver has checked them; texts are as the user wrote them.
+/// The options of a client. The driver has checked them.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The SDK key.
-    pub api_key: String,
-    /// Where sign-in, evaluations and the stream are; without a slash at the end.
-    pub base_url: String,
-    /// Where metrics are posted; without a slash at the end.
-    pub event_url: String,
-    /// Sent as `Harness-SDK-Info`: language, version, `Client`.
-    pub sdk_info: &'static str,
     /// Whether a stream is kept open.
     pub streaming: bool,
     /// How the stream is opened.

@@ -21,8 +21,8 @@
 //! # Map
 //! `client` joins the parts and holds the commands and inputs; `client/auth`, `client/snapshot`, `client/stream`,
 //! `client/tabs`, `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what it asks of the
-//! driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `session` makes URLs and headers;
-//! `protocol` has the wire's names.
+//! driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `protocol` has the wire's names. With
+//! the feature `serde`, `serde_codec` is a codec with values in Rust, and `http` the requests that it writes.
 #![no_std]
 #![deny(
     missing_docs,
@@ -41,25 +41,28 @@ mod client;
 mod codec;
 mod config;
 mod error;
+#[cfg(feature = "serde")]
+mod http;
 mod order;
 mod output;
 pub mod protocol;
 mod request;
 #[cfg(feature = "serde")]
 mod serde_codec;
-mod session;
 pub mod sse;
 mod time;
 mod timer;
 
 pub use backoff::{Backoff, MAX_DELAY, MAX_RETRY_AFTER, MIN_DELAY, Random};
 pub use client::{Client, PageEvent, StreamInput, TabInput, TabMessage, TabOutput};
-pub use codec::{ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignIn};
+pub use codec::{Ask, ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignedIn};
 pub use config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT, Transport};
 pub use error::{Cause, Error, ErrorKind};
+#[cfg(feature = "serde")]
+pub use http::{HttpRequest, Service};
+pub use order::Moment;
 pub use output::{Event, Output, Status, StreamId, StreamRequest, Why};
 pub use request::{Request, RequestId, Response};
 #[cfg(feature = "serde")]
 pub use serde_codec::{Changed, Saved, SerdeCodec};
-pub use session::push_encoded;
 pub use time::{Instant, Millis};

@@ -1,26 +1,21 @@
 //! What the driver is to do.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use crate::client::TabOutput;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::request::{Request, RequestId};
 
-/// Names a stream; what the driver reports of it carries it. Never used twice by one client.
+/// Names a stream; what the driver reports of it carries it. Never used twice by one client, nor for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId(pub u32);
 
 /// A stream for the driver to open.
 #[derive(Debug)]
-pub struct StreamRequest {
+pub struct StreamRequest<R> {
     /// To be named in what is reported of it.
     pub id: StreamId,
-    /// Absolute, unless the base URL is relative.
-    pub url: String,
-    /// Header names and values; none for a native stream.
-    pub headers: Vec<(&'static str, String)>,
+    /// What to send.
+    pub request: R,
     /// Whether to open it with the platform's own `EventSource`.
     pub native: bool,
 }
@@ -28,11 +23,11 @@ pub struct StreamRequest {
 /// Something for the driver to do, in the order given.
 pub enum Output<C: Codec> {
     /// Send a request and report its reply with `handle_response` or `handle_failure`.
-    Send(Request<C::Body>),
+    Send(Request<C::Request>),
     /// The reply is not wanted any more; nothing needs to be reported.
     Abort(RequestId),
     /// Open a stream and report what happens to it with `handle_stream`.
-    OpenStream(StreamRequest),
+    OpenStream(StreamRequest<C::Request>),
     /// Close a stream; nothing needs to be reported.
     CloseStream(StreamId),
     /// Write to the cache; failing is no reason to report anything to the client.

@@ -6,21 +6,17 @@ use alloc::vec::Vec;
 use crate::order::Moment;
 use crate::time::{Instant, Millis};
 
-/// Names a request; the reply carries it. Never used twice by one client.
+/// Names a request; the reply carries it. Never used twice by one client, nor for a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u32);
 
 /// A request for the driver to send.
 #[derive(Debug)]
-pub struct Request<B> {
+pub struct Request<R> {
     /// To be named in the reply.
     pub id: RequestId,
-    /// Absolute, unless the base URL is relative.
-    pub url: String,
-    /// Header names and values, ready to send.
-    pub headers: Vec<(&'static str, String)>,
-    /// JSON to `POST`; `None` for a `GET`.
-    pub body: Option<B>,
+    /// What to send.
+    pub request: R,
     /// The request must go on when the page is left: browsers take 64 KiB of such bodies at a time.
     pub keepalive: bool,
     /// The request must go on when the client is closed.
@@ -34,23 +30,23 @@ pub struct Response<J> {
     pub status: u16,
     /// What the header `Retry-After` asks for, as a span from now on.
     pub retry_after: Option<Millis>,
-    /// The header `ETag`.
-    pub etag: Option<String>,
+    /// The header `ETag`; empty where there is none.
+    pub etag: String,
     /// The body, where it is JSON.
     pub body: Option<J>,
 }
 
 /// What a request was sent for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     SignIn,
-    Snapshot { conditional: bool },
-    Flag(String),
+    All,
+    Flag,
     Metrics,
 }
 
 /// A request under way.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     pub(crate) id: RequestId,
     pub(crate) purpose: Purpose,
@@ -66,9 +62,14 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    pub(crate) fn add(&mut self, purpose: Purpose, asked: Moment, deadline: Instant) -> RequestId {
+    /// A number for a request or a stream.
+    pub(crate) const fn number(&mut self) -> u32 {
         self.last = self.last.wrapping_add(1);
-        let id = RequestId(self.last);
+        self.last
+    }
+
+    pub(crate) fn add(&mut self, purpose: Purpose, asked: Moment, deadline: Instant) -> RequestId {
+        let id = RequestId(self.number());
         self.pending.push(Pending {
             id,
             purpose,
@@ -80,21 +81,28 @@ impl Requests {
 
     /// Takes the request that a reply names; `None` for a late or unknown one.
     pub(crate) fn take(&mut self, id: RequestId) -> Option<Pending> {
-        self.take_where(|pending| pending.id == id)
+        self.take_where(&|pending| pending.id == id)
     }
 
     /// Takes one request whose time is over.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Pending> {
-        self.take_where(|pending| pending.deadline <= now)
+        self.take_where(&|pending| pending.deadline <= now)
     }
 
     /// Takes one request that belongs to a target: all but metrics do.
     pub(crate) fn take_of_target(&mut self) -> Option<Pending> {
-        self.take_where(|pending| pending.purpose != Purpose::Metrics)
+        self.take_where(&|pending| pending.purpose != Purpose::Metrics)
     }
 
-    pub(crate) fn is_under_way(&self, wanted: impl Fn(&Purpose) -> bool) -> bool {
-        self.pending.iter().any(|pending| wanted(&pending.purpose))
+    pub(crate) fn is_under_way(&self, purpose: Purpose) -> bool {
+        self.pending.iter().any(|other| other.purpose == purpose)
+    }
+
+    /// Whether anything but metrics is under way.
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.pending
+            .iter()
+            .any(|other| other.purpose != Purpose::Metrics)
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -105,7 +113,8 @@ impl Requests {
         self.pending.iter().map(|pending| pending.deadline).min()
     }
 
-    fn take_where(&mut self, wanted: impl Fn(&Pending) -> bool) -> Option<Pending> {
+    /// A trait object, because a generic one would be compiled for every caller.
+    fn take_where(&mut self, wanted: &dyn Fn(&Pending) -> bool) -> Option<Pending> {
         let index = self.pending.iter().position(wanted)?;
         Some(self.pending.swap_remove(index))
     }

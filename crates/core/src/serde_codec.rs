@@ -1,6 +1,6 @@
 //! JSON by serde, and values in Rust: the codec of native programs, of tests and of Rust front ends.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,11 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use crate::codec::{ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignIn};
+use crate::codec::{
+    Ask, ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignedIn,
+};
+use crate::http::{self, HttpRequest, Service, SignIn};
+use crate::order::Moment;
 use crate::protocol::{
     Claims, Evaluation, KeyValue, Metrics, MetricsData, SignInReply, SignInRequest, Target,
 };
-use crate::session::push_encoded;
 
 /// The most counters that are kept while they cannot be posted; what is read past that goes uncounted.
 const MAX_COUNTERS: usize = 10_000;
@@ -20,8 +23,13 @@ const MAX_COUNTERS: usize = 10_000;
 /// Keeps [`Evaluation`]s by flag and counts reads.
 #[derive(Debug)]
 pub struct SerdeCodec {
+    service: Service,
     target: Target,
+    /// What the last sign-in gave.
+    session: SignIn,
     values: BTreeMap<String, Slot>,
+    /// When flags were removed, until that cannot matter any more.
+    gone: BTreeMap<String, Moment>,
     counts: BTreeMap<Counter, u64>,
     /// Counts in the post under way.
     aside: Vec<(Counter, u64)>,
@@ -34,6 +42,8 @@ struct Slot {
     evaluation: Evaluation,
     /// The value parsed, for kind `json` where it is JSON.
     json: Option<Value>,
+    /// Known as of then.
+    as_of: Moment,
 }
 
 /// What is counted: flag, variation, target.
@@ -54,10 +64,13 @@ pub struct Saved {
 impl SerdeCodec {
     /// A codec without values. `epoch_millis` is asked for the timestamps of metrics.
     #[must_use]
-    pub const fn new(target: Target, epoch_millis: fn() -> i64) -> Self {
+    pub fn new(service: Service, target: Target, epoch_millis: fn() -> i64) -> Self {
         Self {
+            service,
             target,
+            session: SignIn::default(),
             values: BTreeMap::new(),
+            gone: BTreeMap::new(),
             counts: BTreeMap::new(),
             aside: Vec::new(),
             epoch_millis,
@@ -91,13 +104,36 @@ impl SerdeCodec {
         self.values.values().map(|slot| &slot.evaluation)
     }
 
-    fn store(&mut self, evaluation: Evaluation, changed: &mut Vec<Changed>) {
+    /// The current target as the header `Harness-Target` wants it: base64 of its JSON; empty for a text that is too long.
+    fn target_header(&self) -> String {
+        let header = serde_json::to_vec(&self.target)
+            .map(|json| STANDARD.encode(json))
+            .unwrap_or_default();
+        if header.len() < MAX_TARGET_HEADER {
+            header
+        } else {
+            String::new()
+        }
+    }
+
+    fn store(&mut self, evaluation: Evaluation, as_of: Moment, changed: &mut Vec<Changed>) {
+        if self
+            .gone
+            .get(&evaluation.flag)
+            .is_some_and(|at| *at > as_of)
+        {
+            return;
+        }
         let json = evaluation
             .kind
             .eq_ignore_ascii_case("json")
             .then(|| serde_json::from_str(&evaluation.value).ok())
             .flatten();
         if let Some(held) = self.values.get_mut(&evaluation.flag) {
+            if held.as_of > as_of {
+                return;
+            }
+            held.as_of = as_of;
             let same_value = match (&held.json, &json) {
                 (Some(held), Some(new)) => held == new,
                 _ => {
@@ -110,8 +146,12 @@ impl SerdeCodec {
             }
         }
         changed.push((evaluation.flag.clone(), Some(evaluation.clone())));
-        self.values
-            .insert(evaluation.flag.clone(), Slot { evaluation, json });
+        let slot = Slot {
+            json,
+            as_of,
+            evaluation,
+        };
+        self.values.insert(slot.evaluation.flag.clone(), slot);
     }
 }
 
@@ -121,7 +161,7 @@ fn some(changed: Vec<Changed>) -> Option<Vec<Changed>> {
 
 impl Codec for SerdeCodec {
     type Json = Value;
-    type Body = String;
+    type Request = HttpRequest;
     type Evaluations = Vec<Evaluation>;
     type Changes = Vec<Changed>;
     type Saved = Saved;
@@ -131,47 +171,46 @@ impl Codec for SerdeCodec {
         self.target = target;
     }
 
-    fn target_path(&self) -> String {
-        let mut path = String::new();
-        push_encoded(&mut path, &self.target.identifier);
-        path
-    }
-
-    fn target_header(&self) -> String {
-        let header = serde_json::to_vec(&self.target)
-            .map(|json| STANDARD.encode(json))
-            .unwrap_or_default();
-        if header.len() < MAX_TARGET_HEADER {
-            header
-        } else {
-            String::new()
+    fn group(&self) -> String {
+        let header = self.target_header();
+        if header.is_empty() {
+            return header;
         }
+        http::group([&self.service.base_url, &self.service.api_key, &header])
     }
 
-    fn sign_in_request(&self, api_key: &str) -> String {
-        let request = SignInRequest {
-            api_key: api_key.to_string(),
-            target: Some(self.target.clone()),
-        };
-        serde_json::to_string(&request).unwrap_or_default()
+    fn request(&self, ask: Ask<'_>) -> HttpRequest {
+        if ask == Ask::SignIn {
+            let request = SignInRequest {
+                api_key: self.service.api_key.clone(),
+                target: Some(self.target.clone()),
+            };
+            let body = serde_json::to_string(&request).unwrap_or_default();
+            return http::sign_in(&self.service, body);
+        }
+        let (target, header) = (&self.target.identifier, self.target_header());
+        self.session.request(&self.service, target, &header, ask)
     }
 
-    fn sign_in(&self, reply: &Value) -> Option<SignIn> {
-        let reply: SignInReply = serde::Deserialize::deserialize(reply).ok()?;
+    fn sign_in(&mut self, reply: Value) -> Option<SignedIn> {
+        let reply: SignInReply = serde_json::from_value(reply).ok()?;
         let payload = reply.auth_token.split('.').nth(1)?.trim_end_matches('=');
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        Some(SignIn {
-            token: reply.auth_token.clone(),
+        self.session = SignIn {
             environment: claims.environment,
-            cluster: claims.cluster_identifier.unwrap_or_default(),
-            environment_identifier: claims.environment_identifier.unwrap_or_default(),
-            account: claims.account_id.unwrap_or_default(),
+            cluster: claims.cluster_identifier.filter(|text| !text.is_empty()),
+            environment_identifier: claims.environment_identifier,
+            account: claims.account_id,
             stream_url: reply.stream_url.unwrap_or_default(),
+            token: reply.auth_token,
+        };
+        Some(SignedIn {
+            offers_native: !self.session.stream_url.is_empty(),
         })
     }
 
-    fn change_event(&self, data: &str) -> Parsed<Vec<Evaluation>> {
-        let Ok(Value::Object(event)) = serde_json::from_str(data) else {
+    fn change_event(&self, data: &[u8]) -> Parsed<Vec<Evaluation>> {
+        let Ok(Value::Object(event)) = serde_json::from_str(&String::from_utf8_lossy(data)) else {
             return Parsed::Malformed;
         };
         let read = |name: &str| event.get(name).cloned();
@@ -210,44 +249,40 @@ impl Codec for SerdeCodec {
         }
     }
 
-    fn replace(&mut self, evaluations: Vec<Evaluation>, keep: &[&str]) -> Option<Vec<Changed>> {
-        let mut changed = Vec::new();
-        let kept: BTreeSet<&str> = keep.iter().copied().collect();
-        let listed: BTreeSet<&str> = evaluations.iter().map(|held| held.flag.as_str()).collect();
-        let stays = |flag: &str| kept.contains(flag) || listed.contains(flag);
-        let gone = self.values.keys().filter(|flag| !stays(flag));
-        let gone: Vec<String> = gone.cloned().collect();
-        for flag in gone {
-            self.values.remove(&flag);
-            changed.push((flag, None));
-        }
-        for evaluation in evaluations {
-            if !kept.contains(evaluation.flag.as_str()) {
-                self.store(evaluation, &mut changed);
+    fn replace(&mut self, evaluations: Vec<Evaluation>, as_of: Moment) -> Option<Vec<Changed>> {
+        let mut changed = self.merge(evaluations, as_of).unwrap_or_default();
+        // What was listed is now known as of then, or later.
+        self.values.retain(|flag, slot| {
+            let stays = slot.as_of >= as_of;
+            if !stays {
+                changed.push((flag.clone(), None));
             }
-        }
+            stays
+        });
         changed.sort_by(|(one, _), (other, _)| one.cmp(other));
         some(changed)
     }
 
-    fn merge(&mut self, evaluations: Vec<Evaluation>) -> Option<Vec<Changed>> {
+    fn merge(&mut self, evaluations: Vec<Evaluation>, as_of: Moment) -> Option<Vec<Changed>> {
         let mut changed = Vec::new();
         for evaluation in evaluations {
-            self.store(evaluation, &mut changed);
+            self.store(evaluation, as_of, &mut changed);
         }
         some(changed)
     }
 
-    fn flags(&self, evaluations: &Vec<Evaluation>, visit: &mut dyn FnMut(String)) {
-        for evaluation in evaluations {
-            visit(evaluation.flag.clone());
+    fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Vec<Changed>> {
+        if self.values.get(flag).is_some_and(|slot| slot.as_of > as_of) {
+            return None;
         }
-    }
-
-    fn remove(&mut self, flag: &str) -> Option<Vec<Changed>> {
+        self.gone.insert(flag.to_string(), as_of);
         self.values
             .remove(flag)
             .map(|_| Vec::from([(flag.to_string(), None)]))
+    }
+
+    fn settle(&mut self) {
+        self.gone.clear();
     }
 
     fn save(&self) -> Saved {
@@ -257,7 +292,7 @@ impl Codec for SerdeCodec {
         }
     }
 
-    fn take_counts(&mut self) -> Option<String> {
+    fn take_counts(&mut self) -> Option<HttpRequest> {
         let timestamp = (self.epoch_millis)();
         let mut bytes = 20usize;
         let mut data = Vec::new();
@@ -296,11 +331,15 @@ impl Codec for SerdeCodec {
         if data.is_empty() {
             return None;
         }
-        serde_json::to_string(&Metrics {
+        let metrics = Metrics {
             metrics_data: Some(data),
             target_data: None,
-        })
-        .ok()
+        };
+        let body = serde_json::to_string(&metrics).ok()?;
+        Some(
+            self.session
+                .metrics(&self.service, &self.target_header(), body),
+        )
     }
 
     fn settle_counts(&mut self, keep: bool) {

@@ -26,6 +26,12 @@ pub struct Event {
     pub data: String,
 }
 
+/// An event, not decoded.
+pub(crate) struct RawEvent {
+    pub(crate) kind: Vec<u8>,
+    pub(crate) data: Vec<u8>,
+}
+
 /// The stream sent more than [`MAX_EVENT_BYTES`] without completing an event; reading on makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
@@ -64,6 +70,14 @@ impl Parser {
     /// # Errors
     /// [`TooLong`]; the parser is of no use afterwards.
     pub fn next_event(&mut self, bytes: &mut &[u8]) -> Result<Option<Event>, TooLong> {
+        Ok(self.next_raw(bytes)?.map(|event| Event {
+            kind: text(&event.kind),
+            data: text(&event.data),
+        }))
+    }
+
+    /// [`next_event`](Self::next_event), not decoded.
+    pub(crate) fn next_raw(&mut self, bytes: &mut &[u8]) -> Result<Option<RawEvent>, TooLong> {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
             if let Some(rest) = bytes.strip_prefix(b"\n") {
@@ -112,7 +126,7 @@ impl Parser {
         Ok(())
     }
 
-    fn end_line(&mut self) -> Result<Option<Event>, TooLong> {
+    fn end_line(&mut self) -> Result<Option<RawEvent>, TooLong> {
         let buffer = core::mem::take(&mut self.line);
         let mut line: &[u8] = &buffer;
         if !self.past_first_line {
@@ -132,9 +146,9 @@ impl Parser {
     }
 
     fn field(&mut self, line: &[u8]) -> Result<(), TooLong> {
-        let mut parts = line.splitn(2, |&byte| byte == b':');
-        let name = parts.next().unwrap_or_default();
-        let value = parts.next().unwrap_or_default();
+        let colon = line.iter().position(|&byte| byte == b':');
+        let (name, value) = line.split_at(colon.unwrap_or(line.len()));
+        let value = value.get(1..).unwrap_or_default();
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
             b"data" => {
@@ -145,7 +159,7 @@ impl Parser {
                 self.data.push(b'\n');
             }
             b"event" => set(&mut self.kind, value),
-            b"id" if !value.contains(&0) => set(&mut self.id, value),
+            b"id" if value.iter().all(|&byte| byte != 0) => set(&mut self.id, value),
             b"retry" => self.retry = digits(value).or(self.retry),
             _ => {} // comments (an empty name) and fields the standard does not know
         }
@@ -153,15 +167,12 @@ impl Parser {
     }
 
     /// The blank line: the id counts even where there is no data and so no event.
-    fn dispatch(&mut self) -> Option<Event> {
+    fn dispatch(&mut self) -> Option<RawEvent> {
         set(&mut self.last_event_id, &self.id);
         let kind = core::mem::take(&mut self.kind);
-        let data = self.data.strip_suffix(b"\n").map(text);
-        self.data.clear();
-        data.map(|data| Event {
-            kind: text(&kind),
-            data,
-        })
+        let mut data = core::mem::take(&mut self.data);
+        data.pop()?; // the LF after the last line
+        Some(RawEvent { kind, data })
     }
 }
 

@@ -1,17 +1,22 @@
 //! Signing in.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use super::Client;
 use crate::backoff::Backoff;
-use crate::codec::Codec;
+use crate::codec::{Ask, Codec, SignedIn};
 use crate::error::{Cause, ErrorKind};
 use crate::output::Why;
 use crate::request::{Purpose, Response};
-use crate::session::{Session, join};
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
+
+/// What signing in gave, besides what the codec remembers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session {
+    /// The server offers native streams.
+    pub(super) offers_native: bool,
+    /// Its URL for a native stream holds a ticket that opens one stream; it was not used yet.
+    pub(super) ticket: bool,
+}
 
 /// Where signing in stands. What it gave is in `Client::session`, which stays in use while a new ticket is fetched.
 #[derive(Debug, Default)]
@@ -34,40 +39,36 @@ impl<C: Codec> Client<C> {
             Auth::Busy(_) => {}
         }
         self.timers.cancel(Timer::SignIn);
-        if self
-            .requests
-            .is_under_way(|purpose| *purpose == Purpose::SignIn)
-        {
-            return;
+        if !self.requests.is_under_way(Purpose::SignIn) {
+            let request = self.codec.request(Ask::SignIn);
+            self.send(now, Purpose::SignIn, request);
         }
-        let url = join(&self.config.base_url, &["/client/auth"]);
-        let headers = Vec::from([("Harness-SDK-Info", String::from(self.config.sdk_info))]);
-        let body = self.codec.sign_in_request(&self.config.api_key);
-        self.send(now, Purpose::SignIn, url, headers, Some(body));
     }
 
     pub(super) fn signed_in(
         &mut self,
         now: Instant,
-        answer: Result<Response<C::Json>, Cause>,
-        retry_after: Option<Millis>,
+        failure: Option<Cause>,
+        response: Response<C::Json>,
     ) {
-        let session = answer.and_then(|response| {
-            // A captive portal answers 200 with a page of its own: worth another try.
-            let sign_in = response
-                .body
-                .and_then(|body| self.codec.sign_in(&body))
-                .ok_or(Cause::Malformed)?;
-            Ok(Session::new(sign_in, self.codec.target_header()))
-        });
-        match session {
-            Ok(session) => {
-                self.session = Some(session);
-                self.auth = Auth::Idle;
-                self.resume(now);
-            }
-            Err(cause) if cause.is_retryable() => self.sign_in_failed(now, cause, retry_after),
-            Err(cause) => self.refuse(cause),
+        let signed_in = match (failure, response.body) {
+            (None, Some(body)) => self.codec.sign_in(body),
+            _ => None,
+        };
+        if let Some(SignedIn { offers_native }) = signed_in {
+            self.session = Some(Session {
+                offers_native,
+                ticket: offers_native,
+            });
+            self.auth = Auth::Idle;
+            return self.resume(now);
+        }
+        // A captive portal answers 200 with a page of its own: worth another try.
+        let cause = failure.unwrap_or(Cause::Malformed);
+        if cause.is_retryable() {
+            self.sign_in_failed(now, cause, response.retry_after);
+        } else {
+            self.refuse(cause);
         }
     }
 

@@ -23,10 +23,7 @@ impl<C: Codec> Client<C> {
 
     /// Posts one body's worth of counts, unless one is under way.
     pub(super) fn post_metrics(&mut self, now: Instant) {
-        if !self
-            .requests
-            .is_under_way(|purpose| *purpose == Purpose::Metrics)
-        {
+        if !self.requests.is_under_way(Purpose::Metrics) {
             self.post_one_body(now);
         }
     }
@@ -37,18 +34,13 @@ impl<C: Codec> Client<C> {
     }
 
     fn post_one_body(&mut self, now: Instant) -> bool {
-        if !self.config.metrics {
+        if !self.config.metrics || self.session.is_none() {
             return false;
         }
-        let Some(session) = &self.session else {
+        let Some(request) = self.codec.take_counts() else {
             return false;
         };
-        let Some(body) = self.codec.take_counts() else {
-            return false;
-        };
-        let url = session.metrics_url(&self.config);
-        let headers = session.headers(&self.config);
-        self.send(now, Purpose::Metrics, url, headers, Some(body));
+        self.send(now, Purpose::Metrics, request);
         true
     }
 

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 
 use super::Client;
 use crate::backoff::Backoff;
-use crate::codec::Codec;
+use crate::codec::{Ask, Codec};
 use crate::error::{Cause, ErrorKind};
 use crate::order::Moment;
 use crate::output::{Event, Status, Why};
-use crate::request::{Purpose, Response};
+use crate::request::{Pending, Purpose, RequestId, Response};
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
@@ -33,6 +33,8 @@ pub(super) struct Snapshots {
     backoff: Backoff,
     /// Of the values as they are stored. Empty as soon as they came from anything but one whole list.
     etag: String,
+    /// The fetch under way named the tag.
+    conditional: bool,
     /// Evaluations of all flags have arrived for the first target.
     ready: bool,
     /// The last switch of target that was completed.
@@ -52,9 +54,9 @@ enum Stage {
     /// Waits until then.
     Due(Instant),
     /// Under way.
-    Asked,
+    Asked(RequestId),
     /// Under way, and it changed since.
-    Again,
+    Again(RequestId),
 }
 
 impl Default for Snapshots {
@@ -65,6 +67,7 @@ impl Default for Snapshots {
             again: false,
             backoff: Backoff::default(),
             etag: String::new(),
+            conditional: false,
             ready: false,
             identified: 0,
             singles: Vec::new(),
@@ -90,38 +93,28 @@ impl<C: Codec> Client<C> {
     /// Fetches all evaluations: now, or when signed in, or once more after the fetch under way.
     pub(super) fn fetch_all(&mut self, now: Instant) {
         self.snapshots.wanted = true;
-        if self.is_fetching_all() {
+        if self.requests.is_under_way(Purpose::All) {
             self.snapshots.again = true;
-            return;
+        } else if self.session.is_some() {
+            self.timers.cancel(Timer::Snapshot);
+            self.snapshots.conditional = !self.snapshots.etag.is_empty();
+            let request = self.codec.request(Ask::All(&self.snapshots.etag));
+            self.send(now, Purpose::All, request);
         }
-        let Some(session) = &self.session else { return };
-        self.timers.cancel(Timer::Snapshot);
-        let url = session.evaluations_url(&self.config, &self.codec.target_path(), None);
-        let mut headers = session.headers(&self.config);
-        let conditional = !self.snapshots.etag.is_empty();
-        if conditional {
-            headers.push(("If-None-Match", self.snapshots.etag.clone()));
-        }
-        self.send(now, Purpose::Snapshot { conditional }, url, headers, None);
-    }
-
-    fn is_fetching_all(&self) -> bool {
-        self.requests
-            .is_under_way(|purpose| matches!(purpose, Purpose::Snapshot { .. }))
     }
 
     pub(super) fn fetched_all(
         &mut self,
         now: Instant,
         asked: Moment,
-        conditional: bool,
-        answer: Result<Response<C::Json>, Cause>,
-        retry_after: Option<Millis>,
+        failure: Option<Cause>,
+        response: Response<C::Json>,
     ) {
-        let stored = answer.and_then(|response| self.store_all(asked, conditional, response));
+        let retry_after = response.retry_after;
+        let failure = failure.or_else(|| self.store_all(asked, response));
         let again = core::mem::take(&mut self.snapshots.again);
-        match stored {
-            Ok(()) => {
+        match failure {
+            None => {
                 self.snapshots.backoff.reset();
                 self.snapshots.signed_in_again = false;
                 self.snapshots.wanted = again;
@@ -131,7 +124,7 @@ impl<C: Codec> Client<C> {
                     self.fetch_all(now);
                 }
             }
-            Err(cause) => {
+            Some(cause) => {
                 let delay = self.snapshots.backoff.fail(&mut self.random, retry_after);
                 // A status that will not pass by itself is asked about as rarely as a poll.
                 let delay = if cause.is_retryable() {
@@ -146,39 +139,36 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    fn store_all(
-        &mut self,
-        asked: Moment,
-        conditional: bool,
-        response: Response<C::Json>,
-    ) -> Result<(), Cause> {
+    /// Says what is wrong with the reply.
+    fn store_all(&mut self, asked: Moment, response: Response<C::Json>) -> Option<Cause> {
         if response.status == 304 {
-            if !conditional {
-                return Err(Cause::Malformed);
+            if !self.snapshots.conditional {
+                return Some(Cause::Malformed);
             }
             if self.snapshots.etag.is_empty() {
                 // The values are not those of the tag any more: an older answer may have come in between.
                 self.snapshots.again = true;
-            } else {
-                self.order.know_all(asked, |_| ());
+            } else if self.order.is_news(asked) {
+                self.order.know_all(asked);
             }
-            return Ok(());
+            return None;
         }
-        let list = response
+        let Some(list) = response
             .body
             .and_then(|body| self.codec.evaluations(body, false))
-            .ok_or(Cause::Malformed)?;
-        let mut whole = false;
-        let codec = &mut self.codec;
-        let changes = self.order.know_all(asked, |keep| {
-            whole = keep.is_empty();
-            codec.replace(list, keep)
-        });
-        self.snapshots.etag = response.etag.filter(|_| whole).unwrap_or_default();
-        if let Some(changes) = changes.flatten() {
-            self.emit(Event::Changed(changes));
+        else {
+            return Some(Cause::Malformed);
+        };
+        self.snapshots.etag.clear();
+        if self.order.is_news(asked) {
+            if self.order.know_all(asked) {
+                self.snapshots.etag = response.etag;
+            }
+            if let Some(changes) = self.codec.replace(list, asked) {
+                self.emit(Event::Changed(changes));
+            }
         }
-        Ok(())
+        None
     }
 
     /// The whole list is stored. `again`: another one is wanted, because something may have changed since this was asked for.
@@ -211,8 +201,8 @@ impl<C: Codec> Client<C> {
             .iter_mut()
             .find(|single| single.flag == flag)
         {
-            if single.stage == Stage::Asked {
-                single.stage = Stage::Again;
+            if let Stage::Asked(id) = single.stage {
+                single.stage = Stage::Again(id);
             }
         } else if self.snapshots.singles.len() >= MAX_SINGLE_FETCHES {
             if !created {
@@ -251,7 +241,7 @@ impl<C: Codec> Client<C> {
             .iter()
             .filter_map(|single| match single.stage {
                 Stage::Due(due) => Some(due),
-                Stage::Asked | Stage::Again => None,
+                Stage::Asked(_) | Stage::Again(_) => None,
             });
         if let Some(next) = next.min() {
             self.timers.set(Timer::Created, next);
@@ -259,57 +249,48 @@ impl<C: Codec> Client<C> {
     }
 
     fn send_single(&mut self, now: Instant, flag: String) {
-        let Some(session) = &self.session else { return };
-        let url = session.evaluations_url(&self.config, &self.codec.target_path(), Some(&flag));
-        let headers = session.headers(&self.config);
-        self.snapshots.singles.push(Single {
-            flag: flag.clone(),
-            stage: Stage::Asked,
-        });
-        self.send(now, Purpose::Flag(flag), url, headers, None);
+        if self.session.is_some() {
+            let request = self.codec.request(Ask::Flag(&flag));
+            let stage = Stage::Asked(self.send(now, Purpose::Flag, request));
+            self.snapshots.singles.push(Single { flag, stage });
+        }
     }
 
     pub(super) fn fetched_flag(
         &mut self,
         now: Instant,
-        flag: String,
-        asked: Moment,
-        answer: Result<Response<C::Json>, Cause>,
+        Pending { id, asked, .. }: Pending,
+        failure: Option<Cause>,
+        body: Option<C::Json>,
     ) {
-        let index = self
-            .snapshots
-            .singles
-            .iter()
-            .position(|single| single.flag == flag);
-        let single = index.map(|index| self.snapshots.singles.swap_remove(index));
-        let again = single.is_some_and(|single| single.stage == Stage::Again);
-        let answer = answer.and_then(|response| {
-            response
-                .body
-                .and_then(|body| self.codec.evaluations(body, true))
-                .ok_or(Cause::Malformed)
-        });
-        match answer {
-            Ok(evaluation) => {
+        let Some(index) = self.snapshots.singles.iter().position(
+            |single| matches!(single.stage, Stage::Asked(of) | Stage::Again(of) if of == id),
+        ) else {
+            return;
+        };
+        let Single { flag, stage } = self.snapshots.singles.swap_remove(index);
+        let evaluation = match failure {
+            None => body.and_then(|body| self.codec.evaluations(body, true)),
+            Some(_) => None,
+        };
+        match (evaluation, failure) {
+            (Some(evaluation), _) => {
                 self.snapshots.signed_in_again = false;
-                if self.order.is_news(&flag, asked) {
-                    self.order.know(flag.clone(), asked);
-                    self.snapshots.etag.clear();
-                    let changes = self.codec.merge(evaluation);
-                    self.changed(now, changes);
+                if self.order.is_news(asked) {
+                    self.merge(now, evaluation, asked);
                 }
             }
             // The flag was deleted between the event and the fetch.
-            Err(Cause::Status(404)) => {
-                if self.order.is_news(&flag, asked) {
-                    self.forget_flag(now, flag.clone(), asked);
+            (None, Some(Cause::Status(404))) => {
+                if self.order.is_news(asked) {
+                    self.forget_flag(now, &flag, asked);
                 }
             }
-            Err(cause) => {
-                self.report(ErrorKind::FetchFlag, cause);
+            (None, failure) => {
+                self.report(ErrorKind::FetchFlag, failure.unwrap_or(Cause::Malformed));
                 // The fetch of all has the retries; what it brings is at least as new.
                 self.snapshots.wanted = true;
-                if self.is_fetching_all() {
+                if self.requests.is_under_way(Purpose::All) {
                     self.snapshots.again = true;
                 } else if !self.timers.is_set(Timer::Snapshot) {
                     let delay = self.snapshots.backoff.fail(&mut self.random, None);
@@ -319,7 +300,7 @@ impl<C: Codec> Client<C> {
                 return;
             }
         }
-        if again {
+        if let Stage::Again(_) = stage {
             self.send_single(now, flag);
         }
     }
@@ -327,33 +308,25 @@ impl<C: Codec> Client<C> {
     /// Stores evaluations that came by themselves: in an event, or from the application.
     pub(super) fn apply(&mut self, now: Instant, evaluations: C::Evaluations) {
         let moment = self.order.next();
-        if self.is_fetching() {
-            let order = &mut self.order;
-            self.codec
-                .flags(&evaluations, &mut |flag| order.know(flag, moment));
-        }
+        self.merge(now, evaluations, moment);
+    }
+
+    fn merge(&mut self, now: Instant, evaluations: C::Evaluations, as_of: Moment) {
+        let changes = self.codec.merge(evaluations, as_of);
+        self.changed(now, changes, as_of);
+    }
+
+    /// Forgets a flag that was deleted, known as of then.
+    pub(super) fn forget_flag(&mut self, now: Instant, flag: &str, as_of: Moment) {
+        let changes = self.codec.remove(flag, as_of);
+        self.changed(now, changes, as_of);
+        self.settle_order();
+    }
+
+    /// Single flags were stored: the values are no whole list's any more.
+    fn changed(&mut self, now: Instant, changes: Option<C::Changes>, as_of: Moment) {
+        self.order.know(as_of);
         self.snapshots.etag.clear();
-        let changes = self.codec.merge(evaluations);
-        self.changed(now, changes);
-    }
-
-    /// Forgets a flag that was deleted, known as of `moment`.
-    pub(super) fn forget_flag(&mut self, now: Instant, flag: String, moment: Moment) {
-        self.snapshots.etag.clear();
-        let changes = self.codec.remove(&flag);
-        if self.is_fetching() {
-            self.order.know(flag, moment);
-        }
-        self.changed(now, changes);
-    }
-
-    /// Whether something that was asked for before now may still arrive: only then matters what is known since when.
-    pub(super) fn is_fetching(&self) -> bool {
-        self.requests
-            .is_under_way(|purpose| *purpose != Purpose::Metrics)
-    }
-
-    fn changed(&mut self, now: Instant, changes: Option<C::Changes>) {
         if let Some(changes) = changes {
             self.emit(Event::Changed(changes));
             self.save_soon(now);

@@ -3,7 +3,7 @@
 use super::Client;
 use super::tabs::TabMessage;
 use crate::backoff::Backoff;
-use crate::codec::{Codec, Parsed};
+use crate::codec::{Ask, Codec, Parsed};
 use crate::config::Transport;
 use crate::error::{Cause, ErrorKind};
 use crate::output::{Event, Output, StreamId, StreamRequest, Why};
@@ -54,7 +54,6 @@ pub enum StreamInput<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Streaming {
     pub(super) state: State,
-    last_id: u32,
     backoff: Backoff,
     parser: Parser,
     /// The delay the server asked for between connections.
@@ -152,31 +151,25 @@ impl<C: Codec> Client<C> {
                 session.offers_native && !core::mem::take(&mut self.streaming.native_failed)
             }
         };
-        let (url, headers) = if native {
+        let ask = if native {
             if !session.offers_native {
-                self.stop_stream(now, Cause::Malformed);
-                return;
+                return self.stop_stream(now, Cause::Malformed);
             }
-            match session.take_native_url(&self.config) {
-                Some(url) => (url, alloc::vec::Vec::new()),
-                None => return self.sign_in(now), // each URL opens one stream; signing in gives the next
+            if !core::mem::take(&mut session.ticket) {
+                return self.sign_in(now); // each URL opens one stream; signing in gives the next
             }
+            Ask::NativeStream
         } else {
-            let mut headers = session.headers(&self.config);
-            headers.push(("API-Key", self.config.api_key.clone()));
-            headers.push(("Accept", "text/event-stream".into()));
-            headers.push(("Cache-Control", "no-cache".into()));
-            (session.stream_url(&self.config), headers)
+            Ask::Stream
         };
-        self.streaming.last_id = self.streaming.last_id.wrapping_add(1);
-        let id = StreamId(self.streaming.last_id);
+        let request = self.codec.request(ask);
+        let id = StreamId(self.requests.number());
         self.streaming.parser = Parser::default();
         self.streaming.state = State::Opening { id, native };
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
         self.outputs.push(Output::OpenStream(StreamRequest {
             id,
-            url,
-            headers,
+            request,
             native,
         }));
     }
@@ -225,7 +218,7 @@ impl<C: Codec> Client<C> {
                 if reopened {
                     self.fetch_all(now);
                 }
-                self.own_event(now, kind, data);
+                self.own_event(now, kind.as_bytes(), data.as_bytes());
             }
             StreamInput::Closed => self.stream_lost(now, Cause::Network, None),
         }
@@ -239,7 +232,7 @@ impl<C: Codec> Client<C> {
         self.streaming.state = State::Open { id, since: now };
         self.streaming.signed_in_again = false;
         self.connected();
-        self.post_as_leader(TabMessage::Open, "");
+        self.post_as_leader(TabMessage::Open, b"");
         // What changed before the server counted us among its listeners was missed: fetch all, later than that. One that was
         // asked for at the start, together with the stream, is confirmed by this one.
         self.fetch_all(now);
@@ -255,9 +248,9 @@ impl<C: Codec> Client<C> {
 
     fn stream_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
-        self.post_as_leader(TabMessage::Alive, "");
+        self.post_as_leader(TabMessage::Alive, b"");
         loop {
-            match self.streaming.parser.next_event(&mut bytes) {
+            match self.streaming.parser.next_raw(&mut bytes) {
                 Ok(Some(event)) => self.own_event(now, &event.kind, &event.data),
                 Ok(None) => break,
                 Err(_) => return self.stream_lost(now, Cause::Malformed, None),
@@ -268,16 +261,16 @@ impl<C: Codec> Client<C> {
     }
 
     /// An event of this tab's own stream.
-    fn own_event(&mut self, now: Instant, kind: &str, data: &str) {
-        if kind == HEARTBEAT_EVENT {
-            self.post_as_leader(TabMessage::Alive, "");
+    fn own_event(&mut self, now: Instant, kind: &[u8], data: &[u8]) {
+        if kind == HEARTBEAT_EVENT.as_bytes() {
+            self.post_as_leader(TabMessage::Alive, b"");
         } else {
             self.post_as_leader(TabMessage::Event, data);
             self.stream_event(now, data);
         }
     }
 
-    pub(super) fn stream_event(&mut self, now: Instant, data: &str) {
+    pub(super) fn stream_event(&mut self, now: Instant, data: &[u8]) {
         let event = match self.codec.change_event(data) {
             Parsed::Change(event) => event,
             Parsed::Unknown => return,
@@ -286,7 +279,7 @@ impl<C: Codec> Client<C> {
         match (event.domain, event.change, event.evaluations) {
             (Domain::Flag, Change::Delete, _) => {
                 let moment = self.order.next();
-                self.forget_flag(now, event.identifier, moment);
+                self.forget_flag(now, &event.identifier, moment);
             }
             (Domain::Flag, Change::Create | Change::Patch, Some(evaluations))
             | (Domain::TargetSegment, Change::Patch, Some(evaluations)) => {
@@ -344,7 +337,7 @@ impl<C: Codec> Client<C> {
         self.timers.set(Timer::StreamRetry, now.after(delay));
         self.outage(now, cause);
         self.degrade(Why::Stream);
-        self.post_as_leader(TabMessage::Down, "");
+        self.post_as_leader(TabMessage::Down, b"");
     }
 
     /// Gives streaming up; polling takes its place.

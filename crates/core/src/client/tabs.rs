@@ -13,6 +13,7 @@
 //! Fetches, sign-in and metrics stay each tab's own.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Client;
 use super::stream::State;
@@ -52,7 +53,7 @@ pub enum TabMessage {
     Alive,
     /// The leader's stream is down, and the leader goes on trying.
     Down,
-    /// An event came; the text is its data.
+    /// An event came; this is its data.
     Event,
 }
 
@@ -80,7 +81,7 @@ pub enum TabInput<'a> {
     /// The lock was stolen; the driver has asked for it again.
     Lost,
     /// Another tab said this.
-    Message(TabMessage, &'a str),
+    Message(TabMessage, &'a [u8]),
 }
 
 /// Something for the driver to do in the group.
@@ -93,7 +94,7 @@ pub enum TabOutput {
     /// Take the lock from whoever holds it, in place of waiting for it.
     Steal,
     /// Say this to all other tabs of the group.
-    Post(TabMessage, String),
+    Post(TabMessage, Vec<u8>),
 }
 
 /// This tab's part in the group.
@@ -134,17 +135,16 @@ impl<C: Codec> Client<C> {
             return false;
         }
         if !self.tabs.joined {
-            let target = self.codec.target_header();
-            if target.is_empty() {
-                return false; // too large to tell apart from others: a stream of its own
+            let group = self.codec.group();
+            if group.is_empty() {
+                return false; // it cannot be told apart from others: a stream of its own
             }
             self.tabs.joined = true;
-            let group = group(&[&self.config.base_url, &self.config.api_key, &target]);
             self.tell_driver(TabOutput::Join(group));
         }
         self.streaming.state = State::Following { open: false };
         self.await_leader(now, HELLO_TIMEOUT);
-        self.post(TabMessage::Hello, "");
+        self.post(TabMessage::Hello, b"");
         true
     }
 
@@ -157,7 +157,7 @@ impl<C: Codec> Client<C> {
     }
 
     /// Says `message` to the others, if they listen to this tab.
-    pub(super) fn post_as_leader(&mut self, message: TabMessage, data: &str) {
+    pub(super) fn post_as_leader(&mut self, message: TabMessage, data: &[u8]) {
         if self.tabs.leading {
             self.post(message, data);
         }
@@ -171,16 +171,16 @@ impl<C: Codec> Client<C> {
             _ if self.streaming.is_told_lost() => TabMessage::Down,
             _ => TabMessage::Lead,
         };
-        self.post(message, "");
+        self.post(message, b"");
     }
 
     /// The leader said something.
-    fn heard(&mut self, now: Instant, message: TabMessage, data: &str) {
+    fn heard(&mut self, now: Instant, message: TabMessage, data: &[u8]) {
         let State::Following { open } = self.streaming.state else {
             return;
         };
         if let Some(session) = &mut self.session {
-            session.forget_ticket(); // it will be too old when this tab leads
+            session.ticket = false; // it will be too old when this tab leads
         }
         match message {
             TabMessage::Hello => {}
@@ -232,28 +232,11 @@ impl<C: Codec> Client<C> {
             .set(Timer::StreamIdle, now.after(limit).after(jitter));
     }
 
-    fn post(&mut self, message: TabMessage, data: &str) {
-        self.tell_driver(TabOutput::Post(message, String::from(data)));
+    fn post(&mut self, message: TabMessage, data: &[u8]) {
+        self.tell_driver(TabOutput::Post(message, Vec::from(data)));
     }
 
     fn tell_driver(&mut self, output: TabOutput) {
         self.outputs.push(Output::Tabs(output));
     }
-}
-
-/// The name of the group: a hash (FNV-1a, 64 bits) of what its tabs have in common, and the version of what they say to
-/// each other. Short, and nobody reads a key or a target in a list of locks.
-fn group(parts: &[&str]) -> String {
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for part in parts {
-        for byte in part.bytes().chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-        }
-    }
-    let mut name = String::from("flagwire-1-");
-    for _ in 0..16 {
-        hash = hash.rotate_left(4);
-        name.push(char::from_digit((hash & 0xF) as u32, 16).unwrap_or('0'));
-    }
-    name
 }

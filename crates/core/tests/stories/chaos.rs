@@ -187,7 +187,7 @@ impl Chaos {
         let reply = || Response {
             status: 200,
             retry_after: None,
-            etag: Some("\"stray\"".into()),
+            etag: "\"stray\"".into(),
             body: Some(serde_json::json!([])),
         };
         self.world.act(page, |client, now| {
@@ -196,7 +196,7 @@ impl Chaos {
             client.handle_stream(now, StreamId(u32::MAX), StreamInput::Bytes(b"data: {}\n\n"));
             client.handle_stream(now, StreamId(0), StreamInput::Closed);
             client.handle_timeout(now);
-            let hello = TabInput::Message(TabMessage::Hello, "");
+            let hello = TabInput::Message(TabMessage::Hello, b"");
             client.handle_tabs(now, hello);
         });
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flagwire_core::protocol::{Evaluation, Metrics, SignInRequest, Target};
-use flagwire_core::{Request, StreamId, StreamRequest};
+use flagwire_core::{HttpRequest, StreamId, StreamRequest};
 use serde_json::json;
 
 pub(crate) const KEY: &str = "key-1";
@@ -154,7 +154,7 @@ impl Server {
     }
 
     /// Answers a request that arrived.
-    pub(crate) fn answer(&mut self, request: &Request<String>, fate: Fate) -> Reply {
+    pub(crate) fn answer(&mut self, request: &HttpRequest, fate: Fate) -> Reply {
         match fate {
             Fate::Status(status) => return plain(status, None),
             Fate::RetryAfter(status, after) => return plain(status, Some(after)),
@@ -240,8 +240,10 @@ impl Server {
     }
 
     /// Answers a request for a stream: a status, and the target where it is 200.
-    pub(crate) fn open(&mut self, request: &StreamRequest) -> Result<String, u16> {
-        if request.native {
+    pub(crate) fn open(&mut self, request: &StreamRequest<HttpRequest>) -> Result<String, u16> {
+        let native = request.native;
+        let request = &request.request;
+        if native {
             let ticket = request.url.split("ticket=").nth(1).unwrap();
             let open = &mut self.tickets_open;
             let place = open.iter().position(|(name, _)| name == ticket);

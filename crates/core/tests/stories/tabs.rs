@@ -5,8 +5,8 @@ use flagwire_core::{Config, Instant, Millis, PageEvent, SerdeCodec, Status, Why}
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::server::{Ask, Fate};
-use crate::world::{World, config};
+use crate::server::{Ask, Fate, KEY};
+use crate::world::{World, config, service};
 
 fn shared() -> Config {
     Config {
@@ -397,7 +397,7 @@ fn a_target_too_large_to_compare_streams_alone() {
         attributes: Some(attributes),
         ..Target::default()
     };
-    let codec = SerdeCodec::new(target, || 0);
+    let codec = SerdeCodec::new(service(KEY), target, || 0);
     world.add_page_with(shared(), codec, 7);
     world.start();
     world.run(5_000);
@@ -413,9 +413,9 @@ fn messages_to_a_tab_that_does_not_share_change_nothing() {
     for input in [
         TabInput::Leading,
         TabInput::Lost,
-        TabInput::Message(TabMessage::Hello, ""),
-        TabInput::Message(TabMessage::Down, ""),
-        TabInput::Message(TabMessage::Event, "{}"),
+        TabInput::Message(TabMessage::Hello, b""),
+        TabInput::Message(TabMessage::Down, b""),
+        TabInput::Message(TabMessage::Event, b"{}"),
     ] {
         world.act(0, |client, _| client.handle_tabs(now, input));
     }

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use flagwire_core::protocol::Target;
 use flagwire_core::{
-    Client, Config, Event, Instant, Millis, Output, PageEvent, Request, RequestId, Response,
-    SerdeCodec, Status, StreamId, StreamInput, StreamRequest, TabInput, TabMessage, TabOutput,
-    Transport, Why,
+    Client, Config, Event, HttpRequest, Instant, Millis, Output, PageEvent, Request, RequestId,
+    Response, SerdeCodec, Service, Status, StreamId, StreamInput, StreamRequest, TabInput,
+    TabMessage, TabOutput, Transport, Why,
 };
 
 use crate::server::{Ask, Connection, Fate, KEY, Reply, Server, ask};
@@ -61,9 +61,9 @@ pub(crate) struct Page {
 }
 
 enum Delivery {
-    Request(usize, Request<String>, Fate),
+    Request(usize, Request<HttpRequest>, Fate),
     Reply(usize, RequestId, Option<Reply>),
-    Open(usize, StreamRequest, Fate),
+    Open(usize, StreamRequest<HttpRequest>, Fate),
     Head(usize, StreamId, u16, Option<u32>),
     Bytes(usize, StreamId, Vec<u8>),
     Event(usize, StreamId, String, String),
@@ -77,15 +77,11 @@ enum Delivery {
 enum Told {
     Leading,
     Lost,
-    Message(TabMessage, String),
+    Message(TabMessage, Vec<u8>),
 }
 
 pub(crate) fn config() -> Config {
     Config {
-        api_key: KEY.into(),
-        base_url: "https://flags.test/api/1.0".into(),
-        event_url: "https://events.test/api/1.0".into(),
-        sdk_info: "Flagwire 0 Client",
         streaming: true,
         transport: Transport::Auto,
         max_stream_retries: u32::MAX,
@@ -98,6 +94,16 @@ pub(crate) fn config() -> Config {
         cached: false,
         pause_when_hidden: None,
         share_stream: false,
+    }
+}
+
+/// The model server, asked with a key.
+pub(crate) fn service(api_key: &str) -> Service {
+    Service {
+        api_key: api_key.into(),
+        base_url: "https://flags.test/api/1.0".into(),
+        event_url: "https://events.test/api/1.0".into(),
+        sdk_info: "Flagwire 0 Client",
     }
 }
 
@@ -148,7 +154,11 @@ impl World {
     }
 
     pub(crate) fn add_page(&mut self, config: Config, seed: u64) -> usize {
-        self.add_page_with(config, SerdeCodec::new(target("t1"), || 0), seed)
+        self.add_page_with(
+            config,
+            SerdeCodec::new(service(KEY), target("t1"), || 0),
+            seed,
+        )
     }
 
     pub(crate) fn add_page_with(&mut self, config: Config, codec: SerdeCodec, seed: u64) -> usize {
@@ -528,24 +538,22 @@ impl World {
         }
     }
 
-    fn send(&mut self, page: usize, request: Request<String>) -> String {
+    fn send(&mut self, page: usize, request: Request<HttpRequest>) -> String {
         self.pages[page].under_way.insert(request.id);
-        let wanted = ask(&request.url);
+        let http = &request.request;
+        let wanted = ask(&http.url);
         let mut line = match wanted {
             Ask::SignIn => "send sign-in".to_string(),
             Ask::All => "send all".to_string(),
             Ask::Flag => {
-                let path = request.url.split('?').next().unwrap();
+                let path = http.url.split('?').next().unwrap();
                 format!("send flag {}", path.rsplit('/').next().unwrap())
             }
             Ask::Metrics => "send metrics".to_string(),
             Ask::Stream => unreachable!("a stream is opened, not sent"),
         };
-        if request
-            .headers
-            .iter()
-            .any(|(name, _)| *name == "If-None-Match")
-        {
+        let named = |(name, _): &(&str, String)| *name == "If-None-Match";
+        if http.headers.iter().any(named) {
             line.push_str(" if changed");
         }
         if request.keepalive {
@@ -564,7 +572,7 @@ impl World {
         line
     }
 
-    fn open(&mut self, page: usize, request: StreamRequest) -> String {
+    fn open(&mut self, page: usize, request: StreamRequest<HttpRequest>) -> String {
         let before = self.pages[page].stream.replace(request.id);
         assert_eq!(before, None, "two streams");
         let line = if request.native {
@@ -607,7 +615,7 @@ impl World {
                 }
             }
             Delivery::Request(page, request, fate) => {
-                let reply = self.server.answer(&request, fate);
+                let reply = self.server.answer(&request.request, fate);
                 self.at(self.latency, Delivery::Reply(page, request.id, Some(reply)));
             }
             Delivery::Reply(index, id, reply) => {
@@ -656,7 +664,7 @@ impl World {
     }
 
     /// A request for a stream arrived at the server.
-    fn accept(&mut self, tab: usize, request: &StreamRequest, fate: Fate) {
+    fn accept(&mut self, tab: usize, request: &StreamRequest<HttpRequest>, fate: Fate) {
         let id = request.id;
         let answer = match fate {
             Fate::Status(status) => Err((status, None)),
@@ -810,7 +818,7 @@ fn response(reply: &Reply) -> Response<serde_json::Value> {
     Response {
         status: reply.status,
         retry_after: reply.retry_after.map(Millis),
-        etag: reply.etag.clone(),
+        etag: reply.etag.clone().unwrap_or_default(),
         body: serde_json::from_str(&reply.body).ok(),
     }
 }

@@ -1,0 +1,172 @@
+//! The requests of the client protocol, as HTTP: URLs and headers. For [`SerdeCodec`](crate::SerdeCodec); in the browser
+//! `pkg-template/src/host.ts` writes the same.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::codec::Ask;
+
+/// A `GET`, or with a body a `POST` of JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Absolute, unless the base URL is relative.
+    pub url: String,
+    /// Header names and values, ready to send; none for a native stream.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Option<String>,
+}
+
+/// Where the service is, and who asks.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The SDK key.
+    pub api_key: String,
+    /// Where sign-in, evaluations and the stream are; without a slash at the end.
+    pub base_url: String,
+    /// Where metrics are posted; without a slash at the end.
+    pub event_url: String,
+    /// Sent as `Harness-SDK-Info`: language, version, `Client`.
+    pub sdk_info: &'static str,
+}
+
+/// What a sign-in reply says, its token's claims included.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignIn {
+    /// Sent back as `Authorization: Bearer`.
+    pub(crate) token: String,
+    /// Claim `environment`: a part of every later path.
+    pub(crate) environment: String,
+    /// Claim `clusterIdentifier`, by which Harness shards; `1` where it is missing.
+    pub(crate) cluster: Option<String>,
+    /// Claim `environmentIdentifier`.
+    pub(crate) environment_identifier: Option<String>,
+    /// Claim `accountID`.
+    pub(crate) account: Option<String>,
+    /// Where a native `EventSource` may open the stream; empty where the server does not offer it.
+    pub(crate) stream_url: String,
+}
+
+impl SignIn {
+    /// The request for `ask`, which is not signing in. `header` is the target's, empty to leave it out.
+    pub(crate) fn request(
+        &self,
+        service: &Service,
+        target: &str,
+        header: &str,
+        ask: Ask<'_>,
+    ) -> HttpRequest {
+        let base = &service.base_url;
+        let evaluations = || {
+            let mut url = join(&[base, "/client/env/", &self.environment, "/target/"]);
+            push_encoded(&mut url, target);
+            url.push_str("/evaluations");
+            url
+        };
+        let url = match ask {
+            Ask::SignIn => join(&[base, "/client/auth"]),
+            Ask::All(_) => evaluations(),
+            Ask::Flag(flag) => {
+                let mut url = evaluations();
+                url.push('/');
+                push_encoded(&mut url, flag);
+                url
+            }
+            Ask::Stream => join(&[base, "/stream"]),
+            Ask::NativeStream => return self.native_stream(base),
+        };
+        let mut headers = self.headers(service, header);
+        match ask {
+            Ask::All(etag) if !etag.is_empty() => headers.push(("If-None-Match", etag.into())),
+            Ask::Stream => headers.extend([
+                ("API-Key", service.api_key.clone()),
+                ("Accept", "text/event-stream".into()),
+                ("Cache-Control", "no-cache".into()),
+            ]),
+            _ => {}
+        }
+        self.get(url, headers)
+    }
+
+    /// The metrics post.
+    pub(crate) fn metrics(&self, service: &Service, header: &str, body: String) -> HttpRequest {
+        let url = join(&[&service.event_url, "/metrics/", &self.environment]);
+        HttpRequest {
+            body: Some(body),
+            ..self.get(url, self.headers(service, header))
+        }
+    }
+
+    fn native_stream(&self, base: &str) -> HttpRequest {
+        let url = if self.stream_url.starts_with("http") {
+            self.stream_url.clone()
+        } else {
+            join(&[base, "/", self.stream_url.trim_start_matches('/')])
+        };
+        HttpRequest {
+            url,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    fn get(&self, mut url: String, headers: Vec<(&'static str, String)>) -> HttpRequest {
+        url.push_str("?cluster=");
+        push_encoded(&mut url, self.cluster.as_deref().unwrap_or("1"));
+        HttpRequest {
+            url,
+            headers,
+            body: None,
+        }
+    }
+
+    /// Headers of every request after sign-in. Against Harness no other names may be sent: its CORS preflight would fail.
+    fn headers(&self, service: &Service, target: &str) -> Vec<(&'static str, String)> {
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        let mut headers = Vec::from([
+            ("Authorization", join(&["Bearer ", &self.token])),
+            ("Harness-SDK-Info", service.sdk_info.into()),
+            ("Harness-EnvironmentID", given(&self.environment_identifier)),
+            ("Harness-AccountID", given(&self.account)),
+            ("Harness-Target", target.into()),
+        ]);
+        headers.retain(|(_, value)| !value.is_empty());
+        headers
+    }
+}
+
+/// The sign-in request.
+pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
+    HttpRequest {
+        url: join(&[&service.base_url, "/client/auth"]),
+        headers: Vec::from([("Harness-SDK-Info", service.sdk_info.into())]),
+        body: Some(body),
+    }
+}
+
+/// A name for what these have in common: a hash (FNV-1a, 64 bits), so that nobody reads a key or a target in a list of locks,
+/// and the version of what tabs say to each other.
+pub(crate) fn group(parts: [&str; 3]) -> String {
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    for part in parts {
+        for byte in part.bytes().chain([0]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+        }
+    }
+    alloc::format!("flagwire-1-{hash:016x}")
+}
+
+fn join(parts: &[&str]) -> String {
+    parts.concat()
+}
+
+/// Percent-encodes all that is not unreserved in a URL, as for one path segment.
+pub(crate) fn push_encoded(url: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&alloc::format!("%{byte:02X}"));
+        }
+    }
+}
