@@ -184,8 +184,8 @@ class HarnessClient {
   #initialised = false;
   /** The first fetch has failed, and `error` has not been said. */
   #fetchFailed = false;
-  /** The stream opened before the values were there; told after. */
-  #connected = false;
+  /** What was heard of the stream and of polling before that: listeners know these events to come after. */
+  #held: [event: EventName, payload: unknown][] = [];
   #refreshed = 0;
 
   constructor(apiKey: string, target: Target, options: Options) {
@@ -261,29 +261,39 @@ class HarnessClient {
         this.#becomeReady();
         break;
       case "ready":
-        this.#initialised = true;
-        return this.#becomeReady();
+        return this.#initialise();
       case "connected":
-        if (this.#ready) break;
-        this.#connected = true;
-        return;
       case "disconnected":
-        if (!this.#connected) break;
-        this.#connected = false;
+      case "polling":
+      case "polling stopped":
+      case "stream error":
+        if (this.#initialised) break;
+        this.#held.push([event, payload]);
         return;
       case "fetch flags error":
         this.#fetchFailed = true;
         break;
       case "error":
+        // The specific event comes first, with the same error.
+        if (this.#held.at(-1)?.[1] === payload) return void this.#held.push([event, payload]);
         this.#logger.error(`[FF-SDK] ${(payload as FlagwireError).message}`);
         this.#emit(event, payload);
-        if (this.#fetchFailed) {
-          this.#initialised = true;
-          this.#becomeReady();
-        }
+        if (this.#fetchFailed) this.#initialise();
         return;
     }
     this.#emit(event, payload);
+  }
+
+  /** The first fetch is over, well or not. */
+  #initialise(): void {
+    if (this.#initialised) return;
+    this.#initialised = true;
+    const held = this.#held;
+    this.#held = [];
+    // Without a stream polling starts before `ready`.
+    if (held.length === 1 && held[0]![0] === "polling") this.#emit(...held.pop()!);
+    this.#becomeReady();
+    for (const [event, payload] of held) this.#heard(event, payload);
   }
 
   #changed(change: Evaluation): void {
@@ -299,9 +309,6 @@ class HarnessClient {
     if (this.#ready) return;
     this.#ready = true;
     this.#emit(Event.READY, Object.fromEntries([...this.#slots].map(([flag, { value }]) => [flag, value])));
-    if (!this.#connected) return;
-    this.#connected = false;
-    this.#emit(Event.CONNECTED);
   }
 
   #count(flag: string, slot: Slot): void {

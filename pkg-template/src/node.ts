@@ -6,7 +6,8 @@ import type { Options, Target } from "./types";
 
 export * from "./index";
 
-/** What differs by default: Node has no tabs to share a stream with. */
+/** What differs by default: Node has no tabs to share a stream with, and for long had no `EventSource`. */
 export function initialize(apiKey: string, target: Target, options: Options = {}): Client {
-  return start(apiKey, target, { shareStream: false, ...options });
+  const given = { shareStream: false, ...options };
+  return start(apiKey, target, typeof EventSource === "undefined" ? { ...given, streamTransport: "fetch" } : given);
 }

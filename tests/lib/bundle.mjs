@@ -27,11 +27,10 @@ export async function servePage(t, folder, script, { body = '<div id="root"></di
     format: "esm",
     target: "es2022",
     jsx: "automatic",
-    alias,
     define: { "process.env.NODE_ENV": '"development"', ...define },
     logLevel: "warning",
     nodePaths: [join(folder, "node_modules")],
-    plugins: [packagePlugin()],
+    plugins: [aliasPlugin(alias, folder), packagePlugin()],
   });
   const wasm = join(packageDir, "flagwire.wasm");
   if (existsSync(wasm)) copyFileSync(wasm, join(served, "flagwire.wasm"));
@@ -41,6 +40,26 @@ export async function servePage(t, folder, script, { body = '<div id="root"></di
   );
   onFolder?.(served);
   return serveFiles(t, served, { headers });
+}
+
+/**
+ * Puts packages in the place of others, with all that is imported from them.
+ *
+ * @param {Record<string, string>} alias
+ * @param {string} folder
+ * @returns {import("esbuild").Plugin}
+ */
+function aliasPlugin(alias, folder) {
+  return {
+    name: "alias",
+    setup(build) {
+      for (const [from, to] of Object.entries(alias)) {
+        build.onResolve({ filter: new RegExp(`^${from}(/|$)`) }, ({ path, kind, pluginData }) =>
+          pluginData ? undefined : build.resolve(to + path.slice(from.length), { resolveDir: folder, kind, ...(!to.startsWith("flagwire") && { pluginData: "alias" }) }),
+        );
+      }
+    },
+  };
 }
 
 /**
