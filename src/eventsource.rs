@@ -1,7 +1,8 @@
 //! Streams by the browser's own `EventSource`.
 
-use core::future::poll_fn;
+use core::future::Future;
 use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use flagwire_core::protocol::{CHANGE_EVENT, HEARTBEAT_EVENT};
@@ -18,31 +19,46 @@ pub(crate) fn open(driver: &Rc<Driver>, id: StreamId, url: &JsValue) -> Option<E
     let mut source = EventSource::new(&url.as_string()?).ok()?;
     for kind in [CHANGE_EVENT, HEARTBEAT_EVENT] {
         let subscription = source.subscribe(kind).ok()?;
-        spawn_local(listen(driver.clone(), id, kind, subscription));
+        spawn_local(Listening {
+            driver: driver.clone(),
+            id,
+            kind,
+            subscription,
+        });
     }
     Some(source)
 }
 
 /// Passes one name's events on, until the stream is closed by either side.
-async fn listen(
+struct Listening {
     driver: Rc<Driver>,
     id: StreamId,
     kind: &'static str,
-    mut subscription: EventSourceSubscription,
-) {
-    loop {
-        let event = poll_fn(|context| Pin::new(&mut subscription).poll_next(context)).await;
-        let data = match event {
-            Some(Ok((_, message))) => message.data().as_string(),
-            _ => None,
-        };
-        let input = match &data {
-            Some(data) => StreamInput::Event { kind, data },
-            None => StreamInput::Closed,
-        };
-        driver.run(&mut |core, now| core.handle_stream(now, id, input));
-        if data.is_none() {
-            return;
+    subscription: EventSourceSubscription,
+}
+
+impl Future for Listening {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let data = match ready!(Pin::new(&mut self.subscription).poll_next(context)) {
+                Some(Ok((_, message))) => message.data().as_string(),
+                _ => None,
+            };
+            let input = match &data {
+                Some(data) => StreamInput::Event {
+                    kind: self.kind,
+                    data,
+                },
+                None => StreamInput::Closed,
+            };
+            let id = self.id;
+            self.driver
+                .run(&mut |core, now| core.handle_stream(now, id, input));
+            if data.is_none() {
+                return Poll::Ready(());
+            }
         }
     }
 }

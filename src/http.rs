@@ -1,5 +1,8 @@
 //! What becomes of requests, and streams that are read from one.
 
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use flagwire_core::{Millis, RequestId, Response, StreamId, StreamInput};
@@ -22,19 +25,11 @@ pub(crate) enum Id {
 /// gloo-net's own `send` is not used: it panics where `fetch` rejects with something that is not an `Error`, and any script on
 /// the page may have put its own `fetch` in place of the browser's.
 pub(crate) fn exchange(driver: &Rc<Driver>, id: Id, fetched: Promise) {
-    let mut exchange = Exchange {
+    spawn_local(Exchange {
         driver: driver.clone(),
         id,
         stage: Stage::Head,
-    };
-    spawn_local(async move {
-        // One place to wait for all the stages: each further `await` would be half a kilobyte of its own.
-        let mut promise = Some(fetched);
-        while let Some(waiting) = promise {
-            let result = JsFuture::from(waiting).await;
-            promise = exchange.step(result);
-        }
-        exchange.finish();
+        waiting: JsFuture::from(fetched),
     });
 }
 
@@ -47,10 +42,27 @@ enum Stage {
     Chunk(ReadableStreamDefaultReader),
 }
 
+/// A future, written out: an `async` block would take half a kilobyte more for each `await`.
 struct Exchange {
     driver: Rc<Driver>,
     id: Id,
     stage: Stage,
+    waiting: JsFuture,
+}
+
+impl Future for Exchange {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let result = ready!(Pin::new(&mut self.waiting).poll(context));
+            let Some(promise) = self.step(result) else {
+                self.finish();
+                return Poll::Ready(());
+            };
+            self.waiting = JsFuture::from(promise);
+        }
+    }
 }
 
 impl Exchange {
@@ -110,16 +122,16 @@ impl Exchange {
     }
 
     /// It is over: with a reply, or without one.
-    fn finish(self) {
+    fn finish(&mut self) {
         let Id::Request(id) = self.id else {
             return self.report(StreamInput::Closed);
         };
         self.driver.wire.end(id.0);
-        let mut stage = self.stage;
+        let mut stage = core::mem::replace(&mut self.stage, Stage::Head);
         self.driver.run(
             &mut |core, now| match core::mem::replace(&mut stage, Stage::Head) {
                 Stage::Body(response) => core.handle_response(now, id, response),
-                _ => core.handle_failure(now, id),
+                Stage::Head | Stage::Chunk(_) => core.handle_failure(now, id),
             },
         );
     }
