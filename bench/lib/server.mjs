@@ -66,9 +66,9 @@ export async function startServer(scope, { flags, args = [], logRequests = false
     pid: service.pid,
     /** Requests that were answered, in their order. A stream counts as it ends. */
     requests,
-    /** Sets a boolean flag as the admin page does; it is in force when this resolves. */
-    async set(/** @type {string} */ flag, /** @type {boolean} */ on) {
-      const reply = await fetch(`${url}/admin/flags/${flag}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ default: String(on) }) });
+    /** Sets what a flag serves, as the admin page does; it is in force when this resolves. */
+    async set(/** @type {string} */ flag, /** @type {boolean | string} */ variation) {
+      const reply = await fetch(`${url}/admin/flags/${flag}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ default: String(variation) }) });
       await reply.arrayBuffer();
       if (!reply.ok) throw new Error(`the server did not change ${flag}: ${reply.status}`);
     },

@@ -107,7 +107,8 @@ async fn fanout(options: &Arc<Options>) -> Result<Value, Failure> {
                     return;
                 };
                 let stream = open_stream(&options, token).await;
-                let result = stream.map(|stream| drop(tokio::spawn(listen(stream, index, Arc::clone(&told)))));
+                let result = stream
+                    .map(|stream| drop(tokio::spawn(listen(stream, index, Arc::clone(&told)))));
                 if opened.send(result).await.is_err() {
                     return;
                 }
@@ -166,7 +167,10 @@ async fn one_change(
     let waited = tokio::time::timeout(PATIENCE, async {
         let reply = admin.send(&request).await?;
         if reply.status != 200 {
-            return Err(Failure::from(format!("the change was refused: {}", reply.status)));
+            return Err(Failure::from(format!(
+                "the change was refused: {}",
+                reply.status
+            )));
         }
         told.all.notified().await;
         Ok(())
@@ -178,11 +182,16 @@ async fn one_change(
             return Err(format!("{count} of {} streams were told", told.at.len()).into());
         }
     }
-    let mut at: Vec<u64> = told.at.iter().map(|at| at.load(Ordering::Relaxed)).collect();
+    let mut at: Vec<u64> = told
+        .at
+        .iter()
+        .map(|at| at.load(Ordering::Relaxed))
+        .collect();
     at.sort_unstable();
     let milliseconds = |share: usize| {
         let index = (at.len() - 1) * share / 100;
-        at.get(index).map(|at| as_float(at.saturating_sub(asked)) / 1e6)
+        at.get(index)
+            .map(|at| as_float(at.saturating_sub(asked)) / 1e6)
     };
     Ok(json!({
         "first": milliseconds(0),
@@ -206,7 +215,9 @@ async fn open_stream(options: &Options, token: &str) -> Result<TcpStream, Failur
         read_more(&stream, &mut bytes).await?;
         if let Some(head) = find(&bytes, b"\r\n\r\n") {
             if !bytes.starts_with(b"HTTP/1.1 200") {
-                return Err(format!("a stream was refused: {}", String::from_utf8_lossy(&bytes)).into());
+                return Err(
+                    format!("a stream was refused: {}", String::from_utf8_lossy(&bytes)).into(),
+                );
             }
             if bytes.get(head..).is_some_and(|body| body.contains(&b':')) {
                 return Ok(stream);
@@ -257,9 +268,15 @@ async fn requests(options: &Arc<Options>) -> Result<Value, Failure> {
         body = body.max(length);
     }
     let elapsed = started.elapsed();
-    let used = cpu.zip(cpu_seconds(options.pid)).map(|(before, after)| after - before);
+    let used = cpu
+        .zip(cpu_seconds(options.pid))
+        .map(|(before, after)| after - before);
     times.sort_unstable();
-    let milliseconds = |share: usize| times.get((times.len().max(1) - 1) * share / 100).map(|time| time.as_secs_f64() * 1e3);
+    let milliseconds = |share: usize| {
+        times
+            .get((times.len().max(1) - 1) * share / 100)
+            .map(|time| time.as_secs_f64() * 1e3)
+    };
     Ok(json!({
         "requests": times.len(),
         "perSecond": per_second(times.len(), elapsed),
@@ -280,13 +297,26 @@ async fn ask(
 ) -> Result<(Vec<Duration>, usize), Failure> {
     let path = format!("/client/env/{environment}/target/load-{index}/evaluations?cluster=1");
     let get = |extra: &str| {
-        format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n{extra}\r\n", options.address)
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n{extra}\r\n",
+            options.address
+        )
     };
     let mut connection = Connection::open(&options.address).await?;
     let (request, expected) = match options.mode {
-        Mode::Accepts => (format!("GET /live HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", options.address), 200),
+        Mode::Accepts => (
+            format!(
+                "GET /live HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+                options.address
+            ),
+            200,
+        ),
         Mode::Unchanged => {
-            let tag = connection.send(&get("")).await?.etag.ok_or("the server gives no ETag")?;
+            let tag = connection
+                .send(&get(""))
+                .await?
+                .etag
+                .ok_or("the server gives no ETag")?;
             (get(&format!("If-None-Match: {tag}\r\n")), 304)
         }
         Mode::Evaluations | Mode::Fanout => (get(""), 200),
@@ -308,7 +338,10 @@ async fn ask(
 }
 
 /// A token and its environment for each of so many targets.
-async fn sign_in_all(options: &Arc<Options>, count: usize) -> Result<Vec<(String, String)>, Failure> {
+async fn sign_in_all(
+    options: &Arc<Options>,
+    count: usize,
+) -> Result<Vec<(String, String)>, Failure> {
     let mut tasks = JoinSet::new();
     for worker in 0..OPENING.min(count) {
         let options = Arc::clone(options);
@@ -340,10 +373,15 @@ fn token_of(reply: &Reply) -> Result<(String, String), Failure> {
     use base64::Engine as _;
     let parsed: Value = serde_json::from_slice(&reply.body)
         .map_err(|_| format!("signing in was answered with {}", reply.status))?;
-    let token = parsed["authToken"].as_str().ok_or("the answer to signing in has no token")?;
+    let token = parsed["authToken"]
+        .as_str()
+        .ok_or("the answer to signing in has no token")?;
     let claims = token.split('.').nth(1).ok_or("the token has no claims")?;
-    let claims: Value = serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims)?)?;
-    let environment = claims["environment"].as_str().ok_or("the token names no environment")?;
+    let claims: Value =
+        serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims)?)?;
+    let environment = claims["environment"]
+        .as_str()
+        .ok_or("the token names no environment")?;
     Ok((token.to_owned(), environment.to_owned()))
 }
 
@@ -364,7 +402,10 @@ impl Connection {
     async fn open(address: &str) -> Result<Self, Failure> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, bytes: Vec::new() })
+        Ok(Self {
+            stream,
+            bytes: Vec::new(),
+        })
     }
 
     async fn send(&mut self, request: &str) -> Result<Reply, Failure> {
@@ -378,9 +419,17 @@ impl Connection {
         let head: Vec<u8> = self.bytes.drain(..end).collect();
         let head = String::from_utf8_lossy(&head);
         let header = |name: &str| {
-            head.lines().find_map(|line| line.split_once(':').filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned()))
+            head.lines().find_map(|line| {
+                line.split_once(':')
+                    .filter(|(own, _)| own.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value.trim().to_owned())
+            })
         };
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("the answer is not HTTP")?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .ok_or("the answer is not HTTP")?;
         let length = match (status, header("content-length")) {
             (204 | 304, _) => 0,
             (_, Some(length)) => length.parse()?,
@@ -390,7 +439,12 @@ impl Connection {
             read_more(&self.stream, &mut self.bytes).await?;
         }
         let body = self.bytes.drain(..length).collect();
-        Ok(Reply { status, etag: header("etag"), length, body })
+        Ok(Reply {
+            status,
+            etag: header("etag"),
+            length,
+            body,
+        })
     }
 }
 
@@ -423,11 +477,15 @@ async fn read_more(stream: &TcpStream, bytes: &mut Vec<u8>) -> Result<(), Failur
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
 fn nanoseconds(base: Instant) -> u64 {
-    u64::try_from(base.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(base.elapsed().as_nanos())
+        .unwrap_or(u64::MAX)
+        .max(1)
 }
 
 fn per_second(count: usize, elapsed: Duration) -> f64 {
@@ -435,7 +493,10 @@ fn per_second(count: usize, elapsed: Duration) -> f64 {
 }
 
 /// Counts here are far below where a float would lose any.
-#[allow(clippy::cast_precision_loss, reason = "counts and nanoseconds of one run fit")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts and nanoseconds of one run fit"
+)]
 fn as_float(number: impl TryInto<u64>) -> f64 {
     number.try_into().unwrap_or(u64::MAX) as f64
 }
@@ -443,7 +504,9 @@ fn as_float(number: impl TryInto<u64>) -> f64 {
 /// The resident memory of a process.
 fn resident_bytes(pid: Option<u32>) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid?)).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024.0)
 }
