@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 /// The client key of a server that was given none and listens to this machine only.
 pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
@@ -22,12 +22,33 @@ pub enum LogFormat {
     Json,
 }
 
+/// What the program can do besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Checks flags files and says where their mistakes are; exits with 1 if there are any.
+    Check {
+        /// The files.
+        #[arg(default_value = "flags.yaml", value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Prints the JSON Schema of flags files, with which editors complete them.
+    Schema,
+}
+
 /// Serves feature flags from a file or an upstream over the Harness Feature Flags client protocol.
 ///
 /// Without arguments it writes a commented flags.yaml, serves it on this machine, and prints the address of its page.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "flagwire-server", version)]
+#[command(
+    name = "flagwire-server",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Options {
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The flags file. It is reloaded as it is saved; where there is none, a commented sample is written.
     #[arg(
         long,

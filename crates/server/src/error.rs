@@ -27,6 +27,9 @@ pub enum ApiError {
     /// 409: the state of things does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// 413: more than is read.
+    #[error("the body is larger than this server reads here")]
+    TooLarge,
     /// 415: the body's type is not the one asked for.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
@@ -49,6 +52,7 @@ impl ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

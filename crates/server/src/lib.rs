@@ -6,6 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`commands`] | checking flags files, printing their schema |
 //! | [`config`], [`plan`] | command line and environment variables; which environments come of them |
 //! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
 //! | [`environment`], [`changes`], `stream` | the state in force, what changed, who hears of it |
@@ -27,10 +28,12 @@
 
 pub mod auth;
 pub mod changes;
+pub mod commands;
 pub mod config;
 pub mod environment;
 pub mod error;
 pub mod flags_file;
+mod metrics;
 pub mod plan;
 pub mod routes;
 mod run;
@@ -68,6 +71,7 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     pub(crate) signer: Arc<auth::token::Signer>,
     pub(crate) targets: Arc<target::TargetStore>,
+    pub(crate) metrics: Arc<metrics::HttpMetrics>,
     /// Turns true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }
@@ -109,6 +113,7 @@ impl AppState {
             settings: Arc::new(settings),
             signer: Arc::new(auth::token::Signer::new(secret)),
             targets: Arc::default(),
+            metrics: Arc::default(),
             stopping,
         }
     }

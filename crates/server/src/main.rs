@@ -1,12 +1,15 @@
 //! The program. All of it is in the library; here are the command line, the signals and the exit code.
 
 use clap::Parser as _;
-use flagwire_server::{config::Options, run, telemetry};
+use flagwire_server::{commands, config::Options, run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let options = Options::parse();
+    if let Some(command) = &options.command {
+        return commands::run(command);
+    }
     telemetry::init(&options);
     match run(options, stopped()).await {
         Ok(()) => std::process::ExitCode::SUCCESS,

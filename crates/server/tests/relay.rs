@@ -187,7 +187,7 @@ async fn replicas_of_an_upstream_that_lag_behind_each_other_need_no_stickiness()
     let balanced = Router::new().fallback(move |request: Request| {
         let (a, b) = (a.clone(), b.clone());
         let first = request.uri().path().ends_with("/stream")
-            || turn.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+            || turn.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         async move { if first { a } else { b }.oneshot(request).await.unwrap() }
     });
     let socket = listen(balanced).await;

@@ -361,3 +361,48 @@ fn a_file_with_comments_only_has_no_flags() {
         assert_eq!(parse(text).unwrap(), Configuration::default(), "{text}");
     }
 }
+
+/// The schema that editors use must not call a good file wrong, nor pass what is wrong by its shape.
+#[test]
+fn the_schema_agrees_with_the_reader_on_shapes() {
+    let schema = serde_json::from_str(crate::commands::SCHEMA).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let verdicts = |text: &str| {
+        let json = node::parse(text).unwrap().to_json();
+        (parse(text).is_ok(), validator.is_valid(&json))
+    };
+    assert_eq!(verdicts(SAMPLE), (true, true), "the sample");
+    for good in [
+        "",
+        "flags:",
+        "flags: { a: true, b: 1.5, c: text, d: { value: [1, 2], state: off } }",
+        "flags: { a: { kind: bool, default: on, off: off, description: why } }",
+        "flags: { a: { variations: { x: 1, y: 2 }, default: { x: 30, y: 70 }, by: email, off: x, targets: { y: [u, 7] } } }",
+        "flags: { a: true, b: { default: true, requires: { a: true }, rules: [{ name: n, when: { plan: [x, y], group: g, age: { after: 5 } }, serve: { true: 1, false: 99 }, by: z }] } }\ngroups: { g: {} }",
+        "groups: { g: { name: G, include: [a, 1], exclude: b, rules: [{ plan: { in: [x] }, email: { ends-with: [y] } }] } }",
+        "flags: [{ feature: a, kind: boolean, state: on, offVariation: f, variations: [{ identifier: t, value: true }, { identifier: f, value: 'false' }], defaultServe: { variation: t }, rules: null }]",
+        "groups: [{ identifier: g, included: [{ identifier: x }], rules: [{ attribute: a, op: equal, values: [1], negate: false }] }]",
+    ] {
+        assert_eq!(verdicts(good), (true, true), "{good}");
+    }
+    for bad in [
+        "flag: {}",
+        "flags: 7",
+        "flags: { 'a b': true }",
+        "flags: { a: { defualt: true } }",
+        "flags: { a: [1] }",
+        "flags: { a: { default: true, state: maybe } }",
+        "flags: { a: { default: { true: 1.5, false: 98.5 }, off: false } }",
+        "flags: { a: { kind: strin, value: x } }",
+        "flags: { a: { default: true, rules: [{ serve: true }] } }",
+        "flags: { a: { default: true, rules: [{ when: {}, serve: true }] } }",
+        "flags: { a: { default: true, rules: [{ when: { x: { starts: y } }, serve: true }] } }",
+        "flags: { a: { default: true, rules: [{ when: { x: { is: [y, z] } }, serve: true }] } }",
+        "groups: { g: { includes: [a] } }",
+        "groups: { g: { included: [{ name: x }] } }",
+        "flags: [{ kind: boolean, offVariation: f }]",
+        "flags: { a: { offVariation: f, rulez: [] } }",
+    ] {
+        assert_eq!(verdicts(bad), (false, false), "{bad}");
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path};
-use axum::http::HeaderMap;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use flagwire_core::protocol::Target;
 use serde::de::DeserializeOwned;
 
@@ -138,5 +139,22 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segment
             .await
             .map(|Path(segments)| Self(segments))
             .map_err(|rejection: PathRejection| ApiError::BadRequest(rejection.body_text()))
+    }
+}
+
+/// The body, whole.
+pub(super) struct Payload(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::TooLarge)
+            }
+            Err(error) => Err(ApiError::BadRequest(error.body_text())),
+        }
     }
 }

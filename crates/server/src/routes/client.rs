@@ -1,7 +1,7 @@
 //! What browsers and apps ask for: a token, and evaluations for one target.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,7 +10,7 @@ use flagwire_core::protocol::{Evaluation, SignInReply, Target};
 use flagwire_evaluation::EvaluationError;
 use serde_json::Value;
 
-use super::access::{Caller, Segments, current};
+use super::access::{Caller, Payload, Segments, current};
 use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
 use crate::environment::{Current, unix_seconds};
@@ -20,7 +20,7 @@ use crate::{AppState, target};
 /// `POST /client/auth`
 pub(super) async fn sign_in(
     State(state): State<AppState>,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Result<Json<SignInReply>, ApiError> {
     let bad = |what: &str| {
         ApiError::BadRequest(format!(

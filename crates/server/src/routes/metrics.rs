@@ -1,11 +1,10 @@
 //! `POST /metrics/{environment}`: how often clients served which variation.
 
-use axum::body::Bytes;
 use axum::http::StatusCode;
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData};
 use serde_json::Value;
 
-use super::access::{Caller, Segments};
+use super::access::{Caller, Payload, Segments};
 use crate::error::ApiError;
 
 /// Takes whatever is JSON: clients drop a report that is refused, and a refusal helps nobody. What cannot be counted is
@@ -13,7 +12,7 @@ use crate::error::ApiError;
 pub(super) async fn report(
     caller: Caller,
     Segments(environment): Segments<String>,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Result<StatusCode, ApiError> {
     let environment = caller.allow(&environment, None)?;
     let json: Value = serde_json::from_slice(&body)

@@ -5,13 +5,14 @@ mod admin;
 mod client;
 mod metrics;
 mod ofrep;
+mod operations;
 mod rules;
 mod stream;
 
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
     RETRY_AFTER,
@@ -26,8 +27,13 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::AppState;
 use crate::error::ApiError;
 
-/// The largest body of a request. Metrics of a back end with many targets are the largest there are.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+pub(crate) use operations::age;
+
+/// The largest body of a request.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The largest report of metrics: that of a back end with many targets.
+const MAX_REPORT_BYTES: usize = 1024 * 1024;
 
 /// The whole service.
 ///
@@ -65,7 +71,10 @@ pub fn app(state: AppState) -> Router {
             get(stream::ticket),
         )
         .route("/stream", get(stream::stream))
-        .route("/metrics/{environment}", post(metrics::report))
+        .route(
+            "/metrics/{environment}",
+            post(metrics::report).layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)),
+        )
         .route("/ofrep/v1/evaluate/flags", post(ofrep::evaluate_all))
         .route("/ofrep/v1/evaluate/flags/{flag}", post(ofrep::evaluate))
         .route("/ofrep/v1/events", get(ofrep::events));
@@ -76,9 +85,13 @@ pub fn app(state: AppState) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(cors(&state.settings.cors_origins))
         .merge(admin::routes())
+        .route("/live", get(operations::live))
+        .route("/ready", get(operations::ready))
+        .route("/status", get(operations::status))
+        .route("/metrics", get(operations::metrics))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(log_request))
+        .layer(middleware::from_fn_with_state(state.clone(), log_request))
         .with_state(state)
 }
 
@@ -117,14 +130,27 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(86_400))
 }
 
-/// One line for each request, at debug. The query is left out: it may hold a ticket. For a stream, the time is until
+/// Counts each request, and writes a line for it at debug. The query is left out: it may hold a ticket. For a stream, the time is until
 /// its head was sent.
-async fn log_request(request: Request, next: Next) -> Response {
+async fn log_request(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(%method, path, status = response.status().as_u16(), micros, "request");
+    let took = start.elapsed();
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
+    tracing::debug!(%method, path, status, micros, "request");
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    state.metrics.count(known(&method), route, status, took);
     response
+}
+
+/// Anything can be a method, so only those in use are told apart.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::POST | Method::OPTIONS | Method::HEAD => method.as_str(),
+        _ => "other",
+    }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{OriginalUri, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, ORIGIN, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -27,7 +27,7 @@ use flagwire_evaluation::{EvaluationError, EvaluationRef, Reason, TypedValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::access::{Caller, Segments, bearer, current};
+use super::access::{Caller, Payload, Segments, bearer, current};
 use super::client::now;
 use super::stream::{last_event_id, respond};
 use crate::AppState;
@@ -105,7 +105,7 @@ pub(super) async fn evaluate(
     State(state): State<AppState>,
     Segments(flag): Segments<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Response {
     let reply = || -> Result<Response, Refusal> {
         let caller = caller(&headers, &state)?;
@@ -144,7 +144,7 @@ pub(super) async fn evaluate_all(
     Query(query): Query<BulkQuery>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Response {
     let reply = async {
         let caller = caller(&headers, &state)?;

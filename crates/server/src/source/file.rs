@@ -92,6 +92,12 @@ impl FileSource {
         })
     }
 
+    /// What was read.
+    #[must_use]
+    pub fn into_configuration(self) -> Configuration {
+        self.first.unwrap_or_default()
+    }
+
     /// Writes the commented sample where there is no file yet. Returns whether it did.
     ///
     /// # Errors

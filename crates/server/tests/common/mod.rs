@@ -43,6 +43,7 @@ pub fn ada() -> Value {
 pub struct Server {
     pub app: Router,
     pub environment: Arc<Environment>,
+    pub other: Arc<Environment>,
     pub stop: watch::Sender<bool>,
 }
 
@@ -96,7 +97,7 @@ fn server_of_with(
 ) -> Server {
     let other = Arc::new(Environment::new("other"));
     let state = AppState::new(
-        vec![Arc::clone(&environment), other],
+        vec![Arc::clone(&environment), Arc::clone(&other)],
         keys(),
         settings,
         b"test secret",
@@ -105,6 +106,7 @@ fn server_of_with(
     Server {
         app: app(state),
         environment,
+        other,
         stop,
     }
 }

@@ -23,7 +23,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
-use super::access::{Segments, current};
+use super::access::{Payload, Segments, current};
 use crate::AppState;
 use crate::environment::Environment;
 use crate::error::ApiError;
@@ -134,7 +134,7 @@ async fn change(
     State(state): State<AppState>,
     Segments(flag): Segments<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Result<Json<describe::Overview>, ApiError> {
     guard(&headers, &state)?;
     // A page of another site can send this type only after a preflight, which is never granted here.

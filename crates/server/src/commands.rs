@@ -1,0 +1,64 @@
+//! What the program does besides serving.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use flagwire_evaluation::Snapshot;
+
+use crate::config::Command;
+use crate::source::file::FileSource;
+
+/// The JSON Schema of flags files. It knows their shape; that names exist and values fit is for [`Command::Check`].
+pub const SCHEMA: &str = include_str!("../flags.schema.json");
+
+/// Does it, writing to standard output, and mistakes to standard error.
+pub fn run(command: &Command) -> ExitCode {
+    let done = match command {
+        Command::Schema => io::stdout().write_all(SCHEMA.as_bytes()).map(|()| true),
+        Command::Check { files } => check(files),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all are as they should be.
+fn check(files: &[PathBuf]) -> io::Result<bool> {
+    let mut good = true;
+    for file in files {
+        let configuration = match FileSource::open(file) {
+            Ok(source) => source.into_configuration(),
+            Err(error) => {
+                eprintln!("{error}");
+                good = false;
+                continue;
+            }
+        };
+        let (flags, groups) = (configuration.flags.len(), configuration.segments.len());
+        let snapshot = Snapshot::compile(configuration.flags, configuration.segments);
+        for problem in snapshot.problems() {
+            eprintln!(
+                "{}: `{}`: {}",
+                file.display(),
+                problem.identifier,
+                problem.sentence
+            );
+            good = false;
+        }
+        if snapshot.problems().is_empty() {
+            writeln!(
+                io::stdout(),
+                "{}: {flags} flags, {groups} groups, no mistakes",
+                file.display()
+            )?;
+        }
+    }
+    Ok(good)
+}

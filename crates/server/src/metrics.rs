@@ -1,0 +1,173 @@
+//! What Prometheus reads: counters of requests, and at each reading how the environments stand.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::environment::Environment;
+use crate::routes::age;
+
+/// From a cached reply to one that waits for another server, in seconds.
+const BUCKETS: [f64; 10] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
+
+/// The route as it is written in the code, so that there are as many as that and not one for each target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    environment: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    environment: String,
+    flag: String,
+    variation: String,
+}
+
+/// Flags and variations come from clients, so only so many of them are told apart.
+const MAX_SERVED: usize = 1_000;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct HttpMetrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<Route, Histogram, fn() -> Histogram>,
+}
+
+impl Default for HttpMetrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("flagwire");
+        let requests = Family::default();
+        registry.register("http_requests", "Requests answered", requests.clone());
+        let durations: Family<Route, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time until the head of the reply; for a stream, until it is open",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            durations,
+        }
+    }
+}
+
+impl HttpMetrics {
+    /// Counts an answered request.
+    pub(crate) fn count(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let labels = Request {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        let labels = Route {
+            route: route.to_owned(),
+        };
+        self.durations
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+
+    /// All of it, as OpenMetrics text.
+    pub(crate) fn encode<'e>(
+        &self,
+        environments: impl Iterator<Item = &'e Arc<Environment>>,
+    ) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &standing(environments))?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Registry {
+    let mut registry = Registry::with_prefix("flagwire");
+    let mut gauge = |name: &str, help: &str| {
+        let family = Family::<Of, Gauge>::default();
+        registry.register(name, help, family.clone());
+        family
+    };
+    let streams = gauge("streams", "Open streams");
+    let healthy = gauge(
+        "source_healthy",
+        "Whether what is served is what the source holds",
+    );
+    let ready = gauge("ready", "Whether there is a configuration to serve");
+    let age_seconds = gauge(
+        "configuration_age_seconds",
+        "Since when what is served may be out of date; 0 if it is not",
+    );
+    let flags = gauge("flags", "Flags served");
+    let groups = gauge("groups", "Target groups served");
+    let changes = Family::<Of, Counter>::default();
+    registry.register(
+        "configurations",
+        "Configurations put in force",
+        changes.clone(),
+    );
+    let served = Family::<Served, Counter>::default();
+    registry.register(
+        "evaluations",
+        "Evaluations that clients have reported",
+        served.clone(),
+    );
+    for environment in environments {
+        let of = Of {
+            environment: environment.name().to_owned(),
+        };
+        let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        let status = environment.status();
+        let current = environment.current();
+        streams
+            .get_or_create(&of)
+            .set(number(environment.streams()));
+        healthy.get_or_create(&of).set(status.healthy.into());
+        ready.get_or_create(&of).set(current.is_some().into());
+        age_seconds
+            .get_or_create(&of)
+            .set(i64::try_from(age(status.fresh_at)).unwrap_or(i64::MAX));
+        if let Some(current) = &current {
+            flags
+                .get_or_create(&of)
+                .set(number(current.snapshot.flags().len()));
+            groups
+                .get_or_create(&of)
+                .set(number(current.snapshot.segments().len()));
+            changes.get_or_create(&of).inc_by(current.generation);
+        }
+        for (flag, variation, count) in environment.usage.totals().into_iter().take(MAX_SERVED) {
+            let labels = Served {
+                environment: of.environment.clone(),
+                flag,
+                variation,
+            };
+            served.get_or_create(&labels).inc_by(count);
+        }
+    }
+    registry
+}
