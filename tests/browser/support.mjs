@@ -89,11 +89,15 @@ export function counted(proxy, which = () => true) {
   return sum;
 }
 
-/** Waits until a client is ready, its stream is open and the list was confirmed after that. @param {import("../lib/proxy.mjs").Proxy} proxy */
+/**
+ * Waits until there are so many streams, and a list that was asked for after the last of them had opened has been delivered.
+ *
+ * @param {import("../lib/proxy.mjs").Proxy} proxy
+ */
 export async function untilSettled(proxy, streams = 1) {
   await proxy.until(() => {
     const open = [...proxy.streams.keys()];
-    const last = Math.max(...open.map(({ id }) => id));
-    return open.length === streams && proxy.requests.some((request) => isFetchOfAll(request) && request.id > last && request.delivered);
+    const since = Math.max(...open.map(({ openedAt }) => openedAt ?? Infinity));
+    return open.length === streams && proxy.requests.some((request) => isFetchOfAll(request) && request.cameAt > since && request.delivered);
   });
 }

@@ -120,11 +120,11 @@ test("a page in a sandbox, where locks and storage are refused, streams alone", 
     },
     { url, base: proxy.url },
   );
-  const body = page.frameLocator("iframe").locator("body");
-  await body.and(page.frameLocator("iframe").locator('[data-theme="classic"]')).waitFor({ timeout: 0 });
+  const served = (/** @type {string} */ theme) => page.frames()[1].waitForFunction((theme) => document.body.dataset.theme === theme, theme, { polling: 20, timeout: 0 });
+  await served("classic");
   await proxy.until(() => proxy.streams.size === 1);
   server.editFlags((text) => text.replace("classic", "sunset"));
-  await body.and(page.frameLocator("iframe").locator('[data-theme="sunset"]')).waitFor({ timeout: 0 });
+  await served("sunset");
 });
 
 /** Kills the renderer, as a lack of memory would. @param {import("playwright-core").Page} tab */

@@ -26,6 +26,8 @@ import { atEnd } from "./scope.mjs";
  * @property {boolean} stream
  * @property {number} [status] what the server answered; missing where it was not asked or did not answer
  * @property {boolean} delivered the reply has left whole
+ * @property {number} cameAt steps of the proxy so far
+ * @property {number} [openedAt] of a stream: the same, when it opened
  * @property {Fault} fault
  */
 
@@ -44,6 +46,7 @@ export class Proxy {
   heartbeatMs = 0;
 
   #upstream;
+  #steps = 0;
   #server = createServer((request, response) => void this.#serve(request, response));
   #sockets = new Set(/** @type {import("node:net").Socket[]} */ ([]));
   #watchers = new Set(/** @type {(() => void)[]} */ ([]));
@@ -108,7 +111,7 @@ export class Proxy {
     const body = Buffer.concat(await request.toArray().catch(() => []));
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     /** @type {Seen} */
-    const seen = { id: this.requests.length, method: request.method ?? "", path, headers: request.headers, body: body.toString(), stream: path.endsWith("/stream"), delivered: false, fault: {} };
+    const seen = { id: this.requests.length, method: request.method ?? "", path, headers: request.headers, body: body.toString(), stream: path.endsWith("/stream"), delivered: false, cameAt: (this.#steps += 1), fault: {} };
     // A browser asks for leave before it asks: that is no request of the client's.
     const preflight = seen.method === "OPTIONS";
     if (!preflight) {
@@ -179,6 +182,7 @@ export class Proxy {
     // A ticket in the address is a native stream's, which sees no comments.
     const heartbeat = seen.headers["api-key"] ? ":\n\n" : "event: heartbeat\ndata: {}\n\n";
     const stream = new OpenStream(response, split === true);
+    seen.openedAt = this.#steps += 1;
     this.streams.set(seen, stream);
     this.#step(seen, "stream opened");
     const timers = [
