@@ -48,8 +48,10 @@ async function compile(step) {
   const toolchain = await wasmToolchain({ flavour: "ship" });
   step.say(`building with ${toolchain.origin}`);
   const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire", "--lib"];
-  // Reference types make the module larger and the border slower.
-  const env = { ...toolchain.env, RUSTFLAGS: "-Ctarget-feature=-reference-types,-multivalue" };
+  // Reference types make the module larger and the border slower. Places of panics are paths of this machine, and nobody
+  // reads them; these flags are as unstable as building std along is.
+  const silent = toolchain.std === "built" ? " -Zlocation-detail=none -Zfmt-debug=none" : "";
+  const env = { ...toolchain.env, RUSTFLAGS: `-Ctarget-feature=-reference-types,-multivalue${silent}` };
   const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
   if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
   step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
@@ -110,7 +112,14 @@ async function bundle(step) {
   /** @param {string} name */
   const short = (name) => (typeof mangleCache[name] === "string" ? mangleCache[name] : name);
   const renamed = join(work, "renamed.wasm");
-  writeFileSync(renamed, rename(wasm, ({ module, name }) => ({ ...(module !== undefined && { module: short(module) }), name: short(name) })));
+  writeFileSync(
+    renamed,
+    rename(wasm, ({ module, name }) => {
+      if (module !== undefined) return { module: short(module), name: short(name) };
+      // An export that has no short name occurs nowhere in the JavaScript.
+      return name === "memory" || name in mangleCache ? { name: short(name) } : undefined;
+    }),
+  );
   const features = WASM_FEATURES.map((feature) => `--enable-${feature}`);
   tool(process.execPath, [join(root, "node_modules", "binaryen", "bin", "wasm-opt"), "-Oz", "--strip-debug", "--strip-producers", "--strip-target-features", ...features, renamed, "-o", join(packageDir, module)]);
   const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version() };

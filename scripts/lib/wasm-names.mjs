@@ -27,10 +27,10 @@ export function names(wasm) {
 }
 
 /**
- * A copy of the module in which each name is what `change` returns for it.
+ * A copy of the module in which each name is what `change` returns for it. An export for which it returns nothing is left out.
  *
  * @param {Uint8Array} wasm
- * @param {(name: Name) => Name} change
+ * @param {(name: Name) => Name | undefined} change
  * @returns {Uint8Array}
  */
 export function rename(wasm, change) {
@@ -46,12 +46,13 @@ export function rename(wasm, change) {
   return Uint8Array.from(output);
 }
 
-/** @param {Reader} body @param {(name: Name) => Name} change */
+/** @param {Reader} body @param {(name: Name) => Name | undefined} change */
 function importSection(body, change) {
   const count = body.u32();
   const output = leb(count);
   for (let i = 0; i < count; i += 1) {
-    const to = change({ module: body.text(), name: body.text() });
+    const from = { module: body.text(), name: body.text() };
+    const to = change(from) ?? from;
     push(output, [...text(to.module ?? ""), ...text(to.name)]);
     const kind = body.byte();
     // A function has its type's number; the other kinds are not made by wasm-bindgen without threads.
@@ -61,15 +62,20 @@ function importSection(body, change) {
   return output;
 }
 
-/** @param {Reader} body @param {(name: Name) => Name} change */
+/** @param {Reader} body @param {(name: Name) => Name | undefined} change */
 function exportSection(body, change) {
   const count = body.u32();
-  const output = leb(count);
+  /** @type {number[]} */
+  const output = [];
+  let kept = 0;
   for (let i = 0; i < count; i += 1) {
-    push(output, text(change({ name: body.text() }).name));
-    push(output, [body.byte(), ...leb(body.u32())]);
+    const to = change({ name: body.text() });
+    const entry = [body.byte(), ...leb(body.u32())];
+    if (!to) continue;
+    push(output, [...text(to.name), ...entry]);
+    kept += 1;
   }
-  return output;
+  return [...leb(kept), ...output];
 }
 
 class Reader {
