@@ -274,7 +274,11 @@ impl<C: Codec> Client<C> {
         let event = match self.codec.change_event(data) {
             Parsed::Change(event) => event,
             Parsed::Unknown => return,
-            Parsed::Malformed => return self.report(ErrorKind::Stream, Cause::Malformed),
+            Parsed::Malformed => {
+                self.report(ErrorKind::Stream, Cause::Malformed);
+                // It may have told of any change.
+                return self.fetch_all(now);
+            }
         };
         match (event.domain, event.change, event.evaluations) {
             (Domain::Flag, Change::Delete, _) => {
