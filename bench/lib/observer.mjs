@@ -1,10 +1,14 @@
 // A bare reader of a flagwire-server's stream: says when an event was on the wire, whatever an SDK makes of it.
+//
+// It reads in a thread of its own, so that it is not kept waiting by what else this suite does.
 
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { request } from "node:http";
 import { atEnd } from "../../tests/lib/scope.mjs";
-import { CLIENT_KEY } from "./server.mjs";
 
-/** Now on the clock that Chromium's traces and this process share (CLOCK_MONOTONIC), in milliseconds. */
+const KEY = "flagwire-dev-client-key";
+
+/** Now on the clock that Chromium and this process share (CLOCK_MONOTONIC), in milliseconds. */
 export function monotonic() {
   return Number(process.hrtime.bigint()) / 1e6;
 }
@@ -15,44 +19,53 @@ export function monotonic() {
  * @param {object} target
  */
 export async function observe(scope, server, target) {
-  const reply = await fetch(`${server}/client/auth`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ apiKey: CLIENT_KEY, target }) });
+  const reply = await fetch(`${server}/client/auth`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ apiKey: KEY, target }) });
   const { authToken } = await reply.json();
-  /** @type {{ text: string, at: number }[]} */
-  let chunks = [];
+  const worker = new Worker(new URL(import.meta.url), { workerData: { server, authToken } });
+  atEnd(scope, () => worker.terminate());
+  let first = Number.NaN;
+  let events = 0;
   /** @type {() => void} */
   let check = () => {};
   await new Promise((resolve, reject) => {
-    const stream = request(`${server}/stream?cluster=1`, { agent: false, headers: { authorization: `Bearer ${authToken}`, "api-key": CLIENT_KEY } }, (response) => {
-      if (response.statusCode !== 200) return reject(new Error(`the observer's stream was answered with ${response.statusCode}`));
-      response.setEncoding("utf8");
-      response.on("data", (/** @type {string} */ text) => {
-        chunks.push({ text, at: monotonic() });
-        check();
-        resolve(undefined);
-      });
-      response.on("error", () => {});
+    worker.on("error", reject);
+    worker.on("message", (/** @type {{ at: number, count: number }} */ { at, count }) => {
+      resolve(undefined);
+      if (count === 0) return;
+      if (events === 0) first = at;
+      events += count;
+      check();
     });
-    stream.on("error", reject);
-    stream.end();
-    atEnd(scope, () => void stream.destroy());
   });
   return {
     forget() {
-      chunks = [];
+      events = 0;
     },
     /** When the first event since `forget` arrived. */
     firstEvent() {
       return new Promise((/** @type {(at: number) => void} */ resolve) => {
-        check = () => {
-          const found = chunks.find(({ text }) => text.includes('"event"'));
-          if (found) resolve(found.at);
-        };
+        check = () => events > 0 && resolve(first);
         check();
       });
     },
     /** How many events arrived since `forget`. */
     events() {
-      return chunks.map(({ text }) => text.split('"event":').length - 1).reduce((sum, count) => sum + count, 0);
+      return events;
     },
   };
 }
+
+function read() {
+  const { server, authToken } = workerData;
+  const stream = request(`${server}/stream?cluster=1`, { agent: false, headers: { authorization: `Bearer ${authToken}`, "api-key": KEY } }, (response) => {
+    if (response.statusCode !== 200) throw new Error(`the observer's stream was answered with ${response.statusCode}`);
+    response.setEncoding("utf8");
+    response.on("data", (/** @type {string} */ text) => {
+      const at = monotonic();
+      parentPort?.postMessage({ at, count: text.split('"event":').length - 1 });
+    });
+  });
+  stream.end();
+}
+
+if (!isMainThread && workerData?.authToken) read();

@@ -64,6 +64,7 @@ export async function startServer(scope, { flags, args = [], logRequests = false
   return {
     url,
     pid: service.pid,
+    stop: service.stop,
     /** Requests that were answered, in their order. A stream counts as it ends. */
     requests,
     /** Sets what a flag serves, as the admin page does; it is in force when this resolves. */

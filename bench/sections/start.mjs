@@ -1,6 +1,6 @@
 // From the import of the SDK to values: a fresh page each time, with nothing of the SDK loaded before.
 
-import { openPage, startBrowser } from "../../tests/lib/browser.mjs";
+import { startBrowser } from "../../tests/lib/browser.mjs";
 import { bundle, serve } from "../lib/bundle.mjs";
 import { bars } from "../lib/plot.mjs";
 import { startProxy } from "../lib/proxy.mjs";
@@ -47,7 +47,7 @@ function body(options) {
  * @returns {Promise<Data>}
  */
 export async function measure(scope, { quick, say }) {
-  const rounds = quick ? 1 : 15;
+  const rounds = quick ? 1 : 9;
   const folder = await bundle(scope, SCRIPTS);
   const pages = await serve(scope, folder);
   const browser = await startBrowser(scope);
@@ -95,9 +95,10 @@ async function visits(browser, sdk, setting) {
  * @param {boolean} cache whether to come a second time, with what the first visit left
  */
 async function visit(browser, sdk, { pages, server, flag }, cache) {
-  const ends = /** @type {(() => Promise<void>)[]} */ ([]);
+  const context = await browser.newContext();
   try {
-    const page = await openPage({ after: (fn) => void ends.push(fn) }, browser, pages);
+    const page = await context.newPage();
+    await page.goto(pages);
     const arguments_ = /** @type {const} */ ([`/${sdk}.js`, { key: CLIENT_KEY, baseUrl: server, cache, flag }]);
     const start = () =>
       page.evaluate(async ([script, options]) => {
@@ -121,7 +122,7 @@ async function visit(browser, sdk, { pages, server, flag }, cache) {
     if (!(times.value > 0)) throw new Error(`${sdk} was ready without a value`);
     return times;
   } finally {
-    for (const end of ends) await end();
+    await context.close();
   }
 }
 
