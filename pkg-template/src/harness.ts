@@ -260,6 +260,9 @@ class HarnessClient {
         for (const evaluation of this.#untold) this.#emit(Event.CHANGED, { ...evaluation, value: this.#slots.get(evaluation.flag)?.value });
         this.#becomeReady();
         break;
+      case "flags loaded":
+        payload = [...(payload as CoreEvaluation[])].sort((one, other) => (one.flag < other.flag ? -1 : 1));
+        break;
       case "ready":
         return this.#initialise();
       case "connected":

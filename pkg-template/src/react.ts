@@ -12,7 +12,7 @@
  * @packageDocumentation
  */
 
-import { createContext, createElement, useCallback, useContext, useEffect, useId, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { initialize, valueOf } from "./index";
 import type { Client } from "./client";
 import type { FlagDefault, FlagName, FlagValue } from "./flags";
@@ -71,11 +71,11 @@ const NOWHERE: State = { status: "initializing", since: 0 };
 /** Gives a client to the components inside. Safe in StrictMode: one client is made, and closed after the provider has gone. */
 export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   const { apiKey, target, options, client, children } = props;
-  const id = useId();
   // Another key or server is another client; another target is not.
   const origin = client ? undefined : JSON.stringify([apiKey, options?.baseUrl]);
   const identity = JSON.stringify(target);
-  const key = id + origin + identity;
+  // useId would give another one at each attempt to render.
+  const key = origin + identity;
   const create = () => (client ? given(client) : make(key, origin!, apiKey!, target!, options));
   // State alone would not do: what suspends before the first commit is thrown away with its state.
   const [held, setHeld] = useState(create);

@@ -43,6 +43,32 @@ export async function servePage(t, folder, script, { body = '<div id="root"></di
 }
 
 /**
+ * Bundles `script` for Node.
+ *
+ * @param {import("./scope.mjs").Scope} t
+ * @param {string} folder as for `servePage`
+ * @param {string} script
+ * @param {{ alias?: Record<string, string> }} [options]
+ * @returns {Promise<string>} the file to run
+ */
+export async function bundleForNode(t, folder, script, { alias = {} } = {}) {
+  const outfile = join(tempDir(t), "script.cjs");
+  await build({
+    stdin: { contents: script, resolveDir: folder, loader: "tsx" },
+    outfile,
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    jsx: "automatic",
+    define: { "process.env.NODE_ENV": '"development"' },
+    logLevel: "error",
+    nodePaths: [join(folder, "node_modules")],
+    plugins: [aliasPlugin(alias, folder), packagePlugin()],
+  });
+  return outfile;
+}
+
+/**
  * Puts packages in the place of others, with all that is imported from them.
  *
  * @param {Record<string, string>} alias
