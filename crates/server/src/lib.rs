@@ -27,6 +27,7 @@
 )]
 
 pub mod auth;
+mod cache;
 pub mod changes;
 pub mod commands;
 pub mod config;
@@ -72,6 +73,7 @@ pub struct AppState {
     pub(crate) signer: Arc<auth::token::Signer>,
     pub(crate) targets: Arc<target::TargetStore>,
     pub(crate) metrics: Arc<metrics::HttpMetrics>,
+    pub(crate) replies: Arc<cache::ReplyCache>,
     /// Turns true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }
@@ -114,6 +116,7 @@ impl AppState {
             signer: Arc::new(auth::token::Signer::new(secret)),
             targets: Arc::default(),
             metrics: Arc::default(),
+            replies: Arc::default(),
             stopping,
         }
     }

@@ -4,6 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+/// Names of files that are being written.
+const PREFIX: &str = ".flagwire-";
+const SUFFIX: &str = ".tmp";
+
+/// Whether a file of this name is being written, or was when its writer was killed.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// Replaces a file's content; keeps its permissions, and writes through a symbolic link instead of replacing it.
 ///
 /// # Errors
@@ -41,8 +50,8 @@ pub(crate) fn write_beside(
 ) -> io::Result<()> {
     let directory = directory_of(path);
     let mut file = tempfile::Builder::new()
-        .prefix(".flagwire-")
-        .suffix(".tmp")
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
         .tempfile_in(directory)?;
     file.write_all(content)?;
     if let Some(permissions) = permissions {

@@ -1,7 +1,7 @@
 //! What browsers and apps ask for: a token, and evaluations for one target.
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::access::{Caller, Payload, Segments, current};
 use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
-use crate::environment::{Current, unix_seconds};
+use crate::environment::unix_seconds;
 use crate::error::ApiError;
 use crate::{AppState, target};
 
@@ -88,7 +88,8 @@ pub(super) async fn evaluations(
     let environment = caller.allow(&environment, Some(KeyKind::Client))?;
     let current = current(environment)?;
     let target = caller.target(&identifier, &headers, &state);
-    tagged(&headers, &current, &target, || {
+    let fingerprint = target::fingerprint(&current.content, &target);
+    let make = || {
         let mut body = Vec::with_capacity(128 * current.snapshot.flags().len() + 2);
         body.push(b'[');
         let mut result = Ok(());
@@ -104,6 +105,9 @@ pub(super) async fn evaluations(
             });
         body.push(b']');
         result.map(|()| body)
+    };
+    tagged(&headers, &fingerprint, || {
+        state.replies.get(&fingerprint, make)
     })
 }
 
@@ -133,11 +137,10 @@ pub(super) async fn evaluation(
 /// A reply with an `ETag` over configuration and target, or 304 where the client has it already.
 fn tagged(
     headers: &HeaderMap,
-    current: &Current,
-    target: &Target,
-    body: impl FnOnce() -> Result<Vec<u8>, ApiError>,
+    fingerprint: &str,
+    body: impl FnOnce() -> Result<Bytes, ApiError>,
 ) -> Result<Response, ApiError> {
-    let tag = format!("\"{}\"", target::fingerprint(&current.content, target));
+    let tag = format!("\"{fingerprint}\"");
     let known = headers
         .get_all(IF_NONE_MATCH)
         .iter()

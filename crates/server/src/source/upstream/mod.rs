@@ -191,6 +191,7 @@ impl Relay {
     fn restore(&self) {
         let environment = self.environment.name();
         if let Some(kept) = &self.options.kept {
+            kept.sweep();
             match kept.load() {
                 Ok(Some((configuration, at))) => {
                     let flags = configuration.flags.len();

@@ -1,0 +1,180 @@
+//! Bodies of "all evaluations", by configuration and target: a page's reload, its other tabs and the fetches that
+//! confirm what it has are served without evaluating again.
+//!
+//! Sharded, so that threads seldom wait for one another. Each shard is bounded and forgets what was used longest ago; so
+//! replies of a configuration that is no longer in force, which nobody asks for, go by themselves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// A power of two.
+const SHARDS: usize = 16;
+
+/// All shards together; a reply of 100 flags takes about 7 kB.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// Of one shard.
+const SHARD_BYTES: usize = MAX_BYTES / SHARDS;
+
+/// What an entry takes besides its key and body, about.
+const OVERHEAD: usize = 200;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct ReplyCache {
+    shards: Vec<Mutex<Shard>>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: HashMap<String, (Bytes, u64)>,
+    /// By when it was used last.
+    by_use: BTreeMap<u64, String>,
+    clock: u64,
+    bytes: usize,
+}
+
+impl Default for ReplyCache {
+    fn default() -> Self {
+        let mut shards = Vec::new();
+        shards.resize_with(SHARDS, Mutex::default);
+        Self { shards }
+    }
+}
+
+impl ReplyCache {
+    /// The body for a fingerprint of configuration and target, made if it is not there. A failure is not kept.
+    pub(crate) fn get<E>(
+        &self,
+        fingerprint: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Bytes, E> {
+        let Some(shard) = self.shard(fingerprint) else {
+            return make().map(Bytes::from);
+        };
+        let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(body) = lock().used(fingerprint) {
+            return Ok(body);
+        }
+        // Not held meanwhile: two that ask at once both make it, which costs less than waiting.
+        let body = Bytes::from(make()?);
+        lock().put(fingerprint, body.clone());
+        Ok(body)
+    }
+
+    fn shard(&self, fingerprint: &str) -> Option<&Mutex<Shard>> {
+        // The fingerprint is a hash already: its last digit is as good as any other.
+        let digit = fingerprint
+            .as_bytes()
+            .last()
+            .map_or(0, |byte| usize::from(*byte));
+        let value = if digit >= usize::from(b'a') {
+            digit - usize::from(b'a') + 10
+        } else {
+            digit
+        };
+        self.shards.get(value % SHARDS)
+    }
+}
+
+impl Shard {
+    fn used(&mut self, fingerprint: &str) -> Option<Bytes> {
+        let (body, at) = self.entries.get_mut(fingerprint)?;
+        self.clock += 1;
+        let name = self
+            .by_use
+            .remove(at)
+            .unwrap_or_else(|| fingerprint.to_owned());
+        *at = self.clock;
+        self.by_use.insert(self.clock, name);
+        Some(body.clone())
+    }
+
+    fn put(&mut self, fingerprint: &str, body: Bytes) {
+        let size = |key: &str, body: &Bytes| 2 * key.len() + body.len() + OVERHEAD;
+        let needed = size(fingerprint, &body);
+        if needed > SHARD_BYTES / 4 {
+            return;
+        }
+        self.clock += 1;
+        if let Some((old, at)) = self
+            .entries
+            .insert(fingerprint.to_owned(), (body, self.clock))
+        {
+            self.bytes = self.bytes.saturating_sub(size(fingerprint, &old));
+            self.by_use.remove(&at);
+        }
+        self.by_use.insert(self.clock, fingerprint.to_owned());
+        self.bytes += needed;
+        while self.bytes > SHARD_BYTES {
+            let Some((_, oldest)) = self.by_use.pop_first() else {
+                break;
+            };
+            if let Some((body, _)) = self.entries.remove(&oldest) {
+                self.bytes = self.bytes.saturating_sub(size(&oldest, &body));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    /// The body, and whether it was made anew.
+    fn get(cache: &ReplyCache, key: &str, bytes: usize) -> (usize, bool) {
+        let mut made = false;
+        let body = cache.get(key, || {
+            made = true;
+            Ok::<_, Infallible>(vec![0; bytes])
+        });
+        (body.unwrap().len(), made)
+    }
+
+    #[test]
+    fn what_was_asked_for_is_not_made_again() {
+        let cache = ReplyCache::default();
+        assert_eq!(get(&cache, "a0", 7), (7, true));
+        assert_eq!(get(&cache, "a0", 8), (7, false));
+        assert_eq!(get(&cache, "b0", 9), (9, true));
+        let failed: Result<Bytes, &str> = cache.get("c0", || Err("no"));
+        assert_eq!(failed, Err("no"));
+        assert_eq!(get(&cache, "c0", 1), (1, true), "a failure is not kept");
+    }
+
+    #[test]
+    fn it_is_bounded_and_forgets_what_was_used_longest_ago() {
+        let cache = ReplyCache::default();
+        let body = SHARD_BYTES / 10;
+        get(&cache, "first-0", body);
+        get(&cache, "second-0", body);
+        for n in 0..9 {
+            get(&cache, "first-0", body);
+            get(&cache, &format!("{n}-0"), body);
+        }
+        assert_eq!(
+            get(&cache, "first-0", 1),
+            (body, false),
+            "it was used all the time"
+        );
+        assert_eq!(get(&cache, "second-0", 1), (1, true), "it was not");
+        for shard in &cache.shards {
+            let shard = shard.lock().unwrap();
+            assert!(shard.bytes <= SHARD_BYTES);
+            assert_eq!(shard.entries.len(), shard.by_use.len());
+        }
+    }
+
+    #[test]
+    fn one_large_body_does_not_push_out_all_others() {
+        let cache = ReplyCache::default();
+        get(&cache, "a0", 10);
+        assert!(get(&cache, "b0", SHARD_BYTES).1);
+        assert!(get(&cache, "b0", SHARD_BYTES).1);
+        assert_eq!(get(&cache, "a0", 1), (10, false));
+    }
+}

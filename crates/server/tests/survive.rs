@@ -1,0 +1,233 @@
+//! A relay through crashes: what is on disk after them, and what is served from it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
+
+use common::listening::*;
+use common::*;
+use flagwire_server::source::SourceState;
+use flagwire_server::source::kept::Kept;
+use flagwire_server::source::upstream::UpstreamOptions;
+use tempfile::TempDir;
+
+fn kept_in(directory: &Path, options: &UpstreamOptions) -> Kept {
+    Kept::new(directory, "development", &options.source())
+}
+
+/// Until the file holds a flag that serves this by default.
+async fn wait_for(kept: &Kept, variation: &str) {
+    loop {
+        if let Some((configuration, _)) = kept.load().unwrap() {
+            let flag = configuration
+                .flags
+                .iter()
+                .find(|flag| flag.feature == "dark-mode")
+                .unwrap();
+            if flag.default_serve.variation.as_deref() == Some(variation) {
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn dark() -> String {
+    FLAGS.replace("dark-mode: false", "dark-mode: true")
+}
+
+#[tokio::test]
+async fn after_a_restart_without_upstream_the_last_good_configuration_is_served_and_said_to_be_old()
+{
+    let directory = TempDir::new().unwrap();
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let mut options = upstream(socket.address);
+    let kept = kept_in(directory.path(), &options);
+    options.kept = Some(kept.clone());
+    let first = relay(options.clone());
+    first.serves("dark-mode", "false").await;
+    origin.save(&dark());
+    wait_for(&kept, "true").await;
+    first.stop.send_replace(true);
+    let address = socket.kill();
+    let hour_ago = SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::options()
+        .append(true)
+        .open(kept.path())
+        .unwrap()
+        .set_modified(hour_ago)
+        .unwrap();
+
+    let second = relay(options);
+    // Before anything was asked of the upstream.
+    let status = second.status(|_| true).await;
+    assert_eq!(
+        (status.state, status.healthy),
+        (SourceState::Degraded, false)
+    );
+    assert!(status.fresh_at.unwrap() < hour_ago + std::time::Duration::from_secs(5));
+    let token = second.token(CLIENT_KEY, ada()).await;
+    let path = "/client/env/development/target/user-42/evaluations/dark-mode";
+    assert_eq!(second.get(path, &token).await.1["value"], "true");
+    let status = second
+        .status(|status| {
+            status
+                .error
+                .as_ref()
+                .is_some_and(|error| error.contains("reached"))
+        })
+        .await;
+    assert_eq!(status.state, SourceState::Degraded);
+
+    // What differs when the upstream is back leaves as events.
+    let mut stream = second.stream(get("/stream", &token)).await;
+    origin.save(FLAGS);
+    let _socket = listen_on(&address.to_string(), app_of(&origin)).await;
+    assert_eq!(stream.event().await["evaluations"][0]["value"], "false");
+    wait_for(&kept, "false").await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_no_reason_not_to_start() {
+    let directory = TempDir::new().unwrap();
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let mut options = upstream(socket.address);
+    let kept = kept_in(directory.path(), &options);
+    fs::write(kept.path(), "{\"format\":1").unwrap();
+    options.kept = Some(kept.clone());
+    let relay = relay(options);
+    relay.serves("dark-mode", "false").await;
+    while kept.load().is_err() {
+        tokio::task::yield_now().await;
+    }
+    wait_for(&kept, "false").await;
+}
+
+/// The program as a relay. `limit` is the largest file that it may write, in blocks of 512 bytes.
+fn program(directory: &Path, upstream: &UpstreamOptions, limit: Option<u32>) -> Child {
+    let binary = env!("CARGO_BIN_EXE_flagwire-server");
+    let limit = limit.map_or(String::new(), |blocks| {
+        format!("trap '' XFSZ; ulimit -f {blocks}; ")
+    });
+    let mut command = Command::new("sh");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLAGWIRE_")) {
+        command.env_remove(name);
+    }
+    command
+        .args(["-c", &format!("{limit}exec \"$0\" \"$@\""), binary])
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--state-dir",
+            ".",
+            "--upstream",
+            upstream.url.as_str(),
+        ])
+        .args(["--api-key", SERVER_KEY])
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(directory.join("log")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_it_leaves_a_file_that_can_be_read() {
+    let directory = TempDir::new().unwrap();
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let options = upstream(socket.address);
+    let kept = kept_in(directory.path(), &options);
+    // A large one takes a while to write.
+    let large = |n: usize| {
+        let flags: String = (0..3_000)
+            .map(|flag| format!("  flag-{flag}: value-{n}\n"))
+            .collect();
+        FLAGS.replace("flags:\n", &format!("flags:\n{flags}"))
+    };
+    let mut seen = None;
+    for round in 0..12_usize {
+        let child = program(directory.path(), &options, None);
+        // Killed after as many writes as the round has, in the middle of the next one.
+        for n in 0..=round % 4 {
+            origin.save(&large(round * 10 + n));
+            let before = seen;
+            while seen == before {
+                seen = fs::metadata(kept.path())
+                    .ok()
+                    .map(|data| data.modified().unwrap());
+                tokio::task::yield_now().await;
+            }
+        }
+        origin.save(&large(round * 10 + 9));
+        while origin.environment.streams() == 0 {
+            tokio::task::yield_now().await;
+        }
+        end(child);
+        let (configuration, _) = kept.load().unwrap().unwrap();
+        // The one before the first large one, or a large one, and nothing in between.
+        let flags = configuration.flags.len();
+        assert!(matches!(flags, 4 | 3_004), "round {round}: {flags}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_reported_and_survived() {
+    let directory = TempDir::new().unwrap();
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let options = upstream(socket.address);
+    let kept = kept_in(directory.path(), &options);
+    // What was kept before stays as it is.
+    kept.save(&[], &[]).unwrap();
+    // Room for the signing secret and the log, and for nothing like a configuration.
+    let flags: String = (0..500)
+        .map(|flag| format!("  flag-{flag}: on\n"))
+        .collect();
+    origin.save(&FLAGS.replace("flags:\n", &format!("flags:\n{flags}")));
+    let child = program(directory.path(), &options, Some(64));
+    let log = directory.path().join("log");
+    while !fs::read_to_string(&log)
+        .unwrap()
+        .contains("cannot keep the configuration on disk")
+    {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 0);
+    // It goes on relaying.
+    let follows = || {
+        fs::read_to_string(&log)
+            .unwrap()
+            .matches("flags fetched")
+            .count()
+    };
+    let before = follows();
+    while origin.environment.streams() == 0 {
+        tokio::task::yield_now().await;
+    }
+    origin.save(&dark());
+    while follows() == before {
+        tokio::task::yield_now().await;
+    }
+    end(child);
+    let left: Vec<_> = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().starts_with(".flagwire-")),
+        "no halves are left: {left:?}"
+    );
+}
