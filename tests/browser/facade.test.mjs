@@ -280,7 +280,8 @@ function leftovers() {
   const { timers, listeners, requests, sources, channels } = /** @type {any} */ (window).open;
   return {
     timers: timers.size,
-    listeners: [...listeners].map((text) => text.split(" ").slice(0, 2).join(" ")),
+    // Playwright listens, too, for other things.
+    listeners: [...listeners].map((text) => text.split(" ")[1]).filter((type) => ["online", "visibilitychange", "pagehide", "pageshow", "error"].includes(type)),
     requests: [...requests].map(({ url }) => String(url)),
     sources: [...sources].filter(({ readyState }) => readyState !== 2).length,
     channels: channels.size,

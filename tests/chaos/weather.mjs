@@ -40,7 +40,7 @@ export class Weather {
       else fault.cutAfter = random.between(0, 200);
     }
     if (is("silence", 0.4) && request.stream) fault.silentAfterMs = random.between(0, 2_000);
-    if (is("garbage", 0.5)) fault.corrupt = (body) => spoiled(random, body, request.stream ? 0.5 : 1);
+    if (is("garbage", 0.5)) fault.corrupt = (body) => (this.on ? spoiled(random, body, request.stream ? 0.5 : 1) : body);
     return fault;
   }
 }

@@ -162,9 +162,9 @@ async function run(t, browser, random, stormMs, note) {
 
   let changes = 0;
   for (const tab of tabs) {
-    const told = await tab.page.evaluate(() => /** @type {any} */ (window).clients.main.changes);
+    const [told, cached] = await tab.page.evaluate(() => [/** @type {any} */ (window).clients.main.changes, /** @type {any} */ (window).clients.main.cached]);
     changes += told.length;
-    const last = new Map();
+    const last = new Map(Object.entries(cached).map(([flag, { value, identifier }]) => [flag, text([value, identifier])]));
     for (const { flag, value, identifier, deleted } of told) {
       const now = deleted ? undefined : text([value, identifier]);
       if (last.get(flag) === now) throw new Error(`${tab.name} was told twice in a row that ${flag} is ${now}`);

@@ -13,7 +13,7 @@ import * as flagwire from "./index.js";
 /** Makes a client under a name, and keeps what it tells. */
 function start(name, key, target, options) {
   const client = flagwire.initialize(key, target, options);
-  const record = { client, events: [], changes: [], mirror: {} };
+  const record = { client, events: [], changes: [], cached: {}, mirror: {} };
   for (const event of Object.values(flagwire.Event)) {
     client.on(event, (payload) => record.events.push({ event, code: payload?.code, status: payload?.status, reason: payload?.reason, final: payload?.final }));
   }
@@ -21,6 +21,14 @@ function start(name, key, target, options) {
     record.changes.push({ flag, value, identifier, deleted });
     if (deleted) delete record.mirror[flag];
     else record.mirror[flag] = { value, identifier };
+  });
+  // Cached values were there before anybody could listen.
+  client.on("cache loaded", (list) => {
+    for (const { flag, identifier, kind, value } of list) {
+      const converted = kind === "boolean" ? value === "true" : kind === "int" ? Number(value) : kind === "json" ? JSON.parse(value) : value;
+      record.cached[flag] = { value: converted, identifier };
+      record.mirror[flag] ??= { value: converted, identifier };
+    }
   });
   clients[name] = record;
   return client;

@@ -176,6 +176,7 @@ export class Proxy {
 
   /** @param {Seen} seen @param {import("node:http").IncomingMessage} reply @param {import("node:http").ServerResponse} response @param {import("node:http").ClientRequest} upstream */
   #stream(seen, reply, response, upstream) {
+    if (response.destroyed) return void upstream.destroy(); // whoever asked has gone meanwhile
     const { corrupt, split, silentAfterMs, cutAfterMs } = seen.fault;
     response.writeHead(reply.statusCode ?? 502, withoutLength(reply.headers));
     response.flushHeaders();
