@@ -386,3 +386,89 @@ fn a_file_broken_while_running_is_told_with_its_place_and_the_last_good_one_stay
             .contains(r#"[{"flag":"a","#)
     );
 }
+
+#[test]
+fn check_says_where_mistakes_are_and_schema_prints_what_editors_need() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    file(
+        "good.yaml",
+        "flags: { a: true, b: { value: 7 } }\ngroups: { g: { include: [x] } }\n",
+    );
+    file("bad.yaml", "flags:\n  a: { defualt: true }\n");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command
+            .current_dir(directory.path())
+            .args(args)
+            .output()
+            .unwrap();
+        (
+            status.code(),
+            String::from_utf8(stdout).unwrap(),
+            String::from_utf8(stderr).unwrap(),
+        )
+    };
+    let (code, out, _) = run(&["check", "good.yaml"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "good.yaml: 2 flags, 1 groups, no mistakes\n")
+    );
+    let (code, out, err) = run(&["check", "good.yaml", "bad.yaml", "none.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("good.yaml")
+            && err.contains("bad.yaml:2:8: unknown key `defualt`")
+            && err.contains("none.yaml"),
+        "{err}"
+    );
+    let (code, out, _) = run(&["schema"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), include_str!("../flags.schema.json"))
+    );
+}
+
+#[test]
+fn several_environments_come_from_one_configuration_file() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    file("one.yaml", "flags: { which: one }\n");
+    file("two.yaml", "flags: { which: two }\n");
+    file(
+        "flagwire.yaml",
+        "environments:\n  first: { flags: one.yaml, client-keys: [key-one] }\n  second: { flags: two.yaml, client-keys: [key-two] }\n",
+    );
+    let server = Running::start(directory.path(), &["--config", "flagwire.yaml"]);
+    for (key, environment, value) in [("key-one", "first", "one"), ("key-two", "second", "two")] {
+        let reply = server.sign_in(key);
+        let token = reply
+            .split("\"authToken\":\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
+        let path = format!("/client/env/{environment}/target/user-42/evaluations/which");
+        assert!(
+            server
+                .get(&path, token, "")
+                .contains(&format!("\"value\":\"{value}\""))
+        );
+        let other = if environment == "first" {
+            "second"
+        } else {
+            "first"
+        };
+        let path = format!("/client/env/{other}/target/user-42/evaluations/which");
+        assert!(server.get(&path, token, "").starts_with("HTTP/1.1 403"));
+    }
+    let (code, _) = server.terminate();
+    assert_eq!(code, Some(0));
+    let (code, err) = fails(directory.path(), &["--upstream", "http://127.0.0.1:1"]);
+    assert!(code != Some(0) && err.contains("--api-key"), "{err}");
+}

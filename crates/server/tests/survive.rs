@@ -18,6 +18,11 @@ fn kept_in(directory: &Path, options: &UpstreamOptions) -> Kept {
     Kept::new(directory, "development", &options.source())
 }
 
+/// Between two looks at what another process does, which tells nobody.
+async fn moment() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+}
+
 /// Until the file holds a flag that serves this by default.
 async fn wait_for(kept: &Kept, variation: &str) {
     loop {
@@ -31,7 +36,7 @@ async fn wait_for(kept: &Kept, variation: &str) {
                 return;
             }
         }
-        tokio::task::yield_now().await;
+        moment().await;
     }
 }
 
@@ -103,7 +108,7 @@ async fn a_damaged_file_is_no_reason_not_to_start() {
     let relay = relay(options);
     relay.serves("dark-mode", "false").await;
     while kept.load().is_err() {
-        tokio::task::yield_now().await;
+        moment().await;
     }
     wait_for(&kept, "false").await;
 }
@@ -150,13 +155,13 @@ async fn killed_at_any_moment_it_leaves_a_file_that_can_be_read() {
     let kept = kept_in(directory.path(), &options);
     // A large one takes a while to write.
     let large = |n: usize| {
-        let flags: String = (0..3_000)
+        let flags: String = (0..600)
             .map(|flag| format!("  flag-{flag}: value-{n}\n"))
             .collect();
         FLAGS.replace("flags:\n", &format!("flags:\n{flags}"))
     };
     let mut seen = None;
-    for round in 0..12_usize {
+    for round in 0..8_usize {
         let child = program(directory.path(), &options, None);
         // Killed after as many writes as the round has, in the middle of the next one.
         for n in 0..=round % 4 {
@@ -166,18 +171,18 @@ async fn killed_at_any_moment_it_leaves_a_file_that_can_be_read() {
                 seen = fs::metadata(kept.path())
                     .ok()
                     .map(|data| data.modified().unwrap());
-                tokio::task::yield_now().await;
+                moment().await;
             }
         }
         origin.save(&large(round * 10 + 9));
         while origin.environment.streams() == 0 {
-            tokio::task::yield_now().await;
+            moment().await;
         }
         end(child);
         let (configuration, _) = kept.load().unwrap().unwrap();
         // The one before the first large one, or a large one, and nothing in between.
         let flags = configuration.flags.len();
-        assert!(matches!(flags, 4 | 3_004), "round {round}: {flags}");
+        assert!(matches!(flags, 4 | 604), "round {round}: {flags}");
     }
 }
 
@@ -201,7 +206,7 @@ async fn a_full_disk_is_reported_and_survived() {
         .unwrap()
         .contains("cannot keep the configuration on disk")
     {
-        tokio::task::yield_now().await;
+        moment().await;
     }
     assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 0);
     // It goes on relaying.
@@ -213,11 +218,11 @@ async fn a_full_disk_is_reported_and_survived() {
     };
     let before = follows();
     while origin.environment.streams() == 0 {
-        tokio::task::yield_now().await;
+        moment().await;
     }
     origin.save(&dark());
     while follows() == before {
-        tokio::task::yield_now().await;
+        moment().await;
     }
     end(child);
     let left: Vec<_> = fs::read_dir(directory.path())
