@@ -109,6 +109,17 @@ async function bundle(step) {
   // Svelte itself has no CommonJS.
   await build({ ...entries, format: "cjs", outExtension: { ".js": ".cjs" }, entryPoints: ENTRIES.filter((name) => name !== "svelte").map(source) });
 
+  await build({
+    ...common,
+    entryPoints: { cli: join(template, "cli", "cli.mjs") },
+    platform: "node",
+    target: "node20",
+    sourcemap: false,
+    // What it includes is CommonJS and asks for Node's modules as such.
+    banner: { js: '#!/usr/bin/env node\nimport{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+  });
+  copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
+
   /** @param {string} name */
   const short = (name) => (typeof mangleCache[name] === "string" ? mangleCache[name] : name);
   const renamed = join(work, "renamed.wasm");

@@ -155,7 +155,7 @@ for (const [name, alias] of /** @type {const} */ ([
       await all(page);
       assert.deepEqual(await page.evaluate(() => window.errors), []);
       const html = await page.evaluate(() => window.served);
-      assert.match(html, /"ocean"/);
+      assert.match(html, /&quot;ocean&quot;/);
       assert.match(html, /initializing/);
     });
 
