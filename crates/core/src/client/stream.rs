@@ -216,6 +216,7 @@ impl<C: Codec> Client<C> {
                     && data != HEARTBEAT_DATA;
                 self.stream_opened(now, id);
                 if reopened {
+                    self.post_as_leader(TabMessage::Open, b"");
                     self.fetch_all(now);
                 }
                 self.own_event(now, kind.as_bytes(), data.as_bytes());

@@ -6,7 +6,7 @@ use flagwire_core::{Config, Instant, Millis, PageEvent, SerdeCodec, Status, Why}
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::server::{Ask, Fate, KEY};
-use crate::world::{World, config, service};
+use crate::world::{NATIVE_HELLO, World, config, service};
 
 fn shared() -> Config {
     Config {
@@ -17,15 +17,19 @@ fn shared() -> Config {
 
 fn tabs_with(number: usize, config: &Config) -> World {
     let mut world = World::empty();
+    join(&mut world, number, config);
+    world
+}
+
+fn join(world: &mut World, number: usize, config: &Config) {
     for index in 0..number {
         world.add_page(config.clone(), 11 + index as u64);
         world.act(index, |client, now| client.start(now));
         world.run(100);
     }
     world.run(60_000);
-    assert_calm(&world);
-    forget(&mut world);
-    world
+    assert_calm(world);
+    forget(world);
 }
 
 fn tabs(number: usize) -> World {
@@ -195,6 +199,22 @@ fn everybody_fetches_when_the_stream_is_back_but_not_at_once() {
     times.sort_unstable();
     times.dedup();
     assert!(times.len() > 12, "they ask in step: {times:?}");
+}
+
+#[test]
+fn everybody_fetches_when_the_leaders_native_stream_opened_again_by_itself() {
+    let mut world = World::empty();
+    world.server.tickets = true;
+    join(&mut world, 3, &shared());
+    assert_calm(&world);
+    world.server.set("a", "two", "2", "int");
+    forget(&mut world);
+    world.say(NATIVE_HELLO);
+    world.run(5_000);
+    assert_calm(&world);
+    for tab in 0..3 {
+        assert_eq!(lines(&world, tab, "send all"), 1, "tab {tab}");
+    }
 }
 
 #[test]
