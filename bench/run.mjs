@@ -19,9 +19,10 @@ const NAMES = ["size", "reads", "start", "change", "memory", "server"];
 
 await script(async () => {
   const { values } = parseArgs({
-    options: { only: { type: "string" }, quick: { type: "boolean", default: false }, out: { type: "string" }, note: { type: "string" } },
+    options: { only: { type: "string" }, quick: { type: "boolean", default: false }, out: { type: "string" }, note: { type: "string" }, commit: { type: "string" } },
   });
   const { quick, note } = values;
+  // `--note` goes into the report; `--commit` says what is measured where git cannot know, such as builds brought along.
   const wanted = values.only?.split(",") ?? NAMES;
   const unknown = wanted.filter((name) => !NAMES.includes(name));
   if (unknown.length > 0) throw new Plain(`No section is called ${unknown.join(" or ")}. There are: ${NAMES.join(", ")}.`);
@@ -46,7 +47,7 @@ await script(async () => {
     try {
       const data = await section.measure(scope, { quick, say: (/** @type {string} */ text) => console.log(`   ${text}`) });
       const seconds = Math.round((Date.now() - started) / 1000);
-      results.sections[name] = { date: new Date().toISOString().slice(0, 10), commit: commit(), quick, note, load: [before, load()], seconds, data };
+      results.sections[name] = { date: new Date().toISOString().slice(0, 10), commit: values.commit ?? commit(), quick, note, load: [before, load()], seconds, data };
     } finally {
       for (const end of ends) await end();
     }

@@ -49,7 +49,7 @@ function body() {
  */
 export async function measure(scope, { quick, say }) {
   const rounds = quick ? 1 : 3;
-  const events = quick ? 20 : 2_000;
+  const events = quick ? 20 : 1_500;
   const folder = await bundle(scope, SCRIPTS);
   const pages = await serve(scope, folder);
   const browser = await startBrowser(scope);
