@@ -11,7 +11,7 @@ import { script } from "./lib/steps.mjs";
 /** What the main entry is to come down to: bytes of WebAssembly and JavaScript together, brotli 11. */
 const GOAL = 16_000;
 /** What it must not grow past meanwhile: the last size reached and a little room. Lower it with each step down. */
-const LIMIT = 24_900;
+const LIMIT = 24_600;
 
 await script(async () => {
   if (!existsSync(join(packageDir, "package.json"))) throw new Plain("There is no pkg/ yet; run `npm run build` first.");

@@ -14,13 +14,20 @@ use crate::options::{Numbers, config};
 #[wasm_bindgen]
 pub struct Client(Rc<Driver>);
 
+impl Drop for Client {
+    /// After a trap nothing else closes the native stream: the core cannot be called any more.
+    fn drop(&mut self) {
+        drop(self.0.native.take());
+    }
+}
+
 #[wasm_bindgen]
 impl Client {
     /// Starts at once. `seed` decides about jitter.
     #[wasm_bindgen(constructor)]
-    pub fn new(host: Host, wire: Wire, values: Values, numbers: &Numbers, seed: f64) -> Self {
+    pub fn new(host: Host, wire: Wire, values: Values, numbers: Numbers, seed: f64) -> Self {
         let codec = HostCodec { wire, values };
-        let core = Core::new(config(numbers), codec, seed.to_bits());
+        let core = Core::new(config(&numbers), codec, seed.to_bits());
         let driver = Driver::new(host, core);
         driver.run(&mut Core::start);
         Self(driver)

@@ -17,7 +17,7 @@ use crate::driver::Driver;
 /// Opens a stream, which is closed when dropped; `None` where that fails.
 pub(crate) fn open(driver: &Rc<Driver>, id: StreamId, url: &JsValue) -> Option<EventSource> {
     let mut source = EventSource::new(&url.as_string()?).ok()?;
-    for kind in [CHANGE_EVENT, HEARTBEAT_EVENT] {
+    for &kind in &[CHANGE_EVENT, HEARTBEAT_EVENT] {
         let subscription = source.subscribe(kind).ok()?;
         spawn_local(Listening {
             driver: driver.clone(),

@@ -15,24 +15,32 @@ extern "C" {
 /// The core's configuration, from `coreOptions` in `pkg-template/src/options.ts`: the places are its.
 pub(crate) fn config(numbers: &Numbers) -> Config {
     // Saturates, so `Infinity` means "never" or "for ever", and what is no number means 0.
-    let number = |index| numbers.at(index) as u32;
-    let is = |index| number(index) != 0;
+    let mut index = 0;
+    let mut next = || {
+        index += 1;
+        numbers.at(index - 1) as u32
+    };
+    // A function call for each, which is smaller than what the compiler would write out.
+    let next: &mut dyn FnMut() -> u32 = &mut next;
     Config {
-        streaming: is(0),
-        transport: match number(1) {
+        streaming: next() != 0,
+        transport: match next() {
             1 => Transport::EventSource,
             2 => Transport::Fetch,
             _ => Transport::Auto,
         },
-        max_stream_retries: number(2),
-        polling: is(3),
-        polling_interval: Millis(number(4)),
-        metrics: is(5),
-        metrics_interval: Millis(number(6)),
-        sign_in_timeout: Millis(number(7)),
-        cache: is(8),
-        pause_when_hidden: is(9).then(|| Millis(number(9))),
-        share_stream: is(10),
-        cached: is(11),
+        max_stream_retries: next(),
+        polling: next() != 0,
+        polling_interval: Millis(next()),
+        metrics: next() != 0,
+        metrics_interval: Millis(next()),
+        sign_in_timeout: Millis(next()),
+        cache: next() != 0,
+        pause_when_hidden: match next() {
+            0 => None,
+            delay => Some(Millis(delay)),
+        },
+        share_stream: next() != 0,
+        cached: next() != 0,
     }
 }

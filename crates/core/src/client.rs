@@ -203,11 +203,8 @@ impl<C: Codec> Client<C> {
         if self.is_closed() {
             return None;
         }
-        self.timers
-            .next()
-            .into_iter()
-            .chain(self.requests.next_deadline())
-            .min()
+        let next = self.timers.next().min(self.requests.next_deadline());
+        (next != Instant::NEVER).then_some(next)
     }
 
     // ---- getters -----------------------------------------------------------------------------------------------------
@@ -352,14 +349,10 @@ impl<C: Codec> Client<C> {
         self.auth = Auth::Idle;
         self.snapshots.forget();
         self.settle_order();
-        for timer in [
-            Timer::SignIn,
-            Timer::Snapshot,
-            Timer::Created,
-            Timer::StreamRetry,
-        ] {
-            self.timers.cancel(timer);
-        }
+        self.timers.cancel(Timer::SignIn);
+        self.timers.cancel(Timer::Snapshot);
+        self.timers.cancel(Timer::Created);
+        self.timers.cancel(Timer::StreamRetry);
     }
 
     /// Values changed: they are written soon, but not for each of a burst of changes.

@@ -109,8 +109,9 @@ impl Requests {
         self.pending.len()
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.pending.iter().map(|pending| pending.deadline).min()
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let deadlines = self.pending.iter().map(|pending| pending.deadline);
+        deadlines.min().unwrap_or(Instant::NEVER)
     }
 
     /// A trait object, because a generic one would be compiled for every caller.

@@ -15,6 +15,9 @@ pub struct Millis(pub u32);
 pub struct Instant(u64);
 
 impl Instant {
+    /// Later than anything that happens.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The point `millis` after the clock's origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

@@ -44,24 +44,32 @@ impl Timer {
     ];
 }
 
-/// When each timer fires; at most once each.
-#[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Instant>; Timer::ALL.len()]);
+/// When each timer fires; at most once each. [`Instant::NEVER`] where it is not armed.
+#[derive(Debug)]
+pub(crate) struct Timers([Instant; Timer::ALL.len()]);
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self([Instant::NEVER; Timer::ALL.len()])
+    }
+}
 
 impl Timers {
     /// Arms `timer`, in place of when it would have fired before.
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        self.place(timer, Some(at));
+        if let Some(place) = self.0.get_mut(timer as usize) {
+            *place = at;
+        }
     }
 
     /// Disarms `timer`.
     pub(crate) fn cancel(&mut self, timer: Timer) {
-        self.place(timer, None);
+        self.set(timer, Instant::NEVER);
     }
 
     /// Whether `timer` is armed.
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
-        self.0.get(timer as usize).copied().flatten().is_some()
+        self.at(timer) != Instant::NEVER
     }
 
     /// Disarms all.
@@ -70,26 +78,20 @@ impl Timers {
     }
 
     /// The earliest.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().flatten().min().copied()
+    pub(crate) fn next(&self) -> Instant {
+        let earliest = self.0.iter().copied().min();
+        earliest.unwrap_or(Instant::NEVER)
     }
 
     /// Takes one timer that is due at `now`, until there is none.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let due = Timer::ALL.into_iter().find(|&timer| {
-            self.0
-                .get(timer as usize)
-                .copied()
-                .flatten()
-                .is_some_and(|at| at <= now)
-        })?;
+        let due = *Timer::ALL.iter().find(|&&timer| self.at(timer) <= now)?;
         self.cancel(due);
         Some(due)
     }
 
-    fn place(&mut self, timer: Timer, at: Option<Instant>) {
-        if let Some(place) = self.0.get_mut(timer as usize) {
-            *place = at;
-        }
+    fn at(&self, timer: Timer) -> Instant {
+        let place = self.0.get(timer as usize).copied();
+        place.unwrap_or(Instant::NEVER)
     }
 }
