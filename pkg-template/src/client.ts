@@ -19,13 +19,14 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
 const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
-const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
+const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow", "error"];
 
 interface Waiter {
   resolve: () => void;
   reject: (error: FlagwireError) => void;
   /** The switch of target it waits for; 0 for the start. */
   switches: number;
+  timer?: ReturnType<typeof setTimeout>;
 }
 
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
@@ -261,6 +262,8 @@ export class Client {
   #page = (event: { type: string; persisted?: boolean }): void => {
     const { type } = event;
     if (type === "online") this.#call(Input.ONLINE);
+    // Perhaps the core trapped outside of our calls, where it goes on by itself: then this call traps as well.
+    else if (type === "error") this.#call(Input.TICK);
     else if (type === "pagehide") this.#call(Input.LEFT);
     else if (type !== "pageshow") this.#call(document.hidden ? Input.HIDDEN : Input.VISIBLE);
     else if (event.persisted) this.#call(Input.RESTORED);
@@ -350,10 +353,10 @@ export class Client {
       if (this.#complete >= switches) return resolve();
       if (this.#refused) return reject(this.#refused);
       if (this.#closed()) return reject(new FlagwireError("the client is closed", "closed"));
-      const waiter = { resolve, reject, switches };
+      const waiter: Waiter = { resolve, reject, switches };
       this.#waiters.push(waiter);
       if (timeoutMs !== undefined) {
-        setTimeout(() => {
+        waiter.timer = setTimeout(() => {
           this.#settle((other) => other === waiter, new FlagwireError(`no evaluations after ${timeoutMs} ms; it is tried further`, "timeout"));
         }, timeoutMs);
       }
@@ -364,7 +367,10 @@ export class Client {
   #settle(which: (waiter: Waiter) => boolean, error?: FlagwireError): void {
     const settled = this.#waiters.filter(which);
     this.#waiters = this.#waiters.filter((waiter) => !settled.includes(waiter));
-    for (const { resolve, reject } of settled) error ? reject(error) : resolve();
+    for (const { resolve, reject, timer } of settled) {
+      clearTimeout(timer);
+      error ? reject(error) : resolve();
+    }
   }
 
   #cacheOptions(): CacheOptions {

@@ -22,10 +22,18 @@ export interface CoreOptions {
   numbers: readonly number[];
 }
 
-/** The options' logger, or the console. */
+/** The options' logger, or the console. What it throws is nobody's business: it must not go through the core. */
 export function loggerOf({ logger }: Options): Logger {
-  const usable = logger && (["debug", "info", "warn", "error"] as const).every((level) => typeof logger[level] === "function");
-  return usable ? logger : console;
+  const levels = ["debug", "info", "warn", "error"] as const;
+  const used = logger && levels.every((level) => typeof logger[level] === "function") ? logger : console;
+  const safe = (level: (typeof levels)[number]) => (...data: unknown[]) => {
+    try {
+      used[level](...data);
+    } catch {
+      // as if nobody read it
+    }
+  };
+  return Object.fromEntries(levels.map((level) => [level, safe(level)])) as unknown as Logger;
 }
 
 /** A wrong option is named in a warning, and its default is taken. */
