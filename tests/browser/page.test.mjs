@@ -35,7 +35,8 @@ for (const transport of ["fetch", "eventsource"]) {
 
 test("a page that was offline shows what changed meanwhile", async (t) => {
   const { server, proxy, page } = await setUp(t, browser);
-  await startClient(page, proxy.url);
+  // A native stream that breaks says so to nobody while the browser tries to open it again.
+  await startClient(page, proxy.url, { options: { streamTransport: "fetch" } });
   await untilSettled(proxy);
 
   await page.context().setOffline(true);
