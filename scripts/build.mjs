@@ -6,19 +6,16 @@
 //    by the package's name, so that an application has one client library whichever entries it uses.
 // 3. wasm-opt makes the module smaller, tsc writes the types.
 
-import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
-import { cargo } from "./lib/cargo.mjs";
 import { npmInstall } from "./lib/npm.mjs";
-import { root, wasmTargetDir } from "./lib/paths.mjs";
+import { root } from "./lib/paths.mjs";
 import { packageDir } from "./lib/products.mjs";
-import { Plain, tail } from "./lib/run.mjs";
+import { Plain } from "./lib/run.mjs";
 import { script, Steps } from "./lib/steps.mjs";
-import { wasmBindgen } from "./lib/wasm-bindgen.mjs";
+import { bind, compile, shrink, tool } from "./lib/wasm-module.mjs";
 import { names, rename } from "./lib/wasm-names.mjs";
-import { wasmToolchain } from "./lib/wasm.mjs";
 
 const template = join(root, "pkg-template");
 /** The place of a module beside, in generated types. */
@@ -31,40 +28,19 @@ const module = "flagwire.wasm";
 const ENTRIES = ["harness", "openfeature", "react", "svelte", "vue"];
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
-/** Features named one by one: Node 20 does not run what `--all-features` makes. */
-const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrapping-float-to-int"];
 
 await script(async () => {
   const steps = new Steps(5);
   await steps.run("npm dependencies", (step) => npmInstall(root, { step }));
-  const raw = await steps.run("wasm module", compile);
-  await steps.run("bindings", (step) => bind(raw, step));
+  const raw = await steps.run("wasm module", (step) => compile(step));
+  await steps.run("bindings", (step) => {
+    rmSync(work, { recursive: true, force: true });
+    mkdirSync(work, { recursive: true });
+    return bind(raw, bindings, step);
+  });
   await steps.run("package", bundle);
   await steps.run("types", types);
 });
-
-/** @param {import("./lib/steps.mjs").Step} step */
-async function compile(step) {
-  const toolchain = await wasmToolchain({ flavour: "ship" });
-  step.say(`building with ${toolchain.origin}`);
-  const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire", "--lib"];
-  // Reference types make the module larger and the border slower. Places of panics are paths of this machine, and nobody
-  // reads them; these flags are as unstable as building std along is.
-  const silent = toolchain.std === "built" ? " -Zlocation-detail=none -Zfmt-debug=none" : "";
-  const env = { ...toolchain.env, RUSTFLAGS: `-Ctarget-feature=-reference-types,-multivalue${silent}` };
-  const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
-  if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
-  step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
-  return join(wasmTargetDir, "wasm32-unknown-unknown", "wasm", module);
-}
-
-/** @param {string} raw @param {import("./lib/steps.mjs").Step} step */
-async function bind(raw, step) {
-  const tools = await wasmBindgen({ step });
-  rmSync(work, { recursive: true, force: true });
-  mkdirSync(work, { recursive: true });
-  tool(join(tools, "wasm-bindgen"), [raw, "--target", "web", "--no-typescript", "--remove-producers-section", "--out-dir", bindings]);
-}
 
 /** @param {import("./lib/steps.mjs").Step} step */
 async function bundle(step) {
@@ -131,8 +107,7 @@ async function bundle(step) {
       return name === "memory" || name in mangleCache ? { name: short(name) } : undefined;
     }),
   );
-  const features = WASM_FEATURES.map((feature) => `--enable-${feature}`);
-  tool(process.execPath, [join(root, "node_modules", "binaryen", "bin", "wasm-opt"), "-Oz", "--strip-debug", "--strip-producers", "--strip-target-features", ...features, renamed, "-o", join(packageDir, module)]);
+  shrink(renamed, join(packageDir, module));
   const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version() };
   writeFileSync(join(packageDir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));
@@ -182,12 +157,6 @@ function version() {
   const found = /^version = "([^"]+)"/m.exec(manifest)?.[1];
   if (!found) throw new Plain("Cargo.toml names no version in [workspace.package]");
   return found;
-}
-
-/** @param {string} program @param {string[]} args */
-function tool(program, args) {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
-  if (status !== 0) throw new Plain(`${program} failed:\n${error?.message ?? ""}${tail(`${stdout}\n${stderr}`, 40)}`);
 }
 
 /** @param {string} text */

@@ -1,12 +1,18 @@
-// `npm run size`: what a page loads when it imports the main entry, against the budget and the last commit's record.
+// `npm run size`: what a page loads when it imports the main entry, against the budget.
+//
+// `npm run size -- --why` says where the module's bytes are instead: its largest functions, and the sums of crates. It builds
+// the module once more, with names.
 
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { root } from "./lib/paths.mjs";
 import { packageDir } from "./lib/products.mjs";
 import { Plain } from "./lib/run.mjs";
-import { script } from "./lib/steps.mjs";
+import { script, Steps } from "./lib/steps.mjs";
+import { crateOf, functions } from "./lib/wasm-functions.mjs";
+import { bind, compile, shrink } from "./lib/wasm-module.mjs";
 
 /** What the main entry is to come down to: bytes of WebAssembly and JavaScript together, brotli 11. */
 const GOAL = 16_000;
@@ -14,6 +20,7 @@ const GOAL = 16_000;
 const LIMIT = 24_600;
 
 await script(async () => {
+  if (process.argv.includes("--why")) return why();
   if (!existsSync(join(packageDir, "package.json"))) throw new Plain("There is no pkg/ yet; run `npm run build` first.");
   // As a page's bundler would: initialise, read one flag, listen.
   const { outputFiles } = await build({
@@ -39,6 +46,25 @@ await script(async () => {
   console.log(line("limit", "", "", LIMIT));
   if (total.brotli > LIMIT) throw new Plain(`The main entry is ${total.brotli - LIMIT} bytes over the limit in scripts/size.mjs.`);
 });
+
+/** @param {import("./lib/steps.mjs").Step} step */
+async function named(step) {
+  const folder = join(root, "target", "why");
+  const [bound, small] = [join(folder, "flagwire_bg.wasm"), join(folder, "small.wasm")];
+  await bind(await compile(step, { names: true }), folder, step, { names: true });
+  shrink(bound, small, { names: true });
+  return functions(readFileSync(small));
+}
+
+async function why() {
+  const all = await new Steps(1).run("module with names", named);
+  for (const { name, bytes } of all.slice(0, 50)) console.log(`${String(bytes).padStart(6)} ${name.slice(0, 150)}`);
+  /** @type {Map<string, number>} */
+  const crates = new Map();
+  for (const { name, bytes } of all) crates.set(crateOf(name), (crates.get(crateOf(name)) ?? 0) + bytes);
+  console.log();
+  for (const [crate, bytes] of [...crates].sort(([, one], [, other]) => other - one)) console.log(`${String(bytes).padStart(6)} ${crate}`);
+}
 
 /** @param {Uint8Array} bytes */
 function measure(bytes) {
