@@ -34,11 +34,11 @@ function App() {
 window.render = () => createRoot(document.getElementById("root")).render(<OpenFeatureProvider><App /></OpenFeatureProvider>);
 `;
 
-/** @param {import("../lib/scope.mjs").Scope} t @param {{ key?: string, context?: object }} [options] */
-async function start(t, { key = CLIENT_KEY, context = CONTEXT } = {}) {
+/** @param {import("../lib/scope.mjs").Scope} t @param {{ key?: string, context?: object, options?: object }} [options] */
+async function start(t, { key = CLIENT_KEY, context = CONTEXT, options = {} } = {}) {
   const server = await startServer(t, { flags: FLAGS });
   const page = await openPage(t, browser, await servePage(t, import.meta.dirname, SCRIPT, { alias: { "@openfeature/web-sdk": "@openfeature/web-sdk" } }));
-  const failed = await page.evaluate(([key, url, context]) => window.start(key, { baseUrl: url }, context), /** @type {const} */ ([key, server.url, context]));
+  const failed = await page.evaluate(([key, options, context]) => window.start(key, options, context), /** @type {const} */ ([key, { baseUrl: server.url, ...options }, context]));
   return { server, page, failed };
 }
 
@@ -106,7 +106,7 @@ test("switches the target with the context, which is no change of configuration"
 });
 
 test("is stale while the server is away, and ready when it is back", async (t) => {
-  const { server, page } = await start(t);
+  const { server, page } = await start(t, { options: { streamTransport: "fetch" } });
   await page.waitForFunction(() => window.client.getStringDetails("theme", "default").reason === "TARGETING_MATCH");
   await forget(page);
   await server.stop();

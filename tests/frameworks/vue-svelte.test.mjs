@@ -66,8 +66,8 @@ const [app, theme] = [prefixed(component(APP, "App")), prefixed(component(THEME,
 const SVELTE = `
 import { mount, unmount } from "svelte";
 ${[...new Set([...app.imports, ...theme.imports])].filter((line) => !line.includes("./Theme") && line !== "import { flag } from 'flagwire/svelte';" && line !== 'import { flag } from "flagwire/svelte";').join("\n")}
-${theme.body}
-${app.body}
+const Theme = (() => { ${theme.body}; return Theme; })();
+const App = (() => { ${app.body}; return App; })();
 window.start = (apiKey, target, options) => (window.app = mount(App, { target: document.getElementById("root"), props: { apiKey, target, options } }));
 window.stop = () => unmount(window.app);
 `;
