@@ -4,7 +4,7 @@ import { short } from "./stats.mjs";
 
 const ROW = 24;
 const GAP = 10;
-const LABELS = 330;
+const LABELS = 350;
 const PLOT = 430;
 const NUMBERS = 150;
 const OURS = "#0b7a75";
