@@ -27,7 +27,7 @@ export async function render({ machine, sections }, out) {
   const parts = [
     "# Flagwire beside its peers",
     "Written by `npm run bench`; `npm run bench -- --only reads` does one section anew, `-- --quick` only proves that the suite works. " +
-      "Everything is measured on one machine in one run, the candidates taking turns, so ratios say more than figures. " +
+      "Each section is measured in one go on one machine, the candidates taking turns, so ratios say more than figures. " +
       "Medians are given with the bounds between which half of the samples lie. Samples are in `results.json`.",
   ];
   if (machine) {

@@ -64,7 +64,7 @@ export async function measure(scope, { quick, say }) {
 
   for (const carried of [true, false]) {
     say(`single changes, ${carried ? "with the value in the event" : "with a refetch"}`);
-    data.delays.push(...(await apart((own) => delays(own, browser, pages, carried, quick ? 3 : 80))));
+    data.delays.push(...(await apart((own) => delays(own, browser, pages, carried, quick ? 3 : 120))));
   }
   for (const atOnce of [true, false]) {
     say(`bursts of ${BURST}, ${atOnce ? "arriving at once" : "as fast as the server makes them"}`);
@@ -72,7 +72,7 @@ export async function measure(scope, { quick, say }) {
   }
   for (const carried of [true, false]) {
     say(`${MANY} flags at once, ${carried ? "with the values in the events" : "with refetches"}`);
-    data.many.push(...(await apart((own) => many(own, browser, pages, carried, quick ? 1 : 3))));
+    data.many.push(...(await apart((own) => many(own, browser, pages, carried, quick ? 1 : 5))));
   }
   return data;
 }

@@ -26,7 +26,7 @@ export const title = "Reads";
  * @returns {Promise<Data>}
  */
 export async function measure(scope, { quick, say }) {
-  const processes = quick ? 1 : 2;
+  const processes = quick ? 1 : 3;
   const options = { rounds: quick ? 2 : 12, sampleMs: quick ? 0.2 : 8 };
   const server = await startServer(scope, { flags: flagsFile(FLAGS) });
   const folder = await bundle(scope, { reads: `export { measure } from ${JSON.stringify(join(root, "bench/reads/measure.mjs"))};` });
