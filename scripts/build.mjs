@@ -5,16 +5,18 @@
 //    on the JavaScript side; the same names are written into the module. The other entries (React, …) import the main one
 //    by the package's name, so that an application has one client library whichever entries it uses.
 // 3. wasm-opt makes the module smaller, tsc writes the types.
+//
+// The module is made twice: once more for wasm2js, whose script takes its place in pages that forbid WebAssembly.
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { npmInstall } from "./lib/npm.mjs";
 import { root } from "./lib/paths.mjs";
 import { packageDir } from "./lib/products.mjs";
 import { Plain } from "./lib/run.mjs";
 import { script, Steps } from "./lib/steps.mjs";
-import { bind, compile, shrink, tool } from "./lib/wasm-module.mjs";
+import { bind, compile, shrink, tool, translate } from "./lib/wasm-module.mjs";
 import { names, rename } from "./lib/wasm-names.mjs";
 
 const template = join(root, "pkg-template");
@@ -23,6 +25,7 @@ const RELATIVE = /"\.\/([\w-]+)"/g;
 /** Made on the way; kept to look at. */
 const work = join(root, "target", "npm");
 const bindings = join(work, "bindings");
+const fallbackBindings = join(work, "fallback");
 const module = "flagwire.wasm";
 /** Entries beside the main one; files of pkg-template/src. */
 const ENTRIES = ["harness", "openfeature", "react", "svelte", "vue"];
@@ -30,13 +33,15 @@ const ENTRIES = ["harness", "openfeature", "react", "svelte", "vue"];
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
 
 await script(async () => {
-  const steps = new Steps(5);
+  const steps = new Steps(6);
   await steps.run("npm dependencies", (step) => npmInstall(root, { step }));
   const raw = await steps.run("wasm module", (step) => compile(step));
-  await steps.run("bindings", (step) => {
+  const mvp = await steps.run("wasm module for the JavaScript build", (step) => compile(step, { mvp: true }));
+  await steps.run("bindings", async (step) => {
     rmSync(work, { recursive: true, force: true });
     mkdirSync(work, { recursive: true });
-    return bind(raw, bindings, step);
+    if (raw) await bind(raw, bindings, step);
+    if (mvp) await bind(mvp, fallbackBindings, step);
   });
   await steps.run("package", bundle);
   await steps.run("types", types);
@@ -65,11 +70,14 @@ async function bundle(step) {
   const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "flagwire.js") }));
   // Names once given hold for all builds of the core.
   const mangle = { mangleProps: new RegExp(`^(${long.map(escaped).join("|")}|[A-Za-z]\\w*_)$`), mangleQuoted: true };
-  const { mangleCache = {} } = await build({ ...common, ...mangle, mangleCache: {}, entryPoints: [source("index")], plugins: [glue] });
+  // Loaded only where it is needed.
+  const apart = redirect(/^\.\/fallback$/, () => ({ path: "./fallback.js", external: true }));
+  const { mangleCache = {} } = await build({ ...common, ...mangle, mangleCache: {}, entryPoints: [source("index")], plugins: [glue, apart] });
+  await bundleFallback({ ...common, ...mangle, mangleCache, sourcemap: false });
 
   // Node: fetch does not read files there, and CommonJS knows no import.meta.
   const disk = redirect(/^\.\/wasm$/, ({ importer }) => (importer.endsWith("client.ts") ? { path: source("wasm-node") } : undefined));
-  const node = { ...common, ...mangle, mangleCache, platform: /** @type {const} */ ("node"), target: "node20", entryPoints: [source("node")], plugins: [glue, disk] };
+  const node = { ...common, ...mangle, mangleCache, platform: /** @type {const} */ ("node"), target: "node20", entryPoints: [source("node")], plugins: [glue, disk, apart] };
   await build(node);
   await build({
     ...node,
@@ -113,6 +121,29 @@ async function bundle(step) {
   copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));
   copyFileSync(join(root, "LICENSE"), join(packageDir, "LICENSE"));
   step.done("built into pkg/");
+}
+
+/**
+ * The core as JavaScript, for pages that may not run WebAssembly, in the module's place in glue of its own.
+ *
+ * @param {import("esbuild").BuildOptions} options
+ */
+async function bundleFallback(options) {
+  if (!existsSync(fallbackBindings)) {
+    writeFileSync(join(packageDir, "fallback.js"), 'throw new Error("Flagwire was built without its JavaScript build");\n');
+    return;
+  }
+  const script = join(work, "module.js");
+  translate(join(fallbackBindings, "flagwire_bg.wasm"), script);
+  const glue = await transform(readFileSync(join(fallbackBindings, "flagwire.js"), "utf8"), {
+    define: { "WebAssembly.Module": "Module", "WebAssembly.Instance": "Instance" },
+  });
+  const standIn = `
+    const Module = { [Symbol.hasInstance]: () => true };
+    function Instance(_module, imports) { this.exports = instantiate(imports); }`;
+  writeFileSync(join(fallbackBindings, "bindings.js"), `${readFileSync(script, "utf8")}${standIn}\n${glue.code}`);
+  const own = redirect(/\/bindings\.js$/, () => ({ path: join(fallbackBindings, "bindings.js") }));
+  await build({ ...options, entryPoints: [source("fallback")], plugins: [own] });
 }
 
 function types() {

@@ -30,12 +30,18 @@ await script(async () => {
     },
     bundle: true,
     format: "esm",
+    // What is imported only when it is needed is a file of its own, and not loaded by the page.
+    splitting: true,
+    outdir: "out",
+    entryNames: "main",
     minify: true,
     write: false,
     logLevel: "error",
   });
+  const main = outputFiles.find(({ path }) => path.endsWith("main.js"));
+  if (!main) throw new Plain("The main entry could not be bundled.");
   const rows = [
-    { name: "JavaScript", ...measure(outputFiles[0].contents) },
+    { name: "JavaScript", ...measure(main.contents) },
     { name: "WebAssembly", ...measure(readFileSync(join(packageDir, "flagwire.wasm"))) },
   ];
   const sum = (/** @type {"raw" | "gzip" | "brotli"} */ key) => rows.reduce((total, row) => total + row[key], 0);
@@ -51,7 +57,8 @@ await script(async () => {
 async function named(step) {
   const folder = join(root, "target", "why");
   const [bound, small] = [join(folder, "flagwire_bg.wasm"), join(folder, "small.wasm")];
-  await bind(await compile(step, { names: true }), folder, step, { names: true });
+  const raw = await compile(step, { names: true });
+  if (raw) await bind(raw, folder, step, { names: true });
   shrink(bound, small, { names: true });
   return functions(readFileSync(small));
 }

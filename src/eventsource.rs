@@ -17,7 +17,9 @@ use crate::driver::Driver;
 /// Opens a stream, which is closed when dropped; `None` where that fails.
 pub(crate) fn open(driver: &Rc<Driver>, id: StreamId, url: &JsValue) -> Option<EventSource> {
     let mut source = EventSource::new(&url.as_string()?).ok()?;
-    for &kind in &[CHANGE_EVENT, HEARTBEAT_EVENT] {
+    // gloo-net keeps quiet about a lost connection that the browser opens again by itself. Listened to like any other event, the
+    // error is heard at once; it has no data, which ends the stream here, so that the core decides when to try again.
+    for &kind in &[CHANGE_EVENT, HEARTBEAT_EVENT, "error"] {
         let subscription = source.subscribe(kind).ok()?;
         spawn_local(Listening {
             driver: driver.clone(),

@@ -19,15 +19,25 @@ export function loadCore(source: Source): Promise<typeof Client> {
 }
 
 async function instantiate(source: Source): Promise<typeof Client> {
-  initSync({ module: source instanceof WebAssembly.Module ? source : await compile(source ?? new URL("./flagwire.wasm", import.meta.url)) });
+  if (typeof WebAssembly === "undefined") return fallback();
+  let module = source;
+  if (!(module instanceof WebAssembly.Module)) {
+    const response = await fetch(module ?? new URL("./flagwire.wasm", import.meta.url));
+    if (!response.ok) throw new Error(`HTTP ${response.status} for ${response.url}`);
+    try {
+      // Browsers compile while loading only what is served as `application/wasm`, and not all servers do.
+      module = await (response.headers.get("content-type")?.startsWith("application/wasm")
+        ? WebAssembly.compileStreaming(response)
+        : WebAssembly.compile(await response.arrayBuffer()));
+    } catch {
+      return fallback(); // the page's content security policy forbids it, or the file is damaged
+    }
+  }
+  initSync({ module });
   return Client;
 }
 
-async function compile(url: string | URL): Promise<WebAssembly.Module> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`HTTP ${response.status} for ${response.url}`);
-  // Browsers compile while loading only what is served as `application/wasm`, and not all servers do.
-  return response.headers.get("content-type")?.startsWith("application/wasm")
-    ? WebAssembly.compileStreaming(response)
-    : WebAssembly.compile(await response.arrayBuffer());
+/** The same core, as JavaScript. */
+async function fallback(): Promise<typeof Client> {
+  return (await import("./fallback")).Client;
 }

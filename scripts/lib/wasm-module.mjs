@@ -15,20 +15,29 @@ const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrappin
  * Compiles the crate. Returns the module's path.
  *
  * @param {import("./steps.mjs").Step} step
- * @param {{ names?: boolean }} [options] `names` keeps the names of functions
+ * @param {{ names?: boolean, mvp?: boolean }} [options] `names` keeps the names of functions; `mvp` uses the first version of
+ *   WebAssembly only, for wasm2js
+ * @returns {Promise<string | undefined>} nothing for `mvp` with a prebuilt standard library, which is of a later version
  */
-export async function compile(step, { names = false } = {}) {
+export async function compile(step, { names = false, mvp = false } = {}) {
   const toolchain = await wasmToolchain({ flavour: "ship" });
+  if (mvp && toolchain.std !== "built") {
+    step.done("left out: it needs rust-src, and the toolchain has a prebuilt standard library");
+    return undefined;
+  }
   step.say(`building with ${toolchain.origin}`);
   const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire", "--lib"];
   // Reference types make the module larger and the border slower. Places of panics are paths of this machine, and nobody
   // reads them; these flags are as unstable as building std along is.
   const silent = toolchain.std === "built" ? " -Zlocation-detail=none -Zfmt-debug=none" : "";
-  const env = { ...toolchain.env, RUSTFLAGS: `-Ctarget-feature=-reference-types,-multivalue${silent}`, ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }) };
+  const features = mvp ? "-Ctarget-cpu=mvp" : "-Ctarget-feature=-reference-types,-multivalue";
+  // A folder of its own, or the two would throw each other's standard library away.
+  const targetDir = mvp ? `${wasmTargetDir}-mvp` : wasmTargetDir;
+  const env = { ...toolchain.env, CARGO_TARGET_DIR: targetDir, RUSTFLAGS: `${features}${silent}`, ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }) };
   const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
   if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
   step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
-  return join(wasmTargetDir, "wasm32-unknown-unknown", "wasm", "flagwire.wasm");
+  return join(targetDir, "wasm32-unknown-unknown", "wasm", "flagwire.wasm");
 }
 
 /**
@@ -46,7 +55,25 @@ export async function bind(raw, folder, step, { names = false } = {}) {
 export function shrink(from, to, { names = false } = {}) {
   const features = WASM_FEATURES.map((feature) => `--enable-${feature}`);
   const debug = names ? ["-g"] : ["--strip-debug", "--strip-producers", "--strip-target-features"];
-  tool(process.execPath, [join(root, "node_modules", "binaryen", "bin", "wasm-opt"), "-Oz", ...debug, ...features, from, "-o", to]);
+  binaryen("wasm-opt", ["-Oz", ...debug, ...features, from, "-o", to]);
+}
+
+/**
+ * Writes a module of the first version of WebAssembly as a script: one function `instantiate`, from imports to exports.
+ *
+ * @param {string} from @param {string} to
+ */
+export function translate(from, to) {
+  const lowered = `${to}.wasm`;
+  // The standard library copies memory by an instruction that came later.
+  binaryen("wasm-opt", ["-Oz", "--strip-debug", "--strip-producers", "--strip-target-features", "--enable-bulk-memory", "--llvm-memory-copy-fill-lowering", from, "-o", lowered]);
+  // The other flavour imports by itself.
+  binaryen("wasm2js", ["-Oz", "--emscripten", lowered, "-o", to]);
+}
+
+/** @param {string} name @param {string[]} args */
+function binaryen(name, args) {
+  tool(process.execPath, [join(root, "node_modules", "binaryen", "bin", name), ...args]);
 }
 
 /** @param {string} program @param {string[]} args */

@@ -1,0 +1,9 @@
+// The core as JavaScript, for pages that may not run WebAssembly: under a content security policy without
+// 'wasm-unsafe-eval', or in a browser's lockdown mode. wasm.ts loads it only then. It is the same core, made from the same
+// sources, and a few times as large.
+
+export { Client } from "./bindings.js";
+
+import { initSync } from "./bindings.js";
+
+initSync({ module: {} as WebAssembly.Module }); // the module that takes its place is in the glue: see scripts/build.mjs
