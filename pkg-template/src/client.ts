@@ -32,6 +32,8 @@ interface Waiter {
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
 export class Client {
   readonly #values: Values;
+  /** Of `#values`: one step less for each read. */
+  readonly #slots: Values["slots_"];
   readonly #wire: Wire;
   readonly #numbers: readonly number[];
   readonly #logger: Logger;
@@ -58,6 +60,7 @@ export class Client {
     this.#listeners = new Listeners(report);
     this.#flagListeners = new Listeners(report);
     this.#values = new Values(target);
+    this.#slots = this.#values.slots_;
     const { endpoints, numbers } = coreOptions(options, (sentence) => this.#logger.warn(`[Flagwire] ${sentence}`));
     this.#numbers = numbers;
     this.#wire = new Wire(apiKey, endpoints, this.#values, this.#cacheOptions());
@@ -73,7 +76,7 @@ export class Client {
    * what a `Map` lookup costs, counts the read, and never throws.
    */
   variation<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): FlagValue<N, T> {
-    const slot = this.#values.slots_.get(flag);
+    const slot = this.#slots.get(flag);
     if (slot !== undefined && (typeof slot.value_ === typeof defaultValue || defaultValue == null)) {
       slot.n++;
       return slot.value_ as FlagValue<N, T>;

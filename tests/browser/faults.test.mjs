@@ -141,7 +141,7 @@ test("fetch replaced by a script that throws, or rejects with what is no Error, 
 });
 
 test("replies of an old target change nothing, however late", async (t) => {
-  const { proxy, page } = await setUp(t, browser, { flags: "flags:\n  who:\n    value: nobody\n    targets:\n      ada: ada\n      grace: grace\n      linus: linus\n" });
+  const { proxy, page } = await setUp(t, browser, { flags: "flags:\n  who:\n    variations: { nobody: nobody, ada: ada, grace: grace, linus: linus }\n    default: nobody\n    targets: { ada: [ada], grace: [grace], linus: [linus] }\n" });
   let release = () => {};
   const held = new Promise((resolve) => (release = () => resolve(undefined)));
   proxy.decide = ({ path }) => (path.includes("/target/grace/") ? { hold: held } : {});
