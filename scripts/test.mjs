@@ -196,7 +196,7 @@ function nodeSuites() {
       for (const folder of [tests, join(tests, name)]) {
         if (existsSync(join(folder, "package.json"))) await npmInstall(folder);
       }
-      return node("--test", "--test-reporter=spec", ...files);
+      return node("--test", "--test-timeout=300000", "--test-reporter=spec", ...files);
     };
     return [{ name, title: `tests/${name}`, needs: ["build", "server"], command }];
   });

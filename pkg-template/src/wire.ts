@@ -85,8 +85,9 @@ export class Wire {
       init.signal = abort.signal;
     }
     init.keepalive = keepalive;
-    // No `cache: "no-store"`, although evaluations must not come from the browser's cache: Chromium then asks for a preflight
-    // before each request. Servers say `no-cache`, and a request with our own `If-None-Match` goes past that cache anyway.
+    // A reply that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
+    // served broken again and again. The price: Chromium asks for a preflight before each such request to another origin.
+    init.cache = "no-store";
     return fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
   }
 
