@@ -1,12 +1,13 @@
 // The parts of the scripts that a wrong answer would hide in: what counts as passed, as out of date, as running.
 
 import assert from "node:assert/strict";
-import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ifChanged } from "../../scripts/lib/fresh.mjs";
-import { atLeast } from "../../scripts/lib/paths.mjs";
+import { atLeast, root } from "../../scripts/lib/paths.mjs";
 import { count, excerpt, withoutColours } from "../../scripts/lib/results.mjs";
 import { ask, run } from "../../scripts/lib/run.mjs";
 import { freePort, startService } from "../../scripts/lib/services.mjs";
@@ -99,4 +100,19 @@ test("a taken port is passed over", async (t) => {
 test("the set-up is silent about nothing: every step says what it found", () => {
   const output = ask(process.execPath, ["scripts/setup.mjs", "--no-tests"], { cwd: new URL("../..", import.meta.url) }) ?? "";
   assert.deepEqual(output.split("\n").map((line) => /^\[\d\/4\]/.exec(line)?.[0]), ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]);
+});
+
+test("lock files hold every build for another platform, and no address", () => {
+  // A registry that has not got one of them leaves it out of the lock without a word, and `npm ci` then refuses the lock.
+  const locks = execFileSync("git", ["ls-files", "*package-lock.json"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+  assert.ok(locks.length > 3, locks.join());
+  for (const lock of locks) {
+    /** @type {{ packages: Record<string, { resolved?: string, optionalDependencies?: Record<string, string> }> }} */
+    const { packages } = JSON.parse(readFileSync(join(root, lock), "utf8"));
+    const names = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)));
+    for (const [path, { resolved, optionalDependencies = {} }] of Object.entries(packages)) {
+      assert.ok(resolved === undefined || resolved.startsWith("file:") || !resolved.includes(":"), `${lock}: ${path} is resolved to ${resolved}`);
+      for (const name of Object.keys(optionalDependencies)) assert.ok(names.has(name), `${lock}: ${path} asks for ${name}, which is not there`);
+    }
+  }
 });
