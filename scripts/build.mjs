@@ -10,7 +10,8 @@
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { build, transform } from "esbuild";
+import { build } from "esbuild";
+import { instantiable } from "./lib/glue.mjs";
 import { npmInstall } from "./lib/npm.mjs";
 import { root } from "./lib/paths.mjs";
 import { packageDir } from "./lib/products.mjs";
@@ -67,7 +68,8 @@ async function bundle(step) {
     define: { VERSION: JSON.stringify(version()) },
     logLevel: "warning",
   };
-  const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "flagwire.js") }));
+  writeFileSync(join(bindings, "bindings.js"), instantiable(readFileSync(join(bindings, "flagwire.js"), "utf8")));
+  const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "bindings.js") }));
   // Names once given hold for all builds of the core.
   const mangle = { mangleProps: new RegExp(`^(${long.map(escaped).join("|")}|[A-Za-z]\\w*_)$`), mangleQuoted: true };
   // Loaded only where it is needed.
@@ -135,13 +137,9 @@ async function bundleFallback(options) {
   }
   const script = join(work, "module.js");
   translate(join(fallbackBindings, "flagwire_bg.wasm"), script);
-  const glue = await transform(readFileSync(join(fallbackBindings, "flagwire.js"), "utf8"), {
-    define: { "WebAssembly.Module": "Module", "WebAssembly.Instance": "Instance" },
-  });
-  const standIn = `
-    const Module = { [Symbol.hasInstance]: () => true };
-    function Instance(_module, imports) { this.exports = instantiate(imports); }`;
-  writeFileSync(join(fallbackBindings, "bindings.js"), `${readFileSync(script, "utf8")}${standIn}\n${glue.code}`);
+  const glue = instantiable(readFileSync(join(fallbackBindings, "flagwire.js"), "utf8")).replace("new WebAssembly.Instance(module, ", "new Instance(");
+  const standIn = readFileSync(script, "utf8").replace("function instantiate(", "function translated(");
+  writeFileSync(join(fallbackBindings, "bindings.js"), `${standIn}\nfunction Instance(imports) { this.exports = translated(imports); }\n${glue}`);
   const own = redirect(/\/bindings\.js$/, () => ({ path: join(fallbackBindings, "bindings.js") }));
   await build({ ...options, entryPoints: [source("fallback")], plugins: [own] });
 }

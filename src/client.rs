@@ -35,6 +35,11 @@ impl Client {
     ///
     /// One method for all, because each exported one costs a third of a kilobyte of glue.
     pub fn call(&self, what: u32, detail: JsValue) -> u32 {
+        if what == 13 {
+            // The core trapped, which leaves it borrowed for good. Its native stream is all that JavaScript cannot end itself.
+            drop(self.0.native.take());
+            return 0;
+        }
         let mut detail = Some(detail);
         let mut switches = 0;
         self.0.run(&mut |core, now| {
@@ -56,7 +61,7 @@ impl Client {
                 _ => {
                     let text = detail.as_string().unwrap_or_default();
                     // A message of a later version is none.
-                    if let Some(message) = TabMessage::from_number(what.wrapping_sub(13) as u8) {
+                    if let Some(message) = TabMessage::from_number(what.wrapping_sub(14) as u8) {
                         core.handle_tabs(now, TabInput::Message(message, text.as_bytes()));
                     }
                 }

@@ -24,7 +24,7 @@ pub(crate) struct Driver {
     draining: Cell<bool>,
     core: RefCell<Core<HostCodec>>,
     /// The native stream, where one is open.
-    native: RefCell<Option<EventSource>>,
+    pub(crate) native: RefCell<Option<EventSource>>,
 }
 
 impl Driver {

@@ -11,4 +11,5 @@ export class Client {
   free(): void;
 }
 
-export function initSync(options: { module: WebAssembly.Module }): unknown;
+/** Makes an instance of the module, and returns its class. See scripts/lib/glue.mjs. */
+export function instantiate(module: WebAssembly.Module): typeof Client;

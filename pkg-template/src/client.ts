@@ -214,7 +214,7 @@ export class Client {
   async #start(): Promise<void> {
     for (let attempt = 0; !this.#closed(); attempt++) {
       try {
-        const Core = await loadCore(this.#options.wasm);
+        const Core = await loadCore(this.#options.wasm, this.#restarted);
         if (!this.#closed()) this.#run(Core);
         return;
       } catch (error) {
@@ -250,6 +250,11 @@ export class Client {
   }
 
   #trapped(error: unknown): void {
+    try {
+      this.#core?.call(Input.ABANDON);
+    } catch {
+      // it is as far gone as can be
+    }
     this.#core = undefined;
     clearTimeout(this.#timer);
     this.#group?.leave();

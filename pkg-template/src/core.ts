@@ -17,6 +17,8 @@ export const enum Input {
   LEADING,
   /** It was stolen. */
   LOST,
+  /** It trapped, and is left alone from now on. */
+  ABANDON,
   /** Another tab said message 0; message 1 is one more. */
   MESSAGE,
 }

@@ -8,12 +8,12 @@ export type { Core, Source } from "./wasm";
 
 let file: Promise<WebAssembly.Module> | undefined;
 
-/** The class of the core. A failed load is forgotten, so that it can be tried again. */
-export async function loadCore(source: Source): ReturnType<typeof load> {
-  if (source instanceof WebAssembly.Module) return load(source);
+/** As in wasm.ts. */
+export async function loadCore(source: Source, fresh: boolean): ReturnType<typeof load> {
+  if (source instanceof WebAssembly.Module) return load(source, fresh);
   // A path is relative to where the program runs.
   const url = source === undefined ? new URL("./flagwire.wasm", import.meta.url) : new URL(source, pathToFileURL("./"));
-  if (url.protocol !== "file:") return load(url);
+  if (url.protocol !== "file:") return load(url, fresh);
   file ??= readFile(url).then(
     (bytes) => WebAssembly.compile(bytes),
     (error: unknown) => {
@@ -21,5 +21,5 @@ export async function loadCore(source: Source): ReturnType<typeof load> {
       throw error;
     },
   );
-  return load(await file);
+  return load(await file, fresh);
 }

@@ -1,24 +1,33 @@
 // Loads the WebAssembly module, once for all clients of the page.
 
-import { Client, initSync } from "./bindings.js";
+import { instantiate, type Client } from "./bindings.js";
 
 export type Core = Client;
+type Class = typeof Client;
 
 /** Where to load from; given by the first client. */
 export type Source = string | URL | WebAssembly.Module | undefined;
 
-let loading: Promise<typeof Client> | undefined;
+/** The module, ready to be made an instance of. */
+let loading: Promise<() => Class> | undefined;
+/** The instance that all clients of the page use. */
+let shared: Class | undefined;
 
-/** The class of the core. A failed load is forgotten, so that it can be tried again. */
-export function loadCore(source: Source): Promise<typeof Client> {
-  loading ??= instantiate(source).catch((error: unknown) => {
+/**
+ * The class of the core. A failed load is forgotten, so that it can be tried again.
+ *
+ * @param fresh asks for an instance that nobody has used yet: a trap leaves behind memory in any state
+ */
+export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
+  loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
   });
-  return loading;
+  const make = await loading;
+  return fresh || !shared ? (shared = make()) : shared;
 }
 
-async function instantiate(source: Source): Promise<typeof Client> {
+async function load(source: Source): Promise<() => Class> {
   if (typeof WebAssembly === "undefined") return fallback();
   let module = source;
   if (!(module instanceof WebAssembly.Module)) {
@@ -33,11 +42,10 @@ async function instantiate(source: Source): Promise<typeof Client> {
       return fallback(); // the page's content security policy forbids it, or the file is damaged
     }
   }
-  initSync({ module });
-  return Client;
+  return () => instantiate(module as WebAssembly.Module);
 }
 
 /** The same core, as JavaScript. */
-async function fallback(): Promise<typeof Client> {
-  return (await import("./fallback")).Client;
+async function fallback(): Promise<() => Class> {
+  return (await import("./fallback")).instantiate as () => Class;
 }

@@ -88,7 +88,10 @@ export class Wire {
     // A reply that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
     // served broken again and again. The price: Chromium asks for a preflight before each such request to another origin.
     init.cache = "no-store";
-    return fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
+    const response = await fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
+    // Any script may have put its own `fetch` in place of the browser's. What is no response is thrown out here, as a failure.
+    response.headers.get("etag");
+    return response;
   }
 
   end_(id: number): void {

@@ -25,14 +25,12 @@ for (const transport of ["fetch", "eventsource"]) {
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).clients.main.client.variation("size", 0)), 10);
 
     await untilServed(page, "theme", "sunset");
-    // A native stream of the old core is the module's own, which cannot be asked to close it any more.
-    const left = transport === "fetch" ? 0 : 1;
-    await proxy.until(() => [...proxy.streams.keys()].filter((one) => one !== stream).length === 1 && proxy.streams.size === 1 + left);
+    await proxy.until(() => proxy.streams.size === 1 && !proxy.streams.has(stream));
     server.editFlags((text) => text.replace("sunset", "ocean"));
     await untilServed(page, "theme", "ocean");
     assert.deepEqual((await told(page)).events.filter(({ event }) => event === "state").at(-1)?.status, "ready");
     await page.evaluate(() => /** @type {any} */ (window).clients.main.client.close());
-    await proxy.until(() => proxy.streams.size === left);
+    await proxy.until(() => proxy.streams.size === 0);
   });
 }
 
