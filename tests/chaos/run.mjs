@@ -1,7 +1,7 @@
 // `npm run chaos -- --seed N --minutes M`: storms from seed N on, until M minutes have passed. Prints each storm's seed; where one
 // ends badly, what happened is in the file that is named.
 
-import { mkdtempSync } from "node:fs";
+import { appendFileSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -31,6 +31,7 @@ for (let seed = first; Date.now() < end; seed += 1) {
     console.log(`seed ${seed}: well after ${result.healedMs} ms; ${result.requests} requests, ${result.changes} changes told, ${result.reads} reads made, ${result.counted} counted`);
   } catch (error) {
     failed += 1;
+    appendFileSync(logFile, `FAILED: ${error instanceof Error ? error.message : String(error)}\n`);
     console.log(`seed ${seed}: FAILED, see ${logFile}\n${String(error instanceof Error ? error.message : error).split("\n").slice(0, 12).join("\n")}`);
   }
   for (const fn of after) await fn();

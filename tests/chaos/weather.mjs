@@ -67,7 +67,8 @@ function answer(random, request) {
  */
 function spoiled(random, body, probability) {
   const start = body.indexOf("data:") >= 0 ? body.indexOf("data:") + 5 : 0;
-  const end = body.subarray(start).toString().trimEnd().length + start;
+  let end = body.length;
+  while (end > start && body[end - 1] <= 0x20) end -= 1;
   // Heartbeats have nothing to spoil.
   if (end - start < 4 || !random.chance(probability) || body.includes("event: heartbeat")) return body;
   for (;;) {

@@ -12,7 +12,7 @@
 import { appendFileSync } from "node:fs";
 import { startServer } from "../lib/server.mjs";
 import { startProxy } from "../lib/proxy.mjs";
-import { serveClientPage } from "../lib/client-page.mjs";
+import { serveClientPage, told } from "../lib/client-page.mjs";
 import { atEnd } from "../lib/scope.mjs";
 import { Random } from "./random.mjs";
 import { Weather } from "./weather.mjs";
@@ -20,6 +20,8 @@ import { Weather } from "./weather.mjs";
 const CLOCK_FACTOR = 10;
 /** How long after the storm all must be well, in our time; five minutes of the pages'. */
 const HEALED_WITHIN_MS = 30_000;
+/** A page waits that long for the reply to a post, and a busy machine may keep it waiting for its own timer. */
+const GIVEN_UP_WITHIN_MS = 30_000 / CLOCK_FACTOR + 2_000;
 const KEY = "flagwire-dev-client-key";
 
 /** What runs where: each context has connections and storage of its own, as each visitor has. */
@@ -70,7 +72,10 @@ async function run(t, browser, random, stormMs, note) {
   const weather = new Weather(random);
   proxy.heartbeatMs = 10_000 / CLOCK_FACTOR;
   proxy.decide = (request) => weather.decide(request);
-  proxy.onStep = (seen, step) => note(`${String(seen.id).padStart(4)} ${seen.method} ${seen.path} ${step}${step === "came" ? ` ${faultText(seen.fault)}` : ""}`);
+  proxy.onStep = (seen, step) => {
+    if (step === "came") arrived.set(seen, Date.now());
+    note(`${String(seen.id).padStart(4)} ${seen.method} ${seen.path} ${step}${step === "came" ? ` ${${faultText(seen.fault)}` : ""}${step === "came" && seen.path.includes("/metrics/") ? ` ${JSON.stringify([...postedBy(seen)])}` : ""}`);
+  };
   const url = await serveClientPage(t);
   /** When connections were cut in ways that leave open what has arrived. */
   const cuts = /** @type {number[]} */ ([]);
@@ -138,7 +143,6 @@ async function run(t, browser, random, stormMs, note) {
       await server.start();
       note("the server is back");
     }
-    for (const request of proxy.requests) if (!arrived.has(request)) arrived.set(request, Date.now());
     await pause(random.between(0, 150));
   }
 
@@ -167,7 +171,10 @@ async function run(t, browser, random, stormMs, note) {
     const last = new Map(Object.entries(cached).map(([flag, { value, identifier }]) => [flag, text([value, identifier])]));
     for (const { flag, value, identifier, deleted } of told) {
       const now = deleted ? undefined : text([value, identifier]);
-      if (last.get(flag) === now) throw new Error(`${tab.name} was told twice in a row that ${flag} is ${now}`);
+      if (last.get(flag) === now) {
+        const all = told.filter((/** @type {{ flag: string }} */ one) => one.flag === flag).map((/** @type {object} */ one) => JSON.stringify(one));
+        throw new Error(`${tab.name} was told twice in a row that ${flag} is ${now}; of all that it was told:\n${all.join("\n")}\ncached ${text(cached[flag])}`);
+      }
       last.set(flag, now);
     }
   }
@@ -187,9 +194,17 @@ async function run(t, browser, random, stormMs, note) {
     const short = [...reads].filter(([target, count]) => (sums.get(target) ?? 0) < count);
     return short.length ? short.map(([target, count]) => `${target}: ${sums.get(target) ?? 0} of ${count}`).join(", ") : undefined;
   });
+  // A page that did not hear of a post's success posts those counts again: it says "metrics error" when it gives a post up.
+  const givenUp = new Map(/** @type {[string, number[]][]} */ ([]));
+  for (const tab of tabs) {
+    const { events } = await told(tab.page);
+    givenUp.set(tab.targets[0], [...(givenUp.get(tab.targets[0]) ?? []), ...events.filter(({ event }) => event === "metrics error").map(({ at }) => at)]);
+  }
   const unsure = counts(proxy, owner, (request) => {
     const at = arrived.get(request) ?? over;
-    return Object.keys(request.fault).length > 0 || !request.delivered || cuts.some((cut) => Math.abs(cut - at) < 3_000);
+    const [target] = [...postedBy(request).keys()].map((target) => owner.get(target) ?? target);
+    const heardOf = !givenUp.get(target)?.some((error) => error > at && error - at < GIVEN_UP_WITHIN_MS);
+    return !heardOf || !request.delivered || cuts.some((cut) => Math.abs(cut - at) < 3_000);
   });
   const sums = counts(proxy, owner, () => true);
   for (const [target, count] of reads) {
@@ -239,11 +254,20 @@ function counts(proxy, owner, which) {
   const sums = new Map(/** @type {[string, number][]} */ ([]));
   for (const request of proxy.requests) {
     if (!request.path.includes("/metrics/") || request.status !== 200 || !which(request)) continue;
-    for (const { count, attributes } of JSON.parse(request.body).metricsData) {
-      const target = attributes.find((/** @type {{ key: string }} */ { key }) => key === "target").value;
+    for (const [target, count] of postedBy(request)) {
       const key = owner.get(target) ?? target;
       sums.set(key, (sums.get(key) ?? 0) + count);
     }
+  }
+  return sums;
+}
+
+/** The reads that a post counts, by target. @param {import("../lib/proxy.mjs").Seen} request */
+function postedBy(request) {
+  const sums = new Map(/** @type {[string, number][]} */ ([]));
+  for (const { count, attributes } of JSON.parse(request.body || '{"metricsData":[]}').metricsData) {
+    const target = attributes.find((/** @type {{ key: string }} */ { key }) => key === "target").value;
+    sums.set(target, (sums.get(target) ?? 0) + count);
   }
   return sums;
 }

@@ -15,10 +15,10 @@ function start(name, key, target, options) {
   const client = flagwire.initialize(key, target, options);
   const record = { client, events: [], changes: [], cached: {}, mirror: {} };
   for (const event of Object.values(flagwire.Event)) {
-    client.on(event, (payload) => record.events.push({ event, code: payload?.code, status: payload?.status, reason: payload?.reason, final: payload?.final }));
+    client.on(event, (payload) => record.events.push({ event, code: payload?.code, status: payload?.status, reason: payload?.reason, final: payload?.final, at: performance.timeOrigin + performance.now() }));
   }
-  client.on("changed", ({ flag, value, identifier, deleted }) => {
-    record.changes.push({ flag, value, identifier, deleted });
+  client.on("changed", ({ flag, value, identifier, kind, deleted }) => {
+    record.changes.push({ flag, value, identifier, kind, deleted });
     if (deleted) delete record.mirror[flag];
     else record.mirror[flag] = { value, identifier };
   });
