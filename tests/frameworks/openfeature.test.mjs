@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
-import { FLAGS } from "./flags.mjs";
+import { FLAGS } from "../lib/flags.mjs";
 
 const browser = await startBrowser({ after });
 const CONTEXT = { targetingKey: "user-42", plan: "gold" };
@@ -63,7 +63,7 @@ test("is ready once, with the values of every type, variants and reasons", async
       [true, "true", undefined],
       ["classic", "classic", undefined],
       [4, "small", undefined],
-      [{ rps: 10 }, "free", undefined],
+      [{ rps: 10, regions: ["eu"] }, "free", undefined],
     ],
   );
   assert.ok(details.every(({ reason }) => reason === "TARGETING_MATCH" || reason === "STALE"));

@@ -6,7 +6,7 @@ import { openPage, startBrowser } from "../lib/browser.mjs";
 import { run } from "../../scripts/lib/run.mjs";
 import { bundleForNode, servePage } from "../lib/bundle.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
-import { FLAGS, TARGET } from "./flags.mjs";
+import { FLAGS, TARGET } from "../lib/flags.mjs";
 
 const browser = await startBrowser({ after });
 const COMPONENTS = `
@@ -102,7 +102,7 @@ for (const [name, alias] of /** @type {const} */ ([
       await shows(page, "dark-mode", false);
       await shows(page, "theme", "classic");
       await shows(page, "page-size", 4);
-      await shows(page, "limits", { rps: 10 });
+      await shows(page, "limits", { rps: 10, regions: ["eu"] });
       await shows(page, "no-such-flag", ["default"]);
       await shows(page, "state", "ready");
     };
@@ -123,16 +123,16 @@ for (const [name, alias] of /** @type {const} */ ([
       assert.equal(server.requests.filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length, 1);
       server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true"));
       await shows(page, "dark-mode", true);
-      await shows(page, "all", { "dark-mode": true, "free-shipping": true, limits: { rps: 10 }, "page-size": 4, theme: "classic" });
+      await shows(page, "all", { "dark-mode": true, "free-shipping": true, limits: { rps: 10, regions: ["eu"] }, "page-size": 4, theme: "classic" });
       await page.evaluate(() => window.set({ gone: true }));
       await page.waitForFunction(() => window.client.state().status === "closed");
     });
 
     test("switches to another target with the same client", async (t) => {
       const { page } = await render(t, "strict");
-      await shows(page, "all", { "dark-mode": false, "free-shipping": true, limits: { rps: 10 }, "page-size": 4, theme: "classic" });
+      await shows(page, "all", { "dark-mode": false, "free-shipping": true, limits: { rps: 10, regions: ["eu"] }, "page-size": 4, theme: "classic" });
       await page.evaluate(() => window.set({ target: { identifier: "user-43", attributes: { plan: "free" } } }));
-      await shows(page, "all", { "dark-mode": false, "free-shipping": false, limits: { rps: 10 }, "page-size": 4, theme: "classic" });
+      await shows(page, "all", { "dark-mode": false, "free-shipping": false, limits: { rps: 10, regions: ["eu"] }, "page-size": 4, theme: "classic" });
       assert.equal(await page.evaluate(() => window.clients.size), 1);
     });
 

@@ -6,7 +6,7 @@ import { compile } from "svelte/compiler";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
-import { FLAGS, TARGET } from "./flags.mjs";
+import { FLAGS, TARGET } from "../lib/flags.mjs";
 
 const browser = await startBrowser({ after });
 const VUE = `

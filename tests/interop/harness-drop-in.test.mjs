@@ -8,7 +8,7 @@ import { startBrowser, openPage } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
 import { atEnd } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
-import { FLAGS, TARGET } from "./flags.mjs";
+import { FLAGS, TARGET } from "../lib/flags.mjs";
 
 const PUBLISHED = "@harnessio/ff-javascript-client-sdk";
 const browser = await startBrowser({ after });

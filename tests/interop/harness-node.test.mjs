@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Client, Event, FileStore } from "@harnessio/ff-nodejs-server-sdk";
 import { atEnd, tempDir } from "../lib/scope.mjs";
 import { SERVER_KEY, startServer } from "../lib/server.mjs";
-import { FLAGS, TARGET } from "./flags.mjs";
+import { FLAGS, TARGET } from "../lib/flags.mjs";
 
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 

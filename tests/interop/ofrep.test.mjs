@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
-import { FLAGS } from "./flags.mjs";
+import { FLAGS } from "../lib/flags.mjs";
 
 const browser = await startBrowser({ after });
 const SCRIPT = `
