@@ -200,8 +200,9 @@ export class Client {
   close(): void {
     if (this.#closed()) return;
     const core = this.#core;
-    if (core) this.#call(Input.CLOSE);
-    else {
+    this.#call(Input.CLOSE);
+    // Without a core, or while a listener that the core calls runs: it tells only when that has returned.
+    if (!this.#closed()) {
       this.#emit(Event.STOPPED);
       this.#setState("closed");
     }

@@ -99,6 +99,8 @@ for (const act of ["close", "identify", "variation", "refreshEvaluations", "flus
     if (act === "close") {
       await proxy.until(() => proxy.streams.size === 0);
       assert.deepEqual(await page.evaluate(() => [/** @type {any} */ (window).clients.main.client.state().status, /** @type {any} */ (window).clients.main.client.variation("theme", "default")]), ["closed", "default"]);
+      const { events } = await told(page);
+      assert.deepEqual(events.slice(-2).map(({ event }) => event), ["stopped", "state"]);
       return;
     }
     await edit(server, (text) => text.replace("sunset", "ocean"));
