@@ -29,7 +29,7 @@ const bindings = join(work, "bindings");
 const fallbackBindings = join(work, "fallback");
 const module = "flagwire.wasm";
 /** Entries beside the main one; files of pkg-template/src. */
-const ENTRIES = ["harness", "openfeature", "react", "svelte", "vue"];
+const ENTRIES = ["harness", "openfeature", "react", "server", "svelte", "vue"];
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
 
@@ -88,6 +88,16 @@ async function bundle(step) {
     define: { ...common.define, "import.meta.url": "moduleUrl" },
     banner: { js: 'const moduleUrl=require("node:url").pathToFileURL(__filename).href;' },
   });
+
+  // The same facade over other ways to load the core.
+  for (const [entry, facade, loader] of [
+    ["edge", "node", "wasm-edge"],
+    ["javascript", "index", "wasm-none"],
+  ]) {
+    const load = redirect(/^\.\/wasm$/, ({ importer }) => (importer.endsWith("client.ts") ? { path: source(loader) } : undefined));
+    const beside = redirect(/\.wasm\?module$/, ({ path }) => ({ path, external: true }));
+    await build({ ...common, ...mangle, mangleCache, entryPoints: { [entry]: source(facade) }, plugins: [glue, load, beside, apart] });
+  }
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
   const entries = { ...common, external: PEERS, plugins: [main] };

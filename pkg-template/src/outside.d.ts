@@ -1,4 +1,5 @@
-// The little of Node's own modules that the package uses: their types would change the browser's, `setTimeout` among them.
+// What is imported from outside of the package's sources. Of Node's own modules the little that is used: their types would
+// change the browser's, `setTimeout` among them.
 
 declare module "node:fs/promises" {
   export function readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>;
@@ -6,4 +7,9 @@ declare module "node:fs/promises" {
 
 declare module "node:url" {
   export function pathToFileURL(path: string): URL;
+}
+
+declare module "*.wasm?module" {
+  const compiled: WebAssembly.Module;
+  export default compiled;
 }

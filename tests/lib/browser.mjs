@@ -2,7 +2,7 @@
 
 import { chromium as playwright } from "playwright-core";
 import { chromium } from "../../scripts/setup.mjs";
-import { atEnd } from "./scope.mjs";
+import { atEnd, tempDir } from "./scope.mjs";
 
 /** No sandbox: CI runs as root. No traffic of the browser's own. */
 const ARGS = [
@@ -27,6 +27,24 @@ export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}
   const browser = await playwright.launch({ executablePath, args: [...ARGS, ...args], ignoreDefaultArgs });
   atEnd(t, () => browser.close());
   return browser;
+}
+
+/**
+ * A browser of its own with an unpacked extension in it.
+ *
+ * @param {import("./scope.mjs").Scope} t ends the browser with the test
+ * @param {string} folder the extension's
+ * @returns {Promise<import("playwright-core").Worker>} the extension's service worker
+ */
+export async function startExtension(t, folder) {
+  const { browser: executablePath } = await chromium();
+  const context = await playwright.launchPersistentContext(tempDir(t), {
+    executablePath,
+    args: [...ARGS, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`, "--disable-features=DisableLoadExtensionCommandLineSwitch"],
+    ignoreDefaultArgs: ["--disable-extensions"],
+  });
+  atEnd(t, () => context.close());
+  return context.serviceWorkers()[0] ?? context.waitForEvent("serviceworker");
 }
 
 /**

@@ -93,7 +93,7 @@ function aliasPlugin(alias, folder) {
  *
  * @returns {import("esbuild").Plugin}
  */
-function packagePlugin() {
+export function packagePlugin() {
   return {
     name: "flagwire",
     setup(build) {

@@ -182,9 +182,14 @@ test("publint has nothing to say", async () => {
   assert.deepEqual(messages, []);
 });
 
-test("the types are those of what is run (attw)", async () => {
-  // Svelte has no CommonJS, so its entry has none; Node 10 knows no exports.
-  const args = [join(tools, "@arethetypeswrong/cli/dist/index.js"), tarball, "--profile", "node16", "--exclude-entrypoints", "flagwire.wasm", "svelte", "--format", "ascii", "--no-color"];
-  const { code, output } = await run(process.execPath, args);
-  assert.equal(code, 0, output);
-});
+// Node 10 knows no exports. Svelte has no CommonJS, nor has the JavaScript build: these entries have modules alone.
+for (const [profile, ...entries] of [
+  ["node16", "--exclude-entrypoints", "flagwire.wasm", "javascript", "svelte"],
+  ["esm-only", "--entrypoints", "javascript", "svelte"],
+]) {
+  test(`the types are those of what is run (attw, ${profile})`, async () => {
+    const args = [join(tools, "@arethetypeswrong/cli/dist/index.js"), tarball, ...entries, "--profile", profile ?? "", "--format", "ascii", "--no-color"];
+    const { code, output } = await run(process.execPath, args);
+    assert.equal(code, 0, output);
+  });
+}
