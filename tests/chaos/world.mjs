@@ -74,7 +74,7 @@ async function run(t, browser, random, stormMs, note) {
   proxy.decide = (request) => weather.decide(request);
   proxy.onStep = (seen, step) => {
     if (step === "came") arrived.set(seen, Date.now());
-    note(`${String(seen.id).padStart(4)} ${seen.method} ${seen.path} ${step}${step === "came" ? ` ${${faultText(seen.fault)}` : ""}${step === "came" && seen.path.includes("/metrics/") ? ` ${JSON.stringify([...postedBy(seen)])}` : ""}`);
+    note(`${String(seen.id).padStart(4)} ${seen.method} ${seen.path} ${step}${step === "came" ? ` ${faultText(seen.fault)}` : ""}${step === "came" && seen.path.includes("/metrics/") ? ` ${JSON.stringify([...postedBy(seen)])}` : ""}`);
   };
   const url = await serveClientPage(t);
   /** When connections were cut in ways that leave open what has arrived. */
