@@ -9,6 +9,10 @@ use crate::codec::HostCodec;
 use crate::driver::Driver;
 use crate::host::{Host, Values, Wire};
 use crate::options::{Numbers, config};
+use crate::tasks;
+
+/// What `call` is told from here on: that a task was woken, and which.
+const WAKE: u32 = 64;
 
 /// A client at work. The facade owns it and closes it.
 #[wasm_bindgen]
@@ -35,6 +39,10 @@ impl Client {
     ///
     /// One method for all, because each exported one costs a third of a kilobyte of glue.
     pub fn call(&self, what: u32, detail: JsValue) -> u32 {
+        if what >= WAKE {
+            tasks::poll((what - WAKE) as usize);
+            return 0;
+        }
         if what == 13 {
             // The core trapped, which leaves it borrowed for good. Its native stream is all that JavaScript cannot end itself.
             drop(self.0.native.take());
@@ -68,5 +76,11 @@ impl Client {
             }
         });
         switches
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        tasks::end_all(&self.0);
     }
 }

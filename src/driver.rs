@@ -17,7 +17,7 @@ pub(crate) type Call<'a> = &'a mut dyn FnMut(&mut Core<HostCodec>, Instant);
 
 /// Owns the core and everything that is under way for it. What is under way keeps the driver alive, until the core is closed.
 pub(crate) struct Driver {
-    host: Host,
+    pub(crate) host: Host,
     pub(crate) wire: Wire,
     clock: Clock,
     /// An output is being worked on. Who calls in meanwhile leaves what that puts out to the drain that is running.

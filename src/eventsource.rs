@@ -10,9 +10,9 @@ use flagwire_core::{StreamId, StreamInput};
 use futures_core::Stream as _;
 use gloo_net::eventsource::futures::{EventSource, EventSourceSubscription};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::driver::Driver;
+use crate::tasks;
 
 /// Opens a stream, which is closed when dropped; `None` where that fails.
 pub(crate) fn open(driver: &Rc<Driver>, id: StreamId, url: &JsValue) -> Option<EventSource> {
@@ -21,12 +21,13 @@ pub(crate) fn open(driver: &Rc<Driver>, id: StreamId, url: &JsValue) -> Option<E
     // error is heard at once; it has no data, which ends the stream here, so that the core decides when to try again.
     for &kind in &[CHANGE_EVENT, HEARTBEAT_EVENT, "error"] {
         let subscription = source.subscribe(kind).ok()?;
-        spawn_local(Listening {
+        let listening = Listening {
             driver: driver.clone(),
             id,
             kind,
             subscription,
-        });
+        };
+        tasks::spawn(driver, Box::pin(listening));
     }
     Some(source)
 }

@@ -106,6 +106,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = arm_)]
     pub(crate) fn arm(this: &Host, delay_ms: f64);
 
+    /// Calls with the input "a task was woken" and its number, soon and with nothing else on the stack.
+    #[wasm_bindgen(method, js_name = wake_)]
+    pub(crate) fn wake(this: &Host, task: u32);
+
     // ---- what travels through the core unopened ----
 
     /// A list of evaluations, not stored yet.

@@ -9,10 +9,11 @@ use flagwire_core::{Millis, RequestId, Response, StreamId, StreamInput};
 use gloo_net::http;
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::ReadableStreamDefaultReader;
 
 use crate::driver::Driver;
+use crate::tasks;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Id {
@@ -25,12 +26,13 @@ pub(crate) enum Id {
 /// gloo-net's own `send` is not used: it panics where `fetch` rejects with something that is not an `Error`, and any script on
 /// the page may have put its own `fetch` in place of the browser's.
 pub(crate) fn exchange(driver: &Rc<Driver>, id: Id, fetched: Promise) {
-    spawn_local(Exchange {
+    let exchange = Exchange {
         driver: driver.clone(),
         id,
         stage: Stage::Head,
         waiting: JsFuture::from(fetched),
-    });
+    };
+    tasks::spawn(driver, Box::pin(exchange));
 }
 
 enum Stage {

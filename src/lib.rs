@@ -10,7 +10,7 @@
 //!
 //! # Map
 //! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop. One adapter for each power
-//! of the browser: `http`, `eventsource`, `clock`. `codec` hands the core's questions about the wire and the values to the
+//! of the browser: `http`, `eventsource`, `clock`. `tasks` runs their futures. `codec` hands the core's questions about the wire and the values to the
 //! host, `options` reads the options.
 #![deny(missing_docs)]
 
@@ -22,6 +22,7 @@ mod eventsource;
 mod host;
 mod http;
 mod options;
+mod tasks;
 
 pub use client::Client;
 

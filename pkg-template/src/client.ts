@@ -19,7 +19,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
 const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
-const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow", "error"];
+const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 interface Waiter {
   resolve: () => void;
@@ -271,8 +271,6 @@ export class Client {
   #page = (event: { type: string; persisted?: boolean }): void => {
     const { type } = event;
     if (type === "online") this.#call(Input.ONLINE);
-    // Perhaps the core trapped outside of our calls, where it goes on by itself: then this call traps as well.
-    else if (type === "error") this.#call(Input.TICK);
     else if (type === "pagehide") this.#call(Input.LEFT);
     else if (type !== "pageshow") this.#call(document.hidden ? Input.HIDDEN : Input.VISIBLE);
     else if (event.persisted) this.#call(Input.RESTORED);
@@ -305,6 +303,7 @@ export class Client {
         else if (action === 2) this.#group?.lead(true);
         else this.#group?.post(action - 3, text);
       },
+      wake_: (task) => queueMicrotask(() => this.#call(Input.WAKE + task)),
       arm_: (delayMs) => {
         clearTimeout(this.#timer);
         if (delayMs >= 0) this.#timer = setTimeout(() => this.#call(Input.TICK), Math.min(delayMs, MAX_DELAY_MS));

@@ -21,6 +21,8 @@ export const enum Input {
   ABANDON,
   /** Another tab said message 0; message 1 is one more. */
   MESSAGE,
+  /** Task 0 of the core was woken; one more is task 1. */
+  WAKE = 64,
 }
 
 /** What the core tells, beside the events whose numbers are their places in `Event`. */
@@ -41,6 +43,8 @@ export interface Host {
   fail_(kind: number, code: string, message: string, status: number, final: boolean): void;
   /** 0 join the group of that name, 1 leave it, 2 steal its lock, 3 and more say message `action` − 3 to the others. */
   tabs_(action: number, text: Uint8Array): void;
+  /** Calls with {@link Input.WAKE} and that task, in a microtask. */
+  wake_(task: number): void;
   /** Calls with {@link Input.TICK} then; never if less than 0. */
   arm_(delayMs: number): void;
 }
