@@ -24,12 +24,27 @@ pub enum ApiError {
     /// 405: no such thing with this method.
     #[error("this method is not allowed here")]
     MethodNotAllowed,
+    /// 408: a head that does not come to an end.
+    #[error("the head of the request took too long; send it at once")]
+    HeadTooSlow,
+    /// 408: a body that does not come to an end, or an answer that does not.
+    #[error("the request took too long; send its body at once")]
+    TooSlow,
     /// 409: the state of things does not allow it.
     #[error("{0}")]
     Conflict(String),
     /// 413: more than is read.
     #[error("the body is larger than this server reads here")]
     TooLarge,
+    /// 414: more than the parser takes.
+    #[error("the address is too long: it may take 65,534 bytes")]
+    UriTooLong,
+    /// 431: more than is read.
+    #[error(
+        "the headers are too large: together they may take {} KiB, and there may be 100 of them; send a smaller Harness-Target",
+        crate::serve::MAX_HEAD_BYTES / 1024
+    )]
+    HeadTooLarge,
     /// 415: the body's type is not the one asked for.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
@@ -51,6 +66,9 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::HeadTooSlow | Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -60,17 +78,32 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    fn body(&self) -> ErrorReply {
+        ErrorReply {
+            code: self.status().as_str().to_owned(),
+            message: self.to_string(),
+        }
+    }
+
+    /// The whole reply, for a connection on which HTTP/1.1 cannot go on.
+    pub(crate) fn as_http1(&self) -> Vec<u8> {
+        let body = serde_json::to_string(&self.body()).unwrap_or_default();
+        let (status, length) = (self.status(), body.len());
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Self::Internal(reason) = &self {
             tracing::error!(reason, "internal error");
         }
         let status = self.status();
-        let body = ErrorReply {
-            code: status.as_str().to_owned(),
-            message: self.to_string(),
-        };
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (status, Json(self.body())).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(
                 axum::http::header::RETRY_AFTER,

@@ -74,6 +74,7 @@ pub struct AppState {
     pub(crate) targets: Arc<target::TargetStore>,
     pub(crate) metrics: Arc<metrics::HttpMetrics>,
     pub(crate) replies: Arc<cache::ReplyCache>,
+    pub(crate) drain: Arc<stream::Drain>,
     /// Turns true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }
@@ -105,7 +106,7 @@ impl AppState {
         secret: &[u8],
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let environments = environments
+        let environments: BTreeMap<_, _> = environments
             .into_iter()
             .map(|one| (one.name().to_owned(), one))
             .collect();
@@ -117,7 +118,17 @@ impl AppState {
             targets: Arc::default(),
             metrics: Arc::default(),
             replies: Arc::default(),
+            drain: Arc::default(),
             stopping,
         }
+    }
+
+    /// Has streams end one after another once the server stops, the last of them after this time; without it all end at
+    /// once.
+    #[must_use]
+    pub fn with_drain(mut self, longest: Duration) -> Self {
+        let environments = self.environments.values().map(Arc::downgrade).collect();
+        self.drain = Arc::new(stream::Drain::new(longest, environments));
+        self
     }
 }

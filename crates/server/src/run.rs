@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
 use crate::plan::{From, Plan, Planned};
+use crate::serve::{Limits, Serving};
 use crate::source::Source;
 use crate::source::file::{FileSource, LoadError};
 use crate::source::upstream::UpstreamSource;
-use crate::{AppState, Settings, app, secret, serve};
+use crate::{AppState, Settings, app, secret};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,16 +94,19 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     })?;
 
     let (stopping, stopped) = watch::channel(false);
+    // Sources go on until the last stream has ended.
+    let (ending, ended) = watch::channel(false);
     let mut environments = Vec::new();
     let mut running = Vec::new();
     for (planned, source) in plan.environments.iter().zip(sources) {
         let environment = Arc::new(Environment::new(&planned.name));
         running.push(tokio::spawn(
-            source.run(Arc::clone(&environment), stopped.clone()),
+            source.run(Arc::clone(&environment), ended.clone()),
         ));
         environments.push(environment);
     }
 
+    let drain = Duration::from_secs(options.drain_seconds);
     let state = AppState::new(
         environments,
         keys,
@@ -116,14 +120,18 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         },
         &secret,
         stopped.clone(),
-    );
+    )
+    .with_drain(drain * 9 / 10);
     announce(&plan, address, &samples);
 
-    let limits = serve::Limits {
-        connections_per_address: options.connections_per_address,
+    let serving = Serving {
+        limits: Limits {
+            connections_per_address: options.connections_per_address,
+        },
+        drain,
+        ..Serving::default()
     };
-    let drain = Duration::from_secs(options.drain_seconds);
-    let serving = serve::serve(listener, app(state), stopped, limits, drain);
+    let serving = serving.run(listener, app(state), stopped);
     tokio::pin!(serving);
     tokio::select! {
         () = stop => {
@@ -133,6 +141,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         }
         () = &mut serving => {}
     }
+    ending.send_replace(true);
     for source in running {
         drop(source.await);
     }

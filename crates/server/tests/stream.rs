@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use common::*;
-use flagwire_server::Settings;
+use flagwire_server::{AppState, Settings, app};
 use serde_json::{Value, json};
 
 async fn open(server: &Server, key: &str, target: Value) -> Stream {
@@ -306,7 +309,7 @@ async fn an_altered_ticket_is_401() {
 async fn heartbeats_come_after_silence() {
     let server = server_with(
         Settings {
-            heartbeat: std::time::Duration::from_secs(15),
+            heartbeat: Duration::from_secs(15),
             ..settings()
         },
         Some(FLAGS),
@@ -322,7 +325,7 @@ async fn heartbeats_come_after_silence() {
 #[tokio::test(start_paused = true)]
 async fn only_the_first_heartbeat_of_a_ticketed_stream_says_that_it_is_open() {
     let settings = Settings {
-        heartbeat: std::time::Duration::from_secs(15),
+        heartbeat: Duration::from_secs(15),
         ..settings()
     };
     let server = server_with(settings, Some(FLAGS));
@@ -427,4 +430,69 @@ async fn streams_end_when_the_server_stops_and_are_counted_while_open() {
     assert_eq!(stream.frame().await, None);
     drop(stream);
     assert_eq!(server.environment.streams(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_of_a_server_that_stops_end_one_after_another() {
+    let server = server();
+    let state = AppState::new(
+        vec![Arc::clone(&server.environment)],
+        keys(),
+        settings(),
+        b"test secret",
+        server.stop.subscribe(),
+    );
+    let server = Server {
+        app: app(state.with_drain(Duration::from_millis(500))),
+        ..server
+    };
+    // No more than a thousand a second, but in half a second at most: a window of 200 ms for these.
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        streams.push(open(&server, CLIENT_KEY, ada()).await);
+    }
+    let stopped = tokio::time::Instant::now();
+    server.stop.send_replace(true);
+    let mut ends = Vec::new();
+    for ended in futures_util::future::join_all(streams.into_iter().map(async |mut stream| {
+        assert_eq!(stream.frame().await, None);
+        stopped.elapsed().as_millis()
+    }))
+    .await
+    {
+        ends.push(ended);
+    }
+    ends.sort_unstable();
+    for (place, end) in ends.iter().enumerate() {
+        assert!(end.abs_diff(place as u128) <= 2, "{ends:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_native_event_source_is_told_when_to_come_back_to_a_server_that_stops() {
+    let server = server();
+    let reply = server.sign_in(CLIENT_KEY, ada()).await;
+    let url = format!("/{}", reply["streamUrl"].as_str().unwrap());
+    let mut delays = Vec::new();
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let request = Request::get(&url).body(Body::empty()).unwrap();
+        let mut stream = server.stream(request).await;
+        stream.frame().await.unwrap();
+        streams.push(stream);
+    }
+    server.stop.send_replace(true);
+    for mut stream in streams {
+        let farewell = stream.frame().await.unwrap();
+        let delay = farewell
+            .strip_prefix("retry: ")
+            .and_then(|rest| rest.strip_suffix("\n\n"))
+            .expect(&farewell);
+        delays.push(delay.parse::<u64>().unwrap());
+        assert_eq!(stream.frame().await, None);
+    }
+    assert!(delays.iter().all(|delay| (1_000..=3_000).contains(delay)));
+    delays.sort_unstable();
+    delays.dedup();
+    assert!(delays.len() > 10, "each its own: {delays:?}");
 }

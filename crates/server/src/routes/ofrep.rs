@@ -260,6 +260,7 @@ pub(super) async fn events(
         events,
         missed,
         stopping: state.stopping.clone(),
+        drain: state.drain.clone(),
         _guard: Some(caller.environment.count_stream()),
     }))
 }

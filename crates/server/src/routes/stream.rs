@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::auth::KeyKind;
 use crate::auth::token::Token;
 use crate::error::ApiError;
 use crate::stream::event::Audience;
-use crate::stream::{Heartbeat, Reader};
+use crate::stream::{Detachable, Heartbeat, Reader};
 use crate::{AppState, CLUSTER};
 
 /// Unknown parameters are ignored.
@@ -67,6 +67,7 @@ pub(super) async fn stream(
         every: state.settings.heartbeat,
         events,
         stopping: state.stopping.clone(),
+        drain: state.drain.clone(),
         _guard: Some(caller.environment.count_stream()),
     }))
 }
@@ -83,7 +84,9 @@ pub(super) fn respond(reader: Reader) -> Response {
         (CACHE_CONTROL.as_str(), "no-cache, no-transform"),
         ("x-accel-buffering", "no"),
     ];
-    (headers, Body::from_stream(reader.into_stream())).into_response()
+    let stream = Detachable::new(reader);
+    let body = Body::from_stream(stream.clone().into_stream());
+    (headers, Extension(stream), body).into_response()
 }
 
 /// `GET /client/env/{environment}/stream-ticket`: a fresh ticket for the token's target.

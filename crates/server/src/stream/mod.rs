@@ -3,9 +3,12 @@
 //! A reader that cannot keep up lags by at most [`crate::environment`]'s bound and is then cut off; it comes back and
 //! fetches everything, which is cheaper for both sides than a queue without end.
 
+mod drain;
 pub(crate) mod event;
+mod handover;
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +16,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Sleep};
 
+pub(crate) use self::drain::Drain;
 use self::event::{Audience, Event};
+pub(crate) use self::handover::{Detachable, Framing, HandOver};
 use crate::environment::StreamGuard;
 
 /// A comment, invisible to a native `EventSource`, sent at once: some clients call the stream open at its first byte.
@@ -56,7 +61,8 @@ impl Heartbeat {
     }
 }
 
-/// An open stream, to be polled for its bytes.
+/// A stream about to be read.
+#[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) audience: Audience,
     pub(crate) heartbeat: Heartbeat,
@@ -67,62 +73,124 @@ pub(crate) struct Reader {
     pub(crate) missed: Bytes,
     /// True once the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) drain: Arc<Drain>,
     /// Counts this stream while it is open, if it is a client's.
     pub(crate) _guard: Option<StreamGuard>,
 }
 
 impl Reader {
-    /// The bytes, starting with a heartbeat. Ends when the server stops or the reader lags too far.
+    /// The first heartbeat and what was missed, and all that follows.
+    pub(crate) fn open(mut self) -> (Bytes, Open) {
+        let mut opening = BytesMut::from(self.heartbeat.opening());
+        opening.extend_from_slice(&std::mem::take(&mut self.missed));
+        let timer = Box::pin(tokio::time::sleep(self.every));
+        let open = Open {
+            reader: self,
+            timer,
+            end: End::Unknown,
+        };
+        (opening.freeze(), open)
+    }
+
+    /// All its bytes. Ends when the server stops or the reader lags too far.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-        let first = self.opening();
-        let mut ticks = tokio::time::interval_at(Instant::now() + self.every, self.every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        futures_util::stream::unfold(
-            (self, ticks, Some(first)),
-            |(mut reader, mut ticks, first)| async move {
-                let bytes = match first {
-                    Some(first) => first,
-                    None => reader.next(&mut ticks).await?,
-                };
-                Some((Ok(bytes), (reader, ticks, None)))
-            },
-        )
+        let (opening, open) = self.open();
+        futures_util::stream::unfold((open, Some(opening)), |(mut open, opening)| async move {
+            let bytes = match opening {
+                Some(opening) => opening,
+                None => open.next().await?,
+            };
+            Some((Ok(bytes), (open, None)))
+        })
     }
 
-    /// The first heartbeat and what was missed.
-    fn opening(&self) -> Bytes {
-        let mut bytes = BytesMut::from(self.heartbeat.opening());
-        bytes.extend_from_slice(&self.missed);
-        bytes.freeze()
+    /// A native `EventSource` comes back by itself, and after as long as it was told.
+    fn heeds_retry(&self) -> bool {
+        self.heartbeat == Heartbeat::Event || self.audience == Audience::Refetch
     }
+}
 
-    async fn next(&mut self, ticks: &mut tokio::time::Interval) -> Option<Bytes> {
+/// An open stream, to be asked for its bytes.
+#[derive(Debug)]
+pub(crate) struct Open {
+    reader: Reader,
+    /// For the next heartbeat, or the end, whichever is first.
+    timer: Pin<Box<Sleep>>,
+    end: End,
+}
+
+/// When a stream ends because the server does.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Unknown,
+    At(Instant),
+    /// The farewell is said.
+    Now,
+}
+
+impl Open {
+    /// The next bytes; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
+            let reader = &mut self.reader;
             let events = tokio::select! {
                 biased;
-                () = crate::serve::until(&mut self.stopping) => return None,
-                events = self.events.recv() => events,
-                _ = ticks.tick() => return Some(self.heartbeat.frame()),
+                () = crate::serve::until(&mut reader.stopping), if matches!(self.end, End::Unknown) => {
+                    let at = reader.drain.moment();
+                    self.end = End::At(at);
+                    if at < self.timer.deadline() {
+                        self.timer.as_mut().reset(at);
+                    }
+                    continue;
+                }
+                events = reader.events.recv() => events,
+                () = self.timer.as_mut() => match self.end {
+                    End::At(at) if at <= Instant::now() => return self.farewell(),
+                    End::Now => return None,
+                    End::Unknown | End::At(_) => {
+                        self.arm();
+                        return Some(self.reader.heartbeat.frame());
+                    }
+                },
             };
             let mut burst = Burst::default();
             match events {
-                Ok(events) => burst.add(&events, &self.audience),
+                Ok(events) => burst.add(&events, &reader.audience),
                 Err(RecvError::Lagged(missed)) => return cut_off(missed),
                 Err(RecvError::Closed) => return None,
             }
             // What else is there already goes out in the same write.
             while burst.len() < MAX_BURST_BYTES {
-                match self.events.try_recv() {
-                    Ok(events) => burst.add(&events, &self.audience),
+                match reader.events.try_recv() {
+                    Ok(events) => burst.add(&events, &reader.audience),
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                     Err(TryRecvError::Lagged(missed)) => return cut_off(missed),
                 }
             }
             if burst.len() > 0 {
-                ticks.reset();
+                self.arm();
                 return Some(burst.into_bytes());
             }
         }
+    }
+
+    fn arm(&mut self) {
+        let heartbeat = Instant::now() + self.reader.every;
+        let at = match self.end {
+            End::At(end) => heartbeat.min(end),
+            End::Unknown | End::Now => heartbeat,
+        };
+        self.timer.as_mut().reset(at);
+    }
+
+    /// The last that is said, if there is anything to say.
+    fn farewell(&mut self) -> Option<Bytes> {
+        if !self.reader.heeds_retry() {
+            return None;
+        }
+        self.end = End::Now;
+        self.timer.as_mut().reset(Instant::now());
+        Some(self.reader.drain.farewell())
     }
 }
 

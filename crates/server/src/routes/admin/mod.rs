@@ -89,6 +89,7 @@ async fn events(State(state): State<AppState>, headers: HeaderMap) -> Result<Res
         events: environment.subscribe(),
         missed: Bytes::new(),
         stopping: state.stopping.clone(),
+        drain: state.drain.clone(),
         // The page is no client.
         _guard: None,
     };

@@ -1,0 +1,57 @@
+//! How many connections each address has open.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Open connections by address.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Counts one connection for as long as it is kept.
+#[derive(Debug)]
+pub(super) struct Counted(Option<(Arc<Addresses>, IpAddr)>);
+
+impl Addresses {
+    /// `None` for a connection past the limit.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, limit: usize) -> Option<Counted> {
+        if limit == 0 {
+            return Some(Counted(None));
+        }
+        let address = network(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Counted(Some((Arc::clone(self), address))))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some((addresses, address)) = &self.0 {
+            let mut open = addresses
+                .open
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(count) = open.get_mut(address) {
+                *count -= 1;
+                if *count == 0 {
+                    open.remove(address);
+                }
+            }
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has the other 2⁶⁴ of its network as well.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}

@@ -1,0 +1,237 @@
+//! One connection: HTTP/1.1 or HTTP/2, its deadlines, refused heads, and streams that take the socket over.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::{Method, StatusCode, Version};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use super::exchange::{Exchange, Phase, Watched};
+use super::{MAX_HEAD_BYTES, Timeouts, until};
+use crate::error::ApiError;
+use crate::stream::{Detachable, Framing, HandOver};
+
+/// What a client may still send after it was refused, before the connection is cut; a client that is still sending may
+/// otherwise never see the answer.
+const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Serves HTTP/1.1 on a connection until it ends. Where a stream is to take the connection over, both come back.
+pub(super) async fn http1<I>(
+    io: I,
+    app: Router,
+    mut stopping: watch::Receiver<bool>,
+    timeouts: Timeouts,
+    may_hand_over: bool,
+) -> Option<(I, HandOver)>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let exchange = Arc::new(Exchange::new(true));
+    let service = {
+        let exchange = Arc::clone(&exchange);
+        service_fn(move |request| {
+            let (app, exchange) = (app.clone(), Arc::clone(&exchange));
+            Box::pin(answer(app, request, exchange, timeouts, may_hand_over))
+        })
+    };
+    let mut connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(
+            Watched::new(TokioIo::new(io), Arc::clone(&exchange)),
+            service,
+        );
+
+    enum Ended {
+        Done(hyper::Result<()>),
+        Late,
+        TakenOver(HandOver),
+    }
+    let ended = {
+        let mut stop = pin!(until(&mut stopping));
+        let mut stopped = false;
+        let mut timer = pin!(tokio::time::sleep(timeouts.head));
+        std::future::poll_fn(|context| {
+            if !stopped && stop.as_mut().poll(context).is_ready() {
+                stopped = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            if let Poll::Ready(result) = connection.poll_without_shutdown(context) {
+                return Poll::Ready(Ended::Done(result));
+            }
+            if let Some(stream) = exchange.taken_over() {
+                return Poll::Ready(Ended::TakenOver(stream));
+            }
+            if let Some(deadline) = exchange.deadline(timeouts) {
+                if timer.deadline() != deadline {
+                    timer.as_mut().reset(deadline);
+                }
+                if timer.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Ended::Late);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    };
+    let mut io = connection.into_parts().io.io.into_inner();
+    let refusal = match ended {
+        Ended::TakenOver(stream) => return Some((io, stream)),
+        Ended::Done(result) => {
+            if let Err(error) = result {
+                // Mostly clients that went away.
+                tracing::trace!(%error, "connection ended");
+            }
+            match exchange.refused() {
+                Some(414) => Some(ApiError::UriTooLong),
+                Some(_) => Some(ApiError::HeadTooLarge),
+                None => None,
+            }
+        }
+        Ended::Late => match exchange.phase() {
+            Phase::Head(_) => Some(ApiError::HeadTooSlow),
+            Phase::Idle(_) | Phase::Busy(_) => None,
+        },
+    };
+    if let Some(refusal) = &refusal {
+        drop(io.write_all(&refusal.as_http1()).await);
+    }
+    drop(io.shutdown().await);
+    if refusal.is_some() || exchange.is_left_unread() {
+        drop(tokio::time::timeout(timeouts.head, discard(&mut io)).await);
+    }
+    None
+}
+
+/// Reads what a client sends and throws it away, to an end or a limit.
+async fn discard(io: &mut (impl AsyncRead + Unpin)) {
+    let mut left = MAX_LINGER_BYTES;
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = io.read(&mut buffer).await {
+        left = left.saturating_sub(read);
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// Has the service answer one request, and sees that a stream gets the socket where it can.
+async fn answer(
+    app: Router,
+    request: hyper::Request<Incoming>,
+    exchange: Arc<Exchange>,
+    timeouts: Timeouts,
+    may_hand_over: bool,
+) -> Result<Response<Reply>, Infallible> {
+    let answering = Answering::new(exchange);
+    let may_hand_over = may_hand_over && request.method() == Method::GET;
+    let framing = match request.version() {
+        Version::HTTP_10 => Framing::Plain,
+        _ => Framing::Chunked,
+    };
+    let request: Request = request.map(Body::new);
+    let mut response = match tokio::time::timeout(timeouts.request, app.oneshot(request)).await {
+        Ok(response) => response.unwrap_or_else(|never| match never {}),
+        Err(_) => ApiError::TooSlow.into_response(),
+    };
+    let exchange = &answering.0;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        exchange.left_unread();
+    }
+    let stream = may_hand_over
+        .then(|| response.extensions_mut().remove::<Detachable>())
+        .flatten();
+    let Some(reader) = stream.and_then(|stream| stream.take()) else {
+        return Ok(response.map(|body| Reply {
+            bytes: Content::Whole(body),
+            answering,
+        }));
+    };
+    let (opening, stream) = reader.open();
+    exchange.hand_over(HandOver { stream, framing });
+    // No other request can follow on this connection.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    Ok(response.map(|_| Reply {
+        bytes: Content::Opening(Some(opening)),
+        answering,
+    }))
+}
+
+/// A request that is being answered, until the last of its reply is on its way.
+struct Answering(Arc<Exchange>);
+
+impl Answering {
+    fn new(exchange: Arc<Exchange>) -> Self {
+        exchange.begin();
+        Self(exchange)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The body of a reply.
+struct Reply {
+    bytes: Content,
+    answering: Answering,
+}
+
+enum Content {
+    Whole(Body),
+    /// The first bytes of a stream; the rest is not hyper's.
+    Opening(Option<Bytes>),
+}
+
+impl hyper::body::Body for Reply {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Self { bytes, answering } = self.get_mut();
+        match bytes {
+            Content::Whole(body) => Pin::new(body).poll_frame(context),
+            Content::Opening(first) => match first.take() {
+                Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+                None => {
+                    answering.0.head_written();
+                    Poll::Pending
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.bytes {
+            Content::Whole(body) => body.is_end_stream(),
+            Content::Opening(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.bytes {
+            Content::Whole(body) => body.size_hint(),
+            Content::Opening(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Sockets: accepts connections, serves HTTP on them, and ends in good order.
+//!
+//! hyper's connections are used directly: that costs half the memory of a general-purpose server, and gives a say in limits
+//! and in what becomes of the socket.
+
+mod addresses;
+mod connection;
+mod exchange;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use self::addresses::Addresses;
+
+/// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header. What arrives in
+/// the same read may be somewhat more; past that the answer is 431.
+pub(crate) const MAX_HEAD_BYTES: usize = 352 * 1024;
+
+/// For a connection past the limit.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Written data that a client has not taken for this long ends the connection: it is gone, or stuck.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What one address may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections from one address, a /64 for IPv6; 0 for any number, as behind a load balancer all come from
+    /// one.
+    pub connections_per_address: usize,
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the head of a request, from its first byte to its last.
+    pub head: Duration,
+    /// Between two requests. Servers in front keep connections for a minute and should be the first to close them.
+    pub idle: Duration,
+    /// For the rest of a request, until there is a reply.
+    pub request: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+            request: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How connections are served.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// What one address may take.
+    pub limits: Limits,
+    /// How long a client may take.
+    pub timeouts: Timeouts,
+    /// For open requests once the server stops.
+    pub drain: Duration,
+}
+
+/// Serves `app` until `stopping` turns true, then lets open requests finish for at most `drain`.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    stopping: watch::Receiver<bool>,
+    limits: Limits,
+    drain: Duration,
+) {
+    let serving = Serving {
+        limits,
+        drain,
+        ..Serving::default()
+    };
+    serving.run(listener, app, stopping).await;
+}
+
+impl Serving {
+    /// Serves `app` until `stopping` turns true, then lets open requests finish.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        app: Router,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let Self {
+            limits,
+            timeouts,
+            drain,
+        } = self;
+        let addresses = Arc::new(Addresses::default());
+        // Each connection holds a sender; when all are gone, so are all connections.
+        let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+        loop {
+            let (socket, address) = tokio::select! {
+                biased;
+                () = until(&mut stopping) => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) => (socket, peer.ip()),
+                    Err(error) => {
+                        // Out of file descriptors, mostly: wait for some to come free instead of spinning.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+            };
+            let Some(counted) = addresses.admit(address, limits.connections_per_address) else {
+                tracing::debug!(%address, "refused a connection: too many from this address");
+                // As much as fits at once; whoever sends so many gets no more of our time.
+                drop(socket.try_write(TOO_MANY));
+                continue;
+            };
+            let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
+            tokio::spawn(async move {
+                prepare(&socket);
+                let handed_over = connection::http1(socket, app, stopping, timeouts, true).await;
+                if let Some((socket, stream)) = handed_over {
+                    // A task of its own, as this one has the size of an HTTP connection.
+                    tokio::spawn(async move {
+                        stream.run(socket).await;
+                        drop((counted, open));
+                    });
+                }
+            });
+        }
+        drop(listener);
+        drop(open);
+        if tokio::time::timeout(drain, all_closed.recv())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some requests did not finish in time");
+        }
+    }
+}
+
+/// Small events must not wait for more, and a client that takes nothing must not stay for ever.
+fn prepare(socket: &TcpStream) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::trace!(%error, "cannot set TCP_NODELAY");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(WRITE_TIMEOUT)) {
+        tracing::trace!(%error, "cannot set TCP_USER_TIMEOUT");
+    }
+}
+
+/// Completes once the server stops, or is gone.
+pub(crate) async fn until(stopping: &mut watch::Receiver<bool>) {
+    // The guard that comes back must not be held across an await.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}

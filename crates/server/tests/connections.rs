@@ -1,0 +1,355 @@
+//! Streams and limits as they are on a socket, byte for byte.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::*;
+use flagwire_server::serve::{Serving, Timeouts};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Long enough for everything, so that only what a test shortens is ever waited for.
+const PATIENT: Timeouts = Timeouts {
+    head: HOUR,
+    idle: HOUR,
+    request: HOUR,
+};
+
+async fn serve(server: &Server, timeouts: Timeouts) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = Serving {
+        timeouts,
+        ..Serving::default()
+    };
+    tokio::spawn(serving.run(listener, server.app.clone(), server.stop.subscribe()));
+    address
+}
+
+struct Client {
+    socket: TcpStream,
+    text: String,
+}
+
+impl Client {
+    async fn send(address: SocketAddr, request: &str) -> Self {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        Self {
+            socket,
+            text: String::new(),
+        }
+    }
+
+    /// Everything up to `end`, which is taken along; at the end of the connection, what there is.
+    async fn until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = self.text.find(end) {
+                let rest = self.text.split_off(at + end.len());
+                return std::mem::replace(&mut self.text, rest);
+            }
+            let mut buffer = vec![0; 64 * 1024];
+            match self.socket.read(&mut buffer).await {
+                Ok(0) | Err(_) => return std::mem::take(&mut self.text),
+                Ok(read) => self
+                    .text
+                    .push_str(std::str::from_utf8(&buffer[..read]).unwrap()),
+            }
+        }
+    }
+
+    async fn remaining(&mut self) -> String {
+        self.until("\0").await
+    }
+
+    /// One chunk of a chunked body, without its length.
+    async fn chunk(&mut self) -> String {
+        let length = self.until("\r\n").await;
+        let length = usize::from_str_radix(length.trim_end(), 16).expect(&length);
+        let mut chunk = String::new();
+        while chunk.len() < length + 2 {
+            chunk.push_str(&self.until("\n").await);
+        }
+        assert_eq!(chunk.len(), length + 2);
+        chunk.strip_suffix("\r\n").unwrap().to_owned()
+    }
+}
+
+fn stream_request(token: &str, more: &str) -> String {
+    format!(
+        "GET /stream?cluster=1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{more}\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_stream_is_a_chunked_body_and_the_last_on_its_connection() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let request = stream_request(&token, "origin: https://shop.example.com\r\n");
+    let mut client = Client::send(address, &request).await;
+    let head = client.until("\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    for line in [
+        "content-type: text/event-stream\r\n",
+        "cache-control: no-cache, no-transform\r\n",
+        "x-accel-buffering: no\r\n",
+        "access-control-allow-origin: *\r\n",
+        "transfer-encoding: chunked\r\n",
+        "connection: close\r\n",
+    ] {
+        assert!(head.contains(line), "{line} is not in {head}");
+    }
+    assert_eq!(client.chunk().await, ":\n\n");
+    assert_eq!(server.environment.streams(), 1);
+
+    let saved = server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
+    let event = client.chunk().await;
+    assert!(
+        event.starts_with(
+            "event: *\ndata: {\"event\":\"patch\",\"domain\":\"flag\",\"identifier\":\"dark-mode\""
+        ) && event.contains(&format!("\"version\":{}", saved[0].version)),
+        "{event}"
+    );
+    let id = event.rsplit_once("id: ").unwrap().1.trim_end().to_owned();
+
+    // Several configurations at once make one chunk at most each, and all arrive.
+    for rps in 200..210 {
+        server.save(&FLAGS.replace("rps: 100", &format!("rps: {rps}")));
+    }
+    let mut all = String::new();
+    while !all.contains("{\\\"rps\\\":209}") {
+        all.push_str(&client.chunk().await);
+    }
+
+    // Whoever comes back gets what was missed with the first bytes.
+    let request = stream_request(&token, &format!("last-event-id: {id}\r\n"));
+    let mut back = Client::send(address, &request).await;
+    back.until("\r\n\r\n").await;
+    let missed = back.chunk().await;
+    assert!(
+        missed.starts_with(":\n\nevent: *\n") && missed.contains("{\\\"rps\\\":209}"),
+        "{missed}"
+    );
+
+    server.stop.send_replace(true);
+    assert_eq!(client.remaining().await, "0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_reader_of_http_1_0_gets_no_chunks() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let request = stream_request(&token, "").replace("HTTP/1.1", "HTTP/1.0");
+    let mut client = Client::send(address, &request).await;
+    let head = client.until("\r\n\r\n").await;
+    assert!(
+        head.contains("200 OK") && !head.contains("chunked"),
+        "{head}"
+    );
+    assert_eq!(client.until("\n\n").await, ":\n\n");
+    server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
+    assert!(client.until("\n\n").await.starts_with("event: *\n"));
+    server.stop.send_replace(true);
+    assert_eq!(client.remaining().await, "");
+}
+
+#[tokio::test]
+async fn head_has_no_body_and_a_refused_stream_leaves_the_connection_open() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let live = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let head = stream_request(&token, "").replace("GET", "HEAD");
+    let refused = stream_request("nonsense", "");
+    let mut client = Client::send(address, &format!("{head}{refused}{live}")).await;
+    let all = client.remaining().await;
+    let statuses: Vec<&str> = all
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|reply| &reply[..3])
+        .collect();
+    assert_eq!(statuses, ["200", "401", "200"], "{all}");
+    assert_eq!(server.environment.streams(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_on_a_connection_that_was_used_before_works_too() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut client = Client::send(address, "GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.until("{\"live\":true}").await;
+    let request = stream_request(&token, "");
+    client.socket.write_all(request.as_bytes()).await.unwrap();
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.chunk().await, ":\n\n");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_is_noticed_and_one_that_talks_is_not_minded() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut client = Client::send(address, &stream_request(&token, "")).await;
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.chunk().await, ":\n\n");
+    client.socket.write_all(&[b'x'; 10_000]).await.unwrap();
+    server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
+    assert!(client.chunk().await.starts_with("event: *\n"));
+    drop(client);
+    while server.environment.streams() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_cut_off_and_the_others_are_not_kept_waiting() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    // Little room on this side, so that the other side's is soon full.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stuck = Client {
+        socket: socket.connect(address).await.unwrap(),
+        text: String::new(),
+    };
+    let request = stream_request(&token, "");
+    stuck.socket.write_all(request.as_bytes()).await.unwrap();
+    stuck.until("\r\n\r\n").await;
+    let mut quick = Client::send(address, &request).await;
+    quick.until("\r\n\r\n").await;
+    // More than the kernel takes for a reader that does not, and then more configurations than it may lag behind.
+    let long = "x".repeat(4_000);
+    for round in 0..450 {
+        server.save(&format!("flags: {{ greeting: \"{round} {long}\" }}"));
+        quick.until(&format!("\"value\":\"{round} xxx")).await;
+    }
+    assert!(!stuck.remaining().await.contains("449 xxx"));
+    while server.environment.streams() > 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn refused_heads_say_what_to_do() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let long = "x".repeat(2_000_000);
+    for (request, status, what) in [
+        (
+            format!("GET /live HTTP/1.1\r\nhost: x\r\nharness-target: {long}\r\n\r\n"),
+            "431 Request Header Fields Too Large",
+            "together they may take 352 KiB",
+        ),
+        (
+            format!("GET /live HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200)),
+            "431 Request Header Fields Too Large",
+            "there may be 100 of them",
+        ),
+        (
+            format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", &long[..100_000]),
+            "414 URI Too Long",
+            "65,534 bytes",
+        ),
+    ] {
+        let mut client = Client::send(address, &request).await;
+        let reply = client.remaining().await;
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{head}"
+        );
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["code"], status[..3]);
+        assert!(body["message"].as_str().unwrap().contains(what), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_answered_though_it_is_still_being_sent() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let body = "x".repeat(3_000_000);
+    let request = format!(
+        "POST /client/auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let reply = Client::send(address, &request).await.remaining().await;
+    assert!(
+        reply.starts_with("HTTP/1.1 413 Payload Too Large\r\n"),
+        "{reply}"
+    );
+}
+
+#[tokio::test]
+async fn who_takes_too_long_is_told_and_an_idle_connection_is_closed() {
+    let server = server();
+    let short = Duration::from_millis(50);
+    for (timeouts, request, begin) in [
+        (
+            Timeouts {
+                head: short,
+                ..PATIENT
+            },
+            "GET /live HTT",
+            "HTTP/1.1 408 Request Timeout\r\n",
+        ),
+        (
+            Timeouts {
+                request: short,
+                ..PATIENT
+            },
+            "POST /client/auth HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\n{",
+            "HTTP/1.1 408 Request Timeout\r\n",
+        ),
+        (
+            Timeouts {
+                idle: short,
+                ..PATIENT
+            },
+            "GET /live HTTP/1.1\r\nhost: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n",
+        ),
+        (
+            Timeouts {
+                idle: short,
+                ..PATIENT
+            },
+            "",
+            "",
+        ),
+    ] {
+        let address = serve(&server, timeouts).await;
+        let reply = Client::send(address, request).await.remaining().await;
+        assert!(reply.starts_with(begin), "{request}: {reply}");
+        assert_eq!(reply.is_empty(), begin.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_no_idle_connection() {
+    let server = server();
+    let short = Duration::from_millis(20);
+    let timeouts = Timeouts {
+        head: short,
+        idle: short,
+        request: short,
+    };
+    let address = serve(&server, timeouts).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut client = Client::send(address, &stream_request(&token, "")).await;
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.chunk().await, ":\n\n");
+    // A connection that does nothing ends in the meantime.
+    Client::send(address, "").await.remaining().await;
+    server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
+    assert!(client.chunk().await.starts_with("event: *\n"));
+}
