@@ -207,7 +207,8 @@ export class Client {
       this.#setState("closed");
     }
     this.#release();
-    core?.free();
+    // Not while one of its own calls is under way, as it is where a listener closes the client.
+    if (core) queueMicrotask(() => core.free());
   }
 
   // ---- within ----
@@ -260,6 +261,7 @@ export class Client {
     clearTimeout(this.#timer);
     this.#group?.leave();
     this.#wire.endAll_();
+    if (this.#closed()) return;
     this.#emit(Event.ERROR, new FlagwireError("internal error", "internal", undefined, this.#restarted, error));
     this.#setState("stale", "internal");
     if (!this.#restarted) {

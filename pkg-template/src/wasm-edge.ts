@@ -3,13 +3,13 @@
 // what Cloudflare's tools accept.
 
 import compiled from "./flagwire.wasm?module";
-import { Client, initSync } from "./bindings.js";
+import { instantiate } from "./bindings.js";
+import { instance, type Class } from "./instance";
 import type { Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
 /** The class of the core. No promise is kept: one request may not wait for another's there. */
-export async function loadCore(source: Source): Promise<typeof Client> {
-  initSync({ module: source instanceof WebAssembly.Module ? source : compiled });
-  return Client;
+export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
+  return instance(() => instantiate(source instanceof WebAssembly.Module ? source : compiled), fresh);
 }

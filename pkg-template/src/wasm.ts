@@ -1,30 +1,27 @@
 // Loads the WebAssembly module, once for all clients of the page.
 
 import { instantiate, type Client } from "./bindings.js";
+import { instance, type Class } from "./instance";
 
 export type Core = Client;
-type Class = typeof Client;
 
 /** Where to load from; given by the first client. */
 export type Source = string | URL | WebAssembly.Module | undefined;
 
 /** The module, ready to be made an instance of. */
 let loading: Promise<() => Class> | undefined;
-/** The instance that all clients of the page use. */
-let shared: Class | undefined;
 
 /**
  * The class of the core. A failed load is forgotten, so that it can be tried again.
  *
- * @param fresh asks for an instance that nobody has used yet: a trap leaves behind memory in any state
+ * @param fresh asks for an instance that nobody has used yet
  */
 export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
   loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
   });
-  const make = await loading;
-  return fresh || !shared ? (shared = make()) : shared;
+  return instance(await loading, fresh);
 }
 
 async function load(source: Source): Promise<() => Class> {

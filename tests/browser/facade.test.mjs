@@ -146,7 +146,7 @@ test("values are there at construction on the next visit, and are told no second
   assert.deepEqual((await told(page)).changes, [], "nothing differs");
 });
 
-for (const [what, storage] of /** @type {[string, string]} */ ([
+for (const [what, storage] of /** @type {[string, string][]} */ ([
   ["throws", "{ getItem() { throw new Error('refused'); }, setItem() { throw new Error('refused'); }, removeItem() { throw new Error('refused'); } }"],
   ["is full", "{ getItem: () => null, setItem() { throw new DOMException('full', 'QuotaExceededError'); }, removeItem() {} }"],
   ["rejects", "{ getItem: () => Promise.reject('refused'), setItem: () => Promise.reject('refused'), removeItem: () => Promise.reject('refused') }"],

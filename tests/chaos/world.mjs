@@ -168,12 +168,13 @@ async function run(t, browser, random, stormMs, note) {
   for (const tab of tabs) {
     const [told, cached] = await tab.page.evaluate(() => [/** @type {any} */ (window).clients.main.changes, /** @type {any} */ (window).clients.main.cached]);
     changes += told.length;
+    /** @type {Map<string, string | undefined>} */
     const last = new Map(Object.entries(cached).map(([flag, { value, identifier }]) => [flag, text([value, identifier])]));
     for (const { flag, value, identifier, deleted } of told) {
       const now = deleted ? undefined : text([value, identifier]);
       if (last.get(flag) === now) {
         const all = told.filter((/** @type {{ flag: string }} */ one) => one.flag === flag).map((/** @type {object} */ one) => JSON.stringify(one));
-        throw new Error(`${tab.name} was told twice in a row that ${flag} is ${now}; of all that it was told:\n${all.join("\n")}\ncached ${text(cached[flag])}`);
+        throw new Error(`${tab.name} was told twice in a row that ${flag} is ${now}; of all that it was told:\n${all.join("\n")}\ncached ${text(cached[flag] ?? null)}`);
       }
       last.set(flag, now);
     }

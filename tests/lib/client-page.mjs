@@ -114,7 +114,7 @@ export async function untilTold(page, event, { name = "main", times = 1 } = {}) 
  *
  * @param {import("playwright-core").Page} page
  * @param {string} [name]
- * @returns {Promise<{ events: { event: string, code?: string, status?: number, reason?: string, final?: boolean }[], changes: { flag: string, value: unknown, identifier?: string, deleted?: boolean }[], mirror: Record<string, { value: unknown, identifier: string }> }>}
+ * @returns {Promise<{ events: { event: string, code?: string, status?: number, reason?: string, final?: boolean, at: number }[], changes: { flag: string, value: unknown, identifier?: string, deleted?: boolean }[], mirror: Record<string, { value: unknown, identifier: string }> }>}
  */
 export async function told(page, name = "main") {
   return page.evaluate((name) => {
