@@ -215,15 +215,10 @@ impl<C: Codec> Client<C> {
         (self.status, self.why)
     }
 
-    /// The codec, which holds the values.
+    /// The codec, which holds the values and counts their reads.
     #[must_use]
     pub const fn codec(&self) -> &C {
         &self.codec
-    }
-
-    /// The codec, which counts reads.
-    pub const fn codec_mut(&mut self) -> &mut C {
-        &mut self.codec
     }
 
     /// How many things the client remembers besides values and options. Bounded whatever happens; for tests of that.

@@ -64,5 +64,5 @@ pub use order::Moment;
 pub use output::{Event, Output, Status, StreamId, StreamRequest, Why};
 pub use request::{Request, RequestId, Response};
 #[cfg(feature = "serde")]
-pub use serde_codec::{Changed, Saved, SerdeCodec};
+pub use serde_codec::{Changed, Held, Saved, SerdeCodec};
 pub use time::{Instant, Millis};

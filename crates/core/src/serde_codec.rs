@@ -1,8 +1,10 @@
 //! JSON by serde, and values in Rust: the codec of native programs, of tests and of Rust front ends.
 
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -27,23 +29,45 @@ pub struct SerdeCodec {
     target: Target,
     /// What the last sign-in gave.
     session: SignIn,
-    values: BTreeMap<String, Slot>,
+    values: BTreeMap<String, Held>,
     /// When flags were removed, until that cannot matter any more.
     gone: BTreeMap<String, Moment>,
-    counts: BTreeMap<Counter, u64>,
+    /// Counts of values that are gone, of earlier targets, and of posts that failed.
+    counts: Counts,
     /// Counts in the post under way.
     aside: Vec<(Counter, u64)>,
     /// Says what time it is in milliseconds since the Unix epoch, for the timestamps of metrics.
     epoch_millis: fn() -> i64,
 }
 
+/// A flag's evaluation as it is held.
 #[derive(Debug)]
-struct Slot {
+pub struct Held {
     evaluation: Evaluation,
-    /// The value parsed, for kind `json` where it is JSON.
-    json: Option<Value>,
+    json: Option<Rc<Value>>,
     /// Known as of then.
     as_of: Moment,
+    /// Reads that are not among `counts` yet. Here, because a read should not have to look for two places.
+    reads: Cell<u64>,
+}
+
+impl Held {
+    /// The evaluation as the server sent it.
+    #[must_use]
+    pub const fn evaluation(&self) -> &Evaluation {
+        &self.evaluation
+    }
+
+    /// The value parsed, for kind `json` where it is JSON. The same one until it changes.
+    #[must_use]
+    pub const fn json(&self) -> Option<&Rc<Value>> {
+        self.json.as_ref()
+    }
+
+    /// Counts a read.
+    pub fn count(&self) {
+        self.reads.set(self.reads.get().saturating_add(1));
+    }
 }
 
 /// What is counted: flag, variation, target.
@@ -71,37 +95,28 @@ impl SerdeCodec {
             session: SignIn::default(),
             values: BTreeMap::new(),
             gone: BTreeMap::new(),
-            counts: BTreeMap::new(),
+            counts: Counts::default(),
             aside: Vec::new(),
             epoch_millis,
         }
     }
 
     /// The evaluation of `flag`, counted as a read.
-    pub fn read(&mut self, flag: &str) -> Option<&Evaluation> {
-        let evaluation = &self.values.get(flag)?.evaluation;
-        let counter = (
-            flag.to_string(),
-            evaluation.identifier.clone(),
-            self.target.identifier.clone(),
-        );
-        if let Some(count) = self.counts.get_mut(&counter) {
-            *count = count.saturating_add(1);
-        } else if self.counts.len() < MAX_COUNTERS {
-            self.counts.insert(counter, 1);
-        }
-        Some(evaluation)
+    pub fn read(&self, flag: &str) -> Option<&Evaluation> {
+        let held = self.held(flag)?;
+        held.count();
+        Some(&held.evaluation)
     }
 
-    /// The value of `flag`, where it is of kind `json` and is JSON. Not counted.
+    /// What is held of `flag`. Not counted.
     #[must_use]
-    pub fn json(&self, flag: &str) -> Option<&Value> {
-        self.values.get(flag)?.json.as_ref()
+    pub fn held(&self, flag: &str) -> Option<&Held> {
+        self.values.get(flag)
     }
 
     /// All evaluations, sorted by flag. Not counted.
     pub fn evaluations_held(&self) -> impl Iterator<Item = &Evaluation> {
-        self.values.values().map(|slot| &slot.evaluation)
+        self.values.values().map(Held::evaluation)
     }
 
     /// The current target as the header `Harness-Target` wants it: base64 of its JSON; empty for a text that is too long.
@@ -124,7 +139,7 @@ impl SerdeCodec {
         {
             return;
         }
-        let json = evaluation
+        let json: Option<Value> = evaluation
             .kind
             .eq_ignore_ascii_case("json")
             .then(|| serde_json::from_str(&evaluation.value).ok())
@@ -135,7 +150,7 @@ impl SerdeCodec {
             }
             held.as_of = as_of;
             let same_value = match (&held.json, &json) {
-                (Some(held), Some(new)) => held == new,
+                (Some(held), Some(new)) => **held == *new,
                 _ => {
                     held.evaluation.value == evaluation.value
                         && held.evaluation.kind == evaluation.kind
@@ -146,12 +161,48 @@ impl SerdeCodec {
             }
         }
         changed.push((evaluation.flag.clone(), Some(evaluation.clone())));
-        let slot = Slot {
-            json,
+        let held = Held {
+            json: json.map(Rc::new),
             as_of,
+            reads: Cell::new(0),
             evaluation,
         };
-        self.values.insert(slot.evaluation.flag.clone(), slot);
+        if let Some(old) = self.values.insert(held.evaluation.flag.clone(), held) {
+            self.counts.retire(&old, &self.target);
+        }
+    }
+
+    /// Moves the reads of what is held to the counts.
+    fn retire_all(&mut self) {
+        for held in self.values.values() {
+            self.counts.retire(held, &self.target);
+        }
+    }
+}
+
+/// Counts that wait to be posted.
+#[derive(Debug, Default)]
+struct Counts(BTreeMap<Counter, u64>);
+
+impl Counts {
+    /// Takes over the reads of what is held, as reads by `target`.
+    fn retire(&mut self, held: &Held, target: &Target) {
+        let reads = held.reads.take();
+        if reads > 0 {
+            let Evaluation {
+                flag, identifier, ..
+            } = &held.evaluation;
+            let counter = (flag.clone(), identifier.clone(), target.identifier.clone());
+            self.add(counter, reads);
+        }
+    }
+
+    fn add(&mut self, counter: Counter, reads: u64) {
+        if let Some(count) = self.0.get_mut(&counter) {
+            *count = count.saturating_add(reads);
+        } else if self.0.len() < MAX_COUNTERS {
+            self.0.insert(counter, reads);
+        }
     }
 }
 
@@ -168,6 +219,7 @@ impl Codec for SerdeCodec {
     type Target = Target;
 
     fn set_target(&mut self, target: Target) {
+        self.retire_all(); // reads from now on are the new target's
         self.target = target;
     }
 
@@ -252,9 +304,11 @@ impl Codec for SerdeCodec {
     fn replace(&mut self, evaluations: Vec<Evaluation>, as_of: Moment) -> Option<Vec<Changed>> {
         let mut changed = self.merge(evaluations, as_of).unwrap_or_default();
         // What was listed is now known as of then, or later.
-        self.values.retain(|flag, slot| {
-            let stays = slot.as_of >= as_of;
+        let (counts, target) = (&mut self.counts, &self.target);
+        self.values.retain(|flag, held| {
+            let stays = held.as_of >= as_of;
             if !stays {
+                counts.retire(held, target);
                 changed.push((flag.clone(), None));
             }
             stays
@@ -272,13 +326,13 @@ impl Codec for SerdeCodec {
     }
 
     fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Vec<Changed>> {
-        if self.values.get(flag).is_some_and(|slot| slot.as_of > as_of) {
+        if self.values.get(flag).is_some_and(|held| held.as_of > as_of) {
             return None;
         }
         self.gone.insert(flag.to_string(), as_of);
-        self.values
-            .remove(flag)
-            .map(|_| Vec::from([(flag.to_string(), None)]))
+        let held = self.values.remove(flag)?;
+        self.counts.retire(&held, &self.target);
+        Some(Vec::from([(flag.to_string(), None)]))
     }
 
     fn settle(&mut self) {
@@ -297,7 +351,8 @@ impl Codec for SerdeCodec {
         let mut bytes = 20usize;
         let mut data = Vec::new();
         self.aside.clear();
-        while let Some((counter, count)) = self.counts.pop_first() {
+        self.retire_all();
+        while let Some((counter, count)) = self.counts.0.pop_first() {
             let (flag, variation, target) = &counter;
             let pair = |key: &str, value: &str| KeyValue {
                 key: key.to_string(),
@@ -322,7 +377,7 @@ impl Codec for SerdeCodec {
                 .saturating_add(serde_json::to_string(&entry).map_or(0, |text| text.len()))
                 .saturating_add(1);
             if bytes > MAX_METRICS_BYTES && !data.is_empty() {
-                self.counts.insert(counter, count);
+                self.counts.0.insert(counter, count);
                 break;
             }
             data.push(entry);
@@ -345,8 +400,7 @@ impl Codec for SerdeCodec {
     fn settle_counts(&mut self, keep: bool) {
         for (counter, count) in core::mem::take(&mut self.aside) {
             if keep {
-                let held = self.counts.entry(counter).or_default();
-                *held = held.saturating_add(count);
+                self.counts.add(counter, count);
             }
         }
     }

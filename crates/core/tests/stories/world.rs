@@ -220,7 +220,7 @@ impl World {
     pub(crate) fn read_on(&mut self, page: usize, flag: &str, times: u64) {
         let page = &mut self.pages[page];
         for _ in 0..times {
-            if let Some(evaluation) = page.client.codec_mut().read(flag) {
+            if let Some(evaluation) = page.client.codec().read(flag) {
                 let counter = (
                     page.target.clone(),
                     flag.to_string(),
