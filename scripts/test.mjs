@@ -3,19 +3,17 @@
 // A suite's output streams through. Its counts come out of its runner's closing lines; a check that counts nothing (a
 // build, a lint) is one test that passes or fails. The last line printed is `N passed, N failed`.
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, npmInstall, setUp, wasmBindgen, wasmToolchain } from "./setup.mjs";
-import { root, wasmTargetDir } from "./lib/paths.mjs";
+import { npmInstall, setUp } from "./setup.mjs";
+import { root } from "./lib/paths.mjs";
 import { count, excerpt, withoutColours } from "./lib/results.mjs";
 import { Plain, run } from "./lib/run.mjs";
 import { script } from "./lib/steps.mjs";
+import { browserTests } from "./lib/wasm-tests.mjs";
 
 /**
- * @typedef {object} Command
- * @property {string} program
- * @property {string[]} args
- * @property {NodeJS.ProcessEnv} [env]
+ * @typedef {{ program: string, args: string[], env?: NodeJS.ProcessEnv }} Command
  *
  * @typedef {object} Suite
  * @property {string} name
@@ -25,17 +23,8 @@ import { script } from "./lib/steps.mjs";
  * @property {() => Command | Promise<Command>} command
  */
 
-/** Chromium as the wasm tests start it: no window, no traffic of its own. */
-const CHROMIUM_ARGS = [
-  "--headless=new",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-dev-shm-usage",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
+/** The crate as front ends in Rust use it. */
+const api = ["-p", "flagwire", "--features", "rust-api"];
 
 /** @type {Suite[]} */
 const suites = [
@@ -51,6 +40,13 @@ const suites = [
     title: "Rust documentation",
     command: () => ({ ...cargo("doc", "--workspace", "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
   },
+  { name: "api-clippy", title: "Rust API: lints", command: () => cargo("clippy", ...api, "--all-targets", "--", "-D", "warnings") },
+  {
+    name: "api-docs",
+    title: "Rust API: documentation",
+    command: () => ({ ...cargo("doc", ...api, "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
+  },
+  { name: "api-doctests", title: "Rust API: the examples in its documentation", command: () => cargo("test", ...api, "--doc") },
   { name: "tsc", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
   { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
   { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
@@ -166,26 +162,8 @@ function node(...args) {
 }
 
 /** The shell's tests, and the core's once more, compiled to wasm and run in headless Chromium. */
-async function wasmTests() {
-  const { cargo: program, args, env } = await wasmToolchain({ flavour: "test" });
-  const { browser, driver } = await chromium();
-  const capabilities = join(wasmTargetDir, "webdriver.json");
-  mkdirSync(wasmTargetDir, { recursive: true });
-  writeFileSync(capabilities, JSON.stringify({ "goog:chromeOptions": { binary: browser, args: CHROMIUM_ARGS } }));
-  return {
-    program,
-    args: ["test", "-p", "flagwire", "-p", "flagwire-core", "--target", "wasm32-unknown-unknown", ...args, "--lib", "--tests", "--no-fail-fast"],
-    env: {
-      ...env,
-      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: join(await wasmBindgen(), "wasm-bindgen-test-runner"),
-      CHROMEDRIVER: driver,
-      WASM_BINDGEN_TEST_WEBDRIVER_JSON: capabilities,
-      WASM_BINDGEN_USE_BROWSER: "1",
-      // Both in seconds, and far beyond what is needed: a slow machine is no reason to fail.
-      WASM_BINDGEN_TEST_TIMEOUT: "300",
-      WASM_BINDGEN_TEST_DRIVER_TIMEOUT: "60",
-    },
-  };
+function wasmTests() {
+  return browserTests(["-p", "flagwire", "-p", "flagwire-core", "--lib", "--tests", "--no-fail-fast"]);
 }
 
 /**

@@ -1,3 +1,4 @@
+#![cfg_attr(feature = "rust-api", doc = include_str!("api/guide.md"))]
 //! The browser's side of Flagwire: feeds a [`flagwire_core::Client`] and does what it says.
 //!
 //! The only crate with `#[wasm_bindgen]`. It decides nothing: which request is sent, which reply counts and when to try
@@ -12,21 +13,37 @@
 //! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop. One adapter for each power
 //! of the browser: `http`, `eventsource`, `clock`. `tasks` runs their futures. `codec` hands the core's questions about the wire and the values to the
 //! host, `options` reads the options.
+//!
+//! With the feature `rust-api` all that is left out, and `api` takes its place: the crate is then a library for front ends in
+//! Rust, which brings no JavaScript of its own.
 #![deny(missing_docs)]
 
+#[cfg(feature = "rust-api")]
+mod api;
+#[cfg(not(feature = "rust-api"))]
 mod client;
 mod clock;
+#[cfg(not(feature = "rust-api"))]
 mod codec;
+#[cfg(not(feature = "rust-api"))]
 mod driver;
+#[cfg(not(feature = "rust-api"))]
 mod eventsource;
+#[cfg(not(feature = "rust-api"))]
 mod host;
+#[cfg(not(feature = "rust-api"))]
 mod http;
+#[cfg(not(feature = "rust-api"))]
 mod options;
+#[cfg(not(feature = "rust-api"))]
 mod tasks;
 
+#[cfg(feature = "rust-api")]
+pub use api::*;
+#[cfg(not(feature = "rust-api"))]
 pub use client::Client;
 
-/// Smaller than the standard allocator by 1.5 kB compressed.
-#[cfg(target_family = "wasm")]
+/// Smaller than the standard allocator by 1.5 kB compressed. A front end in Rust chooses its own.
+#[cfg(all(target_family = "wasm", not(feature = "rust-api")))]
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

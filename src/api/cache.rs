@@ -1,0 +1,163 @@
+//! Values of the last visit. Keys and format are those of the npm package, and of Harness's JavaScript SDK, so that a site which
+//! moves keeps what its visitors have.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use flagwire_core::Saved;
+use flagwire_core::protocol::{Evaluation, Target};
+use sha2::{Digest as _, Sha256};
+use wasm_bindgen::{JsCast as _, JsValue};
+
+/// How values are kept from one visit to the next.
+#[derive(Clone, Default)]
+pub struct Cache {
+    /// Milliseconds after which what was kept is thrown away. Default: never.
+    pub ttl: Option<f64>,
+    /// Where it is kept. Default: local storage, else session storage, else nowhere.
+    pub storage: Option<Rc<dyn CacheStorage>>,
+    /// Keep values apart for targets with other attributes. Default: no.
+    pub derive_key_from_target_attributes: DeriveKey,
+}
+
+/// Which attributes of a target have values of their own in the cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeriveKey {
+    /// None: one place for each identifier.
+    #[default]
+    No,
+    /// All of them.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+}
+
+/// A place for texts. What goes wrong is said in a sentence, reported, and changes nothing else.
+pub trait CacheStorage {
+    /// The text under `key`.
+    ///
+    /// # Errors
+    /// Where the storage cannot be read.
+    fn get(&self, key: &str) -> Result<Option<String>, String>;
+
+    /// Keeps `text` under `key`.
+    ///
+    /// # Errors
+    /// Where the storage is full or forbidden.
+    fn set(&self, key: &str, text: &str) -> Result<(), String>;
+
+    /// Forgets what is under `key`.
+    ///
+    /// # Errors
+    /// Where the storage is forbidden.
+    fn remove(&self, key: &str) -> Result<(), String>;
+}
+
+/// The browser's own. Workers have none, and a page may be forbidden to use it.
+impl CacheStorage for web_sys::Storage {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        self.get_item(key).map_err(sentence)
+    }
+
+    fn set(&self, key: &str, text: &str) -> Result<(), String> {
+        self.set_item(key, text).map_err(sentence)
+    }
+
+    fn remove(&self, key: &str) -> Result<(), String> {
+        self.remove_item(key).map_err(sentence)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn sentence(error: JsValue) -> String {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => error.message().into(),
+        None => "the storage threw".to_owned(),
+    }
+}
+
+/// The cache of one client.
+pub(super) struct Place {
+    api_key: String,
+    derive: DeriveKey,
+    ttl: Option<f64>,
+    storage: Rc<dyn CacheStorage>,
+}
+
+impl Place {
+    /// `None` where there is nowhere to keep anything.
+    pub(super) fn new(api_key: &str, cache: &Cache) -> Option<Self> {
+        Some(Self {
+            api_key: api_key.to_owned(),
+            derive: cache.derive_key_from_target_attributes.clone(),
+            ttl: cache.ttl,
+            storage: cache.storage.clone().or_else(browsers_own)?,
+        })
+    }
+
+    /// What was kept for a target; nothing where it is too old.
+    pub(super) fn read(&self, target: &Target) -> Result<Vec<Evaluation>, String> {
+        let key = self.key(target);
+        let Some(text) = self.storage.get(&key)? else {
+            return Ok(Vec::new());
+        };
+        let saved_at_key = format!("{key}.ts");
+        if let Some(ttl) = self.ttl {
+            let saved_at = self.storage.get(&saved_at_key)?;
+            let saved_at: f64 = saved_at.and_then(|text| text.parse().ok()).unwrap_or(0.0);
+            if js_sys::Date::now() - saved_at > ttl {
+                self.storage.remove(&key)?;
+                self.storage.remove(&saved_at_key)?;
+                return Ok(Vec::new());
+            }
+        }
+        let list: Vec<serde_json::Value> =
+            serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let evaluations = list.into_iter().map(serde_json::from_value);
+        Ok(evaluations.filter_map(Result::ok).collect())
+    }
+
+    pub(super) fn write(&self, saved: &Saved) -> Result<(), String> {
+        let key = self.key(&saved.target);
+        let text = serde_json::to_string(&saved.evaluations).map_err(|error| error.to_string())?;
+        self.storage.set(&key, &text)?;
+        let now = format!("{}", js_sys::Date::now());
+        self.storage.set(&format!("{key}.ts"), &now)
+    }
+
+    fn key(&self, target: &Target) -> String {
+        let chosen: Option<BTreeMap<_, _>> = match &self.derive {
+            DeriveKey::No => None,
+            derive => Some(
+                target
+                    .attributes
+                    .iter()
+                    .flatten()
+                    .filter(|(name, _)| match derive {
+                        DeriveKey::Named(names) => names.contains(name),
+                        DeriveKey::All | DeriveKey::No => true,
+                    })
+                    .collect(),
+            ),
+        };
+        let attributes = chosen.and_then(|chosen| serde_json::to_string(&chosen).ok());
+        let hash = Sha256::new()
+            .chain_update(attributes.unwrap_or_default())
+            .chain_update(&target.identifier)
+            .chain_update(&self.api_key)
+            .finalize();
+        let mut key = "HARNESS_FF_CACHE_".to_owned();
+        for byte in hash {
+            key.push_str(&format!("{byte:02x}"));
+        }
+        key
+    }
+}
+
+fn browsers_own() -> Option<Rc<dyn CacheStorage>> {
+    let window = web_sys::window()?;
+    // Asking fails where storage is forbidden.
+    let storage = [window.local_storage(), window.session_storage()];
+    let storage = storage.into_iter().find_map(|one| one.ok().flatten())?;
+    Some(Rc::new(storage))
+}

@@ -1,0 +1,187 @@
+//! Requests, and streams that are read from one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use flagwire_core::{HttpRequest, Millis, Response, StreamId, StreamInput};
+use js_sys::{Promise, Reflect, Uint8Array};
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    AbortController, Headers, ReadableStreamDefaultReader, RequestCache, RequestCredentials,
+    RequestInit,
+};
+
+use super::driver::Driver;
+
+/// A request, for a [`Middleware`] to change.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where it goes.
+    pub url: String,
+    /// Names and values of its headers.
+    pub headers: Vec<(String, String)>,
+    /// JSON, where it is a `POST`.
+    pub body: Option<String>,
+    /// Which cookies go along. Default: the browser's, `same-origin`.
+    pub credentials: Option<RequestCredentials>,
+}
+
+/// Changes a request before it is sent.
+pub type Middleware = Rc<dyn Fn(&mut Request)>;
+
+/// Sends requests, and ends those under way.
+#[derive(Default)]
+pub(super) struct Requests {
+    under_way: RefCell<BTreeMap<u32, AbortController>>,
+}
+
+impl Requests {
+    /// Lets go of a request; one that is still under way is aborted.
+    pub(super) fn end(&self, id: u32) {
+        let ended = self.under_way.borrow_mut().remove(&id);
+        if let Some(controller) = ended {
+            controller.abort();
+        }
+    }
+
+    /// A detached request cannot be ended.
+    fn send(
+        &self,
+        id: u32,
+        request: &Request,
+        keepalive: bool,
+        detached: bool,
+    ) -> Result<Promise, JsValue> {
+        let init = RequestInit::new();
+        // A reply that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a
+        // 304 and served broken again and again.
+        init.set_cache(RequestCache::NoStore);
+        let headers = Headers::new()?;
+        for (name, value) in &request.headers {
+            headers.set(name, value)?;
+        }
+        if let Some(body) = &request.body {
+            init.set_method("POST");
+            headers.set("Content-Type", "application/json")?;
+            init.set_body(&body.into());
+        }
+        init.set_headers(&headers);
+        if let Some(credentials) = request.credentials {
+            init.set_credentials(credentials);
+        }
+        // web-sys does not know it.
+        Reflect::set(&init, &"keepalive".into(), &keepalive.into())?;
+        if !detached {
+            let controller = AbortController::new()?;
+            init.set_signal(Some(&controller.signal()));
+            self.under_way.borrow_mut().insert(id, controller);
+        }
+        fetch(&request.url, &init)
+    }
+}
+
+/// Sends a request and reports what becomes of it.
+pub(super) fn send(driver: &Rc<Driver>, request: flagwire_core::Request<HttpRequest>) {
+    let (id, keepalive, detached) = (request.id, request.keepalive, request.detached);
+    let request = driver.prepare(request.request);
+    let sent = driver.requests.send(id.0, &request, keepalive, detached);
+    let driver = Rc::clone(driver);
+    spawn_local(async move {
+        let reply = reply(sent).await;
+        driver.requests.end(id.0);
+        driver.run(|core, now| match reply {
+            Some(reply) => core.handle_response(now, id, reply),
+            None => core.handle_failure(now, id),
+        });
+    });
+}
+
+/// Opens a stream and reports what comes of it.
+pub(super) fn open_stream(driver: &Rc<Driver>, id: StreamId, request: HttpRequest) {
+    let request = driver.prepare(request);
+    let sent = driver.requests.send(id.0, &request, false, false);
+    let driver = Rc::clone(driver);
+    spawn_local(async move {
+        read_stream(&driver, id, sent).await;
+        driver.stream(id, StreamInput::Closed);
+    });
+}
+
+/// `None` where there is no reply.
+async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value>> {
+    let response = head(sent).await?;
+    let headers = response.headers();
+    let text = match response.text() {
+        Ok(text) => JsFuture::from(text).await.ok(),
+        Err(_) => None,
+    };
+    // A body that is no JSON is the core's to judge by its status.
+    let body = text
+        .and_then(|text| text.as_string())
+        .and_then(|text| serde_json::from_str(&text).ok());
+    Some(Response {
+        status: response.status(),
+        retry_after: retry_after(&headers),
+        etag: header(&headers, "etag").unwrap_or_default(),
+        body,
+    })
+}
+
+/// `None` where it ended.
+async fn read_stream(
+    driver: &Rc<Driver>,
+    id: StreamId,
+    sent: Result<Promise, JsValue>,
+) -> Option<()> {
+    let response = head(sent).await?;
+    let headers = response.headers();
+    let input = StreamInput::Answered {
+        status: response.status(),
+        event_stream: header(&headers, "content-type")
+            .is_some_and(|kind| kind.starts_with("text/event-stream")),
+        retry_after: retry_after(&headers),
+    };
+    driver.stream(id, input);
+    let reader = ReadableStreamDefaultReader::new(&response.body()?).ok()?;
+    loop {
+        let chunk = JsFuture::from(reader.read()).await.ok()?;
+        let bytes = chunk.unchecked_into::<Chunk>().value()?;
+        driver.stream(id, StreamInput::Bytes(&bytes.to_vec()));
+    }
+}
+
+async fn head(sent: Result<Promise, JsValue>) -> Option<web_sys::Response> {
+    let response = JsFuture::from(sent.ok()?).await.ok()?;
+    Some(response.unchecked_into())
+}
+
+fn header(headers: &Headers, name: &str) -> Option<String> {
+    headers.get(name).ok().flatten()
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &Headers) -> Option<Millis> {
+    let header = header(headers, "retry-after")?;
+    let millis = match header.trim().parse::<u32>() {
+        Ok(seconds) => f64::from(seconds) * 1000.0,
+        Err(_) => js_sys::Date::parse(&header) - js_sys::Date::now(),
+    };
+    (!millis.is_nan()).then_some(Millis(millis as u32))
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The global function; workers have no window.
+    #[wasm_bindgen(catch)]
+    fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+
+    /// What a reader's `read` resolves to.
+    type Chunk;
+
+    /// Missing at the end.
+    #[wasm_bindgen(method, getter)]
+    fn value(this: &Chunk) -> Option<Uint8Array>;
+}

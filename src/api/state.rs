@@ -1,0 +1,48 @@
+//! How far the values can be trusted.
+
+use flagwire_core::{Status, Why};
+
+/// How far the values can be trusted, since when and why.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct State {
+    /// How far.
+    pub status: Status,
+    /// Why; `None` where nothing is wrong.
+    pub reason: Option<Reason>,
+    /// Since when it is so: milliseconds since the Unix epoch.
+    pub since: f64,
+}
+
+impl State {
+    pub(super) fn now(status: Status, why: Why) -> Self {
+        let reason = match why {
+            Why::Fine => None,
+            Why::Auth => Some(Reason::Auth),
+            Why::Fetch => Some(Reason::Fetch),
+            Why::Stream => Some(Reason::Stream),
+            Why::Hidden => Some(Reason::Hidden),
+            Why::Target => Some(Reason::Target),
+        };
+        Self {
+            status,
+            reason,
+            since: js_sys::Date::now(),
+        }
+    }
+}
+
+/// What is wrong while the status is not [`Status::Ready`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Signing in fails.
+    Auth,
+    /// Fetching all evaluations fails.
+    Fetch,
+    /// The stream is down.
+    Stream,
+    /// The page is hidden and its stream was closed.
+    Hidden,
+    /// The target was switched and its evaluations have not come yet.
+    Target,
+}

@@ -1,0 +1,105 @@
+//! A service that refuses, fails or is silent.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use flagwire::{Client, Error, Event, Level, Options, Request, Target};
+use serde_json::json;
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::heard::{Heard, events};
+use crate::service::{KEY, Service};
+use crate::{FLAGS, client, client_with};
+
+fn errors_of(heard: &Heard<Event>) -> Vec<Error> {
+    let error = |event| match event {
+        Event::Error(error) => Some(error),
+        _ => None,
+    };
+    heard.all().into_iter().filter_map(error).collect()
+}
+
+#[test]
+async fn a_refused_key_is_said_once_and_ends_the_waiting() {
+    let service = Service::start(FLAGS).await;
+    let logged = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&logged);
+    let options = Options {
+        logger: Some(Rc::new(move |level, text: &str| {
+            log.borrow_mut().push((level, text.to_owned()));
+        })),
+        ..Options::at(&service.url)
+    };
+    let client = Client::new("wrong", Target::new("ada"), options).unwrap();
+    let heard = events(&client);
+    let error = client.ready().await.unwrap_err();
+    assert_eq!((error.code(), error.status()), ("unauthorized", Some(401)));
+    assert!(error.is_final());
+    assert_eq!(errors_of(&heard), [error.clone()]);
+    let logged = logged.take();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert_eq!(logged[0], (Level::Error, error.to_string()));
+    assert_eq!(client.ready().await.unwrap_err(), error);
+}
+
+#[test]
+async fn trouble_that_passes_is_waited_for() {
+    let service = Service::start(FLAGS).await;
+    service
+        .harm("/client/auth", 2, json!({ "answer": { "status": 503 } }))
+        .await;
+    let client = client(&service);
+    let heard = events(&client);
+    client.ready().await.unwrap();
+    let errors = errors_of(&heard);
+    let error = errors.first().unwrap();
+    assert_eq!((error.code(), error.status()), ("server", Some(503)));
+    assert!(!error.is_final());
+}
+
+#[test]
+async fn waiting_may_be_limited() {
+    let service = Service::start(FLAGS).await;
+    service
+        .harm("/client/auth", 1, json!({ "refuse": "hang" }))
+        .await;
+    let client = client_with(&service, |options| options.auth_request_read_timeout = 50);
+    assert_eq!(client.ready_within(1).await.unwrap_err().code(), "timeout");
+    client.ready_within(600_000).await.unwrap();
+}
+
+#[test]
+async fn a_reply_that_is_cut_is_asked_for_again() {
+    let service = Service::start(FLAGS).await;
+    service
+        .harm("/evaluations", 1, json!({ "cutAfter": 30 }))
+        .await;
+    let client = client(&service);
+    client.ready().await.unwrap();
+    assert_eq!(client.variation("size", 0), 10);
+}
+
+#[test]
+async fn middleware_sees_every_request() {
+    let service = Service::start(FLAGS).await;
+    let seen = Rc::new(Cell::new(0));
+    let count = Rc::clone(&seen);
+    let base = service.url.clone();
+    let client = client_with(&service, |options| {
+        options.middleware = Some(Rc::new(move |request: &mut Request| {
+            count.set(count.get() + 1);
+            request.url = request.url.replacen(&base, &format!("{base}/api/1.0"), 1);
+        }));
+    });
+    client.ready().await.unwrap();
+    service.settled(1).await;
+    let all = service.requests("/", 4).await;
+    assert_eq!(seen.get(), all.len(), "{all:?}");
+    for request in &all {
+        let path = request["path"].as_str().unwrap();
+        assert!(path.starts_with("/api/1.0/"), "{path}");
+    }
+    // A native stream would go past it.
+    let stream = &service.requests("/stream", 1).await[0];
+    assert_eq!(stream["headers"]["api-key"], KEY);
+}
