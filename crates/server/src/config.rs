@@ -99,6 +99,38 @@ pub struct Options {
     )]
     pub config: Option<PathBuf>,
 
+    /// Where replicas of this server meet: redis://host:6379, rediss://host:6380 (TLS),
+    /// redis+sentinel://host:26379,host:26379/name or redis+cluster://host:6379,host:6379.
+    #[arg(
+        long,
+        env = "FLAGWIRE_REDIS",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub redis: Option<String>,
+
+    /// A PEM file with the certificates that Redis is trusted by, in place of the system's.
+    #[arg(
+        long,
+        env = "FLAGWIRE_REDIS_CA",
+        value_name = "FILE",
+        requires = "redis"
+    )]
+    pub redis_ca: Option<PathBuf>,
+
+    /// Begins all names in Redis; replicas of one another have the same.
+    #[arg(
+        long,
+        env = "FLAGWIRE_REDIS_PREFIX",
+        default_value = "flagwire",
+        value_name = "NAME"
+    )]
+    pub redis_prefix: String,
+
+    /// Milliseconds after which a replica that brings configurations and is silent is taken for gone.
+    #[arg(long, default_value_t = 6_000, hide = true, value_parser = clap::value_parser!(u64).range(100..))]
+    pub redis_lease_ms: u64,
+
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(
         long,
@@ -257,6 +289,9 @@ pub enum ConfigError {
     /// An environment makes no sense.
     #[error("environment `{0}`: {1}")]
     Environment(String, String),
+    /// Replicas cannot meet there.
+    #[error("{0}")]
+    Redis(#[from] crate::replicas::AddressError),
     /// An origin that cannot be a header.
     #[error("`{0}` is not an origin; write it like https://shop.example.com")]
     BadOrigin(String),

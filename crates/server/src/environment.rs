@@ -3,12 +3,11 @@
 //! A source hands over whole configurations ([`Environment::apply`]). What differs from the one before is found by
 //! comparison, put in force, and only then published, so that whoever asks after an event sees the new values.
 //!
-//! Invariants: changes are published in the order they were put in force; versions of one entry only grow; an event's
-//! number is unique in this process and carries a name of the process, so that the ids of another are not mistaken for it.
+//! Invariants: changes are published in the order they were put in force; versions of one entry only grow; a
+//! configuration's [stamp](Environment::stamp) names it and no other, on whichever replica it is in force.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
@@ -18,15 +17,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::changes::{self, Difference};
+use crate::replay::Replay;
+use crate::replicas::ReplicaStatus;
 use crate::source::{Configuration, Editor, SourceStatus};
 use crate::stream::event::Event;
 use crate::usage::Usage;
 
 /// Configurations a reader may lag behind before it is cut off; it comes back and fetches everything.
 const MAX_LAG: usize = 256;
-
-/// Events kept for readers that come back with a `Last-Event-ID`.
-const MAX_REPLAY: usize = 1024;
 
 /// A configuration in force.
 #[derive(Debug)]
@@ -49,12 +47,12 @@ pub struct Environment {
     /// Held while a configuration is put in force and published.
     applying: Mutex<()>,
     events: broadcast::Sender<Arc<[Event]>>,
-    replay: Mutex<VecDeque<(u64, Difference)>>,
-    last_event: AtomicU64,
+    replay: Mutex<Replay>,
     process: String,
     status: watch::Sender<SourceStatus>,
     generation: watch::Sender<u64>,
-    editor: OnceLock<Arc<dyn Editor>>,
+    editor: Mutex<Option<Arc<dyn Editor>>>,
+    replica: watch::Sender<Option<ReplicaStatus>>,
     streams: AtomicUsize,
     refresh: Notify,
     /// How often each variation was served, as clients report it.
@@ -71,11 +69,11 @@ impl Environment {
             applying: Mutex::new(()),
             events: broadcast::Sender::new(MAX_LAG),
             replay: Mutex::default(),
-            last_event: AtomicU64::new(0),
             process: process_name(),
             status: watch::Sender::default(),
             generation: watch::Sender::default(),
-            editor: OnceLock::new(),
+            editor: Mutex::default(),
+            replica: watch::Sender::default(),
             streams: AtomicUsize::new(0),
             refresh: Notify::new(),
             usage: Usage::default(),
@@ -98,6 +96,15 @@ impl Environment {
     /// configuration that says the same as the one in force. The first configuration publishes nothing: nobody has
     /// seen another.
     pub fn apply(&self, configuration: Configuration) -> Vec<Difference> {
+        self.apply_as(configuration, None)
+    }
+
+    /// The same, for a configuration that another replica has put in force under this stamp.
+    pub(crate) fn apply_as(
+        &self,
+        configuration: Configuration,
+        stamp: Option<String>,
+    ) -> Vec<Difference> {
         let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let Configuration {
             mut flags,
@@ -128,6 +135,9 @@ impl Environment {
             unix_seconds(now),
         );
         if before.is_some() && differences.is_empty() {
+            if let Some(stamp) = stamp {
+                self.replay().step(stamp, &[]);
+            }
             return differences;
         }
         let content = content_hash(&flags, &segments);
@@ -146,36 +156,44 @@ impl Environment {
             generation: before.as_ref().map_or(1, |current| current.generation + 1),
             since: now,
         });
+        let stamp = stamp.unwrap_or_else(|| format!("{}-{}", self.process, current.generation));
         self.current.store(Some(Arc::clone(&current)));
         if before.is_some() {
-            self.publish(&differences, &current);
+            self.publish(&differences, &current, stamp);
+        } else {
+            self.replay().step(stamp, &[]);
         }
         self.generation.send_replace(current.generation);
         differences
     }
 
     /// All changes of one configuration go out together, so that a large one is one step for a slow reader, too.
-    fn publish(&self, differences: &[Difference], current: &Arc<Current>) {
-        let events: Arc<[Event]> = {
-            let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-            differences
-                .iter()
-                .map(|difference| {
-                    let number = self.last_event.fetch_add(1, Ordering::AcqRel) + 1;
-                    if replay.len() == MAX_REPLAY {
-                        replay.pop_front();
-                    }
-                    replay.push_back((number, difference.clone()));
-                    Event::new(
-                        self.event_id(number),
-                        difference.clone(),
-                        Arc::clone(current),
-                    )
-                })
-                .collect()
-        };
+    fn publish(&self, differences: &[Difference], current: &Arc<Current>, stamp: String) {
+        let ids = self.replay().step(stamp, differences);
+        let events: Arc<[Event]> = ids
+            .into_iter()
+            .zip(differences)
+            .map(|(id, difference)| Event::new(id, difference.clone(), Arc::clone(current)))
+            .collect();
         // An error means that nobody listens.
         drop(self.events.send(events));
+    }
+
+    fn replay(&self) -> std::sync::MutexGuard<'_, Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the configuration in force; empty before the first. Replicas that share a configuration give it the same.
+    #[must_use]
+    pub fn stamp(&self) -> String {
+        self.replay().stamp().to_owned()
+    }
+
+    /// The configuration in force and its stamp, of the same moment.
+    pub(crate) fn current_with_stamp(&self) -> Option<(Arc<Current>, String)> {
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current()?;
+        Some((current, self.stamp()))
     }
 
     /// Asks the source to look for a new configuration now.
@@ -194,38 +212,13 @@ impl Environment {
     }
 
     /// What happened since the event of this id: for each entry its last event, evaluated as of now. `None` if that
-    /// cannot be said, because the id is not of this process or too old.
+    /// cannot be said, because the id is too old, or of a configuration that was never in force here.
     pub(crate) fn since(&self, last_event_id: &str) -> Option<Vec<Event>> {
-        let (process, number) = last_event_id.rsplit_once('-')?;
-        let number: u64 = number.parse().ok()?;
-        if process != self.process || number > self.last_event.load(Ordering::Acquire) {
-            return None;
-        }
+        // In force before it is in the replay: so what is evaluated is never older than the events.
+        let missed = self.replay().since(last_event_id)?;
         let current = self.current()?;
-        let replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = replay.front().map_or(u64::MAX, |(first, _)| *first);
-        if number.saturating_add(1) < oldest && number != self.last_event.load(Ordering::Acquire) {
-            return None;
-        }
-        let missed: Vec<&(u64, Difference)> = replay.iter().filter(|(n, _)| *n > number).collect();
-        let superseded = |index: usize, difference: &Difference| {
-            missed.iter().skip(index + 1).any(|(_, later)| {
-                later.domain == difference.domain && later.identifier == difference.identifier
-            })
-        };
-        let events = missed
-            .iter()
-            .enumerate()
-            .filter(|(index, (_, difference))| !superseded(*index, difference))
-            .map(|(_, (n, difference))| {
-                Event::new(self.event_id(*n), difference.clone(), Arc::clone(&current))
-            })
-            .collect();
-        Some(events)
-    }
-
-    fn event_id(&self, number: u64) -> String {
-        format!("{}-{number}", self.process)
+        let event = |(id, difference)| Event::new(id, difference, Arc::clone(&current));
+        Some(missed.into_iter().map(event).collect())
     }
 
     /// What the source says of itself.
@@ -240,17 +233,28 @@ impl Environment {
         self.status.subscribe()
     }
 
-    /// For sources: says how it stands. What is said again keeps the time at which it was said first.
+    /// For sources: says how it stands. What is said again keeps the time at which it was said first. A warning stays as
+    /// it is, see `set_warning`.
     pub fn set_status(&self, mut status: SourceStatus) {
         self.status.send_if_modified(|before| {
-            let same = (before.state, &before.error, &before.warning)
-                == (status.state, &status.error, &status.warning);
+            status.warning.clone_from(&before.warning);
+            let same = (before.state, &before.error, &before.source)
+                == (status.state, &status.error, &status.source);
             if same {
                 status.since = before.since;
             }
             *before = status;
             !same
         });
+    }
+
+    /// Says what people should know although all is served as it should be. Returns whether that is news.
+    pub(crate) fn set_warning(&self, warning: Option<String>) -> bool {
+        self.status.send_if_modified(|status| {
+            let news = status.warning != warning;
+            status.warning = warning;
+            news
+        })
     }
 
     /// Tells of each configuration that is put in force, by its number.
@@ -261,13 +265,30 @@ impl Environment {
 
     /// Who can change flags for good; `None` where the source is read-only.
     #[must_use]
-    pub fn editor(&self) -> Option<&Arc<dyn Editor>> {
-        self.editor.get()
+    pub fn editor(&self) -> Option<Arc<dyn Editor>> {
+        let editor = self.editor.lock().unwrap_or_else(PoisonError::into_inner);
+        editor.clone()
     }
 
-    /// For sources: names who can change flags. The first one stays.
-    pub fn set_editor(&self, editor: Arc<dyn Editor>) {
-        drop(self.editor.set(editor));
+    /// For sources: names who can change flags, in place of whoever was named before.
+    pub fn set_editor(&self, editor: Option<Arc<dyn Editor>>) {
+        *self.editor.lock().unwrap_or_else(PoisonError::into_inner) = editor;
+    }
+
+    /// How this server stands among its replicas; `None` where it has none.
+    #[must_use]
+    pub fn replica(&self) -> Option<ReplicaStatus> {
+        self.replica.borrow().clone()
+    }
+
+    /// The same, and when it changes.
+    #[must_use]
+    pub fn watch_replica(&self) -> watch::Receiver<Option<ReplicaStatus>> {
+        self.replica.subscribe()
+    }
+
+    pub(crate) fn set_replica(&self, status: ReplicaStatus) {
+        self.replica.send_replace(Some(status));
     }
 
     /// Open streams.
@@ -334,4 +355,10 @@ pub(crate) fn unix_seconds(at: SystemTime) -> i64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     })
+}
+
+/// The reverse of [`unix_seconds`].
+pub(crate) fn from_unix_seconds(seconds: i64) -> SystemTime {
+    let since = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

@@ -9,7 +9,8 @@
 //! | [`commands`] | checking flags files, printing their schema |
 //! | [`config`], [`plan`] | command line and environment variables; which environments come of them |
 //! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
-//! | [`environment`], [`changes`], `stream` | the state in force, what changed, who hears of it |
+//! | [`environment`], [`changes`], `stream`, `replay` | the state in force, what changed, who hears of it |
+//! | [`replicas`] | several servers as one, through Redis |
 //! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
@@ -36,6 +37,8 @@ pub mod error;
 pub mod flags_file;
 mod metrics;
 pub mod plan;
+mod replay;
+pub mod replicas;
 pub mod routes;
 mod run;
 mod secret;

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::environment::Environment;
+use crate::replicas::Role;
 use crate::routes::age;
 
 /// From a cached reply to one that waits for another server, in seconds.
@@ -124,6 +125,24 @@ fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Reg
     );
     let flags = gauge("flags", "Flags served");
     let groups = gauge("groups", "Target groups served");
+    let leader = gauge(
+        "replica_leader",
+        "Whether this replica brings configurations for all",
+    );
+    let redis_up = gauge("redis_up", "Whether Redis answers");
+    let mut counter = |name: &str, help: &str| {
+        let family = Family::<Of, Counter>::default();
+        registry.register(name, help, family.clone());
+        family
+    };
+    let redis_failures = counter(
+        "redis_failures",
+        "How often Redis was lost or did not answer",
+    );
+    let redis_refills = counter(
+        "redis_refills",
+        "How often Redis had lost the configuration and got it again from here",
+    );
     let changes = Family::<Of, Counter>::default();
     registry.register(
         "configurations",
@@ -151,6 +170,13 @@ fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Reg
         age_seconds
             .get_or_create(&of)
             .set(i64::try_from(age(status.fresh_at)).unwrap_or(i64::MAX));
+        if let Some(replica) = environment.replica() {
+            let leads = replica.role == Role::Leader;
+            leader.get_or_create(&of).set(leads.into());
+            redis_up.get_or_create(&of).set(replica.connected.into());
+            redis_failures.get_or_create(&of).inc_by(replica.failures);
+            redis_refills.get_or_create(&of).inc_by(replica.refills);
+        }
         if let Some(current) = &current {
             flags
                 .get_or_create(&of)

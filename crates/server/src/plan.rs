@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::auth::{Grant, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::flags_file::write::directory_of;
+use crate::replicas::{Redis, ReplicaOptions};
 use crate::source::kept::Kept;
 use crate::source::upstream::UpstreamOptions;
 
@@ -42,6 +43,8 @@ pub struct Plan {
     pub development_keys: bool,
     /// Where the server keeps what must last through a restart.
     pub state_dir: PathBuf,
+    /// How it finds its replicas, if it is to have some.
+    pub replicas: Option<ReplicaOptions>,
 }
 
 /// The configuration file.
@@ -122,6 +125,7 @@ impl Plan {
             environments,
             development_keys,
             state_dir,
+            replicas: replicas(options)?,
         })
     }
 
@@ -163,6 +167,23 @@ fn read(path: &Path) -> Result<File, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| wrap(error.to_string()))?;
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(&text, options).map_err(|error| wrap(error.to_string()))
+}
+
+fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
+    let Some(address) = &options.redis else {
+        return Ok(None);
+    };
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| ConfigError::Unreadable {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })
+    };
+    let authority = options.redis_ca.as_ref().map(read).transpose()?;
+    let mut replicas = ReplicaOptions::new(Redis::new(address, authority)?);
+    replicas.prefix.clone_from(&options.redis_prefix);
+    replicas.lease = Duration::from_millis(options.redis_lease_ms);
+    Ok(Some(replicas))
 }
 
 fn planned(

@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
 use crate::plan::{From, Plan, Planned};
+use crate::replicas::{Replica, ReplicaOptions};
 use crate::serve::{Limits, Serving};
-use crate::source::Source;
-use crate::source::file::{FileSource, LoadError};
+use crate::source::file::{FileOrigin, FileSource, LoadError};
 use crate::source::upstream::UpstreamSource;
+use crate::source::{Origin, Source};
 use crate::{AppState, Settings, app, secret};
 
 /// Why a server did not start.
@@ -77,8 +78,12 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     }
     let mut samples = Vec::new();
     let mut sources = Vec::new();
+    let replicas = plan.replicas.clone().map(Arc::new);
     for planned in &plan.environments {
-        sources.push(open(planned, &mut samples)?);
+        sources.push(match &replicas {
+            Some(replicas) => Box::new(replica(planned, replicas)?),
+            None => open(planned, &mut samples)?,
+        });
     }
     let secret = signing_secret(&options, &plan)?;
 
@@ -165,6 +170,15 @@ fn open(planned: &Planned, samples: &mut Vec<PathBuf>) -> Result<Box<dyn Source>
     }
 }
 
+/// A flags file need not be there: another replica may have it.
+fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, RunError> {
+    let origin: Arc<dyn Origin> = match &planned.from {
+        From::File(path) => Arc::new(FileOrigin(path.clone())),
+        From::Upstream(upstream) => Arc::new(UpstreamSource::new((**upstream).clone())?),
+    };
+    Ok(Replica::new(Arc::clone(options), origin))
+}
+
 fn announce(plan: &Plan, address: std::net::SocketAddr, samples: &[PathBuf]) {
     let mut text = format!("flagwire-server listening on http://{address}\n");
     for sample in samples {
@@ -187,6 +201,13 @@ fn announce(plan: &Plan, address: std::net::SocketAddr, samples: &[PathBuf]) {
                 )
             }
         });
+    }
+    if let Some(replicas) = &plan.replicas {
+        text.push_str(&format!(
+            "  replica {}, shares through {}\n",
+            replicas.name,
+            replicas.redis.name()
+        ));
     }
     text.push_str(&format!("  page    http://{address}/\n"));
     if plan.development_keys {

@@ -194,7 +194,7 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
     .await;
     wait_for(&followed.server.environment, |status| status.healthy).await;
     let environment = Arc::clone(&followed.server.environment);
-    let editor = Arc::clone(environment.editor().unwrap());
+    let editor = environment.editor().unwrap();
     tokio::task::spawn_blocking({
         let environment = Arc::clone(&environment);
         move || {

@@ -58,7 +58,7 @@ pub(super) async fn status(State(state): State<AppState>) -> impl IntoResponse {
 fn describe(environment: &Environment) -> Value {
     let status = environment.status();
     let current = environment.current();
-    json!({
+    let mut described = json!({
         "source": status.source,
         "state": status.state,
         "healthy": status.healthy,
@@ -71,7 +71,11 @@ fn describe(environment: &Environment) -> Value {
         "flags": current.as_ref().map_or(0, |current| current.snapshot.flags().len()),
         "groups": current.as_ref().map_or(0, |current| current.snapshot.segments().len()),
         "clients": environment.streams(),
-    })
+    });
+    if let (Some(replica), Value::Object(map)) = (environment.replica(), &mut described) {
+        map.insert("replica".to_owned(), json!(replica));
+    }
+    described
 }
 
 /// Since when what is served may differ from what the source holds.

@@ -14,7 +14,9 @@ use notify::{RecursiveMode, Watcher as _};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
-use super::{BoxFuture, Configuration, Edit, EditError, Editor, Source, SourceState, SourceStatus};
+use super::{
+    BoxFuture, Configuration, Edit, EditError, Editor, Origin, Source, SourceState, SourceStatus,
+};
 use crate::environment::Environment;
 use crate::flags_file::{self, MAX_FILE_BYTES, Problem, edit, write};
 
@@ -331,7 +333,7 @@ impl Source for FileSource {
         mut stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
         let file = self.file;
-        environment.set_editor(Arc::clone(&file) as Arc<dyn Editor>);
+        environment.set_editor(Some(Arc::clone(&file) as Arc<dyn Editor>));
         if let Some(first) = self.first {
             environment.apply(first);
             environment.set_status(file.status(&environment, None));
@@ -356,6 +358,36 @@ impl Source for FileSource {
                 }
             }
         })
+    }
+}
+
+/// A flags file that replicas may each have a copy of.
+#[derive(Debug)]
+pub struct FileOrigin(pub PathBuf);
+
+impl Origin for FileOrigin {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn open(&self) -> Result<Box<dyn Source>, String> {
+        let file = FileSource::open(&self.0).map_err(|error| error.to_string())?;
+        Ok(Box::new(file))
+    }
+
+    fn editable(&self) -> bool {
+        true
+    }
+
+    /// The file is what is kept.
+    fn restore(&self, _: &Environment) {}
+
+    fn aside(
+        &self,
+        _: Arc<Environment>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move { crate::serve::until(&mut stopping).await })
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::environment::Environment;
@@ -40,8 +40,33 @@ pub trait Source: Send {
     ) -> BoxFuture<'static, ()>;
 }
 
+/// A source that can be opened more than once: one replica of several brings configurations, and another one takes over.
+pub trait Origin: Send + Sync {
+    /// What it is, for people.
+    fn name(&self) -> String;
+
+    /// The part that one replica does for all: bringing configurations.
+    ///
+    /// # Errors
+    /// Why this replica cannot, for people.
+    fn open(&self) -> Result<Box<dyn Source>, String>;
+
+    /// Puts in force what this replica has kept from before, if there is something.
+    fn restore(&self, environment: &Environment);
+
+    /// Whether flags can be changed through it.
+    fn editable(&self) -> bool;
+
+    /// The part that each replica does for itself, until `stopping` turns true.
+    fn aside(
+        &self,
+        environment: Arc<Environment>,
+        stopping: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, ()>;
+}
+
 /// Which way configurations come at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceState {
     /// Nothing has come yet.

@@ -218,3 +218,4 @@ impl Stream {
 }
 
 pub mod listening;
+pub mod redis;

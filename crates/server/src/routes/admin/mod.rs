@@ -159,7 +159,7 @@ async fn change(
         ))
     })?;
     let environment = Arc::clone(environment(&state)?);
-    let Some(editor) = environment.editor().map(Arc::clone) else {
+    let Some(editor) = environment.editor() else {
         return Err(ApiError::Conflict(
             "flags cannot be changed here; change them where they come from".to_owned(),
         ));

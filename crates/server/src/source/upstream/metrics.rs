@@ -1,27 +1,33 @@
 //! What clients of a relay have counted, on its way up: summed over all of them, and bounded.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData};
 use tokio::time::sleep;
 
-use super::Relay;
 use super::api::ApiError;
+use super::client::Client;
+use crate::environment::Environment;
 use crate::usage::{Counted, Outbox};
 
 /// A post stays below this, as servers refuse larger ones.
 const MAX_POST_BYTES: usize = 48 * 1024;
 
-pub(super) async fn post_regularly(relay: &Relay, outbox: &Outbox) {
+pub(super) async fn post_regularly(
+    client: &Client,
+    environment: &Environment,
+    outbox: &Outbox,
+    every: Duration,
+) {
     loop {
-        sleep(relay.jittered(relay.options.metrics)).await;
-        post(relay, outbox).await;
+        sleep(client.jittered(every)).await;
+        post(client, environment, outbox).await;
     }
 }
 
 /// Posts all there is. What the upstream cannot take now is kept for the next time.
-pub(super) async fn post(relay: &Relay, outbox: &Outbox) {
-    let environment = relay.environment.name();
+pub(super) async fn post(client: &Client, environment: &Environment, outbox: &Outbox) {
+    let environment = environment.name();
     let (counted, dropped) = outbox.take();
     if dropped > 0 {
         tracing::warn!(
@@ -33,8 +39,8 @@ pub(super) async fn post(relay: &Relay, outbox: &Outbox) {
     let mut batches = batches(counted).into_iter();
     while let Some(batch) = batches.next() {
         let metrics = &metrics(&batch);
-        let posted = relay.signed_in(|session| {
-            Box::pin(async move { relay.api.metrics(&session, metrics).await })
+        let posted = client.signed_in(|session| {
+            Box::pin(async move { client.api.metrics(&session, metrics).await })
         });
         match posted.await {
             Ok(()) => {}

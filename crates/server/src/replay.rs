@@ -1,0 +1,111 @@
+//! What is kept for readers that come back with a `Last-Event-ID`.
+//!
+//! Each configuration that is put in force has a stamp, and the changes that led to it are a step from one stamp to the
+//! next. The last event of a step has the new stamp for its id, so that whoever saw it has seen all; the events before
+//! it have ids that say "somewhere in this step", and whoever saw no more than those gets the whole step again.
+//!
+//! Replicas that share a configuration share its stamp, so an id of one of them means something to the others. A replica
+//! that was away and took two configurations in one step cannot tell what happened between them: an id from there is
+//! unknown to it, as is every id too old. Then nothing is replayed, and the reader has to fetch, as readers do anyway.
+
+use std::collections::VecDeque;
+
+use crate::changes::Difference;
+
+/// Events kept, over all steps.
+const MAX_EVENTS: usize = 1024;
+
+/// Steps kept; one may have no event, where a replica finds that it has the same as another.
+const MAX_STEPS: usize = 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    stamp: String,
+    /// Oldest first; each begins where the one before it ended.
+    steps: VecDeque<Step>,
+    events: usize,
+}
+
+#[derive(Debug)]
+struct Step {
+    from: String,
+    to: String,
+    differences: Vec<Difference>,
+}
+
+impl Step {
+    /// Of the event at `index`.
+    fn id(&self, index: usize) -> String {
+        if index + 1 == self.differences.len() {
+            self.to.clone()
+        } else {
+            format!("{}~{index}", self.to)
+        }
+    }
+}
+
+impl Replay {
+    /// Of the configuration in force; empty before the first.
+    pub(crate) fn stamp(&self) -> &str {
+        &self.stamp
+    }
+
+    /// A new configuration is in force. Returns the ids of the events that tell of it.
+    pub(crate) fn step(&mut self, stamp: String, differences: &[Difference]) -> Vec<String> {
+        if stamp == self.stamp {
+            return Vec::new();
+        }
+        let step = Step {
+            from: std::mem::replace(&mut self.stamp, stamp.clone()),
+            to: stamp,
+            differences: differences.to_vec(),
+        };
+        let ids = (0..differences.len()).map(|index| step.id(index)).collect();
+        self.events += differences.len();
+        self.steps.push_back(step);
+        while self.steps.len() > MAX_STEPS || (self.events > MAX_EVENTS && self.steps.len() > 1) {
+            let Some(oldest) = self.steps.pop_front() else {
+                break;
+            };
+            self.events = self.events.saturating_sub(oldest.differences.len());
+        }
+        ids
+    }
+
+    /// For each entry that changed since the event of this id, its last change, with the id to tell it under. `None` if
+    /// that is not known.
+    pub(crate) fn since(&self, id: &str) -> Option<Vec<(String, Difference)>> {
+        if id.is_empty() {
+            return None;
+        }
+        // A stamp can come twice, where a replica went on alone and was then taken back to where it was: the last one
+        // counts, as it does for the one in force.
+        let first = match id.split_once('~') {
+            None if id == self.stamp => self.steps.len(),
+            None => self.steps.iter().rposition(|step| step.from == id)?,
+            Some((to, _)) => self.steps.iter().rposition(|step| step.to == to)?,
+        };
+        let missed: Vec<(&Step, usize, &Difference)> = self
+            .steps
+            .range(first..)
+            .flat_map(|step| {
+                let numbered = step.differences.iter().enumerate();
+                numbered.map(move |(index, difference)| (step, index, difference))
+            })
+            .collect();
+        let superseded = |at: usize, difference: &Difference| {
+            missed.iter().skip(at + 1).any(|(_, _, later)| {
+                later.domain == difference.domain && later.identifier == difference.identifier
+            })
+        };
+        Some(
+            missed
+                .iter()
+                .enumerate()
+                .filter(|(at, (_, _, difference))| !superseded(*at, difference))
+                .map(|(_, (step, index, difference))| (step.id(*index), (*difference).clone()))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,309 @@
+//! What replicas keep in Redis for one environment, and the few commands for it.
+//!
+//! All keys of an environment are in one slot of a cluster. Whoever holds the lease writes; a script checks that in the
+//! same moment, so a leader that was asleep while another took over writes nothing.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `…:lease` | who leads, for as long as it lasts |
+//! | `…:term` | counts leaders; kept growing by whoever remembers a greater number |
+//! | `…:snapshot` | the configuration, its stamp, its term and number, and how the leader's source stands |
+//! | `…:changes` | a stream with an entry for each change, which tells the others to look |
+
+use std::time::Duration;
+
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use redis::aio::ConnectionLike;
+use redis::streams::StreamReadReply;
+use redis::{RedisResult, Value, cmd};
+use serde::{Deserialize, Serialize};
+
+use super::redis::Connection;
+use crate::source::Configuration;
+
+/// Grows when the shape changes; a snapshot of another one is not read.
+const FORMAT: u32 = 1;
+
+/// Entries kept of the stream, about. Nobody reads back further than the last one.
+const CHANGES: usize = 100;
+
+/// For a look at the stream of changes, in which another command cannot use the connection.
+pub(super) const WAIT: Duration = Duration::from_secs(5);
+
+/// Renews the lease, or takes it where it is free and wanted; says who has it and what there is.
+/// Keys: lease, term, snapshot. Arguments: own name, lease in ms, whether to take it, the greatest term known.
+const STEP: &str = r"
+local holder = redis.call('GET', KEYS[1])
+local term = tonumber(redis.call('GET', KEYS[2]) or '0')
+local known = tonumber(ARGV[4])
+if term < known then
+  term = known
+  redis.call('SET', KEYS[2], term)
+end
+if holder == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif not holder and ARGV[3] == '1' then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  holder = ARGV[1]
+  term = redis.call('INCR', KEYS[2])
+end
+local snapshot = redis.call('HMGET', KEYS[3], 'term', 'number', 'stamp', 'status')
+return {holder or '', term, snapshot[1], snapshot[2], snapshot[3], snapshot[4]}
+";
+
+/// Replaces the snapshot and tells of it, for the leader only. Returns whether it did.
+/// Keys: lease, snapshot, changes. Arguments: own name, length of the stream, then fields and values.
+const PUBLISH: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], unpack(ARGV, 3))
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'from', ARGV[1])
+return 1
+";
+
+/// Gives the lease up, and tells of it, so that another one takes it at once. Keys: lease, changes.
+const RELEASE: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'from', ARGV[1])
+return 1
+";
+
+/// Names of the keys of one environment.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    lease: String,
+    term: String,
+    snapshot: String,
+    changes: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str, environment: &str) -> Self {
+        // What is in braces decides the slot; braces in a name would end it early.
+        let environment = environment.replace('%', "%25").replace('}', "%7D");
+        let key = |name: &str| format!("{{{prefix}:{environment}}}:{name}");
+        Self {
+            lease: key("lease"),
+            term: key("term"),
+            snapshot: key("snapshot"),
+            changes: key("changes"),
+        }
+    }
+}
+
+/// Which snapshot: those of later leaders are newer, and of one leader those with greater numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) term: u64,
+    pub(super) number: u64,
+}
+
+/// What a look at Redis shows.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Who leads.
+    pub(super) holder: Option<String>,
+    /// Of the leader.
+    pub(super) term: u64,
+    /// Of the snapshot, with its stamp; `None` where there is none.
+    pub(super) snapshot: Option<(Place, String)>,
+    /// How the leader's source stands, as JSON.
+    pub(super) status: Option<String>,
+}
+
+/// A snapshot as it is stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) place: Place,
+    pub(super) stamp: String,
+    /// `Err` says why it cannot be used.
+    pub(super) configuration: Result<Configuration, String>,
+}
+
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    format: u32,
+    flags: &'a [FeatureConfig],
+    segments: &'a [Segment],
+}
+
+#[derive(Deserialize)]
+struct Body {
+    flags: Vec<FeatureConfig>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+/// One environment in Redis, over one connection.
+pub(super) struct Store<'k> {
+    pub(super) connection: Connection,
+    pub(super) keys: &'k Keys,
+    /// Of this replica.
+    pub(super) name: &'k str,
+}
+
+impl Store<'_> {
+    /// Renews or takes the lease, and looks.
+    pub(super) async fn step(
+        &mut self,
+        lease: Duration,
+        take: bool,
+        known_term: u64,
+    ) -> RedisResult<Seen> {
+        type Reply = (
+            String,
+            u64,
+            Option<u64>,
+            Option<u64>,
+            Option<String>,
+            Option<String>,
+        );
+        let mut eval = cmd("EVAL");
+        eval.arg(STEP)
+            .arg(3)
+            .arg(&[&self.keys.lease, &self.keys.term, &self.keys.snapshot])
+            .arg(self.name)
+            .arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX))
+            .arg(u8::from(take))
+            .arg(known_term);
+        let (holder, now, term, number, stamp, status): Reply =
+            eval.query_async(&mut self.connection).await?;
+        Ok(Seen {
+            holder: Some(holder).filter(|holder| !holder.is_empty()),
+            term: now,
+            snapshot: term
+                .zip(number)
+                .map(|(term, number)| Place { term, number })
+                .zip(stamp),
+            status,
+        })
+    }
+
+    /// Puts a snapshot there. Returns whether the lease is still this replica's.
+    pub(super) async fn publish(
+        &mut self,
+        place: Place,
+        stamp: &str,
+        (flags, segments): (&[FeatureConfig], &[Segment]),
+        status: &str,
+    ) -> RedisResult<bool> {
+        let body = serde_json::to_string(&BodyRef {
+            format: FORMAT,
+            flags,
+            segments,
+        })
+        .map_err(std::io::Error::other)?;
+        let (term, number) = (place.term.to_string(), place.number.to_string());
+        self.write(&[
+            ("term", &term),
+            ("number", &number),
+            ("stamp", stamp),
+            ("status", status),
+            ("body", &body),
+        ])
+        .await
+    }
+
+    /// Says how the source stands. Returns whether the lease is still this replica's.
+    pub(super) async fn put_status(&mut self, status: &str) -> RedisResult<bool> {
+        self.write(&[("status", status)]).await
+    }
+
+    async fn write(&mut self, fields: &[(&str, &str)]) -> RedisResult<bool> {
+        let mut eval = cmd("EVAL");
+        eval.arg(PUBLISH)
+            .arg(3)
+            .arg(&[&self.keys.lease, &self.keys.snapshot, &self.keys.changes])
+            .arg(self.name)
+            .arg(CHANGES);
+        for (field, value) in fields {
+            eval.arg(field).arg(value);
+        }
+        eval.query_async(&mut self.connection).await
+    }
+
+    /// The snapshot, if there is one.
+    pub(super) async fn read(&mut self) -> RedisResult<Option<Stored>> {
+        type Reply = (Option<u64>, Option<u64>, Option<String>, Option<Vec<u8>>);
+        let mut get = cmd("HMGET");
+        get.arg(&self.keys.snapshot)
+            .arg(&["term", "number", "stamp", "body"]);
+        let reply: Reply = get.query_async(&mut self.connection).await?;
+        let (Some(term), Some(number), Some(stamp), Some(body)) = reply else {
+            return Ok(None);
+        };
+        Ok(Some(Stored {
+            place: Place { term, number },
+            stamp,
+            configuration: parse(&body),
+        }))
+    }
+
+    /// Lets another replica lead, if this one does.
+    pub(super) async fn release(&mut self) -> RedisResult<()> {
+        let mut eval = cmd("EVAL");
+        eval.arg(RELEASE)
+            .arg(2)
+            .arg(&[&self.keys.lease, &self.keys.changes])
+            .arg(self.name)
+            .arg(CHANGES);
+        eval.query_async(&mut self.connection).await
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Configuration, String> {
+    let unreadable = |error: serde_json::Error| format!("it cannot be read: {error}");
+    let head: Head = serde_json::from_slice(body).map_err(unreadable)?;
+    if head.format != FORMAT {
+        return Err(format!(
+            "it was written by another version of this server (format {})",
+            head.format
+        ));
+    }
+    let Body { flags, segments } = serde_json::from_slice(body).map_err(unreadable)?;
+    Ok(Configuration { flags, segments })
+}
+
+/// Calls `tell` for each change from now on. Never returns but with an error. The connection must wait longer than
+/// [`WAIT`] for a reply.
+pub(super) async fn listen(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    tell: impl Fn(),
+) -> RedisResult<std::convert::Infallible> {
+    // Not `$`, which means another place in each command.
+    let last: Vec<Value> = cmd("XREVRANGE")
+        .arg(&keys.changes)
+        .arg(&["+", "-", "COUNT", "1"])
+        .query_async(connection)
+        .await?;
+    let mut last = match last.first() {
+        Some(Value::Array(entry)) => match entry.first() {
+            Some(id) => redis::from_redis_value_ref(id)?,
+            None => "0-0".to_owned(),
+        },
+        _ => "0-0".to_owned(),
+    };
+    tell();
+    loop {
+        let mut read = cmd("XREAD");
+        read.arg("BLOCK")
+            .arg(u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX))
+            .arg("STREAMS")
+            .arg(&keys.changes)
+            .arg(&last);
+        let reply: Option<StreamReadReply> = read.query_async(connection).await?;
+        let entries = reply
+            .into_iter()
+            .flat_map(|reply| reply.keys)
+            .flat_map(|key| key.ids);
+        if let Some(newest) = entries.last() {
+            last = newest.id;
+            tell();
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Fetching and following: what one server does to have the upstream's configuration, as it changes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use flagwire_core::sse::Parser;
+use flagwire_core::{Backoff, Millis};
+use flagwire_evaluation::model::{FeatureConfig, Segment};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::UpstreamOptions;
+use super::api::{ApiError, Session};
+use super::client::Client;
+use super::expected::{Brought, Expected};
+use crate::environment::Environment;
+use crate::source::{BoxFuture, Configuration, Source, SourceState, SourceStatus};
+
+/// A refused key may be allowed later; until then there is no use in asking often.
+const REFUSED: Millis = Millis(60_000);
+
+/// Between two fetches that clients bring about, who have heard of a change elsewhere.
+const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
+
+/// Not running yet.
+#[derive(Debug)]
+pub(super) struct Relay {
+    options: Arc<UpstreamOptions>,
+    client: Arc<Client>,
+}
+
+impl Relay {
+    pub(super) fn new(options: &Arc<UpstreamOptions>, client: &Arc<Client>) -> Self {
+        Self {
+            options: Arc::clone(options),
+            client: Arc::clone(client),
+        }
+    }
+}
+
+impl Source for Relay {
+    fn run(
+        self: Box<Self>,
+        environment: Arc<Environment>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, ()> {
+        let relay = Running::new(*self, environment);
+        relay.note(|_| {});
+        Box::pin(async move {
+            tokio::select! {
+                () = crate::serve::until(&mut stopping) => {}
+                () = relay.fetch_when_needed() => {}
+                () = relay.follow_stream() => {}
+            }
+        })
+    }
+}
+
+/// What the loops share.
+struct Running {
+    options: Arc<UpstreamOptions>,
+    client: Arc<Client>,
+    name: String,
+    environment: Arc<Environment>,
+    /// Whether the stream is open.
+    streaming: watch::Sender<bool>,
+    /// There is something to fetch.
+    wanted: Notify,
+    expected: Mutex<Expected>,
+    standing: Mutex<Standing>,
+}
+
+/// How things stand, for the status.
+#[derive(Debug, Default)]
+struct Standing {
+    /// When a fetch last succeeded, or what was in force before was current.
+    fresh_at: Option<SystemTime>,
+    /// Whether a fetch has succeeded in this run.
+    fetched: bool,
+    /// Why the last fetch failed.
+    fetch_error: Option<String>,
+    /// Why there is no stream.
+    stream_error: Option<String>,
+}
+
+impl Running {
+    fn new(relay: Relay, environment: Arc<Environment>) -> Self {
+        // From the disk, or from another replica.
+        let fresh_at = environment.current().map(|_| {
+            let status = environment.status();
+            status.fresh_at.unwrap_or_else(SystemTime::now)
+        });
+        Self {
+            name: relay.options.source(),
+            options: relay.options,
+            client: relay.client,
+            environment,
+            streaming: watch::Sender::default(),
+            wanted: Notify::new(),
+            expected: Mutex::default(),
+            standing: Mutex::new(Standing {
+                fresh_at,
+                ..Standing::default()
+            }),
+        }
+    }
+
+    /// Fetches when there is something to fetch, and from time to time while there is no stream.
+    async fn fetch_when_needed(&self) {
+        let mut streaming = self.streaming.subscribe();
+        let mut backoff = Backoff::default();
+        self.expected().everything();
+        let mut next = Instant::now();
+        let mut last: Option<Instant> = None;
+        // What came before the next fetch, which decides whether the stream is to be relied on.
+        let mut brought = Brought::Everything;
+        loop {
+            let failing = backoff.attempts() > 0;
+            let lively = last.is_none_or(|last| last.elapsed() >= SHORTEST_REFRESH);
+            let quiet = *streaming.borrow_and_update()
+                && !failing
+                && last.is_some()
+                && brought != Brought::LessForGood;
+            tokio::select! {
+                // While the upstream fails, its events do not shorten the wait.
+                () = self.wanted.notified(), if !failing => {}
+                () = self.environment.refresh_wanted(), if lively && !failing => self.expected().everything(),
+                () = sleep_until(next), if !quiet => if brought != Brought::Less {
+                    self.expected().everything();
+                },
+                changed = streaming.changed() => {
+                    if changed.is_err() { return }
+                    // An open stream is a sign of life: no need to wait any longer.
+                    if !*streaming.borrow() || !failing { continue }
+                }
+            }
+            match self.fetch().await {
+                Ok(now) => {
+                    last = Some(Instant::now());
+                    brought = now;
+                    next = if brought == Brought::Less {
+                        Instant::now() + self.client.delay(&mut backoff, None)
+                    } else {
+                        backoff.reset();
+                        Instant::now() + self.client.jittered(self.options.poll)
+                    };
+                }
+                Err(error) => {
+                    let refused = error.is_refusal().then_some(REFUSED);
+                    let delay = self
+                        .client
+                        .delay(&mut backoff, error.retry_after().or(refused));
+                    tracing::warn!(
+                        environment = self.environment.name(),
+                        next_in_ms = delay.as_millis(),
+                        "{error}"
+                    );
+                    self.note(|standing| standing.fetch_error = Some(error.to_string()));
+                    next = Instant::now() + delay;
+                }
+            }
+        }
+    }
+
+    /// Fetches what is wanted and puts it in force.
+    async fn fetch(&self) -> Result<Brought, ApiError> {
+        let mut wanted = self.expected().begin();
+        let (want_flags, want_segments) = (wanted.flags, wanted.segments);
+        let (flags, segments) = self
+            .client
+            .signed_in(move |session| Box::pin(self.bring(session, want_flags, want_segments)))
+            .await
+            .inspect_err(|_| self.expected().everything())?;
+        wanted.check(&flags, &segments);
+        let brought = self.expected().end(wanted);
+        let count = flags.len();
+        let differences = self.environment.apply(Configuration { flags, segments });
+        if !differences.is_empty() {
+            tracing::info!(
+                environment = self.environment.name(),
+                flags = count,
+                changes = differences.len(),
+                "flags fetched"
+            );
+        }
+        self.note(|standing| {
+            standing.fresh_at = Some(SystemTime::now());
+            standing.fetched = true;
+            standing.fetch_error = None;
+        });
+        Ok(brought)
+    }
+
+    /// Flags and groups: those that are wanted from the upstream, the others as they are.
+    async fn bring(
+        &self,
+        session: Arc<Session>,
+        flags: bool,
+        segments: bool,
+    ) -> Result<(Vec<FeatureConfig>, Vec<Segment>), ApiError> {
+        let current = self.environment.current();
+        let flags = async {
+            match &current {
+                Some(current) if !flags => Ok(current.snapshot.flags().to_vec()),
+                _ => self.client.api.flags(&session).await,
+            }
+        };
+        let segments = async {
+            match &current {
+                Some(current) if !segments => Ok(current.snapshot.segments().to_vec()),
+                _ => self.client.api.segments(&session).await,
+            }
+        };
+        tokio::try_join!(flags, segments)
+    }
+
+    /// Keeps the stream open.
+    async fn follow_stream(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let opened = self
+                .client
+                .signed_in(|session| {
+                    Box::pin(async move { self.client.api.stream(&session).await })
+                })
+                .await;
+            let (error, asked) = match opened {
+                Ok(response) => {
+                    tracing::info!(
+                        environment = self.environment.name(),
+                        "the upstream's stream is open"
+                    );
+                    self.expected().everything();
+                    self.streaming.send_replace(true);
+                    self.note(|standing| standing.stream_error = None);
+                    self.wanted.notify_one();
+                    let error = self.read(response, &mut backoff).await;
+                    self.streaming.send_replace(false);
+                    (error, None)
+                }
+                Err(error) => {
+                    // The first one of an outage: learn at once whether the rest is gone, too.
+                    if backoff.attempts() == 1 {
+                        self.expected().everything();
+                        self.wanted.notify_one();
+                    }
+                    let refused = error.is_refusal().then_some(REFUSED);
+                    (error.to_string(), error.retry_after().or(refused))
+                }
+            };
+            let delay = self.client.delay(&mut backoff, asked);
+            tracing::info!(
+                environment = self.environment.name(),
+                next_in_ms = delay.as_millis(),
+                "no stream: {error}"
+            );
+            self.note(|standing| standing.stream_error = Some(error));
+            sleep(delay).await;
+        }
+    }
+
+    /// Reads an open stream to its end and says why it ended.
+    async fn read(&self, mut response: reqwest::Response, backoff: &mut Backoff) -> String {
+        let mut parser = Parser::default();
+        loop {
+            let chunk = match timeout(self.options.silence, response.chunk()).await {
+                Err(_) => return "the stream has gone silent".to_owned(),
+                Ok(Err(error)) => return ApiError::from(error).to_string(),
+                Ok(Ok(None)) => return "the upstream has ended the stream".to_owned(),
+                Ok(Ok(Some(chunk))) => chunk,
+            };
+            backoff.reset();
+            let mut bytes: &[u8] = &chunk;
+            loop {
+                match parser.next_event(&mut bytes) {
+                    Ok(Some(event)) => {
+                        if self.expected().event(&event.data) {
+                            self.wanted.notify_one();
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(_) => return "an event has no end".to_owned(),
+                }
+            }
+        }
+    }
+
+    fn expected(&self) -> std::sync::MutexGuard<'_, Expected> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes how things stand, and says so.
+    fn note(&self, change: impl FnOnce(&mut Standing)) {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut standing);
+        let streaming = *self.streaming.borrow();
+        let failed = standing.fetch_error.is_some() || !standing.fetched;
+        let state = match (failed, streaming) {
+            (true, _) if standing.fresh_at.is_none() => SourceState::Starting,
+            (true, _) => SourceState::Degraded,
+            (false, true) => SourceState::Live,
+            (false, false) => SourceState::Polling,
+        };
+        let errors = [&standing.fetch_error, &standing.stream_error];
+        let mut error = errors.into_iter().flatten().next().cloned();
+        if error.is_none() && failed {
+            error = Some("the upstream has not answered yet".to_owned());
+        }
+        self.environment.set_status(SourceStatus {
+            source: self.name.clone(),
+            state,
+            healthy: !failed,
+            error,
+            warning: None,
+            since: SystemTime::now(),
+            fresh_at: standing.fresh_at.filter(|_| state != SourceState::Live),
+        });
+    }
+}

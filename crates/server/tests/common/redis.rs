@@ -1,0 +1,189 @@
+//! Real Redis servers for the tests, and replicas that share through them.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flagwire_server::environment::Environment;
+use flagwire_server::replicas::{Redis, Replica, ReplicaOptions, ReplicaStatus, Role};
+use flagwire_server::source::{Origin, Source as _};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::{Server, server_of};
+
+/// Short, so that a take-over does not take long; long enough for a busy machine to renew it.
+pub const LEASE: Duration = Duration::from_millis(1500);
+
+/// The program, or `None` where Redis is not installed.
+pub fn program() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("REDIS_SERVER") {
+        return Some(path.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["redis-server", "valkey-server"];
+    std::env::split_paths(&path)
+        .flat_map(|directory| names.map(|name| directory.join(name)))
+        .find(|program| program.is_file())
+}
+
+/// Nobody listens on it at the moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A Redis server without persistence. Ends with the test.
+pub struct RedisServer {
+    child: Child,
+    pub port: u16,
+    args: Vec<String>,
+    directory: TempDir,
+}
+
+impl RedisServer {
+    /// `None`, with a line that says so, where Redis is not installed.
+    pub fn start() -> Option<Self> {
+        let port = free_port();
+        Self::start_with(port, &["--port", &port.to_string()])
+    }
+
+    pub fn start_with(port: u16, args: &[&str]) -> Option<Self> {
+        let program = program().or_else(|| {
+            eprintln!("skipped: Redis is not installed; run `npm run setup`, or set REDIS_SERVER");
+            None
+        })?;
+        let directory = tempfile::tempdir().unwrap();
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let child = run(&program, &args, directory.path());
+        Some(Self {
+            child,
+            port,
+            args,
+            directory,
+        })
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// On the same port, with nothing in it.
+    pub fn restart(&mut self) {
+        self.child = run(&program().unwrap(), &self.args, self.directory.path());
+    }
+
+    pub async fn connect(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    pub async fn flush(&self) {
+        let mut connection = self.connect().await;
+        let () = redis::cmd("FLUSHALL")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Returns once it accepts connections.
+fn run(program: &Path, args: &[String], directory: &Path) -> Child {
+    let mut child = Command::new(program)
+        .current_dir(directory)
+        .args(args)
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut log = String::new();
+    while !log.contains("Ready to accept connections") && !log.contains("+monitor") {
+        assert_ne!(out.read_line(&mut log).unwrap(), 0, "{log}");
+    }
+    // What else it says must not fill the pipe.
+    std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+    child
+}
+
+/// A replica on a runtime of its own, so that it can be ended as a crash would.
+pub struct Replicated {
+    pub server: Server,
+    runtime: Option<Runtime>,
+}
+
+pub fn options(url: &str, name: &str) -> ReplicaOptions {
+    let mut options = ReplicaOptions::new(Redis::new(url, None).unwrap());
+    options.lease = LEASE;
+    options.name = name.to_owned();
+    options
+}
+
+pub fn replica(options: ReplicaOptions, origin: impl Origin + 'static) -> Replicated {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let environment = Arc::new(Environment::new("development"));
+    let (stop, stopping) = watch::channel(false);
+    let source = Box::new(Replica::new(Arc::new(options), Arc::new(origin)));
+    runtime.spawn(source.run(Arc::clone(&environment), stopping.clone()));
+    Replicated {
+        server: server_of(environment, stop, stopping),
+        runtime: Some(runtime),
+    }
+}
+
+impl Replicated {
+    /// All its tasks and connections end at once.
+    pub fn kill(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    pub fn standing(&self) -> ReplicaStatus {
+        self.server.environment.replica().unwrap()
+    }
+
+    /// Until it stands so.
+    pub async fn stands(&self, condition: impl Fn(&ReplicaStatus) -> bool) -> ReplicaStatus {
+        let mut watched = self.server.environment.watch_replica();
+        let status = watched.wait_for(|status| status.as_ref().is_some_and(&condition));
+        status.await.unwrap().clone().unwrap()
+    }
+
+    pub async fn leads(&self) -> ReplicaStatus {
+        self.stands(|status| status.role == Role::Leader).await
+    }
+}
+
+impl Drop for Replicated {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
