@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+
+use crate::auth::{BadSecret, Hashed};
 
 /// The client key of a server that was given none and listens to this machine only.
 pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
@@ -74,7 +77,7 @@ pub struct Options {
         hide_env_values = true,
         value_name = "KEY"
     )]
-    pub api_key: Option<String>,
+    pub api_key: Option<SecretString>,
 
     /// Base URL for metrics, where it is not the upstream's.
     #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL")]
@@ -140,7 +143,7 @@ pub struct Options {
     )]
     pub listen: SocketAddr,
 
-    /// A key for browsers and apps; may be given several times.
+    /// A key for browsers and apps, or `sha256:` and its hash; may be given several times.
     #[arg(
         long = "client-key",
         env = "FLAGWIRE_CLIENT_KEYS",
@@ -148,9 +151,9 @@ pub struct Options {
         hide_env_values = true,
         value_name = "KEY"
     )]
-    pub client_keys: Vec<String>,
+    pub client_keys: Vec<Hashed>,
 
-    /// A key for back ends, which may read all rules; may be given several times.
+    /// A key for back ends, which may read all rules, or `sha256:` and its hash; may be given several times.
     #[arg(
         long = "server-key",
         env = "FLAGWIRE_SERVER_KEYS",
@@ -158,7 +161,17 @@ pub struct Options {
         hide_env_values = true,
         value_name = "KEY"
     )]
-    pub server_keys: Vec<String>,
+    pub server_keys: Vec<Hashed>,
+
+    /// Whether server keys are taken from pages, too. Whoever opens such a page can read the key and all rules.
+    #[arg(
+        long,
+        env = "FLAGWIRE_SERVER_KEYS_IN_BROWSERS",
+        default_value_t = false,
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub server_keys_in_browsers: bool,
 
     /// The environment's name.
     #[arg(
@@ -180,20 +193,20 @@ pub struct Options {
         hide_env_values = true,
         value_name = "SECRET"
     )]
-    pub token_secret: Option<String>,
+    pub token_secret: Option<SecretString>,
 
     /// Where the server keeps what must last through a restart. Default: `.flagwire` beside the flags file.
     #[arg(long, env = "FLAGWIRE_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
-    /// What the admin page asks for. Without it, the page works on this machine only.
+    /// What the admin page asks for, or `sha256:` and its hash. Without it, the page works on this machine only.
     #[arg(
         long,
         env = "FLAGWIRE_ADMIN_TOKEN",
         hide_env_values = true,
         value_name = "TOKEN"
     )]
-    pub admin_token: Option<String>,
+    pub admin_token: Option<Hashed>,
 
     /// An origin whose pages may use this server; `*` for all. May be given several times.
     #[arg(
@@ -259,9 +272,9 @@ pub enum ConfigError {
          set your own with --client-key and --server-key (or FLAGWIRE_CLIENT_KEYS and FLAGWIRE_SERVER_KEYS)"
     )]
     DevelopmentKeysExposed(SocketAddr),
-    /// An empty key opens the door to everybody who sends none.
-    #[error("a key is empty; leave the option out or give it a value")]
-    EmptyKey,
+    /// The upstream's key.
+    #[error("{0}")]
+    BadKey(#[from] BadSecret),
     /// One key cannot be both.
     #[error(
         "the same key is given twice, as client key and as server key or for two environments; use two"
@@ -275,6 +288,11 @@ pub enum ConfigError {
         "`{0}` is not an address of an upstream; write it like https://flags.example.com/api/1.0"
     )]
     BadUpstream(String),
+    /// An upstream asked for by name and password.
+    #[error(
+        "an upstream's address must not hold a user or a password; its API key is what it is asked with"
+    )]
+    Credentials,
     /// The configuration file cannot be read.
     #[error("{path}: {reason}")]
     Unreadable {

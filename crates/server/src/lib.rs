@@ -94,7 +94,9 @@ pub struct Settings {
     /// Origins whose pages may use the server; `*` for all.
     pub cors_origins: Vec<String>,
     /// What the admin page asks for.
-    pub admin_token: Option<String>,
+    pub admin_token: Option<auth::Hashed>,
+    /// Whether pages may use server keys.
+    pub server_keys_in_browsers: bool,
     /// Whether only this machine reaches the server.
     pub loopback: bool,
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::auth::{Grant, KeyKind, Keys};
+use crate::auth::{BadSecret, Grant, Hashed, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::flags_file::write::directory_of;
 use crate::replicas::{Redis, ReplicaOptions};
@@ -21,8 +22,8 @@ pub struct Planned {
     pub name: String,
     /// Where its flags come from.
     pub from: From,
-    client_keys: Vec<String>,
-    server_keys: Vec<String>,
+    client_keys: Vec<Hashed>,
+    server_keys: Vec<Hashed>,
 }
 
 /// Where flags come from.
@@ -60,10 +61,10 @@ struct Entry {
     flags: Option<PathBuf>,
     upstream: Option<String>,
     upstream_events: Option<String>,
-    api_key: Option<String>,
+    api_key: Option<SecretString>,
     api_key_file: Option<PathBuf>,
-    client_keys: Vec<String>,
-    server_keys: Vec<String>,
+    client_keys: Vec<Hashed>,
+    server_keys: Vec<Hashed>,
 }
 
 impl Plan {
@@ -115,8 +116,8 @@ impl Plan {
             .into_iter()
             .map(|(name, mut entry)| {
                 if development_keys {
-                    entry.client_keys.push(DEV_CLIENT_KEY.to_owned());
-                    entry.server_keys.push(DEV_SERVER_KEY.to_owned());
+                    entry.client_keys.push(Hashed::of(DEV_CLIENT_KEY));
+                    entry.server_keys.push(Hashed::of(DEV_SERVER_KEY));
                 }
                 planned(name, entry, &directory, &state_dir, options)
             })
@@ -132,7 +133,7 @@ impl Plan {
     /// The keys and what they open.
     ///
     /// # Errors
-    /// [`ConfigError::EmptyKey`], [`ConfigError::SharedKey`]
+    /// [`ConfigError::SharedKey`]
     pub fn keys(&self) -> Result<Keys, ConfigError> {
         let mut keys = Keys::default();
         for environment in &self.environments {
@@ -141,16 +142,15 @@ impl Plan {
                 (&environment.server_keys, KeyKind::Server),
             ] {
                 for key in list {
-                    if key.trim().is_empty() {
-                        return Err(ConfigError::EmptyKey);
-                    }
                     let grant = Grant {
                         environment: environment.name.clone(),
                         kind,
                     };
-                    match keys.find(key) {
-                        Some((known, _)) if *known != grant => return Err(ConfigError::SharedKey),
-                        _ => keys.add(key, grant),
+                    if keys
+                        .add(*key, grant.clone())
+                        .is_some_and(|known| known != grant)
+                    {
+                        return Err(ConfigError::SharedKey);
                     }
                 }
             }
@@ -210,7 +210,7 @@ fn planned(
                 (None, Some(file)) => {
                     let path = directory.join(file);
                     match std::fs::read_to_string(&path) {
-                        Ok(text) => text.trim().to_owned(),
+                        Ok(text) => SecretString::from(text.trim()),
                         Err(error) => {
                             return wrong(&format!("cannot read {}: {error}", path.display()));
                         }
@@ -221,11 +221,11 @@ fn planned(
                 }
                 (Some(_), Some(_)) => return wrong("set `api-key` or `api-key-file`, not both"),
             };
-            if api_key.trim().is_empty() {
-                return Err(ConfigError::EmptyKey);
+            if api_key.expose_secret().trim().is_empty() {
+                return Err(BadSecret::Empty.into());
             }
             let url = address(&upstream)?;
-            let mut upstream = UpstreamOptions::new(url, &api_key);
+            let mut upstream = UpstreamOptions::new(url, api_key);
             upstream.events_url = entry.upstream_events.as_deref().map(address).transpose()?;
             upstream.poll = Duration::from_secs(options.poll_seconds);
             upstream.metrics = Duration::from_millis(options.metrics_ms);
@@ -247,6 +247,10 @@ fn planned(
 
 fn address(text: &str) -> Result<Url, ConfigError> {
     match Url::parse(text) {
+        // Sent as Basic in the very header that the token needs.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(ConfigError::Credentials)
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(ConfigError::BadUpstream(text.to_owned())),
     }
@@ -283,7 +287,7 @@ mod tests {
             panic!("{production:?}")
         };
         assert_eq!(
-            (upstream.url.as_str(), upstream.api_key.as_str()),
+            (upstream.url.as_str(), upstream.api_key.expose_secret()),
             ("https://config.example/api/1.0", "from-a-file")
         );
         assert!(
@@ -323,10 +327,15 @@ mod tests {
                 "keys of their own",
             ),
             ("environments: { a: { flag: f } }", "unknown field `flag`"),
+            (
+                "environments: { a: { upstream: 'ftp://me:opensesame@x', api-key: k, client-keys: [x] } }",
+                "must not hold a user",
+            ),
             ("environment: {}", "unknown field `environment`"),
         ] {
             let error = plan_of_file(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
+            assert!(!error.contains("opensesame"), "{error}");
         }
         let shared = plan_of_file(
             "environments: { a: { flags: f, client-keys: [x] }, b: { flags: g, client-keys: [x] } }",

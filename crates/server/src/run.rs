@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -120,10 +121,11 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
             heartbeat: options.heartbeat(),
             ticket_seconds: options.ticket_seconds,
             cors_origins: options.cors_origins.clone(),
-            admin_token: options.admin_token.clone(),
+            admin_token: options.admin_token,
+            server_keys_in_browsers: options.server_keys_in_browsers,
             loopback: address.ip().is_loopback(),
         },
-        &secret,
+        secret.expose_secret(),
         stopped.clone(),
     )
     .with_drain(drain * 9 / 10);
@@ -136,6 +138,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         drain,
         ..Serving::default()
     };
+    // With the secrets in them.
+    drop(options);
     let serving = serving.run(listener, app(state), stopped);
     tokio::pin!(serving);
     tokio::select! {
@@ -220,9 +224,9 @@ fn announce(plan: &Plan, address: std::net::SocketAddr, samples: &[PathBuf]) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-fn signing_secret(options: &Options, plan: &Plan) -> Result<Vec<u8>, RunError> {
+fn signing_secret(options: &Options, plan: &Plan) -> Result<SecretSlice<u8>, RunError> {
     if let Some(secret) = &options.token_secret {
-        return Ok(secret.clone().into_bytes());
+        return Ok(secret.expose_secret().as_bytes().to_vec().into());
     }
     let directory = &plan.state_dir;
     secret::kept_in(directory).or_else(|error| {

@@ -8,7 +8,11 @@ use crate::config::{LogFormat, Options};
 pub fn init(options: &Options) {
     let wanted = EnvFilter::try_new(&options.log_level);
     let bad = wanted.is_err();
-    let filter = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
+    // At trace it logs every change in the directory of the flags file; a log that is kept there would feed on itself.
+    if let Ok(directive) = "notify=info".parse() {
+        filter = filter.add_directive(directive);
+    }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

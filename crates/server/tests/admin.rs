@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use common::*;
 use flagwire_server::Settings;
+use flagwire_server::auth::Hashed;
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
 use serde_json::{Value, json};
@@ -262,7 +263,7 @@ async fn beyond_this_machine_it_takes_the_admin_token() {
     let guarded = server_with(
         Settings {
             loopback: false,
-            admin_token: Some("secret".to_owned()),
+            admin_token: Some(Hashed::of("secret")),
             ..settings()
         },
         Some(FLAGS),

@@ -1,133 +1,13 @@
 //! The program itself: what it prints, what it refuses, and how it ends.
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
+use common::running::*;
 use tempfile::TempDir;
-
-fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
-    command
-        .current_dir(directory)
-        .args(["--listen", "127.0.0.1:0"]);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLAGWIRE_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn fails(directory: &Path, args: &[&str]) -> (Option<i32>, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command(directory).args(args).output().unwrap();
-    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
-    (status.code(), String::from_utf8(stderr).unwrap())
-}
-
-/// A running server, ended with the test.
-struct Running {
-    child: Child,
-    address: String,
-    printed: String,
-}
-
-impl Running {
-    fn start(directory: &Path, args: &[&str]) -> Self {
-        let mut child = command(directory)
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        out.read_line(&mut first).unwrap();
-        let address = first
-            .trim_end()
-            .strip_prefix("flagwire-server listening on http://")
-            .expect(&first)
-            .to_owned();
-        let mut printed = String::new();
-        // The lines for people come in one go with the first.
-        while !printed.contains("page") {
-            assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{printed}");
-        }
-        if args.is_empty() {
-            while !printed.contains("keys for development") {
-                assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{printed}");
-            }
-        }
-        Self {
-            child,
-            address,
-            printed,
-        }
-    }
-
-    fn ask(&self, request: &str) -> String {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
-        write!(socket, "{request}").unwrap();
-        let mut reply = String::new();
-        socket.read_to_string(&mut reply).unwrap();
-        reply
-    }
-
-    fn sign_in(&self, key: &str) -> String {
-        let body = format!(
-            r#"{{"apiKey":"{key}","target":{{"identifier":"user-42","attributes":{{"plan":"gold","email":"ada@example.com"}}}}}}"#
-        );
-        self.ask(&format!(
-            "POST /client/auth HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        ))
-    }
-
-    fn token(&self) -> String {
-        let reply = self.sign_in("flagwire-dev-client-key");
-        reply
-            .split("\"authToken\":\"")
-            .nth(1)
-            .expect(&reply)
-            .split('"')
-            .next()
-            .unwrap()
-            .to_owned()
-    }
-
-    fn get(&self, path: &str, token: &str, more: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n{more}\r\n"))
-    }
-
-    fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-        let mut log = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
-        (self.child.wait().unwrap().code(), log)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
 
 const EVALUATIONS: &str = "/client/env/development/target/user-42/evaluations";
 
@@ -236,10 +116,6 @@ fn what_cannot_be_served_safely_is_refused() {
     let directory = TempDir::new().unwrap();
     for (args, reason) in [
         (&["--listen", "0.0.0.0:0"][..], "development keys"),
-        (
-            &["--listen", "0.0.0.0:0", "--client-key", ""],
-            "a key is empty",
-        ),
         (&["--client-key", "k", "--server-key", "k"], "use two"),
         (&["--cors-origin", "shop.example.com"], "is not an origin"),
         (
@@ -256,6 +132,20 @@ fn what_cannot_be_served_safely_is_refused() {
             .unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(reason), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_key_that_is_none_is_refused() {
+    let directory = TempDir::new().unwrap();
+    for (args, reason) in [
+        (["--client-key", ""], "a key is empty"),
+        (["--server-key", "sha256:12"], "64 hexadecimal digits"),
+        (["--admin-token", " "], "a key is empty"),
+    ] {
+        let (code, said) = fails(directory.path(), &args);
+        assert_eq!(code, Some(2), "{args:?}");
         assert!(said.contains(reason), "{args:?}: {said}");
     }
 }

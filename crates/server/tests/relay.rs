@@ -217,7 +217,7 @@ async fn a_key_that_is_refused_is_said_plainly() {
         (CLIENT_KEY, "needs a server key"),
     ] {
         let mut options = upstream(socket.address);
-        options.api_key = key.to_owned();
+        options.api_key = key.into();
         let relay = relay(options);
         let status = relay
             .status(|status| {

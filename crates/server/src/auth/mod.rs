@@ -1,12 +1,13 @@
 //! Who may do what: SDK keys, and the tokens given for them.
 
+mod hashed;
 mod hs256;
 pub(crate) mod token;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
+pub use self::hashed::{BadSecret, Hashed};
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,36 +38,31 @@ pub struct Grant {
     pub kind: KeyKind,
 }
 
-/// All keys. Only their hashes are kept, and a lookup by hash takes no longer for a key that is nearly right.
+/// All keys, by the names that their tokens carry. Only hashes are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    by_hash: HashMap<[u8; 32], Grant>,
-    by_name: HashMap<String, Grant>,
+    by_name: HashMap<String, (Hashed, Grant)>,
 }
 
 impl Keys {
-    /// Adds a key.
-    pub fn add(&mut self, key: &str, grant: Grant) {
-        let hash = Sha256::digest(key.as_bytes());
-        self.by_name.insert(name_of(&hash), grant.clone());
-        self.by_hash.insert(hash.into(), grant);
+    /// Adds a key. Returns what it opened before, if it was there already.
+    pub fn add(&mut self, key: Hashed, grant: Grant) -> Option<Grant> {
+        let before = self.by_name.insert(key.name(), (key, grant));
+        before.map(|(_, grant)| grant)
     }
 
     /// What a key opens, and the name its tokens go by.
     pub(crate) fn find(&self, key: &str) -> Option<(&Grant, String)> {
-        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        self.by_hash.get(&hash).map(|grant| (grant, name_of(&hash)))
+        let given = Hashed::of(key);
+        let name = given.name();
+        let (known, grant) = self.by_name.get(&name)?;
+        (*known == given).then_some((grant, name))
     }
 
     /// What the key of that name opens; `None` once it was removed.
     pub(crate) fn by_name(&self, name: &str) -> Option<&Grant> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|(_, grant)| grant)
     }
-}
-
-/// The first 64 bits of a key's hash: enough to find it, useless to guess it from.
-fn name_of(hash: &[u8]) -> String {
-    hex(hash.get(..8).unwrap_or(hash))
 }
 
 /// Lower-case hexadecimal.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use flagwire_core::protocol::Target;
@@ -38,19 +38,24 @@ impl FromRequestParts<AppState> for Caller {
             .ok_or(ApiError::Unauthorized(
                 "the token is not valid; sign in again",
             ))?;
-        Self::of_token(token, state)
+        Self::of_token(token, &parts.headers, state)
     }
 }
 
 impl Caller {
-    /// What a token, already checked to be ours, allows now.
-    pub(super) fn of_token(token: Token, state: &AppState) -> Result<Self, ApiError> {
+    /// What a token, already checked to be ours, allows now to a request with these headers.
+    pub(super) fn of_token(
+        token: Token,
+        headers: &HeaderMap,
+        state: &AppState,
+    ) -> Result<Self, ApiError> {
         const GONE: ApiError = ApiError::Unauthorized("the key of this token is no longer valid");
         let grant = state.keys.by_name(&token.key).ok_or(GONE)?;
         if grant.environment != token.claims.environment {
             return Err(GONE);
         }
         let environment = state.environments.get(&grant.environment).ok_or(GONE)?;
+        keep_in_back_ends(grant.kind, headers, state)?;
         Ok(Self {
             kind: grant.kind,
             environment: Arc::clone(environment),
@@ -110,6 +115,27 @@ impl Caller {
             (None, None) => None,
         }
     }
+}
+
+/// Refuses a server key, or what was given for one, that a page uses: it is in the hands of everybody who opens the page.
+///
+/// A browser sets these headers itself and lets no page leave them out or change them; the second one tells of requests
+/// to a page's own origin, some of which have no `Origin`. Back ends send neither.
+pub(super) fn keep_in_back_ends(
+    kind: KeyKind,
+    headers: &HeaderMap,
+    state: &AppState,
+) -> Result<(), ApiError> {
+    let from_page = headers.contains_key(ORIGIN)
+        || headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site != "none");
+    if kind == KeyKind::Server && from_page && !state.settings.server_keys_in_browsers {
+        return Err(ApiError::Forbidden(
+            "a server key must not be used in a browser; use a client key there".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -10,7 +10,7 @@ use flagwire_core::protocol::{Evaluation, SignInReply, Target};
 use flagwire_evaluation::EvaluationError;
 use serde_json::Value;
 
-use super::access::{Caller, Payload, Segments, current};
+use super::access::{Caller, Payload, Segments, current, keep_in_back_ends};
 use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
 use crate::environment::unix_seconds;
@@ -20,6 +20,7 @@ use crate::{AppState, target};
 /// `POST /client/auth`
 pub(super) async fn sign_in(
     State(state): State<AppState>,
+    headers: HeaderMap,
     Payload(body): Payload,
 ) -> Result<Json<SignInReply>, ApiError> {
     let bad = |what: &str| {
@@ -39,6 +40,7 @@ pub(super) async fn sign_in(
         .find(key)
         .ok_or(ApiError::Unauthorized("the key is not known here"))?;
     let grant = grant.clone();
+    keep_in_back_ends(grant.kind, &headers, &state)?;
     let target = match request.remove("target") {
         None | Some(Value::Null) => None,
         Some(json) => {

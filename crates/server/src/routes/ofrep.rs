@@ -19,7 +19,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, ORIGIN, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flagwire_core::protocol::Target;
@@ -31,7 +31,6 @@ use super::access::{Caller, Payload, Segments, bearer, current};
 use super::client::now;
 use super::stream::{last_event_id, respond};
 use crate::AppState;
-use crate::auth::KeyKind;
 use crate::auth::token::Token;
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
@@ -244,7 +243,7 @@ pub(super) async fn events(
         .ok_or(ApiError::Unauthorized(
             "the ticket is not valid or has expired; evaluate all flags to get a fresh one",
         ))?;
-    let caller = Caller::of_token(token, &state)?;
+    let caller = Caller::of_token(token, &headers, &state)?;
     // Before anything is looked at, so that nothing falls in between.
     let events = caller.environment.subscribe();
     let missed = caller
@@ -285,13 +284,7 @@ fn caller(headers: &HeaderMap, state: &AppState) -> Result<Caller, ApiError> {
         (None, Some((grant, name))) => Token::for_key(grant, name, now()),
         (None, None) => return Err(ApiError::Unauthorized("the key is not known here")),
     };
-    let caller = Caller::of_token(token, state)?;
-    if caller.kind == KeyKind::Server && headers.contains_key(ORIGIN) {
-        return Err(ApiError::Forbidden(
-            "a server key must not be used in a browser; use a client key there".to_owned(),
-        ));
-    }
-    Ok(caller)
+    Caller::of_token(token, headers, state)
 }
 
 /// The target of a body `{"context": {"targetingKey": "…", …}}`: all but the key are its attributes.

@@ -41,7 +41,10 @@ pub(super) async fn stream(
                 "the ticket is not valid or has expired; ask for a fresh one",
             );
             let token = state.signer.check_ticket(&ticket).ok_or(expired)?;
-            (Caller::of_token(token, &state)?, Heartbeat::Event)
+            (
+                Caller::of_token(token, &parts.headers, &state)?,
+                Heartbeat::Event,
+            )
         }
         None => (
             Caller::from_request_parts(&mut parts, &state).await?,

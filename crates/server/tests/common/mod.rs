@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use flagwire_server::auth::{Grant, KeyKind, Keys};
+use flagwire_server::auth::{Grant, Hashed, KeyKind, Keys};
 use flagwire_server::changes::Difference;
 use flagwire_server::environment::Environment;
 use flagwire_server::{AppState, Settings, app, flags_file};
@@ -55,6 +55,7 @@ pub fn settings() -> Settings {
         ticket_seconds: 60,
         cors_origins: vec!["*".to_owned()],
         admin_token: None,
+        server_keys_in_browsers: false,
         loopback: true,
     }
 }
@@ -75,9 +76,13 @@ pub fn keys() -> Keys {
         environment: environment.to_owned(),
         kind,
     };
-    keys.add(CLIENT_KEY, grant("development", KeyKind::Client));
-    keys.add(SERVER_KEY, grant("development", KeyKind::Server));
-    keys.add("other-key", grant("other", KeyKind::Client));
+    for (key, environment, kind) in [
+        (CLIENT_KEY, "development", KeyKind::Client),
+        (SERVER_KEY, "development", KeyKind::Server),
+        ("other-key", "other", KeyKind::Client),
+    ] {
+        keys.add(Hashed::of(key), grant(environment, kind));
+    }
     keys
 }
 
@@ -219,3 +224,4 @@ impl Stream {
 
 pub mod listening;
 pub mod redis;
+pub mod running;

@@ -21,10 +21,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
-use subtle::ConstantTimeEq as _;
 
 use super::access::{Payload, Segments, current};
 use crate::AppState;
+use crate::auth::Hashed;
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::source::{Edit, EditError};
@@ -218,7 +218,7 @@ fn guard(headers: &HeaderMap, state: &AppState) -> Result<(), ApiError> {
                 .and_then(|value| value.split_once(' '))
                 .map(|(_, token)| token.trim())
                 .unwrap_or_default();
-            if bool::from(given.as_bytes().ct_eq(wanted.as_bytes())) {
+            if Hashed::of(given) == *wanted {
                 Ok(())
             } else {
                 Err(ApiError::Unauthorized(

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flagwire_core::Millis;
 use flagwire_core::protocol::{Claims, Metrics, SignInReply, SignInRequest};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
 /// The most that a reply may have: ten thousand flags take about 4 MB.
@@ -97,7 +98,7 @@ impl From<reqwest::Error> for ApiError {
 /// What a sign-in gives.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    token: String,
+    token: SecretString,
     environment: String,
     environment_name: Option<String>,
     account: Option<String>,
@@ -109,7 +110,7 @@ pub(super) struct Session {
 pub(super) struct Api {
     base: Url,
     events: Url,
-    key: String,
+    key: SecretString,
     timeout: Duration,
     http: reqwest::Client,
 }
@@ -119,7 +120,7 @@ impl Api {
     pub(super) fn new(
         base: &Url,
         events: Option<&Url>,
-        key: &str,
+        key: &SecretString,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
         // Another part of the process may have chosen a provider already, which serves as well.
@@ -140,7 +141,7 @@ impl Api {
         Ok(Self {
             base: base.clone(),
             events,
-            key: key.to_owned(),
+            key: key.clone(),
             timeout,
             http,
         })
@@ -149,7 +150,7 @@ impl Api {
     pub(super) async fn sign_in(&self) -> Result<Session, ApiError> {
         const WHAT: &str = "the sign-in";
         let body = SignInRequest {
-            api_key: self.key.clone(),
+            api_key: self.key.expose_secret().to_owned(),
             target: None,
         };
         let request = self.http.post(url(&self.base, &["client", "auth"]));
@@ -174,7 +175,7 @@ impl Api {
             });
         }
         Ok(Session {
-            token: reply.auth_token,
+            token: reply.auth_token.into(),
             environment: claims.environment,
             environment_name: claims.environment_identifier,
             account: claims.account_id,
@@ -210,11 +211,15 @@ impl Api {
     /// Opens the stream: returns once its head has come.
     pub(super) async fn stream(&self, session: &Session) -> Result<Response, ApiError> {
         const WHAT: &str = "the stream";
-        let request = self
+        let mut request = self
             .authorized(Method::GET, url(&self.base, &["stream"]), session)
-            .header("API-Key", &self.key)
             .header(ACCEPT, "text/event-stream")
             .header(CACHE_CONTROL, "no-cache");
+        // Some want it besides the token. What is no header value is no key that was ever accepted.
+        if let Ok(mut key) = HeaderValue::from_str(self.key.expose_secret()) {
+            key.set_sensitive(true);
+            request = request.header("API-Key", key);
+        }
         let opened = tokio::time::timeout(self.timeout, request.send()).await;
         let response = opened.map_err(|_| ApiError::Network("no answer in time".to_owned()))??;
         let response = checked(response, WHAT).await?;
@@ -249,7 +254,7 @@ impl Api {
         let mut request = self
             .http
             .request(method, url)
-            .header(AUTHORIZATION, format!("Bearer {}", session.token))
+            .bearer_auth(session.token.expose_secret())
             .header("Harness-SDK-Info", SDK_INFO);
         if let Some(name) = &session.environment_name {
             request = request.header("Harness-EnvironmentID", name);
@@ -384,7 +389,7 @@ mod tests {
             let api = Api::new(
                 &Url::parse(base).unwrap(),
                 None,
-                "k",
+                &"k".into(),
                 Duration::from_secs(1),
             )
             .unwrap();

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use self::client::Client;
@@ -39,7 +40,7 @@ pub struct UpstreamOptions {
     /// Base URL for metrics. Default: the same, or for Harness its host for them.
     pub events_url: Option<Url>,
     /// A server key.
-    pub api_key: String,
+    pub api_key: SecretString,
     /// Between two fetches while there is no stream, ±10 %.
     pub poll: Duration,
     /// Between two posts of metrics, ±10 %.
@@ -55,11 +56,11 @@ pub struct UpstreamOptions {
 impl UpstreamOptions {
     /// With the usual times, and nothing kept.
     #[must_use]
-    pub fn new(url: Url, api_key: &str) -> Self {
+    pub fn new(url: Url, api_key: impl Into<SecretString>) -> Self {
         Self {
             url,
             events_url: None,
-            api_key: api_key.to_owned(),
+            api_key: api_key.into(),
             poll: Duration::from_secs(60),
             metrics: Duration::from_secs(60),
             timeout: Duration::from_secs(20),
@@ -68,12 +69,10 @@ impl UpstreamOptions {
         }
     }
 
-    /// The upstream's address for people and files, without credentials.
+    /// The upstream's address for people and files.
     #[must_use]
     pub fn source(&self) -> String {
         let mut url = self.url.clone();
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
         url.set_query(None);
         url.set_fragment(None);
         url.to_string()
