@@ -224,6 +224,8 @@ async fn a_full_disk_is_reported_and_survived() {
     while follows() == before {
         moment().await;
     }
+    // This one fits again, and is not to be killed in the middle of being written.
+    wait_for(&kept, "true").await;
     end(child);
     let left: Vec<_> = fs::read_dir(directory.path())
         .unwrap()
