@@ -66,9 +66,10 @@ function answer(random, request) {
  * @param {number} probability
  */
 function spoiled(random, body, probability) {
-  const start = body.indexOf("data:") >= 0 ? body.indexOf("data:") + 5 : 0;
-  let end = body.length;
-  while (end > start && body[end - 1] <= 0x20) end -= 1;
+  const data = body.indexOf("data:");
+  const start = data < 0 ? 0 : data + "data:".length;
+  // Of an event its data alone: with the lines after it nothing would be JSON.
+  const end = data < 0 ? body.length : body.indexOf("\n", start);
   // Heartbeats have nothing to spoil.
   if (end - start < 4 || !random.chance(probability) || body.includes("event: heartbeat")) return body;
   for (;;) {
