@@ -69,7 +69,10 @@ export class Wire {
       if (ask === 2) url += "/" + encodeURIComponent(text);
       else if (text) headers["If-None-Match"] = text;
     }
-    return [url + this.#cluster, { headers }];
+    // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
+    // served broken again and again. Only here, because Chromium asks for a preflight before each such request to another origin;
+    // a single flag that cannot be read is followed by this.
+    return [url + this.#cluster, ask === 1 ? { headers, cache: "no-store" } : { headers }];
   }
 
   takeCounts_(): Prepared | undefined {
@@ -85,9 +88,6 @@ export class Wire {
       init.signal = abort.signal;
     }
     init.keepalive = keepalive;
-    // A reply that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
-    // served broken again and again. The price: Chromium asks for a preflight before each such request to another origin.
-    init.cache = "no-store";
     const response = await fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
     // Any script may have put its own `fetch` in place of the browser's. What is no response is thrown out here, as a failure.
     response.headers.get("etag");
