@@ -17,7 +17,7 @@ import { bind, compile, shrink } from "./lib/wasm-module.mjs";
 /** What the main entry is to come down to: bytes of WebAssembly and JavaScript together, brotli 11. */
 const GOAL = 16_000;
 /** What it must not grow past meanwhile: the last size reached and a little room. Lower it with each step down. */
-const LIMIT = 24_600;
+const LIMIT = 23_700;
 
 await script(async () => {
   if (process.argv.includes("--why")) return why();

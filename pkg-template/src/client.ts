@@ -77,9 +77,15 @@ export class Client {
    */
   variation<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): FlagValue<N, T> {
     const slot = this.#slots.get(flag);
-    if (slot !== undefined && (typeof slot.value_ === typeof defaultValue || defaultValue == null)) {
-      slot.n++;
-      return slot.value_ as FlagValue<N, T>;
+    if (slot !== undefined) {
+      const { type_: type } = slot;
+      // Written out: to compare what `typeof` says of two variables takes as long as finding the flag.
+      const fits =
+        type === 0 ? typeof defaultValue === "boolean" : type === 1 ? typeof defaultValue === "string" : type === 2 ? typeof defaultValue === "number" : typeof defaultValue === "object";
+      if (fits || defaultValue == null) {
+        slot.n++;
+        return slot.value_ as FlagValue<N, T>;
+      }
     }
     return this.#fallBack(flag, defaultValue) as FlagValue<N, T>;
   }

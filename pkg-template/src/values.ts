@@ -8,15 +8,21 @@ const MAX_METRICS_BYTES = 60_000;
 /** The most counters kept while they cannot be posted; reads of changed flags past that go uncounted. */
 const MAX_COUNTERS = 10_000;
 
+/** Types of values; what is none of these is an object. `Client.variation` knows the places. */
+const TYPES = ["boolean", "string", "number"];
+
 /** One flag: its evaluation, its value converted once, and how often it was read. */
 export class Slot {
   n = 0;
   /** The core knows it as of that moment of its own order. */
   asOf_ = 0;
   readonly value_: Json;
+  /** The value's type, as its place in {@link TYPES}. */
+  readonly type_: number;
 
   constructor(readonly evaluation_: Evaluation) {
     this.value_ = convert(evaluation_);
+    this.type_ = TYPES.indexOf(typeof this.value_);
   }
 }
 
