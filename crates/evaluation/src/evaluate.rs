@@ -246,6 +246,7 @@ impl<'s, 't> ForTarget<'s, 't> {
                     clauses,
                     matched,
                     usable: rule.serve.rollout.is_some() || rule.serve.pick != Pick::Nothing,
+                    serve: source.serve.clone(),
                 });
             }
             if !matched {
@@ -313,15 +314,23 @@ impl<'s, 't> ForTarget<'s, 't> {
         if TRACE {
             let name = self.program.attributes.get(by).map_or("", |name| &**name);
             let input = self.text(by).map(|text| format!("{name}:{text}"));
-            let variation = source.and_then(|source| source.variations.get(share));
-            let variation = variation
-                .map(|share| share.variation.clone())
-                .unwrap_or_default();
+            let shares = source.map_or(&[][..], |source| &source.variations);
+            let total_before = share.checked_sub(1).and_then(|at| rollout.shares.get(at));
+            let total = rollout.shares.get(share).map_or(0, |(total, _)| *total);
+            let last = share + 1 == rollout.shares.len();
             steps.push(Step::Rollout {
                 input,
                 fallback: by != rollout.by,
                 bucket,
-                variation,
+                variation: shares
+                    .get(share)
+                    .map(|share| share.variation.clone())
+                    .unwrap_or_default(),
+                from: total_before
+                    .map_or(0, |(total, _)| *total)
+                    .saturating_add(1),
+                to: if last { 100 } else { total },
+                shares: shares.to_vec(),
             });
         }
         rollout

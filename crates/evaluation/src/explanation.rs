@@ -5,6 +5,7 @@
 use flagwire_core::protocol::Evaluation;
 use serde::Serialize;
 
+use crate::model::{Serve, WeightedVariation};
 use crate::{EvaluationError, Reason};
 
 /// Why a target gets what it gets.
@@ -57,6 +58,10 @@ pub enum Step {
         served: Option<String>,
         /// What follows.
         outcome: PrerequisiteOutcome,
+        /// How that flag came to serve it, its own prerequisites left aside: they follow as steps of their own. Empty
+        /// where that was told before or is told further on ([`PrerequisiteOutcome::MetBefore`]).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        steps: Vec<Self>,
     },
     /// Whether the flag is on. Off means the off variation.
     State {
@@ -88,6 +93,8 @@ pub enum Step {
         matched: bool,
         /// Whether it has something to serve; if not, the next rule is tried.
         usable: bool,
+        /// What it serves to whom it applies to.
+        serve: Serve,
     },
     /// A percentage rollout, of the rule before it or of the default.
     Rollout {
@@ -99,6 +106,12 @@ pub enum Step {
         bucket: Option<u8>,
         /// The variation of that bucket.
         variation: String,
+        /// The first bucket of that variation's share.
+        from: i64,
+        /// The last bucket of that variation's share. The last share goes up to 100, whatever its weight.
+        to: i64,
+        /// All shares, in order.
+        shares: Vec<WeightedVariation>,
     },
     /// What the flag serves where nothing else applied.
     DefaultServe {

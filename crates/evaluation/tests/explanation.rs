@@ -33,6 +33,10 @@ fn explain(flag: &str, target: Option<Value>) -> Value {
     serde_json::to_value(snapshot().explain(flag, target.as_ref())).unwrap()
 }
 
+fn shares() -> Value {
+    json!([{ "variation": "true", "weight": 60 }, { "variation": "false", "weight": 40 }])
+}
+
 #[test]
 fn every_step_is_told_in_order() {
     let ada = json!({ "identifier": "ada", "attributes": { "age": 42, "plan": "gold" } });
@@ -45,19 +49,23 @@ fn every_step_is_told_in_order() {
             "target": "ada",
             "steps": [
                 { "step": "prerequisite", "of": "checkout", "flag": "payments", "wanted": ["true"], "served": "true",
-                  "outcome": "met" },
+                  "outcome": "met", "steps": [
+                      { "step": "state", "on": true },
+                      { "step": "defaultServe", "variation": "true" } ] },
                 { "step": "prerequisite", "of": "checkout", "flag": "gone", "wanted": ["true"], "served": null,
                   "outcome": "unknownFlag" },
                 { "step": "state", "on": true },
                 { "step": "targetMap", "variation": "true", "named": false, "segments": staff, "matched": false },
-                { "step": "rule", "rule": "r1", "priority": 1, "matched": false, "usable": true, "clauses": [
+                { "step": "rule", "rule": "r1", "priority": 1, "matched": false, "usable": true,
+                  "serve": { "variation": "true" }, "clauses": [
                     { "attribute": "age", "op": "gt", "values": ["5"], "actual": "42", "matched": false },
                     { "attribute": "", "op": "segmentMatch", "values": ["staff"], "actual": null, "segments": staff,
                       "matched": false },
                     { "attribute": "plan", "op": "match", "values": ["("], "actual": null, "matched": false,
                       "problem": "its regular expression is not valid or too large" } ] },
                 // Bucket 56 of `plan:gold`, from the protocol's table.
-                { "step": "rollout", "input": "plan:gold", "fallback": false, "bucket": 56, "variation": "true" },
+                { "step": "rollout", "input": "plan:gold", "fallback": false, "bucket": 56, "variation": "true",
+                  "from": 1, "to": 60, "shares": shares() },
             ],
             "served": {
                 "evaluation": { "flag": "checkout", "identifier": "true", "value": "true", "kind": "boolean" },
@@ -108,7 +116,8 @@ fn a_missing_attribute_is_bucketed_by_the_identifier() {
     let told = explain("checkout", Some(json!({ "identifier": "alice" })));
     assert_eq!(
         told["steps"].as_array().unwrap().last().unwrap(),
-        &json!({ "step": "rollout", "input": "identifier:alice", "fallback": true, "bucket": 92, "variation": "false" })
+        &json!({ "step": "rollout", "input": "identifier:alice", "fallback": true, "bucket": 92, "variation": "false",
+            "from": 61, "to": 100, "shares": shares() })
     );
 }
 

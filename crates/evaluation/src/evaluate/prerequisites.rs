@@ -86,10 +86,11 @@ impl<'s> ForTarget<'s, '_> {
         need: &'s Need,
         steps: &mut Vec<Step>,
     ) -> Verdict {
+        let mut walk = Vec::new();
         let (verdict, outcome, served) = match need.flag.and_then(|at| Some((at, self.flag(at)?))) {
             None => (Verdict::Done, PrerequisiteOutcome::UnknownFlag, None),
             Some((at, (flag, config))) => {
-                match self.serve_flag::<false>(at, flag, config, &mut Vec::new()) {
+                match self.serve_flag::<TRACE>(at, flag, config, &mut walk) {
                     Err(_) => (Verdict::Done, PrerequisiteOutcome::CannotEvaluate, None),
                     Ok((variation, _)) => {
                         let served = config.variations.get(variation);
@@ -118,6 +119,10 @@ impl<'s> ForTarget<'s, '_> {
                 wanted: source.variations.clone(),
                 served: served.map(|variation| variation.identifier.clone()),
                 outcome,
+                steps: match outcome {
+                    PrerequisiteOutcome::MetBefore => Vec::new(),
+                    _ => walk,
+                },
             });
         }
         verdict
