@@ -202,8 +202,8 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
                 &environment,
                 "dark-mode",
                 &Edit {
-                    state: None,
                     default: Some("true".to_owned()),
+                    ..Edit::default()
                 },
             )
         }

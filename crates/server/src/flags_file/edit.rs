@@ -1,12 +1,17 @@
 //! Changing one flag in the text of a flags file, and nothing else in it: comments, order and layout stay.
 //!
-//! The places to change come from the parser. Whatever they lead to is read again, and the edit counts only if the new
-//! text says exactly what was meant; so a layout this module does not understand is refused, never damaged.
+//! An edit is made in steps, each the smallest change of the text that says what is wanted. The places to change come from
+//! the parser. Whatever a step leads to is read again, and it counts only if the new text says exactly what was meant; so
+//! a layout this module does not understand is refused, never damaged.
+
+mod overrides;
+mod text;
 
 use std::ops::Range;
 
 use flagwire_evaluation::model::{FeatureConfig, Serve, State};
 
+use self::text::{Style, extent, is_flow, json_text, literal};
 use super::node::{self, Node, Value};
 use super::{full, parse};
 use crate::source::{Edit, EditError};
@@ -16,6 +21,87 @@ use crate::source::{Edit, EditError};
 /// # Errors
 /// [`EditError`]: no such flag or variation, a file with mistakes, or a layout that cannot be edited.
 pub(crate) fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditError> {
+    let mut text = text.to_owned();
+    if let Some(on) = edit.state {
+        text = make(&text, flag, &Step::State(on))?;
+    }
+    if let Some(variation) = &edit.default {
+        text = make(&text, flag, &Step::Default(variation))?;
+    }
+    if let Some(variation) = &edit.off {
+        text = make(&text, flag, &Step::Off(variation))?;
+    }
+    if let Some(change) = &edit.target {
+        // First there, then gone from elsewhere: the list that a target moves within keeps its place and comments.
+        if let Some(variation) = &change.variation {
+            text = make(
+                &text,
+                flag,
+                &Step::AddTarget {
+                    target: &change.identifier,
+                    variation,
+                },
+            )?;
+        }
+        loop {
+            let next = make(
+                &text,
+                flag,
+                &Step::RemoveTarget {
+                    target: &change.identifier,
+                    but: change.variation.as_deref(),
+                },
+            )?;
+            if next == text {
+                break;
+            }
+            text = next;
+        }
+    }
+    Ok(text)
+}
+
+/// One thing to change about a flag.
+enum Step<'a> {
+    State(bool),
+    Default(&'a str),
+    Off(&'a str),
+    AddTarget {
+        target: &'a str,
+        variation: &'a str,
+    },
+    /// Out of the first entry that names it; `but` keeps it where it is served that variation.
+    RemoveTarget {
+        target: &'a str,
+        but: Option<&'a str>,
+    },
+}
+
+impl Step<'_> {
+    /// A variation that must be there.
+    fn variation(&self) -> Option<&str> {
+        match self {
+            Self::Default(variation) | Self::Off(variation) | Self::AddTarget { variation, .. } => {
+                Some(variation)
+            }
+            Self::State(_) | Self::RemoveTarget { .. } => None,
+        }
+    }
+}
+
+/// A piece of text and what takes its place.
+type Change = (Range<usize>, String);
+
+/// What a step looks at.
+struct Place<'a> {
+    text: &'a str,
+    style: Style,
+    /// The flag as it stands in the file, and as it is read.
+    node: &'a Node,
+    old: &'a FeatureConfig,
+}
+
+fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
     let broken = |problem: &super::Problem| {
         EditError::Refused(format!(
             "the flags file has a mistake at {problem}; correct it first"
@@ -33,25 +119,24 @@ pub(crate) fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditE
         .position(|one| one.feature == flag)
         .ok_or_else(unknown)?;
     let old = before.flags.get(index).ok_or_else(unknown)?;
-    if let Some(variation) = &edit.default
-        && !old
-            .variations
-            .iter()
-            .any(|one| one.identifier == *variation)
-    {
-        let known: Vec<&str> = old
-            .variations
-            .iter()
-            .map(|one| one.identifier.as_str())
-            .collect();
-        return Err(EditError::UnknownVariation {
-            flag: flag.to_owned(),
-            variation: variation.clone(),
-            known: known.join(", "),
-        });
+    if let Some(variation) = step.variation() {
+        check_variation(old, variation)?;
     }
     let node = find(&document, flag).ok_or_else(unknown)?;
-    let wanted = wanted(old, node, edit);
+    if let Step::AddTarget { variation, .. } = step
+        && old.variations.len() < 2
+    {
+        return Err(EditError::Refused(format!(
+            "flag `{flag}` has the one variation `{variation}`, so everybody gets it anyway; give it more `variations` in the flags file first"
+        )));
+    }
+    let place = Place {
+        text,
+        style: Style::of(text, &document),
+        node,
+        old,
+    };
+    let wanted = wanted(&place, step);
     if wanted == *old {
         return Ok(text.to_owned());
     }
@@ -61,7 +146,7 @@ pub(crate) fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditE
             node.at.line
         ))
     };
-    let new = changes(text, node, old, &wanted)
+    let new = changes(&place, step, &wanted)
         .and_then(|changes| replace(text, changes))
         .ok_or_else(refused)?;
 
@@ -75,24 +160,44 @@ pub(crate) fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditE
     }
 }
 
-/// The flag as it is to be read afterwards.
-fn wanted(old: &FeatureConfig, node: &Node, edit: &Edit) -> FeatureConfig {
-    let mut wanted = old.clone();
-    if let Some(on) = edit.state {
-        wanted.state = if on { State::On } else { State::Off };
+fn check_variation(flag: &FeatureConfig, variation: &str) -> Result<(), EditError> {
+    let known: Vec<&str> = flag
+        .variations
+        .iter()
+        .map(|one| one.identifier.as_str())
+        .collect();
+    if known.contains(&variation) {
+        return Ok(());
     }
-    if let Some(variation) = &edit.default
-        && (old.default_serve.distribution.is_some()
-            || old.default_serve.variation.as_ref() != Some(variation))
-    {
-        wanted.default_serve = Serve {
-            variation: Some(variation.clone()),
-            distribution: None,
-        };
-        // In the short form an off flag serves the default where nothing else is said.
-        if !full::is_flag(node) && node.get("off").is_none() && old.kind != "boolean" {
-            wanted.off_variation.clone_from(variation);
+    Err(EditError::UnknownVariation {
+        flag: flag.feature.clone(),
+        variation: variation.to_owned(),
+        known: known.join(", "),
+    })
+}
+
+/// The flag as it is to be read afterwards.
+fn wanted(place: &Place<'_>, step: &Step<'_>) -> FeatureConfig {
+    let Place { node, old, .. } = place;
+    let mut wanted = (*old).clone();
+    match *step {
+        Step::State(on) => wanted.state = if on { State::On } else { State::Off },
+        Step::Default(variation) => {
+            let serve = &old.default_serve;
+            if serve.distribution.is_some() || serve.variation.as_deref() != Some(variation) {
+                wanted.default_serve = Serve {
+                    variation: Some(variation.to_owned()),
+                    distribution: None,
+                };
+                // In the short form an off flag serves the default where nothing else is said.
+                if !full::is_flag(node) && node.get("off").is_none() && old.kind != "boolean" {
+                    variation.clone_into(&mut wanted.off_variation);
+                }
+            }
         }
+        Step::Off(variation) => variation.clone_into(&mut wanted.off_variation),
+        Step::AddTarget { target, variation } => overrides::add(&mut wanted, target, variation),
+        Step::RemoveTarget { target, but } => overrides::remove(&mut wanted, target, but),
     }
     wanted
 }
@@ -107,97 +212,113 @@ fn find<'a>(document: &'a Node, flag: &str) -> Option<&'a Node> {
     }
 }
 
-/// A piece of text and what takes its place.
-type Change = (Range<usize>, String);
+fn changes(place: &Place<'_>, step: &Step<'_>, wanted: &FeatureConfig) -> Option<Vec<Change>> {
+    let Place {
+        text, style, node, ..
+    } = place;
+    match *step {
+        Step::State(_) => state(place, wanted).map(|change| vec![change]),
+        Step::Default(variation) => default(place, variation).map(|change| vec![change]),
+        Step::Off(variation) => {
+            if let Some(given) = node.get("off").or_else(|| node.get("offVariation")) {
+                return Some(vec![literal_change(text, given, variation)?]);
+            }
+            spelled_out(place, "off", &style.word(variation))
+        }
+        Step::AddTarget { target, variation } => overrides::write(place, target, variation),
+        Step::RemoveTarget { target, but } => overrides::erase(place, target, but),
+    }
+}
 
-fn changes(
-    text: &str,
-    node: &Node,
-    old: &FeatureConfig,
-    wanted: &FeatureConfig,
-) -> Option<Vec<Change>> {
+fn state(place: &Place<'_>, wanted: &FeatureConfig) -> Option<Change> {
+    let Place {
+        text, style, node, ..
+    } = place;
+    let word = if wanted.state == State::On {
+        "on"
+    } else {
+        "off"
+    };
     let Value::Map(entries) = &node.value else {
-        return scalar_flag(text, node, wanted).map(|change| vec![change]);
+        // `name: 5` becomes a map once the flag is off.
+        let range = extent(text, node)?;
+        let value = text.get(range.clone())?;
+        let (key, state) = (style.key("value"), style.key("state"));
+        return Some((
+            range,
+            format!("{{ {key}: {value}, {state}: {} }}", style.keyword(word)),
+        ));
+    };
+    if let Some(state) = node.get("state") {
+        let range = extent(text, state)?;
+        let quoted = quote_like(text.get(range.clone())?, word);
+        return Some((range, quoted));
+    }
+    let (first, _) = entries.first()?;
+    let (at, _) = first.at.bytes?;
+    let entry = format!("{}: {}", style.key("state"), style.keyword(word));
+    let behind = if is_flow(text, node)? {
+        ", ".to_owned()
+    } else {
+        style.new_line(first.at.column)?
+    };
+    Some((at..at, format!("{entry}{behind}")))
+}
+
+fn default(place: &Place<'_>, variation: &str) -> Option<Change> {
+    let Place { text, node, .. } = place;
+    let Value::Map(_) = node.value else {
+        // `name: true` becomes `name: false`; other flags without a map have one variation.
+        return Some((extent(text, node)?, variation.to_owned()));
+    };
+    if !full::is_flag(node) {
+        let place = node.get("default").or_else(|| node.get("value"))?;
+        return literal_change(text, place, variation);
+    }
+    let serve = node.get("defaultServe")?;
+    match (serve.get("variation"), serve.get("distribution")) {
+        (Some(place), None) => literal_change(text, place, variation),
+        _ => Some((
+            extent(text, serve)?,
+            format!("{{ \"variation\": {} }}", json_text(variation)),
+        )),
+    }
+}
+
+/// Adds an entry to a flag behind its default. One that is written as a value is spelled out as a map first.
+fn spelled_out(place: &Place<'_>, key: &str, value: &str) -> Option<Vec<Change>> {
+    let Place {
+        text, style, node, ..
+    } = place;
+    let key = style.key(key);
+    let Value::Map(entries) = &node.value else {
+        let range = extent(text, node)?;
+        let served = text.get(range.clone())?;
+        let default = style.key("default");
+        return Some(vec![(
+            range,
+            format!("{{ {default}: {served}, {key}: {value} }}"),
+        )]);
     };
     let mut changes = Vec::new();
-    if wanted.state != old.state {
-        let word = if wanted.state == State::On {
-            "on"
-        } else {
-            "off"
-        };
-        changes.push(match node.get("state") {
-            Some(state) => {
-                let range = extent(text, state)?;
-                let quoted = quote_like(text.get(range.clone())?, word);
-                (range, quoted)
-            }
-            None => {
-                let (first, _) = entries.first()?;
-                let (at, _) = first.at.bytes?;
-                (at..at, state_entry(text, node, first.at.column, at, word)?)
-            }
-        });
+    let at = entries
+        .iter()
+        .position(|(key, _)| matches!(key.text.as_str(), "default" | "defaultServe" | "value"))?;
+    let (name, _) = entries.get(at)?;
+    if name.text == "value" {
+        let (start, len) = name.at.bytes?;
+        let range = start..start.checked_add(len)?;
+        let quoted = quote_like(text.get(range.clone())?, "default");
+        changes.push((range, quoted));
     }
-    if wanted.default_serve != old.default_serve {
-        let variation = wanted.default_serve.variation.as_deref()?;
-        changes.push(if full::is_flag(node) {
-            let serve = node.get("defaultServe")?;
-            match (serve.get("variation"), serve.get("distribution")) {
-                (Some(place), None) => literal_change(text, place, variation)?,
-                _ => {
-                    let range = extent(text, serve)?;
-                    (
-                        range,
-                        format!("{{ \"variation\": {} }}", json_text(variation)),
-                    )
-                }
-            }
-        } else {
-            literal_change(
-                text,
-                node.get("default").or_else(|| node.get("value"))?,
-                variation,
-            )?
-        });
-    }
+    changes.push(text::insert_behind(
+        text,
+        style,
+        node,
+        at,
+        &format!("{key}: {value}"),
+    )?);
     Some(changes)
-}
-
-/// `name: true` becomes `name: false`, or a map once the flag is off.
-fn scalar_flag(text: &str, node: &Node, wanted: &FeatureConfig) -> Option<Change> {
-    let range = extent(text, node)?;
-    let value = if wanted.kind == "boolean" {
-        wanted.default_serve.variation.clone()?
-    } else {
-        text.get(range.clone())?.to_owned()
-    };
-    let new = match wanted.state {
-        State::On => value,
-        State::Off => format!("{{ value: {value}, state: off }}"),
-    };
-    Some((range, new))
-}
-
-/// The entry to put before a map's first key.
-fn state_entry(
-    text: &str,
-    node: &Node,
-    column: u64,
-    first_key: usize,
-    word: &str,
-) -> Option<String> {
-    let json = text.get(first_key..)?.starts_with('"');
-    if is_flow(text, node)? {
-        return Some(if json {
-            format!("\"state\": \"{word}\", ")
-        } else {
-            format!("state: {word}, ")
-        });
-    }
-    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let indent = " ".repeat(usize::try_from(column.checked_sub(1)?).ok()?);
-    Some(format!("state: {word}{line_end}{indent}"))
 }
 
 fn literal_change(text: &str, place: &Node, variation: &str) -> Option<Change> {
@@ -219,62 +340,6 @@ fn quote_like(old: &str, word: &str) -> String {
     }
 }
 
-/// A variation's name as YAML: plain where no reader could take it for something else.
-fn literal(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        && !["null", "yes", "no", "on", "off", "y", "n"]
-            .contains(&name.to_ascii_lowercase().as_str());
-    if plain {
-        name.to_owned()
-    } else {
-        json_text(name)
-    }
-}
-
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn is_flow(text: &str, node: &Node) -> Option<bool> {
-    let (start, _) = node.at.bytes?;
-    Some(text.get(start..)?.starts_with(['{', '[']))
-}
-
-/// The text that a node covers.
-fn extent(text: &str, node: &Node) -> Option<Range<usize>> {
-    let (start, len) = node.at.bytes?;
-    let children_end = match &node.value {
-        Value::Map(entries) => entries.last().map(|(_, last)| extent(text, last)),
-        Value::List(nodes) => nodes.last().map(|last| extent(text, last)),
-        // The parser may count line ends behind a block of text along.
-        _ => {
-            let covered = text.get(start..start.checked_add(len)?)?;
-            return Some(start..start + covered.trim_end().len());
-        }
-    };
-    let flow = is_flow(text, node)?;
-    let inner_end = match children_end {
-        Some(range) => range?.end,
-        None => start + 1,
-    };
-    if !flow {
-        return Some(start..inner_end);
-    }
-    // Behind the last child only blanks, a comma and comments may stand before the bracket.
-    let mut rest = text.get(inner_end..)?;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        match rest.chars().next()? {
-            '}' | ']' => return Some(start..text.len() - rest.len() + 1),
-            '#' => rest = rest.split_once('\n')?.1,
-            _ => return None,
-        }
-    }
-}
-
 fn replace(text: &str, mut changes: Vec<Change>) -> Option<String> {
     changes.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
     let mut text = text.to_owned();
@@ -286,200 +351,4 @@ fn replace(text: &str, mut changes: Vec<Change>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn off(text: &str, flag: &str) -> Result<String, EditError> {
-        apply(
-            text,
-            flag,
-            &Edit {
-                state: Some(false),
-                default: None,
-            },
-        )
-    }
-
-    fn default(text: &str, flag: &str, variation: &str) -> Result<String, EditError> {
-        apply(
-            text,
-            flag,
-            &Edit {
-                state: None,
-                default: Some(variation.to_owned()),
-            },
-        )
-    }
-
-    /// What differs, line by line, as `-old` and `+new`.
-    fn diff(old: &str, new: &str) -> Vec<String> {
-        let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
-        let gone = old
-            .iter()
-            .filter(|line| !new.contains(line))
-            .map(|line| format!("-{line}"));
-        let come = new
-            .iter()
-            .filter(|line| !old.contains(line))
-            .map(|line| format!("+{line}"));
-        gone.chain(come).collect()
-    }
-
-    const SAMPLE: &str = crate::flags_file::SAMPLE;
-
-    #[test]
-    fn every_flag_of_the_sample_can_be_flipped_and_flipped_back_to_the_same_meaning() {
-        let before = parse(SAMPLE).unwrap();
-        for flag in &before.flags {
-            let name = &flag.feature;
-            let flipped = off(SAMPLE, name).unwrap();
-            assert!(
-                diff(SAMPLE, &flipped).len() <= 2,
-                "{name}: {:?}",
-                diff(SAMPLE, &flipped)
-            );
-            let back = apply(
-                &flipped,
-                name,
-                &Edit {
-                    state: Some(true),
-                    default: None,
-                },
-            )
-            .unwrap();
-            assert_eq!(parse(&back).unwrap(), before, "{name}");
-            for variation in &flag.variations {
-                let changed = default(SAMPLE, name, &variation.identifier).unwrap();
-                assert!(diff(SAMPLE, &changed).len() <= 2, "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn only_the_place_concerned_changes() {
-        let text = "# top\nflags:\n  a: true   # why\n\n  b:\n    # inner\n    variations: { x: 1, z: 2 } # pair\n    default: x # now\n    state: on # for good\n";
-        assert_eq!(
-            default(text, "a", "false").unwrap(),
-            text.replace("a: true ", "a: false ")
-        );
-        assert_eq!(
-            off(text, "a").unwrap(),
-            text.replace("a: true ", "a: { value: true, state: off } ")
-        );
-        assert_eq!(
-            default(text, "b", "z").unwrap(),
-            text.replace("default: x", "default: z")
-        );
-        assert_eq!(
-            off(text, "b").unwrap(),
-            text.replace("state: on", "state: off")
-        );
-    }
-
-    #[test]
-    fn a_state_is_added_where_there_is_none() {
-        let block = "flags:\n  b:\n    # inner\n    default: true\n";
-        assert_eq!(
-            off(block, "b").unwrap(),
-            "flags:\n  b:\n    # inner\n    state: off\n    default: true\n"
-        );
-        let windows = "flags:\r\n  b:\r\n    default: true\r\n";
-        assert_eq!(
-            off(windows, "b").unwrap(),
-            "flags:\r\n  b:\r\n    state: off\r\n    default: true\r\n"
-        );
-        let flow = "flags: { b: { default: true } }";
-        assert_eq!(
-            off(flow, "b").unwrap(),
-            "flags: { b: { state: off, default: true } }"
-        );
-        let json = r#"{"flags": {"b": {"default": true}}}"#;
-        assert_eq!(
-            off(json, "b").unwrap(),
-            r#"{"flags": {"b": {"state": "off", "default": true}}}"#
-        );
-    }
-
-    #[test]
-    fn a_rollout_gives_way_to_a_variation() {
-        let flow = "flags:\n  c:\n    default: { true: 30, false: 70 } # slowly\n    off: false\n";
-        assert_eq!(
-            default(flow, "c", "true").unwrap(),
-            flow.replace("{ true: 30, false: 70 }", "true")
-        );
-        let block =
-            "flags:\n  c:\n    default:\n      true: 30 # some\n      false: 70\n    off: false\n";
-        assert_eq!(
-            default(block, "c", "true").unwrap(),
-            "flags:\n  c:\n    default:\n      true\n    off: false\n"
-        );
-    }
-
-    #[test]
-    fn the_full_form_is_edited_too() {
-        let text = r#"flags:
-  - feature: f
-    kind: string
-    state: "on"
-    variations:
-      - { identifier: "a", value: "1" }
-      - { identifier: "b b", value: "2" }
-    offVariation: a
-    defaultServe: { variation: a } # here
-  - feature: g
-    kind: boolean
-    state: on
-    variations: [{ identifier: "true", value: "true" }, { identifier: "false", value: "false" }]
-    offVariation: "false"
-    defaultServe:
-      distribution:
-        bucketBy: identifier
-        variations: [{ variation: "true", weight: 50 }, { variation: "false", weight: 50 }]
-"#;
-        assert_eq!(off(text, "f").unwrap(), text.replace("\"on\"", "\"off\""));
-        assert_eq!(
-            default(text, "f", "b b").unwrap(),
-            text.replace("{ variation: a } #", "{ variation: \"b b\" } #")
-        );
-        let changed = default(text, "g", "true").unwrap();
-        let flag = parse(&changed).unwrap().flags.pop().unwrap();
-        assert_eq!(
-            flag.default_serve,
-            Serve {
-                variation: Some("true".to_owned()),
-                distribution: None
-            }
-        );
-    }
-
-    #[test]
-    fn nothing_to_change_changes_nothing() {
-        let text = "flags:\n  a: true\n";
-        assert_eq!(default(text, "a", "true").unwrap(), text);
-        assert_eq!(apply(text, "a", &Edit::default()).unwrap(), text);
-    }
-
-    #[test]
-    fn what_cannot_be_done_is_said() {
-        let text = "flags:\n  a: true\n";
-        assert!(matches!(off(text, "b"), Err(EditError::UnknownFlag(_))));
-        let error = default(text, "a", "maybe").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "flag `a` has no variation `maybe`; it has: true, false"
-        );
-        let error = off("flags:\n  a: [\n", "a").unwrap_err().to_string();
-        assert!(
-            error.starts_with("the flags file has a mistake at "),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_flag_that_shares_its_text_with_another_is_refused() {
-        let text = "flags:\n  a: &both { default: true }\n  b: *both\n";
-        let error = off(text, "b").unwrap_err();
-        assert!(matches!(error, EditError::Refused(_)), "{error}");
-        assert!(matches!(off(text, "a"), Err(EditError::Refused(_))));
-    }
-}
+mod tests;

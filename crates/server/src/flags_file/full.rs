@@ -19,6 +19,7 @@ const FLAG: Shape = Shape {
         "project",
         "environment",
         "feature",
+        "description",
         "kind",
         "state",
         "version",

@@ -11,7 +11,7 @@ mod node;
 mod short;
 pub(crate) mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use flagwire_evaluation::model::FeatureConfig;
@@ -134,6 +134,7 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
     let configuration = Configuration {
         flags: flags.items,
         segments: groups.items,
+        descriptions: document.get("flags").map(descriptions).unwrap_or_default(),
     };
     references(&configuration, &flags.places, &groups.places, &mut problems);
     if problems.is_empty() {
@@ -141,6 +142,26 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
     } else {
         problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
         Err(problems)
+    }
+}
+
+/// What the file says of its flags for people.
+fn descriptions(flags: &Node) -> BTreeMap<String, String> {
+    let described = |name: &str, node: &Node| {
+        let text = node.get("description")?.scalar_text()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| (name.to_owned(), text.to_owned()))
+    };
+    match &flags.value {
+        Value::Map(entries) => entries
+            .iter()
+            .filter_map(|(key, node)| described(&key.text, node))
+            .collect(),
+        Value::List(nodes) => nodes
+            .iter()
+            .filter_map(|node| described(&node.get("feature")?.scalar_text()?, node))
+            .collect(),
+        _ => BTreeMap::new(),
     }
 }
 

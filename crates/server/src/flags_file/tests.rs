@@ -362,6 +362,17 @@ fn a_file_with_comments_only_has_no_flags() {
     }
 }
 
+#[test]
+fn descriptions_are_kept_for_people() {
+    let read = parse("flags: { a: { default: true, description: ' why ' }, b: { value: 1, description: '' }, c: true }").unwrap();
+    assert_eq!(
+        read.descriptions.into_iter().collect::<Vec<_>>(),
+        [("a".to_owned(), "why".to_owned())]
+    );
+    let read = parse("flags: [{ feature: a, description: why, kind: string, state: on, offVariation: x, variations: [{ identifier: x, value: x }], defaultServe: { variation: x } }]").unwrap();
+    assert_eq!(read.descriptions["a"], "why");
+}
+
 /// The schema that editors use must not call a good file wrong, nor pass what is wrong by its shape.
 #[test]
 fn the_schema_agrees_with_the_reader_on_shapes() {
@@ -380,7 +391,7 @@ fn the_schema_agrees_with_the_reader_on_shapes() {
         "flags: { a: { variations: { x: 1, y: 2 }, default: { x: 30, y: 70 }, by: email, off: x, targets: { y: [u, 7] } } }",
         "flags: { a: true, b: { default: true, requires: { a: true }, rules: [{ name: n, when: { plan: [x, y], group: g, age: { after: 5 } }, serve: { true: 1, false: 99 }, by: z }] } }\ngroups: { g: {} }",
         "groups: { g: { name: G, include: [a, 1], exclude: b, rules: [{ plan: { in: [x] }, email: { ends-with: [y] } }] } }",
-        "flags: [{ feature: a, kind: boolean, state: on, offVariation: f, variations: [{ identifier: t, value: true }, { identifier: f, value: 'false' }], defaultServe: { variation: t }, rules: null }]",
+        "flags: [{ feature: a, description: why, kind: boolean, state: on, offVariation: f, variations: [{ identifier: t, value: true }, { identifier: f, value: 'false' }], defaultServe: { variation: t }, rules: null }]",
         "groups: [{ identifier: g, included: [{ identifier: x }], rules: [{ attribute: a, op: equal, values: [1], negate: false }] }]",
     ] {
         assert_eq!(verdicts(good), (true, true), "{good}");

@@ -179,7 +179,12 @@ impl Kept {
         }
         let Body { flags, segments } = serde_json::from_slice(body)
             .map_err(|_| KeptError::Damaged("it is no configuration"))?;
-        Ok(Some((Configuration { flags, segments }, at)))
+        let configuration = Configuration {
+            flags,
+            segments,
+            ..Configuration::default()
+        };
+        Ok(Some((configuration, at)))
     }
 }
 

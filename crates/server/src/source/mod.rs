@@ -7,6 +7,7 @@ pub mod file;
 pub mod kept;
 pub mod upstream;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Configuration {
     pub flags: Vec<FeatureConfig>,
     /// Groups, each identifier once.
     pub segments: Vec<Segment>,
+    /// What people say of flags, by flag. It is not on the wire, and a change of it alone is none.
+    pub descriptions: BTreeMap<String, String>,
 }
 
 /// A future that a task can own.
@@ -125,6 +128,19 @@ pub struct Edit {
     pub state: Option<bool>,
     /// Identifier of the variation to serve by default.
     pub default: Option<String>,
+    /// Identifier of the variation for everybody while the flag is off.
+    pub off: Option<String>,
+    /// What one target gets.
+    pub target: Option<TargetEdit>,
+}
+
+/// What one target gets, whatever the rules say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetEdit {
+    /// Its identifier.
+    pub identifier: String,
+    /// Identifier of the variation; `None` for what the rules say.
+    pub variation: Option<String>,
 }
 
 /// Why an edit was not made. Nothing has changed then.
