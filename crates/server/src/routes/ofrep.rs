@@ -16,12 +16,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use flagwire_core::protocol::Target;
 use flagwire_evaluation::{EvaluationError, EvaluationRef, Reason, TypedValue};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,9 @@ use crate::AppState;
 use crate::auth::token::Token;
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
+use crate::serve::Peer;
 use crate::stream::event::{Audience, refetch};
+use crate::stream::registry::{Reading, Transport, Whom};
 use crate::stream::{Heartbeat, Reader};
 use crate::target;
 
@@ -235,6 +237,7 @@ fn known_tag<'h>(headers: &'h HeaderMap, fingerprint: &str, now: u64) -> Option<
 pub(super) async fn events(
     State(state): State<AppState>,
     Query(query): Query<EventsQuery>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let token = query
@@ -260,7 +263,11 @@ pub(super) async fn events(
         missed,
         stopping: state.stopping.clone(),
         drain: state.drain.clone(),
-        _guard: Some(caller.environment.count_stream()),
+        _guard: Some(caller.environment.count_stream(Reading {
+            whom: Whom::Nobody,
+            transport: Transport::Ofrep,
+            address: peer.map(|Extension(peer)| peer.0),
+        })),
     }))
 }
 

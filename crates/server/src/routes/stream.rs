@@ -17,7 +17,9 @@ use super::client::now;
 use crate::auth::KeyKind;
 use crate::auth::token::Token;
 use crate::error::ApiError;
+use crate::serve::Peer;
 use crate::stream::event::Audience;
+use crate::stream::registry::{Reading, Transport, Whom};
 use crate::stream::{Detachable, Heartbeat, Reader};
 use crate::{AppState, CLUSTER};
 
@@ -35,7 +37,8 @@ pub(super) async fn stream(
     let ticket = Query::<StreamQuery>::try_from_uri(&parts.uri)
         .ok()
         .and_then(|Query(query)| query.ticket);
-    let (caller, heartbeat) = match ticket {
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let (caller, heartbeat, transport) = match ticket {
         Some(ticket) => {
             let expired = ApiError::Unauthorized(
                 "the ticket is not valid or has expired; ask for a fresh one",
@@ -44,21 +47,35 @@ pub(super) async fn stream(
             (
                 Caller::of_token(token, &parts.headers, &state)?,
                 Heartbeat::Event,
+                Transport::EventSource,
             )
         }
         None => (
             Caller::from_request_parts(&mut parts, &state).await?,
             Heartbeat::Comment,
+            Transport::Fetch,
         ),
     };
     // Before anything is looked at, so that nothing falls in between.
     let events = caller.environment.subscribe();
-    let audience = match (caller.kind, caller.own_target(&parts.headers, &state)) {
-        (KeyKind::Server, _) => Audience::Rules,
+    let (audience, whom) = match (caller.kind, caller.own_target(&parts.headers, &state)) {
+        (KeyKind::Server, _) => (Audience::Rules, Whom::Nobody),
         (KeyKind::Client, Some(target)) if state.settings.event_evaluations => {
-            Audience::One(Arc::new(target))
+            let target = Arc::new(target);
+            (Audience::One(Arc::clone(&target)), Whom::Target(target))
         }
-        (KeyKind::Client, _) => Audience::Anyone,
+        (KeyKind::Client, target) => {
+            let named = target.map(|target| Whom::Named(target.identifier.into()));
+            (Audience::Anyone, named.unwrap_or_default())
+        }
+    };
+    let reading = Reading {
+        whom,
+        transport: match caller.kind {
+            KeyKind::Server => Transport::Server,
+            KeyKind::Client => transport,
+        },
+        address,
     };
     let missed = last_event_id(&parts.headers)
         .and_then(|id| caller.environment.since(id))
@@ -71,7 +88,7 @@ pub(super) async fn stream(
         events,
         stopping: state.stopping.clone(),
         drain: state.drain.clone(),
-        _guard: Some(caller.environment.count_stream()),
+        _guard: Some(caller.environment.count_stream(reading)),
     }))
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::exchange::{Exchange, Phase, Watched};
-use super::{MAX_HEAD_BYTES, Timeouts, until};
+use super::{MAX_HEAD_BYTES, Peer, Timeouts, until};
 use crate::error::ApiError;
 use crate::stream::{Detachable, Framing, HandOver};
 
@@ -32,6 +32,7 @@ const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 /// Serves HTTP/1.1 on a connection until it ends. Where a stream is to take the connection over, both come back.
 pub(super) async fn http1<I>(
     io: I,
+    peer: Peer,
     app: Router,
     mut stopping: watch::Receiver<bool>,
     timeouts: Timeouts,
@@ -45,7 +46,14 @@ where
         let exchange = Arc::clone(&exchange);
         service_fn(move |request| {
             let (app, exchange) = (app.clone(), Arc::clone(&exchange));
-            Box::pin(answer(app, request, exchange, timeouts, may_hand_over))
+            Box::pin(answer(
+                app,
+                peer,
+                request,
+                exchange,
+                timeouts,
+                may_hand_over,
+            ))
         })
     };
     let mut connection = http1::Builder::new()
@@ -132,6 +140,7 @@ async fn discard(io: &mut (impl AsyncRead + Unpin)) {
 /// Has the service answer one request, and sees that a stream gets the socket where it can.
 async fn answer(
     app: Router,
+    peer: Peer,
     request: hyper::Request<Incoming>,
     exchange: Arc<Exchange>,
     timeouts: Timeouts,
@@ -143,7 +152,8 @@ async fn answer(
         Version::HTTP_10 => Framing::Plain,
         _ => Framing::Chunked,
     };
-    let request: Request = request.map(Body::new);
+    let mut request: Request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
     let mut response = match tokio::time::timeout(timeouts.request, app.oneshot(request)).await {
         Ok(response) => response.unwrap_or_else(|never| match never {}),
         Err(_) => ApiError::TooSlow.into_response(),

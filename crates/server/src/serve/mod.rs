@@ -67,6 +67,10 @@ pub struct Serving {
     pub drain: Duration,
 }
 
+/// The other end of a request's connection: of a proxy, if there is one in front. Among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) std::net::IpAddr);
+
 /// Serves `app` until `stopping` turns true, then lets open requests finish for at most `drain`.
 pub async fn serve(
     listener: TcpListener,
@@ -122,7 +126,8 @@ impl Serving {
             let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
             tokio::spawn(async move {
                 prepare(&socket);
-                let handed_over = connection::http1(socket, app, stopping, timeouts, true).await;
+                let handed_over =
+                    connection::http1(socket, Peer(address), app, stopping, timeouts, true).await;
                 if let Some((socket, stream)) = handed_over {
                     // A task of its own, as this one has the size of an HTTP connection.
                     tokio::spawn(async move {

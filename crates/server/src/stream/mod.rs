@@ -6,6 +6,7 @@
 mod drain;
 pub(crate) mod event;
 mod handover;
+pub(crate) mod registry;
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,0 +1,257 @@
+//! Who reads the open streams, for people who look after the server.
+//!
+//! A stream costs one slot here, 56 bytes, and its target, which the stream needs anyway. Nothing that opens a stream is
+//! kept: no token, no ticket, no key.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use flagwire_core::protocol::Target;
+use serde::Serialize;
+
+use crate::environment::unix_seconds;
+
+/// Names of targets are told up to here, in bytes; clients choose them.
+const MAX_NAME_BYTES: usize = 256;
+
+/// How a stream is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Transport {
+    /// A request with a token in its header.
+    Fetch,
+    /// A native `EventSource`, which sends a ticket.
+    EventSource,
+    /// A back end or a relay, by a server key.
+    Server,
+    /// A client of OpenFeature's protocol.
+    Ofrep,
+}
+
+/// Whom a stream is for.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Whom {
+    /// It carries no target.
+    #[default]
+    Nobody,
+    /// Shared with the stream.
+    Target(Arc<Target>),
+    /// By identifier, where the stream itself has no use for a target.
+    Named(Arc<str>),
+}
+
+impl Whom {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Nobody => None,
+            Self::Target(target) => Some(&target.identifier),
+            Self::Named(name) => Some(name),
+        }
+    }
+}
+
+/// One reader, as it is registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) whom: Whom,
+    pub(crate) transport: Transport,
+    /// The other end of the connection: of a proxy, if there is one in front.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// The open streams of one environment.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    slots: Mutex<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    /// By the number that is handed out.
+    all: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    open: usize,
+    opened: u32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    reading: Reading,
+    /// Seconds since the Unix epoch.
+    since: u32,
+    /// Counts the streams in the order in which they were opened.
+    number: u32,
+}
+
+/// What there is to tell.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listing {
+    /// Open streams.
+    total: usize,
+    /// Of these, how many are read in which way.
+    by_transport: Vec<(Transport, usize)>,
+    /// How many match what was asked for.
+    matching: usize,
+    /// The newest of them.
+    streams: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    number: u32,
+    since: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    transport: Transport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+}
+
+impl Registry {
+    pub(crate) fn len(&self) -> usize {
+        self.lock().open
+    }
+
+    /// The number under which to close it.
+    pub(crate) fn open(&self, reading: Reading) -> u32 {
+        let mut slots = self.lock();
+        slots.open += 1;
+        slots.opened = slots.opened.wrapping_add(1);
+        let slot = Slot {
+            reading,
+            since: u32::try_from(unix_seconds(SystemTime::now())).unwrap_or(u32::MAX),
+            number: slots.opened,
+        };
+        if let Some(at) = slots.free.pop()
+            && let Some(place) = slots.all.get_mut(at as usize)
+        {
+            *place = Some(slot);
+            return at;
+        }
+        let at = u32::try_from(slots.all.len()).unwrap_or(u32::MAX);
+        slots.all.push(Some(slot));
+        at
+    }
+
+    pub(crate) fn close(&self, at: u32) {
+        let mut slots = self.lock();
+        if let Some(place) = slots.all.get_mut(at as usize)
+            && place.take().is_some()
+        {
+            slots.open -= 1;
+            slots.free.push(at);
+        }
+        // After a crowd has left, its room is given back.
+        if slots.open == 0 {
+            slots.all = Vec::new();
+            slots.free = Vec::new();
+        }
+    }
+
+    /// The newest streams whose target or address has `wanted` in it, whatever the case.
+    pub(crate) fn list(&self, wanted: &str, limit: usize) -> Listing {
+        let wanted = wanted.to_ascii_lowercase();
+        let slots = self.lock();
+        let mut by_transport = std::collections::BTreeMap::new();
+        let mut found: Vec<&Slot> = Vec::new();
+        for slot in slots.all.iter().flatten() {
+            *by_transport.entry(slot.reading.transport).or_default() += 1;
+            if wanted.is_empty() || slot.matches(&wanted) {
+                found.push(slot);
+            }
+        }
+        found.sort_by_key(|slot| std::cmp::Reverse((slot.since, slot.number)));
+        Listing {
+            total: slots.open,
+            by_transport: by_transport.into_iter().collect(),
+            matching: found.len(),
+            streams: found.into_iter().take(limit).map(Slot::tell).collect(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn matches(&self, wanted: &str) -> bool {
+        let has = |text: &str| text.to_ascii_lowercase().contains(wanted);
+        self.reading.whom.name().is_some_and(has)
+            || self
+                .reading
+                .address
+                .is_some_and(|address| has(&address.to_string()))
+    }
+
+    fn tell(&self) -> Entry {
+        Entry {
+            number: self.number,
+            since: self.since,
+            target: self.reading.whom.name().map(|name| {
+                let end = name.floor_char_boundary(MAX_NAME_BYTES);
+                name.get(..end).unwrap_or_default().to_owned()
+            }),
+            transport: self.reading.transport,
+            address: self.reading.address.map(|address| address.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(name: &str) -> Reading {
+        Reading {
+            whom: Whom::Named(name.into()),
+            transport: Transport::Fetch,
+            address: Some([192, 0, 2, 7].into()),
+        }
+    }
+
+    fn names(listing: &Listing) -> Vec<&str> {
+        let names = listing.streams.iter();
+        names.filter_map(|one| one.target.as_deref()).collect()
+    }
+
+    #[test]
+    fn the_newest_come_first_and_closed_ones_are_gone() {
+        let registry = Registry::default();
+        let opened: Vec<u32> = ["a", "b", "c"]
+            .map(|name| registry.open(reading(name)))
+            .to_vec();
+        registry.close(opened[1]);
+        registry.close(opened[1]);
+        assert_eq!(registry.len(), 2);
+        assert_eq!(
+            registry.open(reading("D-one")),
+            opened[1],
+            "its slot is used again"
+        );
+        let all = registry.list("", 2);
+        assert_eq!((all.total, all.matching), (3, 3));
+        assert_eq!(names(&all), ["D-one", "c"]);
+        assert_eq!(names(&registry.list("d-O", 9)), ["D-one"]);
+        assert_eq!(registry.list("192.0.2", 9).matching, 3);
+        assert_eq!(registry.list("nobody", 9).matching, 0);
+    }
+
+    #[test]
+    fn a_slot_is_small_and_nothing_is_kept_when_all_have_left() {
+        assert!(
+            size_of::<Option<Slot>>() <= 56,
+            "{}",
+            size_of::<Option<Slot>>()
+        );
+        let registry = Registry::default();
+        let opened: Vec<u32> = (0..1000).map(|_| registry.open(reading("x"))).collect();
+        for at in opened {
+            registry.close(at);
+        }
+        assert_eq!(registry.lock().all.capacity(), 0);
+        assert_eq!(registry.len(), 0);
+    }
+}
