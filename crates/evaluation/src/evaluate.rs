@@ -317,7 +317,7 @@ impl<'s, 't> ForTarget<'s, 't> {
             let shares = source.map_or(&[][..], |source| &source.variations);
             let total_before = share.checked_sub(1).and_then(|at| rollout.shares.get(at));
             let total = rollout.shares.get(share).map_or(0, |(total, _)| *total);
-            let last = share + 1 == rollout.shares.len();
+            let last = rollout.shares.len().checked_sub(1) == Some(share);
             steps.push(Step::Rollout {
                 input,
                 fallback: by != rollout.by,

@@ -6,21 +6,23 @@
 //! Invariants: changes are published in the order they were put in force; versions of one entry only grow; a
 //! configuration's [stamp](Environment::stamp) names it and no other, on whichever replica it is in force.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::activity::Activity;
 use crate::changes::{self, Difference};
 use crate::replay::Replay;
 use crate::replicas::ReplicaStatus;
 use crate::source::{Configuration, Editor, SourceStatus};
 use crate::stream::event::Event;
+use crate::stream::registry::{Reading, Registry};
 use crate::usage::Usage;
 
 /// Configurations a reader may lag behind before it is cut off; it comes back and fetches everything.
@@ -53,7 +55,11 @@ pub struct Environment {
     generation: watch::Sender<u64>,
     editor: Mutex<Option<Arc<dyn Editor>>>,
     replica: watch::Sender<Option<ReplicaStatus>>,
-    streams: AtomicUsize,
+    descriptions: ArcSwap<BTreeMap<String, String>>,
+    /// The open streams.
+    pub(crate) readers: Registry,
+    /// What happened, for people.
+    pub(crate) activity: Activity,
     refresh: Notify,
     /// How often each variation was served, as clients report it.
     pub usage: Usage,
@@ -74,7 +80,9 @@ impl Environment {
             generation: watch::Sender::default(),
             editor: Mutex::default(),
             replica: watch::Sender::default(),
-            streams: AtomicUsize::new(0),
+            descriptions: ArcSwap::default(),
+            readers: Registry::default(),
+            activity: Activity::default(),
             refresh: Notify::new(),
             usage: Usage::default(),
         }
@@ -109,7 +117,9 @@ impl Environment {
         let Configuration {
             mut flags,
             mut segments,
+            descriptions,
         } = configuration;
+        self.descriptions.store(Arc::new(descriptions));
         for flag in &mut flags {
             if flag.environment.is_empty() {
                 self.name.clone_into(&mut flag.environment);
@@ -158,8 +168,10 @@ impl Environment {
         });
         let stamp = stamp.unwrap_or_else(|| format!("{}-{}", self.process, current.generation));
         self.current.store(Some(Arc::clone(&current)));
-        if before.is_some() {
+        if let Some(before) = &before {
             self.publish(&differences, &current, stamp);
+            self.activity
+                .changed(&differences, &before.snapshot, &current.snapshot);
         } else {
             self.replay().step(stamp, &[]);
         }
@@ -240,6 +252,9 @@ impl Environment {
             status.warning.clone_from(&before.warning);
             let same = (before.state, &before.error, &before.source)
                 == (status.state, &status.error, &status.source);
+            if !same {
+                self.activity.source(before, &status);
+            }
             if same {
                 status.since = before.since;
             }
@@ -291,26 +306,37 @@ impl Environment {
         self.replica.send_replace(Some(status));
     }
 
+    /// What the source says of a flag, for people.
+    #[must_use]
+    pub fn descriptions(&self) -> Arc<BTreeMap<String, String>> {
+        self.descriptions.load_full()
+    }
+
     /// Open streams.
     #[must_use]
     pub fn streams(&self) -> usize {
-        self.streams.load(Ordering::Relaxed)
+        self.readers.len()
     }
 
-    /// Counts one open stream for as long as it is kept.
-    pub(crate) fn count_stream(self: &Arc<Self>) -> StreamGuard {
-        self.streams.fetch_add(1, Ordering::Relaxed);
-        StreamGuard(Arc::clone(self))
+    /// Counts and names one open stream for as long as the guard is kept.
+    pub(crate) fn count_stream(self: &Arc<Self>, reading: Reading) -> StreamGuard {
+        StreamGuard {
+            number: self.readers.open(reading),
+            environment: Arc::clone(self),
+        }
     }
 }
 
 /// One open stream.
 #[derive(Debug)]
-pub(crate) struct StreamGuard(Arc<Environment>);
+pub(crate) struct StreamGuard {
+    environment: Arc<Environment>,
+    number: u32,
+}
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+        self.environment.readers.close(self.number);
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
 //! | [`environment`], [`changes`], `stream`, `replay` | the state in force, what changed, who hears of it |
 //! | [`replicas`] | several servers as one, through Redis |
+//! | `activity` | the last changes in words, for people |
 //! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
@@ -27,6 +28,7 @@
     )
 )]
 
+mod activity;
 pub mod auth;
 mod cache;
 pub mod changes;

@@ -265,7 +265,11 @@ fn parse(body: &[u8]) -> Result<Configuration, String> {
         ));
     }
     let Body { flags, segments } = serde_json::from_slice(body).map_err(unreadable)?;
-    Ok(Configuration { flags, segments })
+    Ok(Configuration {
+        flags,
+        segments,
+        ..Configuration::default()
+    })
 }
 
 /// Calls `tell` for each change from now on. Never returns but with an error. The connection must wait longer than

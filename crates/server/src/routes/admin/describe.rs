@@ -1,23 +1,42 @@
-//! Flags and groups in words.
+//! Flags and groups as the page shows them. Lists that may be long are cut, and come with their length.
 
 use std::collections::BTreeMap;
 
-use flagwire_evaluation::model::{Clause, FeatureConfig, Segment, Serve, State};
+use flagwire_evaluation::Subject;
+use flagwire_evaluation::model::{Clause, FeatureConfig, Segment, SegmentTarget, Serve, State};
 use serde::Serialize;
 
+use crate::AppState;
 use crate::environment::{Current, Environment};
 use crate::source::SourceStatus;
+
+/// Of a list of names or values, so many are shown.
+const MAX_LISTED: usize = 100;
+
+/// Of a value, so many characters are shown.
+const MAX_VALUE_CHARS: usize = 4000;
 
 /// Everything the admin page shows.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overview {
     environment: String,
+    /// All there are.
+    environments: Vec<String>,
     editable: bool,
     streams: usize,
     source: SourceStatus,
-    /// Names one configuration, so that a page can tell whether it has it already.
+    /// Names one configuration, so that a page can tell whether it has it already. Empty before the first.
     content: String,
+    /// By flag and variation, how often clients say that they were served it.
+    counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Left out where the page has them already.
+    #[serde(flatten)]
+    configuration: Option<ConfigurationView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConfigurationView {
     flags: Vec<FlagView>,
     groups: Vec<GroupView>,
 }
@@ -26,109 +45,144 @@ pub(super) struct Overview {
 #[serde(rename_all = "camelCase")]
 struct FlagView {
     flag: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
     kind: String,
     on: bool,
     version: Option<i64>,
     variations: Vec<VariationView>,
-    /// The default variation; absent for a rollout.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<String>,
-    /// The default in words.
-    serves: String,
+    serve: Serve,
     off: String,
-    /// What comes before the default, in the order in which it is tried.
+    requires: Vec<RequirementView>,
+    overrides: Vec<OverrideView>,
+    /// In the order in which they are tried.
     rules: Vec<RuleView>,
+    /// What cannot work as it is written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct VariationView {
     identifier: String,
     value: String,
-    /// How often clients say that they were served it.
-    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+struct RequirementView {
+    flag: String,
+    variations: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct OverrideView {
+    variation: String,
+    targets: Listed,
+    groups: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
 struct RuleView {
-    when: String,
-    serves: String,
+    name: Option<String>,
+    clauses: Vec<ClauseView>,
+    serve: Serve,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+struct ClauseView {
+    attribute: String,
+    op: String,
+    values: Listed,
+}
+
+#[derive(Debug, Serialize)]
 struct GroupView {
     group: String,
     name: String,
-    members: Vec<String>,
+    included: Listed,
+    excluded: Listed,
+    rules: Vec<Vec<ClauseView>>,
+}
+
+/// The first of a list, and how many there are.
+#[derive(Debug, Serialize)]
+struct Listed {
+    first: Vec<String>,
+    total: usize,
+}
+
+impl Listed {
+    fn of<'a>(all: impl ExactSizeIterator<Item = &'a String>) -> Self {
+        let total = all.len();
+        Self {
+            first: all.take(MAX_LISTED).cloned().collect(),
+            total,
+        }
+    }
 }
 
 impl Overview {
-    pub(super) fn of(environment: &Environment, current: &Current) -> Self {
-        let counts: BTreeMap<(String, String), u64> = environment
-            .usage
-            .totals()
-            .into_iter()
-            .map(|(flag, variation, count)| ((flag, variation), count))
-            .collect();
+    /// Without flags and groups where they are those of the configuration `known`.
+    pub(super) fn of(state: &AppState, environment: &Environment, known: Option<&str>) -> Self {
+        let current = environment.current();
+        let content = current.as_ref().map(|current| current.content.as_str());
+        let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for (flag, variation, count) in environment.usage.totals() {
+            counts.entry(flag).or_default().insert(variation, count);
+        }
         Self {
             environment: environment.name().to_owned(),
+            environments: state.environments.keys().cloned().collect(),
             editable: environment.editor().is_some(),
             streams: environment.streams(),
             source: environment.status(),
-            content: current.content.clone(),
-            flags: current
-                .snapshot
-                .flags()
-                .iter()
-                .map(|flag| FlagView::of(flag, &counts))
-                .collect(),
-            groups: current
-                .snapshot
-                .segments()
-                .iter()
-                .map(GroupView::of)
-                .collect(),
+            content: content.unwrap_or_default().to_owned(),
+            counts,
+            configuration: (known != content || known.is_none()).then(|| match &current {
+                Some(current) => ConfigurationView::of(environment, current),
+                None => ConfigurationView {
+                    flags: Vec::new(),
+                    groups: Vec::new(),
+                },
+            }),
+        }
+    }
+}
+
+impl ConfigurationView {
+    fn of(environment: &Environment, current: &Current) -> Self {
+        let snapshot = &current.snapshot;
+        let mut problems: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for problem in snapshot.problems() {
+            if problem.subject == Subject::Flag {
+                let sentences = problems.entry(&problem.identifier).or_default();
+                sentences.push(problem.sentence.clone());
+            }
+        }
+        let descriptions = environment.descriptions();
+        let flag = |flag: &FeatureConfig| FlagView {
+            description: descriptions.get(&flag.feature).cloned(),
+            problems: problems.remove(flag.feature.as_str()).unwrap_or_default(),
+            ..FlagView::of(flag)
+        };
+        Self {
+            flags: snapshot.flags().iter().map(flag).collect(),
+            groups: snapshot.segments().iter().map(GroupView::of).collect(),
         }
     }
 }
 
 impl FlagView {
-    fn of(flag: &FeatureConfig, counts: &BTreeMap<(String, String), u64>) -> Self {
-        let mut rules = Vec::new();
-        for required in &flag.prerequisites {
-            rules.push(RuleView {
-                when: format!(
-                    "unless flag {} serves {}",
-                    required.feature,
-                    required.variations.join(" or ")
-                ),
-                serves: flag.off_variation.clone(),
-            });
-        }
-        for entry in &flag.variation_to_target_map {
-            let targets = entry.targets.iter().map(|target| target.identifier.clone());
-            let groups = entry
-                .target_segments
-                .iter()
-                .map(|group| format!("members of {group}"));
-            let whom: Vec<String> = targets.chain(groups).collect();
-            rules.push(RuleView {
-                when: format!("for {}", whom.join(", ")),
-                serves: entry.variation.clone(),
-            });
-        }
-        let mut ordered: Vec<_> = flag.rules.iter().collect();
-        ordered.sort_by_key(|rule| rule.priority);
-        for rule in ordered {
-            rules.push(RuleView {
-                when: format!("if {}", all_of(&rule.clauses)),
-                serves: serve(&rule.serve),
-            });
-        }
+    fn of(flag: &FeatureConfig) -> Self {
+        let mut rules: Vec<_> = flag.rules.iter().collect();
+        rules.sort_by_key(|rule| rule.priority);
         Self {
             flag: flag.feature.clone(),
+            description: None,
             kind: flag.kind.clone(),
             on: flag.state == State::On,
             version: flag.version,
@@ -137,104 +191,82 @@ impl FlagView {
                 .iter()
                 .map(|variation| VariationView {
                     identifier: variation.identifier.clone(),
-                    value: variation.value.clone(),
-                    count: counts
-                        .get(&(flag.feature.clone(), variation.identifier.clone()))
-                        .copied()
-                        .unwrap_or_default(),
+                    value: cut(&variation.value),
+                    name: variation
+                        .name
+                        .clone()
+                        .filter(|name| !name.is_empty() && *name != variation.identifier),
+                    description: variation
+                        .description
+                        .clone()
+                        .filter(|text| !text.is_empty()),
                 })
                 .collect(),
-            default: match flag.default_serve {
-                Serve {
-                    distribution: Some(_),
-                    ..
-                } => None,
-                Serve {
-                    distribution: None,
-                    ref variation,
-                } => variation.clone(),
-            },
-            serves: serve(&flag.default_serve),
+            serve: flag.default_serve.clone(),
             off: flag.off_variation.clone(),
-            rules,
+            requires: flag
+                .prerequisites
+                .iter()
+                .map(|required| RequirementView {
+                    flag: required.feature.clone(),
+                    variations: required.variations.clone(),
+                })
+                .collect(),
+            overrides: flag
+                .variation_to_target_map
+                .iter()
+                .map(|entry| OverrideView {
+                    variation: entry.variation.clone(),
+                    targets: Listed::of(entry.targets.iter().map(|target| &target.identifier)),
+                    groups: entry.target_segments.clone(),
+                })
+                .collect(),
+            rules: rules
+                .into_iter()
+                .map(|rule| RuleView {
+                    name: rule.rule_id.clone(),
+                    clauses: rule.clauses.iter().map(ClauseView::of).collect(),
+                    serve: rule.serve.clone(),
+                })
+                .collect(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl ClauseView {
+    fn of(clause: &Clause) -> Self {
+        Self {
+            attribute: clause.attribute.clone(),
+            op: clause.op.clone(),
+            values: Listed::of(clause.values.iter()),
         }
     }
 }
 
 impl GroupView {
     fn of(group: &Segment) -> Self {
-        let identifiers = |list: &[flagwire_evaluation::model::SegmentTarget]| -> Vec<String> {
-            list.iter()
-                .map(|member| member.identifier.clone())
-                .collect()
-        };
-        let mut members = Vec::new();
-        if !group.excluded.is_empty() {
-            members.push(format!("never {}", identifiers(&group.excluded).join(", ")));
-        }
-        if !group.included.is_empty() {
-            members.push(format!(
-                "always {}",
-                identifiers(&group.included).join(", ")
-            ));
-        }
-        for rule in &group.with_serving_rules().serving_rules {
-            members.push(format!("if {}", all_of(&rule.clauses)));
-        }
+        let names =
+            |list: &[SegmentTarget]| Listed::of(list.iter().map(|member| &member.identifier));
         Self {
             group: group.identifier.clone(),
             name: group.name.clone(),
-            members,
-        }
-    }
-}
-
-fn serve(serve: &Serve) -> String {
-    match &serve.distribution {
-        Some(distribution) => {
-            let shares: Vec<String> = distribution
-                .variations
+            included: names(&group.included),
+            excluded: names(&group.excluded),
+            rules: group
+                .with_serving_rules()
+                .serving_rules
                 .iter()
-                .map(|share| format!("{} % {}", share.weight, share.variation))
-                .collect();
-            match distribution.bucket_by.as_str() {
-                "" | "identifier" => shares.join(", "),
-                by => format!("{} (by {by})", shares.join(", ")),
-            }
+                .map(|rule| rule.clauses.iter().map(ClauseView::of).collect())
+                .collect(),
         }
-        None => serve
-            .variation
-            .clone()
-            .unwrap_or_else(|| "nothing".to_owned()),
     }
 }
 
-fn all_of(clauses: &[Clause]) -> String {
-    let texts: Vec<String> = clauses.iter().map(clause).collect();
-    if texts.is_empty() {
-        "never".to_owned()
-    } else {
-        texts.join(" and ")
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_VALUE_CHARS {
+        return text.to_owned();
     }
-}
-
-fn clause(clause: &Clause) -> String {
-    let first = clause
-        .values
-        .first()
-        .map(String::as_str)
-        .unwrap_or_default();
-    let attribute = &clause.attribute;
-    match clause.op.as_str() {
-        "segmentMatch" => format!("in group {}", clause.values.join(" or ")),
-        "equal" => format!("{attribute} is {first}"),
-        "equal_sensitive" => format!("{attribute} is exactly {first}"),
-        "in" => format!("{attribute} is one of {}", clause.values.join(", ")),
-        "starts_with" => format!("{attribute} starts with {first}"),
-        "ends_with" => format!("{attribute} ends with {first}"),
-        "contains" => format!("{attribute} contains {first}"),
-        "match" => format!("{attribute} matches /{first}/"),
-        "gt" => format!("{attribute} comes after {first}"),
-        other => format!("{attribute} {other} {first} (unknown, so never)"),
-    }
+    let shown = text.chars().take(MAX_VALUE_CHARS);
+    shown.chain(['…']).collect()
 }

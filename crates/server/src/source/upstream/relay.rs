@@ -174,7 +174,11 @@ impl Running {
         wanted.check(&flags, &segments);
         let brought = self.expected().end(wanted);
         let count = flags.len();
-        let differences = self.environment.apply(Configuration { flags, segments });
+        let differences = self.environment.apply(Configuration {
+            flags,
+            segments,
+            ..Configuration::default()
+        });
         if !differences.is_empty() {
             tracing::info!(
                 environment = self.environment.name(),

@@ -1,0 +1,87 @@
+// The list of flags: finding, filtering, and one row for each.
+
+import { el, fill, make, options, plural } from "./dom.js";
+import { flagRow } from "./flag.js";
+import { clauses, listed } from "./words.js";
+
+/** A list longer than this is not drawn where nobody looks. */
+const MANY = 60;
+
+/** Rows by flag: kept across updates, so that focus, open details and typed text stay. */
+const rows = new Map();
+let environment;
+let actions;
+
+export function start(given) {
+  actions = given;
+  for (const id of ["search", "filter-state", "filter-kind"]) el(id).addEventListener("input", filter);
+  el("clear").addEventListener("click", () => {
+    for (const id of ["search", "filter-state", "filter-kind"]) el(id).value = "";
+    filter();
+    el("search").focus();
+  });
+}
+
+export function show(overview) {
+  if (environment !== overview.environment) {
+    environment = overview.environment;
+    rows.clear();
+    el("flags").replaceChildren();
+  }
+  const list = el("flags");
+  const names = new Set(overview.flags.map((flag) => flag.flag));
+  for (const [name, row] of rows) {
+    if (names.has(name)) continue;
+    row.item.remove();
+    rows.delete(name);
+  }
+  overview.flags.forEach((flag, index) => {
+    let row = rows.get(flag.flag);
+    if (!row) {
+      row = flagRow(flag.flag, actions);
+      rows.set(flag.flag, row);
+    }
+    row.update(flag, overview.counts[flag.flag] ?? {}, overview.editable);
+    if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
+  });
+  const kinds = [...new Set(overview.flags.map((flag) => flag.kind))].sort();
+  options(el("filter-kind"), [["", "Any kind"], ...kinds.map((kind) => [kind, kind])]);
+  el("source").textContent = `from ${overview.source.source}`;
+  const readOnly = el("read-only");
+  readOnly.hidden = overview.editable || overview.source.source === "";
+  readOnly.textContent = `These flags come from ${overview.source.source} and are changed there; here they can be looked at.`;
+  list.classList.toggle("many", rows.size > MANY);
+  filter();
+  groups(overview.groups);
+}
+
+function filter() {
+  const wanted = el("search").value.trim().toLowerCase();
+  const state = el("filter-state").value;
+  const kind = el("filter-kind").value;
+  let visible = 0;
+  for (const row of rows.values()) {
+    const match = row.text.includes(wanted) && (state === "" || (state === "on") === row.on) && (kind === "" || kind === row.kind);
+    row.item.hidden = !match;
+    if (match) visible += 1;
+  }
+  const text = visible === rows.size ? plural(rows.size, "flag") : `${visible.toLocaleString("en")} of ${plural(rows.size, "flag")}`;
+  if (el("summary").textContent !== text) el("summary").textContent = text;
+  el("none").hidden = visible > 0 || rows.size === 0;
+}
+
+function groups(list) {
+  el("groups-section").hidden = list.length === 0;
+  fill(el("groups"), list, () => list.map(groupCard));
+}
+
+function groupCard(group) {
+  const line = (label, ...text) => make("p", "", make("span", "word", label, " "), ...text);
+  const named = group.name && group.name !== group.group ? make("span", "kind", group.name) : null;
+  const members = [
+    group.excluded.total > 0 && line("never", ...listed(group.excluded)),
+    group.included.total > 0 && line("always", ...listed(group.included)),
+    ...group.rules.map((rule) => line("if", ...clauses(rule))),
+  ].filter(Boolean);
+  return make("li", "card group", make("h3", "name", make("span", "", group.group), named), members.length > 0 ? members : line("nobody yet"));
+}

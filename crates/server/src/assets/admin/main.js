@@ -1,0 +1,161 @@
+// The admin page: what it shows of one environment, kept up to date by the stream of what happens.
+
+import { el, mistake, options } from "./dom.js";
+import * as events from "./events.js";
+import * as flags from "./flags.js";
+import { chosenEnvironment, follow, get, onRefused, post, useEnvironment, useToken } from "./server.js";
+import * as streams from "./streams.js";
+import * as why from "./why.js";
+import { tellTimes } from "./words.js";
+
+const VIEWS = ["flags", "why", "streams", "events"];
+
+/** The overview, with its flags and groups. */
+let shown;
+
+function show(overview) {
+  // Flags and groups are left out where they are those of before.
+  shown = overview.flags ? overview : { ...overview, flags: shown.flags, groups: shown.groups };
+  const { environment, environments, source } = shown;
+  el("environment-label").hidden = false;
+  options(el("environment"), environments.map((name) => [name, name]), environment);
+  el("environment").disabled = environments.length < 2;
+  el("flags-count").textContent = String(shown.flags.length);
+  showStreams(shown.streams);
+  showProblem(source);
+  title();
+  flags.show(shown);
+  why.show(shown);
+}
+
+function showStreams(count) {
+  el("streams-count").textContent = count.toLocaleString("en");
+}
+
+function showProblem(source) {
+  const node = el("problem");
+  const text = source.error ?? source.warning ?? "";
+  node.hidden = text === "";
+  node.classList.toggle("warning", !source.error);
+  if (node.dataset.text === text) return;
+  node.dataset.text = text;
+  const title = document.createElement("strong");
+  title.textContent = source.error ? "The last good version stays in force:" : "Flags are served as they should be, but:";
+  node.replaceChildren(title, text);
+}
+
+function title() {
+  const view = { flags: "Flags", why: "Why", streams: "Streams", events: "Events" }[current()];
+  document.title = `${view}${shown ? ` · ${shown.environment}` : ""} · Flagwire`;
+}
+
+/** The view that the address names; `#why/dark-mode` also names a flag. */
+const current = () => VIEWS.find((view) => location.hash.slice(1).split("/")[0] === view) ?? "flags";
+
+function navigate() {
+  const view = current();
+  for (const section of document.querySelectorAll("[data-view]")) section.hidden = section.dataset.view !== view;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const named = location.hash.indexOf("/");
+  if (view === "why" && named > 0) why.ask(decodeURIComponent(location.hash.slice(named + 1)));
+  streams.visible(view === "streams");
+  title();
+}
+
+let asking = false;
+let askAgain = false;
+async function refresh() {
+  // One request at a time; what happens meanwhile is asked for once more.
+  if (asking) {
+    askAgain = true;
+    return;
+  }
+  asking = true;
+  try {
+    do {
+      askAgain = false;
+      const known = shown?.content && shown.environment === (chosenEnvironment() ?? shown.environment) ? `?content=${shown.content}` : "";
+      show(await get(`/admin/state${known}`));
+    } while (askAgain);
+  } finally {
+    asking = false;
+  }
+}
+
+function live(state, text) {
+  el("live").dataset.state = state;
+  if (el("live-text").textContent !== text) el("live-text").textContent = text;
+}
+
+let following = new AbortController();
+function start() {
+  following.abort();
+  following = new AbortController();
+  const { signal } = following;
+  const update = () => refresh().catch((error) => lost(error));
+  const lost = (error) => {
+    if (signal.aborted) return;
+    const final = [401, 403, 404].includes(error?.status);
+    live("lost", final ? "Closed" : "Reconnecting");
+    if (error && final && error.status !== 401) showProblem({ error: error.message });
+  };
+  void follow({
+    signal,
+    opened: () => {
+      el("token-form").hidden = true;
+      live("live", "Live");
+    },
+    lost,
+    event: (name, data) => {
+      if (signal.aborted) return;
+      if (name === "history") {
+        events.start(data);
+        void update();
+        streams.changed();
+      } else if (name === "activity") {
+        events.add(data);
+        el("announcer").textContent = events.sentence(data);
+      } else if (name === "streams") {
+        showStreams(data.count);
+        streams.changed();
+      } else {
+        // A heartbeat is a good moment to look at counts.
+        void update();
+      }
+    },
+  });
+}
+
+/** Changes a flag. Throws where that does not work; nothing has changed then. */
+async function change(flag, body) {
+  show(await post(`/admin/flags/${encodeURIComponent(flag)}`, body));
+}
+
+flags.start({ change });
+why.start();
+streams.start();
+onRefused((text) => {
+  el("token-form").hidden = false;
+  mistake(el("token-mistake"), text);
+  el("token").focus();
+  el("token").select();
+});
+el("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useToken(el("token").value);
+  start();
+});
+el("environment").addEventListener("change", () => {
+  useEnvironment(el("environment").value);
+  shown = undefined;
+  live("connecting", "Connecting");
+  start();
+});
+addEventListener("hashchange", navigate);
+// What was a while ago is longer ago now; nobody needs that to the second.
+setInterval(() => tellTimes(el("content")), 10_000);
+navigate();
+start();

@@ -1,0 +1,141 @@
+// Flags, rules and times in words, and the small pieces that show them.
+
+import { make, set } from "./dom.js";
+
+const OPERATORS = {
+  equal: "is",
+  equal_sensitive: "is exactly",
+  in: "is one of",
+  starts_with: "starts with",
+  ends_with: "ends with",
+  contains: "contains",
+  match: "matches",
+  gt: "comes after",
+};
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** How many colours there are for variations. */
+const HUES = 6;
+
+/** Of a list, so many are shown before "and 12 more". */
+const SHOWN = 8;
+
+/** "False" of a boolean has none: it is what was before the flag. */
+function hueOf(name, flag) {
+  const at = flag ? flag.variations.findIndex((one) => one.identifier === name) : -1;
+  if (at < 0) return undefined;
+  return flag.kind === "boolean" && name === "false" ? "off" : String(at % HUES);
+}
+
+/** A variation's name in its own colour: the same everywhere in a flag. */
+export function variation(name, flag) {
+  const chip = make("span", "variation", make("span", "swatch"), make("span", "", name === "" || name === undefined ? "nothing" : name));
+  const hue = hueOf(name, flag);
+  if (hue !== undefined) chip.dataset.hue = hue;
+  return chip;
+}
+
+export const code = (text) => make("code", "", text === "" ? "(empty)" : text);
+
+/** Texts one after the other: `a, b or c`. Of a long list only the first. */
+export function listed({ first, total }, word = "or", show = code) {
+  const shown = first.slice(0, total > SHOWN + 1 ? SHOWN : SHOWN + 1);
+  const rest = total - shown.length;
+  return shown.flatMap((text, at) => {
+    const last = at === shown.length - 1 && rest === 0;
+    return [at === 0 ? "" : last ? ` ${word} ` : ", ", show(text)];
+  }).concat(rest > 0 ? [` ${word} ${rest.toLocaleString("en")} more`] : []);
+}
+
+export const all = (list) => ({ first: list, total: list.length });
+
+/** A condition in words. */
+export function clause({ attribute, op, values }) {
+  const many = Array.isArray(values) ? all(values) : values;
+  if (op === "segmentMatch") return [make("span", "word", "is in group "), ...listed(many)];
+  const only = op === "in" ? many : { first: many.first.slice(0, 1), total: Math.min(1, many.total) };
+  const words = OPERATORS[op];
+  return [make("span", "attribute", attribute), make("span", "word", ` ${words ?? `${op} (unknown, so never)`} `), ...listed(only)];
+}
+
+/** Conditions that must all hold, in words. */
+export function clauses(list) {
+  if (list.length === 0) return [make("span", "word", "never: it has no condition")];
+  return list.flatMap((one, at) => [at === 0 ? "" : make("b", "word", " and "), ...clause(one)]);
+}
+
+/** What is served: a variation, or shares as a bar with a legend. */
+export function serving(serve, flag) {
+  const { variation: name, distribution } = serve;
+  if (!distribution) return variation(name ?? "", flag);
+  return rollout(distribution.variations, flag, { by: distribution.bucketBy });
+}
+
+/** Shares as a bar. With a bucket, a mark where it falls. */
+export function rollout(shares, flag, { by, bucket } = {}) {
+  const text = shares.map((share) => `${share.weight} % ${share.variation}`).join(", ");
+  const drawn = document.createElementNS(SVG, "svg");
+  set(drawn, { class: "rollout-bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", role: "img", "aria-label": text });
+  let at = 0;
+  shares.forEach((share, index) => {
+    const width = index === shares.length - 1 ? Math.max(0, 100 - at) : Math.max(0, Math.min(share.weight, 100 - at));
+    const rect = document.createElementNS(SVG, "rect");
+    set(rect, { x: at, y: 0, width: Math.max(0, width - (index === shares.length - 1 ? 0 : 0.4)), height: 8, "data-hue": hueOf(share.variation, flag) ?? "off" });
+    drawn.append(rect);
+    at += width;
+  });
+  if (bucket) {
+    const mark = document.createElementNS(SVG, "rect");
+    drawn.append(set(mark, { class: "bucket", x: bucket - 1, y: 0, width: 1, height: 8 }));
+  }
+  const legend = make(
+    "span",
+    "shares",
+    shares.map((share) => make("span", "share", make("b", "", `${share.weight} %`), " ", variation(share.variation, flag))),
+    by && by !== "identifier" ? make("span", "by", "by ", make("span", "attribute", by)) : null,
+  );
+  return make("span", "rollout", drawn, legend);
+}
+
+/** A boolean that is the same for everybody: its switch is its value, as "off" and "serves false" would be the same to see. */
+export function isPlain(flag) {
+  return (
+    flag.kind === "boolean" &&
+    flag.rules.length + flag.overrides.length + flag.requires.length === 0 &&
+    !flag.serve.distribution &&
+    ["true", "false"].includes(flag.serve.variation) &&
+    flag.off === "false"
+  );
+}
+
+/** Names that the reader gives to rules without one. */
+export const ruleName = (name) => (name && !/^rule-\d+$/.test(name) ? name : "");
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+/** A time as "3 minutes ago", with the exact one on hover. Kept up to date by `tellTimes`. */
+export function time(milliseconds) {
+  const node = make("time");
+  const date = new Date(milliseconds);
+  node.dateTime = date.toISOString();
+  node.title = date.toLocaleString();
+  node.textContent = ago(milliseconds);
+  return node;
+}
+
+function ago(milliseconds) {
+  const seconds = Math.max(0, Math.round((Date.now() - milliseconds) / 1000));
+  for (const [unit, length] of UNITS) {
+    if (seconds >= length) return RELATIVE.format(-Math.floor(seconds / length), unit);
+  }
+  return seconds < 10 ? "just now" : RELATIVE.format(-Math.floor(seconds / 10) * 10, "second");
+}
+
+export function tellTimes(within) {
+  for (const node of within.querySelectorAll("time")) {
+    const text = ago(Date.parse(node.dateTime));
+    if (node.textContent !== text) node.textContent = text;
+  }
+}

@@ -1,0 +1,122 @@
+//! Changing a flag.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Deserialize;
+
+use super::super::access::{Payload, Segments};
+use super::{Admin, describe, json};
+use crate::AppState;
+use crate::activity::in_words;
+use crate::error::ApiError;
+use crate::source::{Edit, EditError, TargetEdit};
+
+/// The longest identifier of a target, in bytes.
+const MAX_TARGET_BYTES: usize = 1024;
+
+/// What the page sends to change a flag. What is left out stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeRequest {
+    state: Option<Switch>,
+    default: Option<String>,
+    off: Option<String>,
+    target: Option<TargetRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetRequest {
+    identifier: String,
+    /// `null` for what the rules say.
+    variation: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    On,
+    Off,
+}
+
+const HINT: &str = r#"{"state": "on"}, {"default": "…"}, {"off": "…"} or {"target": {"identifier": "…", "variation": "…"}}"#;
+
+/// `POST /admin/flags/{flag}`; answers with the new overview once the change is in force.
+pub(super) async fn change(
+    State(state): State<AppState>,
+    admin: Admin,
+    Segments(flag): Segments<String>,
+    headers: HeaderMap,
+    Payload(body): Payload,
+) -> Result<Json<describe::Overview>, ApiError> {
+    let Admin {
+        environment,
+        address,
+    } = admin;
+    let edit = edit(json(&headers, &body, HINT)?)?;
+    let Some(editor) = environment.editor() else {
+        return Err(ApiError::Conflict(format!(
+            "the flags of `{}` come from {}; change them there",
+            environment.name(),
+            environment.status().source
+        )));
+    };
+    let made = tokio::task::spawn_blocking({
+        let (environment, flag, edit) = (Arc::clone(&environment), flag.clone(), edit.clone());
+        move || editor.edit(&environment, &flag, &edit)
+    })
+    .await
+    .map_err(|error| ApiError::Internal(error.to_string()))?;
+    let by = address.map(tracing::field::display);
+    let change = in_words(&edit).join(", ");
+    made.map_err(|error| {
+        tracing::warn!(environment = environment.name(), flag, change, by, %error, "not changed from the admin page");
+        match error {
+            EditError::UnknownFlag(_) => ApiError::NotFound(error.to_string()),
+            EditError::UnknownVariation { .. } => ApiError::BadRequest(error.to_string()),
+            EditError::Refused(_) | EditError::Io { .. } => ApiError::Conflict(error.to_string()),
+        }
+    })?;
+    tracing::info!(
+        environment = environment.name(),
+        flag,
+        change,
+        by,
+        "changed from the admin page"
+    );
+    environment.activity.edited(&flag, &edit, address);
+    Ok(Json(describe::Overview::of(&state, &environment, None)))
+}
+
+fn edit(request: ChangeRequest) -> Result<Edit, ApiError> {
+    let wrong = |reason: &str| Err(ApiError::BadRequest(reason.to_owned()));
+    if let Some(target) = &request.target {
+        if target.identifier.is_empty() {
+            return wrong("a target needs its identifier");
+        }
+        if target.identifier.len() > MAX_TARGET_BYTES {
+            return wrong("the target's identifier is longer than 1024 bytes");
+        }
+        if target.identifier.chars().any(char::is_control) {
+            return wrong(
+                "the target's identifier has control characters in it, such as a line end",
+            );
+        }
+    }
+    let edit = Edit {
+        state: request.state.map(|switch| switch == Switch::On),
+        default: request.default,
+        off: request.off,
+        target: request.target.map(|target| TargetEdit {
+            identifier: target.identifier,
+            variation: target.variation,
+        }),
+    };
+    if edit == Edit::default() {
+        return Err(ApiError::BadRequest(format!("send what to change: {HINT}")));
+    }
+    Ok(edit)
+}

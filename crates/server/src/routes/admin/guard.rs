@@ -1,0 +1,90 @@
+//! Whom the admin page's endpoints let in.
+
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName};
+
+use crate::AppState;
+use crate::auth::Hashed;
+use crate::error::ApiError;
+
+/// Lets in the page itself, and tools of whoever may use it.
+pub(super) fn guard(headers: &HeaderMap, state: &AppState) -> Result<(), ApiError> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let refused = |reason: &str| Err(ApiError::Forbidden(reason.to_owned()));
+    let Some(host) = text(HOST) else {
+        return refused("a request needs a Host header");
+    };
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site"))
+        && !matches!(site, "same-origin" | "none")
+    {
+        return refused("the admin page cannot be used from another site");
+    }
+    if let Some(origin) = text(ORIGIN)
+        && origin.split_once("://").map(|(_, rest)| rest) != Some(host)
+    {
+        return refused("the admin page cannot be used from another site");
+    }
+    match &state.settings.admin_token {
+        Some(wanted) => {
+            let given = text(AUTHORIZATION)
+                .and_then(|value| value.split_once(' '))
+                .map(|(_, token)| token.trim())
+                .unwrap_or_default();
+            if Hashed::of(given) == *wanted {
+                Ok(())
+            } else {
+                Err(ApiError::Unauthorized(
+                    "the admin token is missing or wrong",
+                ))
+            }
+        }
+        None if !state.settings.loopback => refused(
+            "this server can be reached from other machines; start it with --admin-token to use the admin page",
+        ),
+        None if is_loopback_name(host) => Ok(()),
+        None => refused(
+            "open the admin page as http://localhost or http://127.0.0.1, or start the server with --admin-token",
+        ),
+    }
+}
+
+/// Whether a `Host` header names this machine.
+fn is_loopback_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback_name;
+
+    #[test]
+    fn knows_the_names_of_this_machine() {
+        for host in [
+            "localhost",
+            "localhost:7700",
+            "127.0.0.1:80",
+            "127.8.8.8",
+            "[::1]:7700",
+            "LOCALHOST",
+        ] {
+            assert!(is_loopback_name(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "192.168.0.2",
+            "127.0.0.1.evil.example",
+            "[fe80::1]",
+        ] {
+            assert!(!is_loopback_name(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The page itself: a few files that are part of the program.
+
+use axum::Router;
+use axum::http::HeaderName;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use crate::AppState;
+
+/// The page needs nothing from anywhere else, nobody may frame it, and no text can become markup or a script.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! file {
+    ($path:literal, $kind:expr, $name:literal) => {
+        (
+            $path,
+            $kind,
+            include_str!(concat!("../../assets/admin/", $name)),
+        )
+    };
+}
+
+const FILES: &[(&str, &str, &str)] = &[
+    file!("/", HTML, "page.html"),
+    file!("/admin", HTML, "page.html"),
+    file!("/admin/page.css", CSS, "page.css"),
+    file!("/admin/main.js", SCRIPT, "main.js"),
+    file!("/admin/dom.js", SCRIPT, "dom.js"),
+    file!("/admin/server.js", SCRIPT, "server.js"),
+    file!("/admin/words.js", SCRIPT, "words.js"),
+    file!("/admin/flags.js", SCRIPT, "flags.js"),
+    file!("/admin/flag.js", SCRIPT, "flag.js"),
+    file!("/admin/why.js", SCRIPT, "why.js"),
+    file!("/admin/walk.js", SCRIPT, "walk.js"),
+    file!("/admin/streams.js", SCRIPT, "streams.js"),
+    file!("/admin/events.js", SCRIPT, "events.js"),
+];
+
+pub(super) fn routes() -> Router<AppState> {
+    FILES
+        .iter()
+        .fold(Router::new(), |router, (path, kind, text)| {
+            router.route(path, get(async || asset(kind, text)))
+        })
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    let headers: [(HeaderName, &'static str); 6] = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, text)
+}
