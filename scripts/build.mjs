@@ -77,27 +77,33 @@ async function bundle(step) {
   const { mangleCache = {} } = await build({ ...common, ...mangle, mangleCache: {}, entryPoints: [source("index")], plugins: [glue, apart] });
   await bundleFallback({ ...common, ...mangle, mangleCache, sourcemap: false });
 
-  // Node: fetch does not read files there, and CommonJS knows no import.meta.
-  const disk = redirect(/^\.\/wasm$/, ({ importer }) => (importer.endsWith("client.ts") ? { path: source("wasm-node") } : undefined));
-  const node = { ...common, ...mangle, mangleCache, platform: /** @type {const} */ ("node"), target: "node20", entryPoints: [source("node")], plugins: [glue, disk, apart] };
-  await build(node);
-  await build({
-    ...node,
-    format: "cjs",
-    outExtension: { ".js": ".cjs" },
-    define: { ...common.define, "import.meta.url": "moduleUrl" },
-    banner: { js: 'const moduleUrl=require("node:url").pathToFileURL(__filename).href;' },
-  });
+  /** @param {string} name */
+  const short = (name) => (typeof mangleCache[name] === "string" ? mangleCache[name] : name);
+  const renamed = join(work, "renamed.wasm");
+  writeFileSync(
+    renamed,
+    rename(wasm, ({ module, name }) => {
+      if (module !== undefined) return { module: short(module), name: short(name) };
+      // An export that has no short name occurs nowhere in the JavaScript.
+      return name === "memory" || name in mangleCache ? { name: short(name) } : undefined;
+    }),
+  );
+  shrink(renamed, join(packageDir, module));
 
-  // The same facade over other ways to load the core.
-  for (const [entry, facade, loader] of [
-    ["edge", "node", "wasm-edge"],
-    ["javascript", "index", "wasm-none"],
-  ]) {
+  // The same facade over other ways to load the core. Node has the module in the script, edge runtimes get it compiled.
+  const inside = redirect(/^\.\/flagwire\.wasm$/, () => ({ path: join(packageDir, module) }));
+  const outside = redirect(/\.wasm\?module$/, ({ path }) => ({ path, external: true }));
+  /** @param {string} entry @param {string} facade @param {string} loader @param {import("esbuild").BuildOptions} [more] */
+  const variant = (entry, facade, loader, more) => {
     const load = redirect(/^\.\/wasm$/, ({ importer }) => (importer.endsWith("client.ts") ? { path: source(loader) } : undefined));
-    const beside = redirect(/\.wasm\?module$/, ({ path }) => ({ path, external: true }));
-    await build({ ...common, ...mangle, mangleCache, entryPoints: { [entry]: source(facade) }, plugins: [glue, load, beside, apart] });
-  }
+    return build({ ...common, ...mangle, mangleCache, entryPoints: { [entry]: source(facade) }, plugins: [glue, load, inside, outside, apart], ...more });
+  };
+  /** @type {import("esbuild").BuildOptions} */
+  const node = { platform: "node", target: "node20", loader: { ".wasm": "binary" } };
+  await variant("node", "node", "wasm-node", node);
+  await variant("node", "node", "wasm-node", { ...node, format: "cjs", outExtension: { ".js": ".cjs" } });
+  await variant("edge", "node", "wasm-edge");
+  await variant("javascript", "index", "wasm-none");
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
   const entries = { ...common, external: PEERS, plugins: [main] };
@@ -116,18 +122,6 @@ async function bundle(step) {
   });
   copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
 
-  /** @param {string} name */
-  const short = (name) => (typeof mangleCache[name] === "string" ? mangleCache[name] : name);
-  const renamed = join(work, "renamed.wasm");
-  writeFileSync(
-    renamed,
-    rename(wasm, ({ module, name }) => {
-      if (module !== undefined) return { module: short(module), name: short(name) };
-      // An export that has no short name occurs nowhere in the JavaScript.
-      return name === "memory" || name in mangleCache ? { name: short(name) } : undefined;
-    }),
-  );
-  shrink(renamed, join(packageDir, module));
   const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version() };
   writeFileSync(join(packageDir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));

@@ -9,6 +9,11 @@ declare module "node:url" {
   export function pathToFileURL(path: string): URL;
 }
 
+declare module "*.wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+
 declare module "*.wasm?module" {
   const compiled: WebAssembly.Module;
   export default compiled;

@@ -1,3 +1,5 @@
+"use client"; // Next renders what imports this in the browser as well.
+
 /**
  * Flags in React 18 and 19.
  *

@@ -1,25 +1,36 @@
-// Takes the place of wasm.ts in the build for Node, where `fetch` does not read files.
+// Takes the place of wasm.ts in the build for Node. The module is part of the script: a file beside it would not be there any more
+// where a server's code is bundled, as Next's is.
 
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
-import { loadCore as load, type Source } from "./wasm";
+import { instantiate } from "./bindings.js";
+import { instance, type Class } from "./instance";
+import bytes from "./flagwire.wasm";
+import type { Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
-let file: Promise<WebAssembly.Module> | undefined;
+let loading: Promise<WebAssembly.Module> | undefined;
 
 /** As in wasm.ts. */
-export async function loadCore(source: Source, fresh: boolean): ReturnType<typeof load> {
-  if (source instanceof WebAssembly.Module) return load(source, fresh);
+export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
+  // As under --jitless.
+  if (typeof WebAssembly === "undefined") return instance((await import("./fallback")).instantiate as () => Class, fresh);
+  loading ??= load(source).catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+  const module = await loading;
+  return instance(() => instantiate(module), fresh);
+}
+
+async function load(source: Source): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  if (source === undefined) return WebAssembly.compile(bytes);
   // A path is relative to where the program runs.
-  const url = source === undefined ? new URL("./flagwire.wasm", import.meta.url) : new URL(source, pathToFileURL("./"));
-  if (url.protocol !== "file:") return load(url, fresh);
-  file ??= readFile(url).then(
-    (bytes) => WebAssembly.compile(bytes),
-    (error: unknown) => {
-      file = undefined;
-      throw error;
-    },
-  );
-  return load(await file, fresh);
+  const url = new URL(source, pathToFileURL("./"));
+  if (url.protocol === "file:") return WebAssembly.compile(await readFile(url));
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`HTTP ${response.status} for ${response.url}`);
+  return WebAssembly.compile(await response.arrayBuffer());
 }

@@ -1,6 +1,6 @@
 // Serves a folder to a browser, as a plain web server does.
 
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { atEnd } from "./scope.mjs";
@@ -15,6 +15,12 @@ const TYPES = {
   ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
 };
+
+/** All files below a folder. @param {string} folder @returns {string[]} */
+export function filesOf(folder) {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
 
 /**
  * @param {import("./scope.mjs").Scope} t ends the server with the test

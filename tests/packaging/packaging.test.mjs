@@ -1,20 +1,19 @@
 // The package as users get it: packed, installed into small projects, built by each bundler and run.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { packageDir } from "../../scripts/lib/products.mjs";
 import { run } from "../../scripts/lib/run.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
-import { serveFiles } from "../lib/files.mjs";
+import { filesOf, serveFiles } from "../lib/files.mjs";
+import { installPackage } from "../lib/install.mjs";
 import { atEnd, tempDir } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
 const browser = await startBrowser({ after });
 const folder = tempDir({ after });
 const tools = join(import.meta.dirname, "node_modules");
-const tarball = join(folder, "flagwire.tgz");
 
 /** Reads a flag, and says when it changes. */
 const USE = `
@@ -31,15 +30,12 @@ ${USE}
 `;
 const HTML = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./main.js"></script>';
 
+/** @type {string} */
+let tarball;
+
 before(async () => {
-  const packed = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: packageDir });
-  assert.equal(packed.code, 0, packed.output);
-  const name = readdirSync(folder).find((file) => file.endsWith(".tgz"));
-  copyFileSync(join(folder, name ?? ""), tarball);
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
-  // Its peers are optional, so nothing else is fetched.
-  const installed = await run("npm", ["install", "--no-audit", "--no-fund", "--no-save", "--offline", tarball], { cwd: folder });
-  assert.equal(installed.code, 0, installed.output);
+  tarball = await installPackage(folder);
 });
 
 /** A project inside the folder where the package is installed. @param {string} name @param {Record<string, string>} files */
@@ -48,11 +44,6 @@ function project(name, files) {
   mkdirSync(path, { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text);
   return path;
-}
-
-/** @param {string} path @returns {string[]} */
-function filesOf(path) {
-  return readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** One module, and nothing that waits at the top. @param {string} output */
