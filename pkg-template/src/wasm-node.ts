@@ -14,8 +14,6 @@ let loading: Promise<WebAssembly.Module> | undefined;
 
 /** As in wasm.ts. */
 export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
-  // As under --jitless.
-  if (typeof WebAssembly === "undefined") return instance((await import("./fallback")).instantiate as () => Class, fresh);
   loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
