@@ -187,9 +187,11 @@ class HarnessClient {
   /** What was heard of the stream and of polling before that: listeners know these events to come after. */
   #held: [event: EventName, payload: unknown][] = [];
   #refreshed = 0;
+  readonly #streaming: boolean;
+  #polling = false;
 
   constructor(apiKey: string, target: Target, options: Options) {
-    const streaming = options.streamEnabled ?? true;
+    const streaming = (this.#streaming = options.streamEnabled ?? true);
     this.#logger = options.logger ?? console;
     this.core = start(apiKey, target as never, {
       ...options,
@@ -247,8 +249,9 @@ class HarnessClient {
   close(): void {
     this.#closed = true;
     this.core.close();
+    if (this.#polling) this.#emit(Event.POLLING_STOPPED);
     this.#slots.clear();
-    this.#listeners.clear();
+    if (this.#streaming) this.#listeners.clear();
   }
 
   /** Passes an event of the core on, in the order that listeners know. */
@@ -259,6 +262,10 @@ class HarnessClient {
       case "cache loaded":
         for (const evaluation of this.#untold) this.#emit(Event.CHANGED, { ...evaluation, value: this.#slots.get(evaluation.flag)?.value });
         this.#becomeReady();
+        break;
+      case "stopped":
+        // It is the stream's.
+        if (!this.#streaming || !this.#initialised) return;
         break;
       case "flags loaded":
         payload = [...(payload as CoreEvaluation[])].sort((one, other) => (one.flag < other.flag ? -1 : 1));
@@ -322,6 +329,7 @@ class HarnessClient {
   }
 
   #emit(event: string, payload?: unknown): void {
+    if (event === Event.POLLING || event === Event.POLLING_STOPPED) this.#polling = event === Event.POLLING;
     for (const listener of this.#listeners.get(event)?.slice() ?? []) {
       try {
         listener(payload);

@@ -264,6 +264,64 @@ describe("drop-in", () => {
     return page.evaluate(() => window.client.variation("free-shipping", false));
   });
 
+  for (const [what, options] of /** @type {const} */ ([
+    ["while it polls alone", { streamEnabled: false, pollingEnabled: true }],
+    ["with neither stream nor polling", { streamEnabled: false }],
+    ["with a stream and no polling", { pollingEnabled: false }],
+  ])) {
+    same(`closes alike ${what}`, async (t, library) => {
+      const server = await startServer(t, { flags: FLAGS });
+      const page = await open(t, library);
+      await start(page, server.url, options);
+      await until(page, "streamEnabled" in options ? "ready" : "connected");
+      await forget(page);
+      return page.evaluate(() => {
+        window.client.close();
+        window.client.variation("theme", "default");
+        window.client.close();
+        return window.log;
+      });
+    });
+  }
+
+  same("closes alike before it is ready", async (t, library) => {
+    const server = await startServer(t, { flags: FLAGS });
+    const page = await open(t, library);
+    await start(page, server.url);
+    return page.evaluate(() => (window.client.close(), window.log));
+  });
+
+  same("closes alike while polling stands in for a lost stream", async (t, library) => {
+    const server = await startServer(t, { flags: FLAGS });
+    const page = await open(t, library);
+    await start(page, server.url);
+    await until(page, "connected");
+    await server.stop();
+    await until(page, "polling");
+    await forget(page);
+    return page.evaluate(() => (window.client.close(), window.log.map(([event]) => event)));
+  });
+
+  same("gives changes alike, whichever way they are looked at", async (t, library) => {
+    const server = await startServer(t, { flags: FLAGS });
+    const page = await open(t, library);
+    await page.evaluate(
+      ([key, target, url]) => {
+        window.start(key, target, { baseUrl: url, eventUrl: url });
+        window.looked = [];
+        window.client.on("changed", (change) => window.looked.push([change.flag, change.value, { ...change }, Object.keys(change), JSON.stringify(change), "value" in change, change.deleted]));
+      },
+      /** @type {const} */ ([CLIENT_KEY, TARGET, server.url]),
+    );
+    await until(page, "connected");
+    await forget(page);
+    server.editFlags((text) => text.replace("default: small", "default: large"));
+    await until(page, "changed", "page-size");
+    server.editFlags((text) => text.replace(/  page-size:[^]*?(?=  limits)/, ""));
+    await page.waitForFunction(() => window.looked.some(([, , , , , , deleted]) => deleted));
+    return page.evaluate(() => window.looked);
+  });
+
   same("stops listeners alike", async (t, library) => {
     const server = await startServer(t, { flags: FLAGS });
     const page = await open(t, library);
