@@ -220,6 +220,8 @@ export class Client {
   // ---- within ----
 
   async #start(): Promise<void> {
+    // Not at once: middleware may be registered right after the construction.
+    if (!this.#restarted) queueMicrotask(() => this.#closed() || this.#core || this.#wire.signInEarly_());
     for (let attempt = 0; !this.#closed(); attempt++) {
       try {
         const Core = await loadCore(this.#options.wasm, this.#restarted);
@@ -434,6 +436,7 @@ export class Client {
 
   #release(): void {
     clearTimeout(this.#timer);
+    this.#wire.endAll_();
     for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
     this.#core = undefined;
     this.#settle(() => true, new FlagwireError("the client is closed", "closed"));

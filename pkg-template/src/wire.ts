@@ -12,6 +12,9 @@ declare const VERSION: string;
 /** A `Harness-Target` header of this many characters and more is left out, as the published clients do. */
 const MAX_TARGET_HEADER = 262_144;
 
+/** The number of a request that the core has not asked for yet; its own begin at 0. */
+const EARLY = -1;
+
 const CHANGE_KINDS = ["create", "patch", "delete"];
 const DOMAINS = ["flag", "target-segment"];
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -35,6 +38,8 @@ export class Wire {
   readonly #values: Values;
   readonly #cache: CacheOptions;
   readonly #underWay = new Map<number, AbortController>();
+  /** Body and reply of a sign-in that was sent before the core asked for it. */
+  #early: [body?: RequestInit["body"], reply?: Promise<Response>] = [];
   /** What the last sign-in gave: headers of all requests after it, where they go, and the URL for a native stream. */
   #headers: Record<string, string> = {};
   #environment = "";
@@ -81,7 +86,25 @@ export class Wire {
     return body === undefined ? undefined : [url, { method: "POST", headers: { ...this.#allHeaders(), ...JSON_TYPE }, body }];
   }
 
+  /** Sends the first sign-in, while the core that will ask for it is still on its way. */
+  signInEarly_(): void {
+    const request = this.request_(0, "") as Prepared;
+    const reply = this.fetch_(EARLY, request, false, false);
+    reply.catch(() => {}); // the core's to hear of
+    this.#early = [request[1].body, reply];
+  }
+
   async fetch_(id: number, [url, init]: Prepared, keepalive: boolean, detached: boolean): Promise<Response> {
+    const [body, reply] = this.#early;
+    this.#early = [];
+    if (reply) {
+      // The core's first request is the sign-in; of another target where that was switched meanwhile.
+      if (body === init.body) {
+        this.#underWay.set(id, this.#underWay.get(EARLY)!);
+        return reply;
+      }
+      this.end_(EARLY);
+    }
     if (!detached) {
       const abort = new AbortController();
       this.#underWay.set(id, abort);
