@@ -21,6 +21,7 @@ import {
   type JsonValue,
   type Provider,
   type ResolutionDetails,
+  type TrackingEventDetails,
 } from "@openfeature/web-sdk";
 import { initialize, FlagwireError } from "./index";
 import type { Client } from "./client";
@@ -33,6 +34,11 @@ export interface FlagwireWebProviderOptions extends Options {
    * @default 30000
    */
   readyTimeout?: number;
+  /**
+   * Gets what the application tracks, to hand it on to its analytics: the protocol has no place for it.
+   * @default nobody
+   */
+  onTrack?: (event: string, context: EvaluationContext, details: TrackingEventDetails) => void;
 }
 
 /** Serves OpenFeature from Flagwire. The context's `targetingKey` is the target's identifier, what else it has its attributes. */
@@ -114,15 +120,21 @@ export class FlagwireWebProvider implements Provider {
     return this.#resolve(flag, defaultValue);
   }
 
+  track(event: string, context: EvaluationContext, details: TrackingEventDetails): void {
+    this.#options.onTrack?.(event, context, details);
+  }
+
   #resolve<T>(flag: string, defaultValue: T): ResolutionDetails<T> {
     const client = this.#client;
-    if (!client) return { value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode: ErrorCode.PROVIDER_NOT_READY };
+    if (!client) return { value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode: ErrorCode.PROVIDER_NOT_READY, errorMessage: "the provider is not initialised" };
     const { value, variation, reason } = client.variationDetail(flag as never, defaultValue as never);
-    if (reason === "evaluated") return { value: value as T, ...(variation !== undefined && { variant: variation }), reason: reasonOf(client.state()) };
+    // A default of null, which is an object here, fits any value there.
+    const fits = typeof value === typeof defaultValue;
+    if (reason === "evaluated" && fits) return { value: value as T, ...(variation !== undefined && { variant: variation }), reason: reasonOf(client.state()) };
     return {
       value: defaultValue,
       reason: StandardResolutionReasons.ERROR,
-      ...(reason === "wrong-type"
+      ...(reason !== "not-found"
         ? { errorCode: ErrorCode.TYPE_MISMATCH, errorMessage: `the value of ${flag} is no ${typeof defaultValue}` }
         : { errorCode: ErrorCode.FLAG_NOT_FOUND, errorMessage: `there is no flag ${flag}` }),
     };

@@ -16,13 +16,14 @@ import { createRoot } from "react-dom/client";
 import { FlagwireWebProvider } from "flagwire/openfeature";
 
 window.log = [];
+window.tracked = [];
 window.start = async (key, options, context) => {
   const quiet = { debug() {}, info() {}, warn() {}, error() {} };
   OpenFeature.setLogger(quiet);
   window.client = OpenFeature.getClient();
   for (const event of Object.values(ProviderEvents)) OpenFeature.addHandler(event, (details) => log.push([event, details.flagsChanged ?? details.errorCode ?? null]));
   try {
-    await OpenFeature.setProviderAndWait(new FlagwireWebProvider(key, { ...options, logger: quiet }), context);
+    await OpenFeature.setProviderAndWait((window.provider = new FlagwireWebProvider(key, { ...options, logger: quiet, onTrack: (...event) => tracked.push(event) })), context);
   } catch (error) {
     return error.code;
   }
@@ -73,12 +74,17 @@ test("is ready once, with the values of every type, variants and reasons", async
 
 test("says why a default was given", async (t) => {
   const { page } = await start(t);
-  const details = await page.evaluate(() => [window.client.getBooleanDetails("no-such-flag", true), window.client.getBooleanDetails("theme", true)]);
+  const details = await page.evaluate(() => [
+    window.client.getBooleanDetails("no-such-flag", true),
+    window.client.getBooleanDetails("theme", true),
+    window.client.getObjectDetails("theme", null),
+  ]);
   assert.deepEqual(
     details.map(({ value, reason, errorCode }) => [value, reason, errorCode]),
     [
       [true, "ERROR", "FLAG_NOT_FOUND"],
       [true, "ERROR", "TYPE_MISMATCH"],
+      [null, "ERROR", "TYPE_MISMATCH"],
     ],
   );
 });
@@ -143,6 +149,31 @@ test("ends its client when another provider takes its place", async (t) => {
     return inner.state().status;
   });
   assert.equal(value, "closed");
+});
+
+test("hands on what the application tracks, with the context", async (t) => {
+  const { page } = await start(t);
+  await page.evaluate(() => window.client.track("checkout", { value: 99.5, currency: "EUR" }));
+  assert.deepEqual(await page.evaluate(() => window.tracked), [["checkout", CONTEXT, { value: 99.5, currency: "EUR" }]]);
+});
+
+test("a context that names nobody is an error, and the next one mends it", async (t) => {
+  const { page } = await start(t);
+  /** @param {object} context */
+  const statusIn = (context) => page.evaluate((context) => window.OpenFeature.setContext(context).then(() => window.client.providerStatus), context);
+  assert.equal(await statusIn({ plan: "gold" }), "ERROR");
+  assert.equal(await statusIn({ targetingKey: "user-43", plan: "free" }), "READY");
+  assert.equal(await page.evaluate(() => window.client.getBooleanValue("free-shipping", true)), false);
+});
+
+test("once closed it is not ready, and can be initialised again", async (t) => {
+  const { page } = await start(t);
+  const read = () => page.evaluate(() => window.provider.resolveStringEvaluation("theme", "default"));
+  await page.evaluate(() => window.provider.onClose());
+  const { value, reason, errorCode } = await read();
+  assert.deepEqual([value, reason, errorCode], ["default", "ERROR", "PROVIDER_NOT_READY"]);
+  await page.evaluate((context) => window.provider.initialize(context), CONTEXT);
+  assert.equal((await read()).value, "classic");
 });
 
 test("drives OpenFeature's React SDK", async (t) => {
