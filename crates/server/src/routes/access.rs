@@ -89,7 +89,8 @@ impl Caller {
         }
     }
 
-    /// The target of the header, else of the token.
+    /// The target of the header, else of the token. `None` for one too long for the token that this server does not
+    /// have, as after a restart or on another replica: what it evaluates to cannot be said without its attributes.
     pub(super) fn own_target(&self, headers: &HeaderMap, state: &AppState) -> Option<Target> {
         header_target(headers).or_else(|| self.signed_in_target(state))
     }
@@ -106,12 +107,7 @@ impl Caller {
     fn signed_in_target(&self, state: &AppState) -> Option<Target> {
         match (&self.token.target, &self.token.target_ref) {
             (Some(target), _) => Some(target.clone()),
-            (None, Some(kept)) => Some(
-                state
-                    .targets
-                    .get(&kept.hash)
-                    .unwrap_or_else(|| target::bare(&kept.identifier)),
-            ),
+            (None, Some(kept)) => state.targets.get(&kept.hash),
             (None, None) => None,
         }
     }
