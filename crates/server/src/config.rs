@@ -110,7 +110,7 @@ pub struct Options {
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub redis: Option<String>,
+    pub redis: Option<SecretString>,
 
     /// A PEM file with the certificates that Redis is trusted by, in place of the system's.
     #[arg(

@@ -180,7 +180,7 @@ fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
         })
     };
     let authority = options.redis_ca.as_ref().map(read).transpose()?;
-    let mut replicas = ReplicaOptions::new(Redis::new(address, authority)?);
+    let mut replicas = ReplicaOptions::new(Redis::new(address.expose_secret(), authority)?);
     replicas.prefix.clone_from(&options.redis_prefix);
     replicas.lease = Duration::from_millis(options.redis_lease_ms);
     Ok(Some(replicas))

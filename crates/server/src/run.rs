@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
 use crate::plan::{From, Plan, Planned};
+use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
 use crate::serve::{Limits, Serving};
 use crate::source::file::{FileOrigin, FileSource, LoadError};
 use crate::source::upstream::UpstreamSource;
 use crate::source::{Origin, Source};
 use crate::{AppState, Settings, app, secret};
+
+/// For Redis to tell the secret that replicas share, at the start.
+const SHARED_SECRET: Duration = Duration::from_secs(2);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +133,18 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         stopped.clone(),
     )
     .with_drain(drain * 9 / 10);
+    if let Some(replicas) = replicas.filter(|_| options.token_secret.is_none()) {
+        let sharing = Sharing {
+            options: replicas,
+            signer: Arc::clone(&state.signer),
+            own: secret,
+            directory: plan.state_dir.clone(),
+        };
+        let (first, shared) = oneshot::channel();
+        running.push(tokio::spawn(sharing.run(first, ended.clone())));
+        // So that, if possible, no token is signed with another secret; Redis may be down.
+        drop(tokio::time::timeout(SHARED_SECRET, shared).await);
+    }
     announce(&plan, address, &samples);
 
     let serving = Serving {

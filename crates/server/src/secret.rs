@@ -26,17 +26,8 @@ pub(crate) fn kept_in(directory: &Path) -> io::Result<SecretSlice<u8>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return other,
     }
-    // What else is kept there is nobody's business either.
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
     let secret = bytes()?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".secret-")
-        .tempfile_in(directory)?;
-    file.write_all(&secret)?;
-    file.as_file().sync_all()?;
+    let file = written(directory, &secret)?;
     // A temporary file belongs to its owner alone, and keeps its rights when it gets its name.
     match file.persist_noclobber(&path) {
         Ok(_) => Ok(secret.into()),
@@ -44,6 +35,30 @@ pub(crate) fn kept_in(directory: &Path) -> io::Result<SecretSlice<u8>> {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read(&path),
         Err(error) => Err(error.error),
     }
+}
+
+/// Keeps a secret in `directory`, in place of another one.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn keep_in(directory: &Path, secret: &[u8]) -> io::Result<()> {
+    let file = written(directory, secret)?;
+    file.persist(directory.join(FILE))?;
+    Ok(())
+}
+
+fn written(directory: &Path, secret: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    // What else is kept there is nobody's business either.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".secret-")
+        .tempfile_in(directory)?;
+    file.write_all(secret)?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// A secret for this process alone.

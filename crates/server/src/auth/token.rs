@@ -4,6 +4,9 @@
 //! any replica can evaluate. A token does not expire, as on Harness, whose clients never ask for another one; it ends
 //! with its key. A ticket expires: it travels in a URL, which ends up in logs of proxies.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use flagwire_core::protocol::{Claims, Target};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -71,9 +74,24 @@ const REFETCH_TICKET: &str = "refetch";
 
 /// Signs and checks.
 pub(crate) struct Signer {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    secrets: ArcSwap<Secrets>,
     validation: Validation,
+}
+
+/// What signs, and all that may have signed: replicas that were made apart from each other learn of theirs later.
+struct Secrets {
+    encoding: EncodingKey,
+    decoding: Vec<DecodingKey>,
+}
+
+impl Secrets {
+    fn new(signs: &[u8], further: &[&[u8]]) -> Self {
+        let all = std::iter::once(&signs).chain(further);
+        Self {
+            encoding: EncodingKey::from_secret(signs),
+            decoding: all.map(|secret| DecodingKey::from_secret(secret)).collect(),
+        }
+    }
 }
 
 impl Signer {
@@ -86,15 +104,19 @@ impl Signer {
         // Tokens are made and checked by the same clock, or by replicas whose clocks should agree to seconds.
         validation.leeway = 5;
         Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            secrets: ArcSwap::from_pointee(Secrets::new(secret, &[])),
             validation,
         }
     }
 
+    /// From now on `signs` signs, and what one of `further` has signed is taken as well.
+    pub(crate) fn change(&self, signs: &[u8], further: &[&[u8]]) {
+        self.secrets.store(Arc::new(Secrets::new(signs, further)));
+    }
+
     /// The token as text.
     pub(crate) fn token(&self, token: &Token) -> Result<String, jsonwebtoken::errors::Error> {
-        jsonwebtoken::encode(&Header::default(), token, &self.encoding)
+        jsonwebtoken::encode(&Header::default(), token, &self.secrets.load().encoding)
     }
 
     /// A ticket with the rights and the target of `token`, valid for `seconds`.
@@ -148,9 +170,11 @@ impl Signer {
     }
 
     fn check(&self, text: &str) -> Option<Token> {
-        jsonwebtoken::decode::<Token>(text, &self.decoding, &self.validation)
-            .ok()
-            .map(|data| data.claims)
+        self.secrets.load().decoding.iter().find_map(|secret| {
+            jsonwebtoken::decode::<Token>(text, secret, &self.validation)
+                .ok()
+                .map(|data| data.claims)
+        })
     }
 }
 
@@ -200,6 +224,18 @@ mod tests {
         let first = if signature.starts_with('A') { "B" } else { "A" };
         let altered = format!("{head}.{first}{}", &signature[1..]);
         assert_eq!(Signer::new(b"secret").check_token(&altered), None);
+    }
+
+    #[test]
+    fn a_secret_that_is_changed_goes_on_being_taken_if_it_is_among_the_further_ones() {
+        let signer = Signer::new(b"mine");
+        let old = signer.token(&token()).unwrap();
+        signer.change(b"theirs", &[b"mine"]);
+        assert_eq!(signer.check_token(&old), Some(token()));
+        let new = signer.token(&token()).unwrap();
+        assert_eq!(Signer::new(b"theirs").check_token(&new), Some(token()));
+        signer.change(b"theirs", &[]);
+        assert_eq!(signer.check_token(&old), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!   one: the leader puts its own there.
 //! - The snapshot is newer than a follower's: it is put in force there, under the same stamp, with the same events.
 //! - Another one leads, where this one did: its source ends, and it follows.
+//! - The leader's upstream has not answered it for a while: it lets another one try.
 //!
 //! While Redis is away for longer than a lease, nobody knows who leads, and each replica is alone: it runs its source
 //! itself. What follows a return is what follows a start.
@@ -16,8 +17,10 @@
 //! Two replicas may take themselves for leaders for a moment. That does no harm: each asks the upstream, and Redis takes
 //! snapshots from one only, see the module `store`.
 
+mod edits;
 pub mod redis;
 mod replica;
+pub(crate) mod secret;
 mod store;
 
 use std::sync::Arc;

@@ -274,7 +274,8 @@ pub(super) fn reason(error: &RedisError) -> String {
         .collect()
 }
 
-/// A connection, whatever it is to.
+/// A connection, whatever it is to. Its copies share it.
+#[derive(Clone)]
 pub(super) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),

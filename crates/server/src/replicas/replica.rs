@@ -5,15 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use redis::{RedisError, RedisResult};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::edits::{self, Elsewhere};
 use super::redis::reason;
-use super::store::{Keys, Place, Seen, Store, WAIT, listen};
+use super::store::{Heard, Keys, Place, Seen, Store, WAIT, listen};
 use super::{ReplicaOptions, ReplicaStatus, Role};
 use crate::environment::{Environment, from_unix_seconds, unix_seconds};
-use crate::source::{Edit, EditError, Editor, Origin, Source, SourceState, SourceStatus};
+use crate::source::{Origin, Source, SourceState, SourceStatus};
 
 /// Looks in one lease.
 const LOOKS: u32 = 3;
@@ -27,6 +28,10 @@ const RESPONSE: Duration = Duration::from_secs(5);
 
 /// For a lease to be given back when the server stops.
 const RELEASE: Duration = Duration::from_secs(1);
+
+/// Leases for which a leader's upstream may be away before another replica is to try, and for which this one then waits.
+const PATIENCE: u32 = 5;
+const ABSTENTION: u32 = 2;
 
 /// For a source to end once it is told to.
 const SOURCE_END: Duration = Duration::from_secs(5);
@@ -52,6 +57,10 @@ pub(super) struct Running {
     status: ReplicaStatus,
     /// Since when Redis has been away; `None` while it is not.
     lost: Option<Instant>,
+    /// Since when this leader's source has not been healthy; `None` while it is.
+    ailing: Option<Instant>,
+    /// Until when this replica does not lead, unless no other one does, for it could not reach its upstream.
+    abstains: Option<Instant>,
 }
 
 /// How a leader's source stands, for its followers.
@@ -95,6 +104,8 @@ impl Running {
             term: 0,
             status,
             lost: None,
+            ailing: None,
+            abstains: None,
         }
     }
 
@@ -144,13 +155,15 @@ impl Running {
             keys: &keys,
             name: &name,
         };
-        let heard = Notify::new();
-        let hearing = listen(&mut listening, &keys, || heard.notify_one());
+        let (tell, mut heard) = mpsc::unbounded_channel();
+        // Fails where nobody listens any more, which is the end of both.
+        let hearing = listen(&mut listening, &keys, |heard| drop(tell.send(heard)));
         let mut generation = self.environment.watch_generation();
         let mut standing = self.environment.watch_status();
         let serving = async {
             // A leader that is back sooner than the others stays the leader.
             let mut patient = self.bringing.is_none() && self.environment.current().is_some();
+            let mut edit = None;
             loop {
                 generation.mark_unchanged();
                 standing.mark_unchanged();
@@ -158,13 +171,24 @@ impl Running {
                 patient = false;
                 *retry = FIRST_RETRY;
                 let leads = self.status.role == Role::Leader;
+                // Only once the look has shown that this one still leads; else the leader hears of it, too.
+                if let Some(edit) = edit.take().filter(|_| leads) {
+                    let environment = Arc::clone(&self.environment);
+                    let (connection, keys) = (store.connection.clone(), keys.clone());
+                    tokio::spawn(async move {
+                        let edit: String = edit;
+                        edits::perform(&edit, environment, connection, keys).await;
+                    });
+                }
                 tokio::select! {
                     () = crate::serve::until(&mut stopping) => {
                         // Else another one has to wait until the lease ends.
                         drop(tokio::time::timeout(RELEASE, store.release()).await);
                         return Ok(());
                     }
-                    () = heard.notified() => {}
+                    heard = heard.recv() => if let Some(Heard::Edit(json)) = heard {
+                        edit = Some(json);
+                    },
                     () = sleep(jittered(self.options.lease / LOOKS)) => {}
                     changed = generation.changed(), if leads => if changed.is_err() { return Ok(()) },
                     changed = standing.changed(), if leads => if changed.is_err() { return Ok(()) },
@@ -184,7 +208,8 @@ impl Running {
         let mut seen = store.step(self.options.lease, false, self.term).await?;
         self.found();
         let mut opened = Ok(None);
-        if seen.holder.is_none() && may_lead {
+        let abstains = self.abstains.is_some_and(|until| Instant::now() < until);
+        if seen.holder.is_none() && may_lead && !abstains {
             if self.bringing.is_none() {
                 opened = self.open().await.map(Some);
             }
@@ -196,10 +221,36 @@ impl Running {
         self.term = self.term.max(seen.term);
         self.status.leader.clone_from(&seen.holder);
         if seen.holder.as_deref() == Some(store.name) {
-            self.lead(store, &seen, opened.ok().flatten()).await
+            self.lead(store, &seen, opened.ok().flatten()).await?;
+            self.hand_over(store).await
+        } else if abstains && seen.holder.is_none() {
+            // The source goes on until another replica leads.
+            Ok(())
         } else {
             self.follow(store, &seen, opened.err()).await
         }
+    }
+
+    /// Lets another replica lead where this one cannot reach its upstream; perhaps that one can.
+    async fn hand_over(&mut self, store: &mut Store<'_>) -> RedisResult<()> {
+        // The files of others may be older than this one, so that is stayed with.
+        if self.origin.editable() || self.environment.status().healthy {
+            self.ailing = None;
+            return Ok(());
+        }
+        let ailing = self.ailing.get_or_insert_with(Instant::now);
+        if ailing.elapsed() < self.options.lease * PATIENCE {
+            return Ok(());
+        }
+        tracing::warn!(
+            environment = self.environment.name(),
+            "the source does not come to life here; another replica may try"
+        );
+        self.ailing = None;
+        self.abstains = Some(Instant::now() + self.options.lease * ABSTENTION);
+        self.status.leader = None;
+        self.role(Role::Follower);
+        store.release().await
     }
 
     async fn lead(
@@ -248,10 +299,15 @@ impl Running {
                 self.known = Some(place);
                 return Ok(());
             }
-            _ => Place {
-                term: seen.term,
-                number: self.known.map_or(0, |known| known.number) + 1,
-            },
+            // Greater than any that somebody may have seen, whatever is in Redis.
+            ref other => {
+                let there = other.as_ref().map_or(0, |(place, _)| place.number);
+                let known = self.known.map_or(0, |known| known.number);
+                Place {
+                    term: seen.term,
+                    number: there.max(known).saturating_add(1),
+                }
+            }
         };
         let content = (current.snapshot.flags(), current.snapshot.segments());
         if store.publish(place, &stamp, content, &told).await? {
@@ -498,12 +554,14 @@ impl Running {
         self.environment.set_replica(self.status.clone());
     }
 
-    /// Changes made here would be lost, or not be what the leader has.
+    /// Changes made here would not be what the leader has: it is to make them.
     fn follow_edits(&self) {
         if self.origin.editable() {
-            let environment = Arc::downgrade(&self.environment);
-            self.environment
-                .set_editor(Some(Arc::new(Elsewhere(environment))));
+            self.environment.set_editor(Some(Arc::new(Elsewhere {
+                options: Arc::clone(&self.options),
+                keys: self.keys.clone(),
+                runtime: tokio::runtime::Handle::current(),
+            })));
         }
     }
 }
@@ -514,23 +572,4 @@ fn jittered(around: Duration) -> Duration {
     // Without it they may.
     let _ = getrandom::fill(&mut byte);
     around.mul_f64(0.75 + f64::from(byte[0]) / 1024.0)
-}
-
-/// The editor of a follower: another replica owns the flags.
-#[derive(Debug)]
-struct Elsewhere(std::sync::Weak<Environment>);
-
-impl Editor for Elsewhere {
-    fn edit(&self, _: &Environment, _: &str, _: &Edit) -> Result<(), EditError> {
-        let leader = self
-            .0
-            .upgrade()
-            .and_then(|environment| environment.replica()?.leader);
-        Err(EditError::Refused(match leader {
-            Some(leader) => format!(
-                "flags are changed on the replica `{leader}`, which has the lease; this one follows it"
-            ),
-            None => "no replica has the lease at the moment; try again soon".to_owned(),
-        }))
-    }
 }

@@ -8,14 +8,15 @@
 //! | `…:lease` | who leads, for as long as it lasts |
 //! | `…:term` | counts leaders; kept growing by whoever remembers a greater number |
 //! | `…:snapshot` | the configuration, its stamp, its term and number, and how the leader's source stands |
-//! | `…:changes` | a stream with an entry for each change, which tells the others to look |
+//! | `…:changes` | a stream with an entry for each change, which tells the others to look, and for each edit asked of the leader |
+//! | `…:reply:…` | the leader's answer to one edit |
 
 use std::time::Duration;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use redis::aio::ConnectionLike;
-use redis::streams::StreamReadReply;
-use redis::{RedisResult, Value, cmd};
+use redis::streams::{StreamRangeReply, StreamReadReply};
+use redis::{RedisResult, cmd};
 use serde::{Deserialize, Serialize};
 
 use super::redis::Connection;
@@ -71,6 +72,7 @@ return 1
 /// Names of the keys of one environment.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
+    base: String,
     lease: String,
     term: String,
     snapshot: String,
@@ -81,13 +83,20 @@ impl Keys {
     pub(super) fn new(prefix: &str, environment: &str) -> Self {
         // What is in braces decides the slot; braces in a name would end it early.
         let environment = environment.replace('%', "%25").replace('}', "%7D");
-        let key = |name: &str| format!("{{{prefix}:{environment}}}:{name}");
+        let base = format!("{{{prefix}:{environment}}}");
+        let key = |name: &str| format!("{base}:{name}");
         Self {
             lease: key("lease"),
             term: key("term"),
             snapshot: key("snapshot"),
             changes: key("changes"),
+            base,
         }
+    }
+
+    /// Where the answer to an edit goes.
+    fn reply(&self, edit: &str) -> String {
+        format!("{}:reply:{edit}", self.base)
     }
 }
 
@@ -272,27 +281,34 @@ fn parse(body: &[u8]) -> Result<Configuration, String> {
     })
 }
 
-/// Calls `tell` for each change from now on. Never returns but with an error. The connection must wait longer than
+/// An entry of the stream.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// There may be something new.
+    Change,
+    /// Somebody asks the leader for an edit.
+    Edit(String),
+}
+
+/// The field of an entry that asks for an edit.
+const EDIT: &str = "edit";
+
+/// Calls `tell` for each entry from now on. Never returns but with an error. The connection must wait longer than
 /// [`WAIT`] for a reply.
 pub(super) async fn listen(
     connection: &mut impl ConnectionLike,
     keys: &Keys,
-    tell: impl Fn(),
+    tell: impl Fn(Heard),
 ) -> RedisResult<std::convert::Infallible> {
     // Not `$`, which means another place in each command.
-    let last: Vec<Value> = cmd("XREVRANGE")
+    let newest: StreamRangeReply = cmd("XREVRANGE")
         .arg(&keys.changes)
         .arg(&["+", "-", "COUNT", "1"])
         .query_async(connection)
         .await?;
-    let mut last = match last.first() {
-        Some(Value::Array(entry)) => match entry.first() {
-            Some(id) => redis::from_redis_value_ref(id)?,
-            None => "0-0".to_owned(),
-        },
-        _ => "0-0".to_owned(),
-    };
-    tell();
+    let newest = newest.ids.into_iter().next();
+    let mut last = newest.map_or_else(|| "0-0".to_owned(), |entry| entry.id);
+    tell(Heard::Change);
     loop {
         let mut read = cmd("XREAD");
         read.arg("BLOCK")
@@ -305,9 +321,53 @@ pub(super) async fn listen(
             .into_iter()
             .flat_map(|reply| reply.keys)
             .flat_map(|key| key.ids);
-        if let Some(newest) = entries.last() {
-            last = newest.id;
-            tell();
+        for entry in entries {
+            tell(entry.get(EDIT).map_or(Heard::Change, Heard::Edit));
+            last = entry.id;
         }
     }
+}
+
+/// Asks the leader for an edit and waits for its answer; `None` if there is none in time. The connection must wait
+/// longer than `patience`.
+pub(super) async fn ask(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    id: &str,
+    edit: &str,
+    patience: Duration,
+) -> RedisResult<Option<String>> {
+    let () = cmd("XADD")
+        .arg(&keys.changes)
+        .arg(&["MAXLEN", "~"])
+        .arg(CHANGES)
+        .arg(&["*", EDIT, edit])
+        .query_async(connection)
+        .await?;
+    let answer: Option<(String, String)> = cmd("BLPOP")
+        .arg(keys.reply(id))
+        .arg(patience.as_secs_f64())
+        .query_async(connection)
+        .await?;
+    Ok(answer.map(|(_, answer)| answer))
+}
+
+/// Answers an edit. An answer that nobody waits for any more goes by itself.
+pub(super) async fn answer(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    id: &str,
+    answer: &str,
+) -> RedisResult<()> {
+    let key = keys.reply(id);
+    let () = cmd("RPUSH")
+        .arg(&key)
+        .arg(answer)
+        .query_async(connection)
+        .await?;
+    cmd("EXPIRE")
+        .arg(&key)
+        .arg(60)
+        .query_async(connection)
+        .await
 }

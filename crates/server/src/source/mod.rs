@@ -122,7 +122,7 @@ impl Default for SourceStatus {
 }
 
 /// What to change about a flag. What is `None` stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// On or off.
     pub state: Option<bool>,
@@ -135,7 +135,7 @@ pub struct Edit {
 }
 
 /// What one target gets, whatever the rules say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetEdit {
     /// Its identifier.
     pub identifier: String,
