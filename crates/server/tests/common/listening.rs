@@ -108,6 +108,19 @@ impl Server {
             .clone()
     }
 
+    /// Until this configuration is in force.
+    pub async fn has(&self, content: &str) {
+        let mut generation = self.environment.watch_generation();
+        loop {
+            generation.borrow_and_update();
+            let current = self.environment.current();
+            if current.is_some_and(|current| current.content == content) {
+                return;
+            }
+            generation.changed().await.unwrap();
+        }
+    }
+
     /// Until it serves the flag's variation by default.
     pub async fn serves(&self, flag: &str, variation: &str) {
         let mut generation = self.environment.watch_generation();

@@ -223,5 +223,5 @@ impl Stream {
 }
 
 pub mod listening;
-pub mod redis;
+pub mod replicas;
 pub mod running;
