@@ -1,10 +1,14 @@
 // `flagwire/vue` and `flagwire/svelte` in Chromium.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { compile } from "svelte/compiler";
+import { compile as compile4 } from "svelte-4/compiler";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
+import { tempDir } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 import { FLAGS, TARGET } from "../lib/flags.mjs";
 
@@ -34,12 +38,13 @@ window.start = (apiKey, target, options) => {
 };
 window.stop = () => app.unmount();
 `;
-const APP = `
+/** @param {"5" | "4"} version */
+const svelteApp = (version) => `
 <script>
   import { flag, flags, flagwireState, setFlagwire } from "flagwire/svelte";
-  import Theme from "./Theme";
-  let props = $props();
-  window.client = setFlagwire(props);
+  import Theme from "./Theme.js";
+  ${version === "5" ? "let { apiKey, target, options } = $props();" : "export let apiKey, target, options;"}
+  window.client = setFlagwire({ apiKey, target, options });
   const dark = flag("dark-mode", true);
   const all = flags();
   const state = flagwireState();
@@ -56,30 +61,32 @@ const THEME = `
 </script>
 <p id="theme">{$theme}</p>
 `;
-/** Both components in one script: the imports of the second are the first's. */
-const component = (/** @type {string} */ source, /** @type {string} */ name) => compile(source, { name, filename: `${name}.svelte`, generate: "client", dev: false }).js.code.replace("export default function", "function");
-const prefixed = (/** @type {string} */ code) => {
-  const imports = code.match(/^import .*$/gm) ?? [];
-  return { imports, body: code.replaceAll(/^import .*$/gm, "") };
-};
-const [app, theme] = [prefixed(component(APP, "App")), prefixed(component(THEME, "Theme"))];
-const SVELTE = `
-import { mount, unmount } from "svelte";
-${[...new Set([...app.imports, ...theme.imports])].filter((line) => !line.includes("./Theme") && line !== "import { flag } from 'flagwire/svelte';" && line !== 'import { flag } from "flagwire/svelte";').join("\n")}
-const Theme = (() => { ${theme.body}; return Theme; })();
-const App = (() => { ${app.body}; return App; })();
-window.start = (apiKey, target, options) => (window.app = mount(App, { target: document.getElementById("root"), props: { apiKey, target, options } }));
-window.stop = () => unmount(window.app);
-`;
+/** The page's script; the components are compiled into a folder. @param {import("../lib/scope.mjs").Scope} t @param {"5" | "4"} version */
+function svelte(t, version) {
+  const folder = tempDir(t);
+  for (const [name, source] of [
+    ["App", svelteApp(version)],
+    ["Theme", THEME],
+  ]) {
+    const options = { name, filename: `${name}.svelte`, dev: false };
+    writeFileSync(join(folder, `${name}.js`), version === "5" ? compile(source, options).js.code : compile4(source, options).js.code);
+  }
+  const mounted = {
+    5: `window.start = (apiKey, target, options) => (window.app = mount(App, { target: document.getElementById("root"), props: { apiKey, target, options } })); window.stop = () => unmount(window.app);`,
+    4: `window.start = (apiKey, target, options) => (window.app = new App({ target: document.getElementById("root"), props: { apiKey, target, options } })); window.stop = () => window.app.$destroy();`,
+  };
+  return `${version === "5" ? 'import { mount, unmount } from "svelte";' : ""} import App from "${join(folder, "App.js")}"; ${mounted[version]}`;
+}
 
-for (const [name, script] of [
-  ["Vue", VUE],
-  ["Svelte", SVELTE],
-]) {
+for (const [name, script, alias] of /** @type {const} */ ([
+  ["Vue", () => VUE, { vue: "vue" }],
+  ["Svelte 5", (/** @type {import("../lib/scope.mjs").Scope} */ t) => svelte(t, "5"), { svelte: "svelte" }],
+  ["Svelte 4", (/** @type {import("../lib/scope.mjs").Scope} */ t) => svelte(t, "4"), { svelte: "svelte-4" }],
+])) {
   test(`${name}: reads, follows changes, and closes the client with the application`, async (t) => {
     const server = await startServer(t, { flags: FLAGS });
     const define = { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" };
-    const page = await openPage(t, browser, await servePage(t, import.meta.dirname, script, { define, alias: { vue: "vue", svelte: "svelte" } }));
+    const page = await openPage(t, browser, await servePage(t, import.meta.dirname, script(t), { define, alias }));
     await page.evaluate(([key, target, url]) => window.start(key, target, { baseUrl: url }), /** @type {const} */ ([CLIENT_KEY, TARGET, server.url]));
     /** @param {string} id @param {string} text */
     const shows = (id, text) => page.waitForFunction(([id, text]) => document.getElementById(id)?.textContent === text, [id, text]);
