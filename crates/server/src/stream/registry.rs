@@ -114,6 +114,12 @@ impl Registry {
         self.lock().open
     }
 
+    /// Differs whenever a stream was opened or closed since: how many are open, and how many were opened ever.
+    pub(crate) fn mark(&self) -> (usize, u32) {
+        let slots = self.lock();
+        (slots.open, slots.opened)
+    }
+
     /// The number under which to close it.
     pub(crate) fn open(&self, reading: Reading) -> u32 {
         let mut slots = self.lock();

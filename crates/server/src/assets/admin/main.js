@@ -1,6 +1,6 @@
 // The admin page: what it shows of one environment, kept up to date by the stream of what happens.
 
-import { el, mistake, options } from "./dom.js";
+import { el, fill, make, mistake, options, toast } from "./dom.js";
 import * as events from "./events.js";
 import * as flags from "./flags.js";
 import { chosenEnvironment, follow, get, onRefused, post, useEnvironment, useToken } from "./server.js";
@@ -22,7 +22,8 @@ function show(overview) {
   el("environment").disabled = environments.length < 2;
   el("flags-count").textContent = String(shown.flags.length);
   showStreams(shown.streams);
-  showProblem(source);
+  if (source.error) showProblem("The last good version stays in force:", source.error);
+  else showProblem("Flags are served as they should be, but:", source.warning ?? "", true);
   title();
   flags.show(shown);
   why.show(shown);
@@ -32,16 +33,11 @@ function showStreams(count) {
   el("streams-count").textContent = count.toLocaleString("en");
 }
 
-function showProblem(source) {
+function showProblem(headline, text, warning = false) {
   const node = el("problem");
-  const text = source.error ?? source.warning ?? "";
   node.hidden = text === "";
-  node.classList.toggle("warning", !source.error);
-  if (node.dataset.text === text) return;
-  node.dataset.text = text;
-  const title = document.createElement("strong");
-  title.textContent = source.error ? "The last good version stays in force:" : "Flags are served as they should be, but:";
-  node.replaceChildren(title, text);
+  node.classList.toggle("warning", warning);
+  fill(node, [headline, text], () => [make("strong", "", headline), text]);
 }
 
 function title() {
@@ -100,7 +96,13 @@ function start() {
     if (signal.aborted) return;
     const final = [401, 403, 404].includes(error?.status);
     live("lost", final ? "Closed" : "Reconnecting");
-    if (error && final && error.status !== 401) showProblem({ error: error.message });
+    if (error?.status === 403) showProblem("This page cannot be used here:", error.message);
+    if (error?.status === 404 && chosenEnvironment() !== null) {
+      // The address names an environment that is gone.
+      toast(error.message);
+      useEnvironment(null);
+      start();
+    }
   };
   void follow({
     signal,
@@ -147,6 +149,11 @@ el("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   useToken(el("token").value);
   start();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  // The address names the view, so it cannot name the place to go to.
+  event.preventDefault();
+  el("content").focus();
 });
 el("environment").addEventListener("change", () => {
   useEnvironment(el("environment").value);

@@ -16,10 +16,12 @@ export function useToken(text) {
   sessionStorage.setItem(TOKEN_KEY, text);
 }
 
+/** `null` for the first there is. */
 export function useEnvironment(name) {
   environment = name;
   const url = new URL(location.href);
-  url.searchParams.set("environment", name);
+  if (name === null) url.searchParams.delete("environment");
+  else url.searchParams.set("environment", name);
   history.replaceState(null, "", url);
 }
 

@@ -12,9 +12,9 @@ const REASONS = {
   prerequisite: "a flag that it requires serves something else",
   targetMap: "an override names it, or a group of it",
   rule: "a rule applies",
-  ruleRollout: "a rule's shares",
+  ruleRollout: "of a rule's shares",
   default: "nothing else applies",
-  defaultRollout: "the default's shares",
+  defaultRollout: "of the default's shares",
 };
 
 let overview;
@@ -38,7 +38,7 @@ export function show(given) {
   overview = given;
   const names = overview.flags.map((flag) => flag.flag);
   if (changed) el("why-flags").replaceChildren(...names.map((name) => new Option(name, name)));
-  if (asked && (changed || other)) void answer(asked);
+  if (asked && (changed || other)) void answer(asked, true);
 }
 
 /** Puts a flag into the form, and asks at once where the target is there already. */
@@ -179,14 +179,15 @@ async function explain() {
   await answer(asked);
 }
 
-async function answer(request) {
+/** `unasked` where flags have changed: the focus stays where it is then. */
+async function answer(request, unasked = false) {
   try {
     const reply = await post("/admin/explain", request);
     if (request !== asked) return;
     complain();
     results(reply.flags, request);
   } catch (error) {
-    complain(error.status === 404 ? wrong(el("why-flag"), error.message) : error);
+    complain(error.status === 404 && !unasked ? wrong(el("why-flag"), error.message) : error);
   }
 }
 
@@ -207,7 +208,7 @@ function result(told, request, opened) {
   open.dataset.flag = told.flag;
   open.append(set(make("span", "chevron"), { "aria-hidden": "true" }), make("span", "flag-name", told.flag));
   const outcome = told.served
-    ? make("p", "outcome", variation(told.served.evaluation.identifier, flag), " ", code(told.served.evaluation.value), make("span", "reason", REASONS[told.served.reason] ?? told.served.reason))
+    ? make("p", "outcome", variation(told.served.evaluation.identifier, flag), " ", code(told.served.evaluation.value), make("span", "reason", `because ${REASONS[told.served.reason] ?? told.served.reason}`))
     : make("p", "outcome bad", `Cannot be evaluated: ${told.failed.message ?? told.failed.code}. The app's default applies.`);
   async function expand(wanted) {
     set(open, { "aria-expanded": String(wanted) });

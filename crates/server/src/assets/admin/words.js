@@ -53,7 +53,7 @@ export const all = (list) => ({ first: list, total: list.length });
 /** A condition in words. */
 export function clause({ attribute, op, values }) {
   const many = Array.isArray(values) ? all(values) : values;
-  if (op === "segmentMatch") return [make("span", "word", "is in group "), ...listed(many)];
+  if (op === "segmentMatch") return [make("span", "word", "in group "), ...listed(many)];
   const only = op === "in" ? many : { first: many.first.slice(0, 1), total: Math.min(1, many.total) };
   const words = OPERATORS[op];
   return [make("span", "attribute", attribute), make("span", "word", ` ${words ?? `${op} (unknown, so never)`} `), ...listed(only)];

@@ -22,11 +22,11 @@ use crate::activity::Entry;
 use crate::environment::Environment;
 use crate::source::SourceStatus;
 
-/// How often the number of open streams is looked at.
+/// How often the open streams are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Begins with the event `history`: all entries that are kept, oldest first. Then `activity`: one new entry; `state`: the
-/// overview is another, ask for it again; `streams`: how many there are.
+/// overview is another, ask for it again; `streams`: others are open, and how many.
 pub(super) async fn events(State(state): State<AppState>, admin: Admin) -> Response {
     let environment = admin.environment;
     // Before anything is looked at, so that nothing falls in between.
@@ -34,7 +34,7 @@ pub(super) async fn events(State(state): State<AppState>, admin: Admin) -> Respo
     let (history, activity) = environment.activity.follow();
     let first = [&b":\n\n"[..], &frame("history", &history)].concat();
     let live = Live {
-        streams: environment.streams(),
+        streams: environment.readers.mark(),
         environment,
         activity,
         status,
@@ -75,8 +75,8 @@ struct Live {
     stopping: watch::Receiver<bool>,
     heartbeat: Interval,
     look: Interval,
-    /// How many the page has been told of.
-    streams: usize,
+    /// What the page has been told of.
+    streams: (usize, u32),
 }
 
 impl Live {
@@ -96,10 +96,10 @@ impl Live {
                     return Some(frame("state", &json!({})));
                 }
                 _ = self.look.tick() => {
-                    let streams = self.environment.streams();
+                    let streams = self.environment.readers.mark();
                     if streams != self.streams {
                         self.streams = streams;
-                        return Some(frame("streams", &json!({ "count": streams })));
+                        return Some(frame("streams", &json!({ "count": streams.0 })));
                     }
                 }
                 _ = self.heartbeat.tick() => return Some(Bytes::from_static(b":\n\n")),
