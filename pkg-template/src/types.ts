@@ -179,7 +179,7 @@ export interface Options {
    * @default false
    */
   cache?: boolean | CacheOptions;
-  /** Evaluations to start with, e.g. of the server that rendered the page. They win over cached ones. */
+  /** Evaluations to start with, e.g. of the server that rendered the page: see `flagwire/server`. They win over cached ones. */
   bootstrap?: readonly Evaluation[];
   /**
    * Milliseconds after which the stream of a hidden page is closed, until the page is looked at again.

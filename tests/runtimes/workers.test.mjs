@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { build } from "esbuild";
 import { packageDir } from "../../scripts/lib/products.mjs";
 import { openPage, startBrowser, startExtension } from "../lib/browser.mjs";
 import { serveFiles } from "../lib/files.mjs";
@@ -15,11 +16,11 @@ const HTML = '<!doctype html><link rel="icon" href="data:,"><script type="module
 /** Both are allowed WebAssembly by default; this forbids it. */
 const POLICY = { "content-security-policy": "script-src 'self'" };
 
-/** Tells what it hears through `say`. @param {string} entry */
-const use = (entry) => `
+/** Tells what it hears through `say`. @param {string} entry @param {string} [options] */
+const use = (entry, options = "") => `
 import { initialize, Event } from "./flagwire/${entry}.js";
 function use(baseUrl) {
-  const client = initialize("${CLIENT_KEY}", { identifier: "user-42" }, { baseUrl });
+  const client = initialize("${CLIENT_KEY}", { identifier: "user-42" }, { baseUrl, ${options} });
   client.on(Event.ERROR, ({ message, cause }) => say("error: " + message + " " + cause));
   client.on(Event.CONNECTED, () => say("connected"));
   client.onFlag("theme", (value) => say(value));
@@ -74,11 +75,27 @@ async function assertLive(server, compiles, heard) {
   assert.equal(await heard("ocean"), "ocean");
 }
 
-/** @param {import("../lib/scope.mjs").Scope} t @param {string} name @param {string} entry @param {Record<string, string>} [headers] */
-async function inWorker(t, name, entry, headers) {
+/**
+ * @param {import("../lib/scope.mjs").Scope} t
+ * @param {string} name
+ * @param {string} entry
+ * @param {{ headers?: Record<string, string>, classic?: boolean }} [options] `classic` bundles the worker as a script that is no module
+ */
+async function inWorker(t, name, entry, { headers, classic = false } = {}) {
   const server = await serverOf(t);
-  const { page: main, worker } = WORKERS[name] ?? assert.fail(name);
-  const folder = folderOf(t, { "index.html": HTML, "main.js": `window.said = []; ${main}`, "worker.js": use(entry) + worker });
+  const { page, worker } = WORKERS[name] ?? assert.fail(name);
+  const main = classic ? page.replace(', { type: "module" }', "") : page;
+  const script = use(entry, classic ? 'wasm: "/flagwire/flagwire.wasm"' : "") + worker;
+  const folder = folderOf(t, { "index.html": HTML, "main.js": `window.said = []; ${main}`, "worker.js": script });
+  if (classic) {
+    const file = join(folder, "worker.js");
+    await build({ entryPoints: [file], outfile: file, allowOverwrite: true, bundle: true, format: "iife", logOverride: { "empty-import-meta": "silent" } });
+  }
+  await live(t, server, folder, headers);
+}
+
+/** @param {import("../lib/scope.mjs").Scope} t @param {import("../lib/server.mjs").TestServer} server @param {string} folder @param {Record<string, string>} [headers] */
+async function live(t, server, folder, headers) {
   const page = await openPage(t, browser, `${await serveFiles(t, folder, { headers })}/?server=${server.url}`);
   await assertLive(server, headers !== POLICY, async (text) => {
     const found = await page.waitForFunction((text) => window.said?.find((said) => said === text || said.startsWith("error")), text);
@@ -109,10 +126,12 @@ async function inExtension(t, entry, manifest) {
 describe("in Chromium", () => {
   for (const name of Object.keys(WORKERS)) test(name, (t) => inWorker(t, name, "index"));
 
-  for (const name of ["a module worker", "a shared worker"]) test(`${name} that may not compile WebAssembly`, (t) => inWorker(t, name, "index", POLICY));
+  test("a service worker that is no module", (t) => inWorker(t, "a service worker", "index", { classic: true }));
+
+  for (const name of ["a module worker", "a shared worker"]) test(`${name} that may not compile WebAssembly`, (t) => inWorker(t, name, "index", { headers: POLICY }));
 
   // It knows no import(), by which the JavaScript build is got elsewhere.
-  test("a service worker that may not compile WebAssembly, with flagwire/javascript", (t) => inWorker(t, "a service worker", "javascript", POLICY));
+  test("a service worker that may not compile WebAssembly, with flagwire/javascript", (t) => inWorker(t, "a service worker", "javascript", { headers: POLICY }));
 
   test("an extension's service worker whose manifest allows WebAssembly", (t) =>
     inExtension(t, "index", { content_security_policy: { extension_pages: "script-src 'self' 'wasm-unsafe-eval'" } }));
