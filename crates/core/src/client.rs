@@ -172,10 +172,7 @@ impl<C: Codec> Client<C> {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
                 Timer::SignIn => self.sign_in(now),
-                Timer::Snapshot => {
-                    self.snapshots.signed_in_again = false;
-                    self.fetch_all(now);
-                }
+                Timer::Snapshot => self.fetch_after_wait(now),
                 Timer::Created => self.fetch_created(now),
                 Timer::StreamRetry => self.open_stream(now),
                 Timer::StreamIdle => self.stream_silent(now),

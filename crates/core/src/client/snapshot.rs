@@ -103,6 +103,12 @@ impl<C: Codec> Client<C> {
         }
     }
 
+    /// A token that is refused now may be replaced again: the last time is a while ago.
+    pub(super) fn fetch_after_wait(&mut self, now: Instant) {
+        self.snapshots.signed_in_again = false;
+        self.fetch_all(now);
+    }
+
     pub(super) fn fetched_all(
         &mut self,
         now: Instant,

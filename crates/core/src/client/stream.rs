@@ -389,7 +389,7 @@ impl<C: Codec> Client<C> {
     }
 
     pub(super) fn poll(&mut self, now: Instant) {
-        self.fetch_all(now);
+        self.fetch_after_wait(now);
         self.arm_poll(now);
     }
 
