@@ -1,5 +1,7 @@
 // `npm run size`: what a page loads when it imports the main entry, against the budget.
 //
+// `npm run size -- --entries` measures what pages load with each of the other entries.
+//
 // `npm run size -- --why` says where the module's bytes are instead: its largest functions, and the sums of crates. It builds
 // the module once more, with names.
 
@@ -19,30 +21,18 @@ const GOAL = 16_000;
 /** What it must not grow past meanwhile: the last size reached and a little room. Lower it with each step down. */
 const LIMIT = 23_700;
 
+/** Initialises, reads one flag, listens. */
+const MAIN = 'import { initialize, Event } from "flagwire"; const c = initialize(key, target); c.on(Event.CHANGED, () => c.variation("f", false));';
+/** Entries beside the main one that pages import, whole. */
+const ENTRIES = ["harness", "react", "vue", "svelte", "openfeature", "javascript"];
+
 await script(async () => {
   if (process.argv.includes("--why")) return why();
   if (!existsSync(join(packageDir, "package.json"))) throw new Plain("There is no pkg/ yet; run `npm run build` first.");
-  // As a page's bundler would: initialise, read one flag, listen.
-  const { outputFiles } = await build({
-    stdin: {
-      contents: 'import { initialize, Event } from "./index.js"; const c = initialize(key, target); c.on(Event.CHANGED, () => c.variation("f", false));',
-      resolveDir: packageDir,
-    },
-    bundle: true,
-    format: "esm",
-    // What is imported only when it is needed is a file of its own, and not loaded by the page.
-    splitting: true,
-    outdir: "out",
-    entryNames: "main",
-    minify: true,
-    write: false,
-    logLevel: "error",
-  });
-  const main = outputFiles.find(({ path }) => path.endsWith("main.js"));
-  if (!main) throw new Plain("The main entry could not be bundled.");
+  if (process.argv.includes("--entries")) return entries();
   const rows = [
-    { name: "JavaScript", ...measure(main.contents) },
-    { name: "WebAssembly", ...measure(readFileSync(join(packageDir, "flagwire.wasm"))) },
+    { name: "JavaScript", ...measure(await bundled(MAIN)) },
+    { name: "WebAssembly", ...measure(wasm()) },
   ];
   const sum = (/** @type {"raw" | "gzip" | "brotli"} */ key) => rows.reduce((total, row) => total + row[key], 0);
   const total = { name: "together", raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
@@ -52,6 +42,45 @@ await script(async () => {
   console.log(line("limit", "", "", LIMIT));
   if (total.brotli > LIMIT) throw new Plain(`The main entry is ${total.brotli - LIMIT} bytes over the limit in scripts/size.mjs.`);
 });
+
+/** What a page's bundler makes of a script. @param {string} contents @returns {Promise<Uint8Array>} */
+async function bundled(contents) {
+  const { outputFiles } = await build({
+    // From inside the package its name is itself.
+    stdin: { contents, resolveDir: packageDir },
+    bundle: true,
+    format: "esm",
+    // What is imported only when it is needed is a file of its own, and not loaded by the page.
+    splitting: true,
+    outdir: "out",
+    entryNames: "main",
+    minify: true,
+    write: false,
+    logLevel: "error",
+    // An application has these anyway.
+    external: ["react", "vue", "svelte", "svelte/store"],
+    nodePaths: [join(root, "node_modules")],
+  });
+  const main = outputFiles.find(({ path }) => path.endsWith("main.js"));
+  if (!main) throw new Plain("The entry could not be bundled.");
+  return main.contents;
+}
+
+function wasm() {
+  return readFileSync(join(packageDir, "flagwire.wasm"));
+}
+
+async function entries() {
+  const module = measure(wasm()).brotli;
+  const main = measure(await bundled(MAIN)).brotli + module;
+  console.log(line("brotli 11", "together", "more"));
+  console.log(line("main", main, 0));
+  for (const name of ENTRIES) {
+    const script = measure(await bundled(`export * from "flagwire/${name}";`)).brotli;
+    const together = name === "javascript" ? script : script + module;
+    console.log(line(name, together, together - main));
+  }
+}
 
 /** @param {import("./lib/steps.mjs").Step} step */
 async function named(step) {
