@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
@@ -90,6 +90,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
             None => open(planned, &mut samples)?,
         });
     }
+    let made_now = !secret::is_kept_in(&plan.state_dir);
     let secret = signing_secret(&options, &plan)?;
 
     let listener = TcpListener::bind(options.listen)
@@ -134,16 +135,15 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     )
     .with_drain(drain * 9 / 10);
     if let Some(replicas) = replicas.filter(|_| options.token_secret.is_none()) {
-        let sharing = Sharing {
-            options: replicas,
-            signer: Arc::clone(&state.signer),
-            own: secret,
-            directory: plan.state_dir.clone(),
-        };
-        let (first, shared) = oneshot::channel();
-        running.push(tokio::spawn(sharing.run(first, ended.clone())));
-        // So that, if possible, no token is signed with another secret; Redis may be down.
-        drop(tokio::time::timeout(SHARED_SECRET, shared).await);
+        let mut sharing = Sharing::new(
+            replicas,
+            Arc::clone(&state.signer),
+            &plan.state_dir,
+            &secret,
+            made_now,
+        );
+        sharing.begin(SHARED_SECRET).await;
+        running.push(tokio::spawn(sharing.run(ended.clone())));
     }
     announce(&plan, address, &samples);
 

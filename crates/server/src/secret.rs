@@ -37,6 +37,11 @@ pub(crate) fn kept_in(directory: &Path) -> io::Result<SecretSlice<u8>> {
     }
 }
 
+/// Whether one is kept in `directory`.
+pub(crate) fn is_kept_in(directory: &Path) -> bool {
+    directory.join(FILE).exists()
+}
+
 /// Keeps a secret in `directory`, in place of another one.
 ///
 /// # Errors

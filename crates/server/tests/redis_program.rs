@@ -5,6 +5,7 @@ mod common;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -92,6 +93,12 @@ impl Process {
         while lines.next().unwrap().unwrap() != ":" {}
         std::thread::spawn(move || while !lines.next().unwrap().unwrap().contains(wanted) {})
     }
+}
+
+fn signal(process: &Process, signal: &str) {
+    let pid = process.running.child.id().to_string();
+    let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// Asks for all evaluations over and over. Returns how many were answered and how many were not as they should be.
@@ -184,19 +191,42 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut connection = redis.connect().await;
-    let mut secrets = 0;
-    while secrets == 0 {
-        secrets = redis::cmd("SCARD")
-            .arg("flagwire:token-secrets")
-            .query_async(&mut connection)
-            .await
-            .unwrap();
+    let mut secrets = async || -> usize {
+        let mut count = redis::cmd("SCARD");
+        count.arg("flagwire:token-secrets");
+        count.query_async(&mut connection).await.unwrap()
+    };
+    while secrets().await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(secrets().await, 1, "each took the first one's");
+
+    // A leader that stands still for longer than its lease loses it, and when it goes on it follows.
+    let (asleep, other) = if leads(&second.status()) {
+        (&second, &third)
+    } else {
+        (&third, &second)
+    };
+    signal(asleep, "-STOP");
+    other.until(leads).await;
+    upstream.save(FLAGS);
+    other.serves(&token, "false").await;
+    signal(asleep, "-CONT");
+    asleep
+        .until(|status| status["replica"]["role"] == "follower")
+        .await;
+    asleep.serves(&token, "false").await;
+    assert!(leads(&other.status()));
+    upstream.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
+    for one in [&second, &third] {
+        one.serves(&token, "true").await;
     }
 
     // One that starts while the upstream is down.
     let address = socket.kill();
     let cold = Process::start(&redis, &url);
     cold.serves(&token, "true").await;
+    assert_eq!(secrets().await, 1);
     let metrics = [&second, &third, &cold].map(|one| one.running.get("/metrics", "", ""));
     let have = |line: &str| metrics.iter().filter(|text| text.contains(line)).count();
     assert_eq!(have("flagwire_redis_up{environment=\"development\"} 1"), 3);

@@ -1,16 +1,17 @@
 //! One signing secret for all replicas, unless one is configured.
 //!
-//! Each replica has a secret of its own to begin with, and puts it into a set in Redis. Tokens are signed with the least
-//! of the set and taken if any of it signed them; so all replicas come to sign with the same, and no token is refused
-//! that was given out before. What Redis loses, each replica puts there again.
+//! Secrets are in a set in Redis. A replica that has signed nothing yet takes what it finds there in place of its own;
+//! only the first one finds nothing. One that has signed, because Redis was away when it started, adds its own. Each goes
+//! on signing with what it began with, and takes what any of the set has signed: so no token is refused that was given
+//! out before. What Redis loses, each replica puts there again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redis::{RedisResult, cmd};
 use secrecy::{ExposeSecret as _, SecretSlice};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 
 use super::ReplicaOptions;
@@ -26,84 +27,125 @@ const MOST: usize = 16;
 /// For a reply of Redis.
 const RESPONSE: Duration = Duration::from_secs(5);
 
+/// Returns the set, after adding to it. A replica that has signed nothing adds to an empty one only.
+/// Keys: the set. Arguments: 1 for a replica that has signed nothing, secrets.
+const SHARE: &str = r"
+if ARGV[1] == '0' or redis.call('SCARD', KEYS[1]) == 0 then
+  redis.call('SADD', KEYS[1], unpack(ARGV, 2))
+end
+return redis.call('SMEMBERS', KEYS[1])
+";
+
 /// What shares.
 pub(crate) struct Sharing {
-    pub(crate) options: Arc<ReplicaOptions>,
-    pub(crate) signer: Arc<Signer>,
-    /// This replica's own.
-    pub(crate) own: SecretSlice<u8>,
-    /// Where the one that signs is kept, for a restart without Redis.
-    pub(crate) directory: PathBuf,
+    options: Arc<ReplicaOptions>,
+    signer: Arc<Signer>,
+    /// Where what signs is kept, for a restart without Redis.
+    directory: PathBuf,
+    /// What signs.
+    signs: Vec<u8>,
+    /// With what signs.
+    known: BTreeSet<Vec<u8>>,
+    /// Whether nothing has been signed yet, in this process or before.
+    unused: bool,
+    connection: Option<Connection>,
 }
 
 impl Sharing {
-    /// Shares until `stopping` turns true; says through `first` when Redis has answered for the first time.
-    pub(crate) async fn run(self, first: oneshot::Sender<()>, mut stopping: watch::Receiver<bool>) {
-        let mut first = Some(first);
-        let mut known = BTreeSet::from([self.own.expose_secret().to_vec()]);
-        let mut connection = None;
-        loop {
-            match self.round(&mut connection, &mut known).await {
-                Ok(()) => {
-                    if let Some(first) = first.take() {
-                        // Nobody may be waiting any more.
-                        let _ = first.send(());
-                    }
-                }
-                // The environments say so louder.
-                Err(error) => {
-                    tracing::debug!("the signing secret is not shared: {}", reason(&error));
-                    connection = None;
-                }
+    /// `own` signs already; `unused` says whether it was made just now.
+    pub(crate) fn new(
+        options: Arc<ReplicaOptions>,
+        signer: Arc<Signer>,
+        directory: &Path,
+        own: &SecretSlice<u8>,
+        unused: bool,
+    ) -> Self {
+        let signs = own.expose_secret().to_vec();
+        Self {
+            options,
+            signer,
+            directory: directory.to_owned(),
+            known: BTreeSet::from([signs.clone()]),
+            signs,
+            unused,
+            connection: None,
+        }
+    }
+
+    /// To be waited for before anything is signed. Takes what the others sign with, if Redis says so in time.
+    pub(crate) async fn begin(&mut self, patience: Duration) {
+        match tokio::time::timeout(patience, self.round()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!("the signing secret is not shared yet: {}", reason(&error));
             }
+            Err(_) => tracing::warn!("the signing secret is not shared yet: Redis does not answer"),
+        }
+        self.unused = false;
+    }
+
+    /// Shares until `stopping` turns true.
+    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        loop {
             tokio::select! {
                 () = crate::serve::until(&mut stopping) => return,
                 () = sleep(self.options.lease / 2) => {}
             }
+            if let Err(error) = self.round().await {
+                // The environments say so louder.
+                tracing::debug!("the signing secret is not shared: {}", reason(&error));
+                self.connection = None;
+            }
         }
     }
 
-    async fn round(
-        &self,
-        connection: &mut Option<Connection>,
-        known: &mut BTreeSet<Vec<u8>>,
-    ) -> RedisResult<()> {
-        let connection = match connection {
+    async fn round(&mut self) -> RedisResult<()> {
+        let connection = match &mut self.connection {
             Some(connection) => connection,
-            None => connection.insert(self.options.redis.connect(RESPONSE).await?),
+            none => none.insert(self.options.redis.connect(RESPONSE).await?),
         };
-        let key = format!("{}:token-secrets", self.options.prefix);
-        let mut add = cmd("SADD");
-        add.arg(&key);
-        for secret in &*known {
-            add.arg(secret);
+        let mut share = cmd("EVAL");
+        share
+            .arg(SHARE)
+            .arg(1)
+            .arg(format!("{}:token-secrets", self.options.prefix))
+            .arg(u8::from(self.unused));
+        for secret in &self.known {
+            share.arg(secret);
         }
-        let () = add.query_async(connection).await?;
-        let found: Vec<Vec<u8>> = cmd("SMEMBERS").arg(&key).query_async(connection).await?;
-        let before = known.len();
-        for secret in found {
-            if secret.len() >= LEAST_BYTES && known.len() < MOST {
-                known.insert(secret);
+        let found: BTreeSet<Vec<u8>> = share.query_async(connection).await?;
+        let found: BTreeSet<Vec<u8>> = found
+            .into_iter()
+            .filter(|secret| secret.len() >= LEAST_BYTES)
+            .take(MOST)
+            .collect();
+        if let Some(theirs) = found.first()
+            && self.unused
+            && !found.contains(&self.signs)
+        {
+            self.signs.clone_from(theirs);
+            self.known = found;
+            self.keep();
+        } else {
+            let before = self.known.len();
+            let room = MOST.saturating_sub(before);
+            let new: Vec<_> = found.difference(&self.known).take(room).cloned().collect();
+            self.known.extend(new);
+            if self.known.len() == before {
+                return Ok(());
             }
         }
-        if known.len() > before {
-            self.sign_with_the_least(known);
-        }
+        let further: Vec<&[u8]> = self.known.iter().map(Vec::as_slice).collect();
+        self.signer.change(&self.signs, &further);
+        tracing::info!(
+            secrets = self.known.len(),
+            "tokens of all replicas are taken"
+        );
         Ok(())
     }
 
-    fn sign_with_the_least(&self, known: &BTreeSet<Vec<u8>>) {
-        let mut all = known.iter().map(Vec::as_slice);
-        let Some(signs) = all.next() else {
-            return;
-        };
-        let further: Vec<&[u8]> = all.collect();
-        self.signer.change(signs, &further);
-        tracing::info!(
-            secrets = known.len(),
-            "tokens are signed with the replicas' common secret"
-        );
-        if let Err(error) = crate::secret::keep_in(&self.directory, signs) {
+    fn keep(&self) {
+        if let Err(error) = crate::secret::keep_in(&self.directory, &self.signs) {
             tracing::warn!(
                 %error,
                 "cannot keep the common signing secret in {}; after a restart without Redis tokens of before are refused",
