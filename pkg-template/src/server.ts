@@ -12,7 +12,7 @@
  * @packageDocumentation
  */
 
-import { initialize } from "./index";
+import { FlagwireError, initialize } from "./index";
 import type { Evaluation, Options, Target } from "./types";
 
 /** Options of {@link fetchEvaluations}. */
@@ -28,14 +28,20 @@ export interface FetchEvaluationsOptions extends Pick<Options, "baseUrl" | "logg
  * All evaluations of a target, for one request. Signs in, fetches and closes: two requests, no stream, and no reads counted,
  * because the page counts its own.
  *
- * @throws FlagwireError where the key is refused, or nothing has come in time. Render with defaults then.
+ * @throws FlagwireError where the key is refused, or nothing has come in time; its `cause` is what failed last. Render with defaults
+ * then.
  */
 export async function fetchEvaluations(apiKey: string, target: Target, options: FetchEvaluationsOptions = {}): Promise<Evaluation[]> {
   const { timeoutMs = 3000, ...rest } = options;
   const client = initialize(apiKey, target, { ...rest, streamEnabled: false, pollingEnabled: false, enableAnalytics: false });
+  let failed: FlagwireError | undefined;
+  client.on("error", (error) => (failed = error));
   try {
     await client.ready(timeoutMs);
     return client.evaluations();
+  } catch (error) {
+    if ((error as FlagwireError).code !== "timeout") throw error;
+    throw new FlagwireError(`no evaluations after ${timeoutMs} ms`, "timeout", failed?.status, false, failed);
   } finally {
     client.close();
   }
