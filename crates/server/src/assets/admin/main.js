@@ -3,7 +3,7 @@
 import { el, fill, make, mistake, options, toast } from "./dom.js";
 import * as events from "./events.js";
 import * as flags from "./flags.js";
-import { chosenEnvironment, follow, get, onRefused, post, useEnvironment, useToken } from "./server.js";
+import { chosenEnvironment, follow, get, oneAtATime, onRefused, post, useEnvironment, useToken } from "./server.js";
 import * as streams from "./streams.js";
 import * as why from "./why.js";
 import { tellTimes } from "./words.js";
@@ -61,25 +61,10 @@ function navigate() {
   title();
 }
 
-let asking = false;
-let askAgain = false;
-async function refresh() {
-  // One request at a time; what happens meanwhile is asked for once more.
-  if (asking) {
-    askAgain = true;
-    return;
-  }
-  asking = true;
-  try {
-    do {
-      askAgain = false;
-      const known = shown?.content && shown.environment === (chosenEnvironment() ?? shown.environment) ? `?content=${shown.content}` : "";
-      show(await get(`/admin/state${known}`));
-    } while (askAgain);
-  } finally {
-    asking = false;
-  }
-}
+const refresh = oneAtATime(async () => {
+  const known = shown?.content && shown.environment === (chosenEnvironment() ?? shown.environment) ? `?content=${shown.content}` : "";
+  show(await get(`/admin/state${known}`));
+});
 
 function live(state, text) {
   el("live").dataset.state = state;

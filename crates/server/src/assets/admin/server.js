@@ -57,6 +57,25 @@ export const get = async (path) => (await call(path)).json();
 export const post = async (path, body) =>
   (await call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
 
+/** Does the work again and again as it is asked for, but never twice at once: what is asked for meanwhile is done once more. */
+export function oneAtATime(work) {
+  let running = false;
+  let again = false;
+  return async () => {
+    again = true;
+    if (running) return;
+    running = true;
+    try {
+      while (again) {
+        again = false;
+        await work();
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
 /**
  * Follows what happens until the signal is given. The stream is read by hand, as `EventSource` sends no token.
  *

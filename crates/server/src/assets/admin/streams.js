@@ -1,7 +1,7 @@
 // Who reads the open streams.
 
 import { el, fill, make, mistake, plural } from "./dom.js";
-import { get } from "./server.js";
+import { get, oneAtATime } from "./server.js";
 import { code, time } from "./words.js";
 
 const TRANSPORTS = {
@@ -12,8 +12,6 @@ const TRANSPORTS = {
 };
 
 let shownNow = false;
-let asking = false;
-let askAgain = false;
 
 export function start() {
   el("streams-search").addEventListener("input", changed);
@@ -25,25 +23,18 @@ export function visible(wanted) {
 }
 
 /** Asks again, if anybody looks. */
-export async function changed() {
-  if (!shownNow) return;
-  if (asking) {
-    askAgain = true;
-    return;
-  }
-  asking = true;
+export function changed() {
+  if (shownNow) void refresh();
+}
+
+const refresh = oneAtATime(async () => {
   try {
-    do {
-      askAgain = false;
-      show(await get(`/admin/streams?search=${encodeURIComponent(el("streams-search").value)}`));
-    } while (askAgain);
+    show(await get(`/admin/streams?search=${encodeURIComponent(el("streams-search").value)}`));
     mistake(el("streams-mistake"), "");
   } catch (error) {
     mistake(el("streams-mistake"), error.message);
-  } finally {
-    asking = false;
   }
-}
+});
 
 function show({ total, matching, byTransport, streams }) {
   const kinds = byTransport.map(([transport, count]) => `${count.toLocaleString("en")} by ${TRANSPORTS[transport] ?? transport}`);
