@@ -140,6 +140,7 @@ impl Driver {
             headers: headers.map(|(name, value)| (name.into(), value)).collect(),
             body: request.body,
             credentials: None,
+            past_cache: request.past_cache,
         };
         if let Some(change) = &self.middleware {
             change(&mut request);

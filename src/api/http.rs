@@ -27,6 +27,7 @@ pub struct Request {
     pub body: Option<String>,
     /// Which cookies go along. Default: the browser's, `same-origin`.
     pub credentials: Option<RequestCredentials>,
+    pub(super) past_cache: bool,
 }
 
 /// Changes a request before it is sent.
@@ -56,9 +57,9 @@ impl Requests {
         detached: bool,
     ) -> Result<Promise, JsValue> {
         let init = RequestInit::new();
-        // A reply that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a
-        // 304 and served broken again and again.
-        init.set_cache(RequestCache::NoStore);
+        if request.past_cache {
+            init.set_cache(RequestCache::NoStore);
+        }
         let headers = Headers::new()?;
         for (name, value) in &request.headers {
             headers.set(name, value)?;

@@ -15,6 +15,10 @@ pub struct HttpRequest {
     pub headers: Vec<(&'static str, String)>,
     /// JSON.
     pub body: Option<String>,
+    /// To be asked for past the platform's own cache. A list that was cut or replaced on the way, kept there with its `ETag`,
+    /// would be confirmed by a 304 and served broken again and again. A browser asks for a preflight before each such request to
+    /// another origin, so only lists are asked for in this way: a single flag that cannot be read is followed by one.
+    pub past_cache: bool,
 }
 
 /// Where the service is, and who asks.
@@ -85,7 +89,10 @@ impl SignIn {
             ]),
             _ => {}
         }
-        self.get(url, headers)
+        HttpRequest {
+            past_cache: matches!(ask, Ask::All(_)),
+            ..self.get(url, headers)
+        }
     }
 
     /// The metrics post.
@@ -107,6 +114,7 @@ impl SignIn {
             url,
             headers: Vec::new(),
             body: None,
+            past_cache: false,
         }
     }
 
@@ -117,6 +125,7 @@ impl SignIn {
             url,
             headers,
             body: None,
+            past_cache: false,
         }
     }
 
@@ -141,6 +150,7 @@ pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
         url: join(&[&service.base_url, "/client/auth"]),
         headers: Vec::from([("Harness-SDK-Info", service.sdk_info.into())]),
         body: Some(body),
+        past_cache: false,
     }
 }
 
