@@ -31,8 +31,12 @@ const REST: Duration = Duration::from_millis(500);
 enum Mode {
     /// Open streams, change a flag, and wait until the last stream was told.
     Fanout,
+    /// Open streams, end the server, and note when each of them ends, which is when its reader comes back.
+    Drain,
     /// Ask for all evaluations, again and again, on connections that stay.
     Evaluations,
+    /// The same, but each time for a target that the server has not seen.
+    Unseen,
     /// The same with `If-None-Match`, so that the answer is 304.
     Unchanged,
     /// A new connection for each request, which is the cheapest there is.
@@ -67,26 +71,116 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let options = Arc::new(Options::parse());
+    let files = flagwire_server::serve::raise_open_files();
+    if files.is_some_and(|files| files < options.streams as u64 + 200) {
+        let reason = format!(
+            "only {} files may be open here; raise that with ulimit -n",
+            files.unwrap_or_default()
+        );
+        return Err(reason.into());
+    }
     let result = match options.mode {
         Mode::Fanout => fanout(&options).await?,
-        Mode::Evaluations | Mode::Unchanged | Mode::Accepts => requests(&options).await?,
+        Mode::Drain => drain(&options).await?,
+        Mode::Evaluations | Mode::Unseen | Mode::Unchanged | Mode::Accepts => {
+            requests(&options).await?
+        }
     };
     println!("{result}");
     Ok(())
 }
 
 async fn fanout(options: &Arc<Options>) -> Result<Value, Failure> {
+    let opened = open_streams(options).await?;
+    let mut rounds = Vec::with_capacity(options.rounds);
+    let mut admin = Connection::open(&options.address).await?;
+    for round in 0..options.rounds {
+        rounds.push(one_change(options, &mut admin, &opened.told, round % 2 == 0).await?);
+        tokio::time::sleep(REST).await;
+    }
+    Ok(json!({
+        "streams": options.streams,
+        "signInsPerSecond": opened.sign_ins_per_second,
+        "opensPerSecond": opened.opens_per_second,
+        "bytesPerStream": opened.bytes_per_stream,
+        "rounds": rounds,
+    }))
+}
+
+/// When streams end whose server is told to stop, by the second.
+async fn drain(options: &Arc<Options>) -> Result<Value, Failure> {
+    let pid = options.pid.ok_or("--pid is needed, to end the server")?;
+    let opened = open_streams(options).await?;
+    let asked = nanoseconds(opened.told.base);
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &pid.to_string()])
+        .status()?;
+    if !sent.success() {
+        return Err(format!("there is no process {pid}").into());
+    }
+    tokio::time::timeout(PATIENCE, opened.told.all_ended.notified())
+        .await
+        .map_err(|_| "the streams did not all end")?;
+    let mut ends: Vec<u64> = opened
+        .told
+        .ended_at
+        .iter()
+        .map(|at| at.load(Ordering::Relaxed).saturating_sub(asked))
+        .collect();
+    ends.sort_unstable();
+    let mut seconds: Vec<usize> = Vec::new();
+    for end in &ends {
+        let second = usize::try_from(end / 1_000_000_000)?;
+        if seconds.len() <= second {
+            seconds.resize(second + 1, 0);
+        }
+        if let Some(count) = seconds.get_mut(second) {
+            *count += 1;
+        }
+    }
+    // The most within any tenth of a second, wherever it begins.
+    let mut first = 0;
+    let mut most = 0;
+    for (index, end) in ends.iter().enumerate() {
+        while ends
+            .get(first)
+            .is_some_and(|begin| begin + 100_000_000 <= *end)
+        {
+            first += 1;
+        }
+        most = most.max(index + 1 - first);
+    }
+    Ok(json!({
+        "streams": options.streams,
+        "endsBySecond": seconds,
+        "mostInTenthOfSecond": most,
+        "last": ends.last().map(|end| as_float(*end) / 1e6),
+    }))
+}
+
+struct Opened {
+    told: Arc<Told>,
+    sign_ins_per_second: f64,
+    opens_per_second: f64,
+    bytes_per_stream: Option<f64>,
+}
+
+async fn open_streams(options: &Arc<Options>) -> Result<Opened, Failure> {
     let signing_in = Instant::now();
     let tokens = sign_in_all(options, options.streams).await?;
-    let sign_ins = per_second(options.streams, signing_in.elapsed());
+    let sign_ins_per_second = per_second(options.streams, signing_in.elapsed());
 
     tokio::time::sleep(REST).await;
     let before = resident_bytes(options.pid);
+    let nobody = || (0..options.streams).map(|_| AtomicU64::new(0)).collect();
     let told = Arc::new(Told {
         base: Instant::now(),
-        at: (0..options.streams).map(|_| AtomicU64::new(0)).collect(),
+        at: nobody(),
         count: AtomicUsize::new(0),
         all: Notify::new(),
+        ended_at: nobody(),
+        ended: AtomicUsize::new(0),
+        all_ended: Notify::new(),
     });
     let opening = Instant::now();
     let (opened, mut is_open) = mpsc::channel::<Result<(), Failure>>(OPENING);
@@ -118,31 +212,39 @@ async fn fanout(options: &Arc<Options>) -> Result<Value, Failure> {
     for _ in 0..options.streams {
         is_open.recv().await.ok_or("the streams were given up")??;
     }
-    let opens = per_second(options.streams, opening.elapsed());
+    let opens_per_second = per_second(options.streams, opening.elapsed());
     tokio::time::sleep(REST).await;
     let after = resident_bytes(options.pid);
-
-    let mut rounds = Vec::with_capacity(options.rounds);
-    let mut admin = Connection::open(&options.address).await?;
-    for round in 0..options.rounds {
-        rounds.push(one_change(options, &mut admin, &told, round % 2 == 0).await?);
-        tokio::time::sleep(REST).await;
-    }
-    Ok(json!({
-        "streams": options.streams,
-        "signInsPerSecond": sign_ins,
-        "opensPerSecond": opens,
-        "bytesPerStream": before.zip(after).map(|(before, after)| (after - before) / as_float(options.streams)),
-        "rounds": rounds,
-    }))
+    Ok(Opened {
+        told,
+        sign_ins_per_second,
+        opens_per_second,
+        bytes_per_stream: before
+            .zip(after)
+            .map(|(before, after)| (after - before) / as_float(options.streams)),
+    })
 }
 
-/// Which streams have heard of the change, and when: nanoseconds since `base`, 0 where not yet.
+/// Which streams have heard of the change, and which have ended, and when: nanoseconds since `base`, 0 where not yet.
 struct Told {
     base: Instant,
     at: Vec<AtomicU64>,
     count: AtomicUsize,
     all: Notify,
+    ended_at: Vec<AtomicU64>,
+    ended: AtomicUsize,
+    all_ended: Notify,
+}
+
+impl Told {
+    fn end(&self, index: usize) {
+        if let Some(at) = self.ended_at.get(index) {
+            at.store(nanoseconds(self.base), Ordering::Relaxed);
+        }
+        if self.ended.fetch_add(1, Ordering::SeqCst) + 1 == self.ended_at.len() {
+            self.all_ended.notify_one();
+        }
+    }
 }
 
 async fn one_change(
@@ -228,6 +330,11 @@ async fn open_stream(options: &Options, token: &str) -> Result<TcpStream, Failur
 
 /// Notes when the stream hears of each change, until the server ends it.
 async fn listen(stream: TcpStream, index: usize, told: Arc<Told>) {
+    hear(&stream, index, &told).await;
+    told.end(index);
+}
+
+async fn hear(stream: &TcpStream, index: usize, told: &Told) {
     // On the stack only while it is read into: an idle stream holds no buffer.
     while stream.readable().await.is_ok() {
         let mut buffer = [0; 4096];
@@ -319,15 +426,21 @@ async fn ask(
                 .ok_or("the server gives no ETag")?;
             (get(&format!("If-None-Match: {tag}\r\n")), 304)
         }
-        Mode::Evaluations | Mode::Fanout => (get(""), 200),
+        Mode::Evaluations | Mode::Unseen | Mode::Fanout | Mode::Drain => (get(""), 200),
     };
     let (mut times, mut length) = (Vec::new(), 0);
     while Instant::now() < until {
+        let unseen = (options.mode == Mode::Unseen).then(|| {
+            let identifier = format!("load-{index}-{}", times.len());
+            unseen(options, environment, token, &identifier)
+        });
         let started = Instant::now();
         if options.mode == Mode::Accepts {
             connection = Connection::open(&options.address).await?;
         }
-        let reply = connection.send(&request).await?;
+        let reply = connection
+            .send(unseen.as_deref().unwrap_or(&request))
+            .await?;
         // Any answer shows that the connection was taken.
         if reply.status != expected && options.mode != Mode::Accepts {
             return Err(format!("{path} was answered with {}", reply.status).into());
@@ -336,6 +449,21 @@ async fn ask(
         times.push(started.elapsed());
     }
     Ok((times, length))
+}
+
+/// Asks for another target than the token's, as a server for many users would.
+fn unseen(options: &Options, environment: &str, token: &str, identifier: &str) -> String {
+    use base64::Engine as _;
+    let target = json!({
+        "identifier": identifier,
+        "name": identifier,
+        "attributes": { "plan": "gold", "country": "nl", "email": format!("{identifier}@example.com") },
+    });
+    let target = base64::engine::general_purpose::STANDARD.encode(target.to_string());
+    format!(
+        "GET /client/env/{environment}/target/{identifier}/evaluations?cluster=1 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nHarness-Target: {target}\r\n\r\n",
+        options.address
+    )
 }
 
 /// A token and its environment for each of so many targets.

@@ -227,6 +227,34 @@ pub struct Options {
     )]
     pub connections_per_address: usize,
 
+    /// The certificate for HTTPS, a PEM file with the whole chain; read again as it changes.
+    #[arg(
+        long,
+        env = "FLAGWIRE_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The certificate's private key, a PEM file.
+    #[arg(
+        long,
+        env = "FLAGWIRE_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// Seconds for which a connection without requests stays open. What stands in front should close its connections first.
+    #[arg(
+        long,
+        env = "FLAGWIRE_IDLE_SECONDS",
+        default_value_t = 75,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub idle_seconds: u64,
+
     /// How logs are written.
     #[arg(long, env = "FLAGWIRE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,

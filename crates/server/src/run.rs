@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::plan::{From, Plan, Planned};
 use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
-use crate::serve::{Limits, Serving};
+use crate::serve::{Certificates, Limits, Serving, Timeouts, TlsError, raise_open_files};
 use crate::source::file::{FileOrigin, FileSource, LoadError};
 use crate::source::upstream::UpstreamSource;
 use crate::source::{Origin, Source};
@@ -41,6 +41,9 @@ pub enum RunError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// There is no way to speak to an upstream.
     #[error("cannot set up the connection to the upstream: {0}")]
     Upstream(#[from] reqwest::Error),
@@ -61,6 +64,9 @@ pub enum RunError {
         error: std::io::Error,
     },
 }
+
+/// Fewer than this, and a server is warned that it may not do.
+const FEW_FILES: u64 = 8_192;
 
 /// Starts a server and serves until `stop` completes.
 ///
@@ -92,6 +98,11 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     }
     let made_now = !secret::is_kept_in(&plan.state_dir);
     let secret = signing_secret(&options, &plan)?;
+    let tls = match (&options.tls_certificate, &options.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(Certificates::load(certificate, key)?)),
+        _ => None,
+    };
+    warn_of_few_files();
 
     let listener = TcpListener::bind(options.listen)
         .await
@@ -145,14 +156,21 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         sharing.begin(SHARED_SECRET).await;
         running.push(tokio::spawn(sharing.run(ended.clone())));
     }
-    announce(&plan, address, &samples);
+    announce(&plan, address, tls.is_some(), &samples);
+    if let Some(tls) = &tls {
+        running.push(tokio::spawn(Arc::clone(tls).follow(ended.clone())));
+    }
 
     let serving = Serving {
         limits: Limits {
             connections_per_address: options.connections_per_address,
         },
+        timeouts: Timeouts {
+            idle: Duration::from_secs(options.idle_seconds),
+            ..Timeouts::default()
+        },
         drain,
-        ..Serving::default()
+        tls,
     };
     // With the secrets in them.
     drop(options);
@@ -199,8 +217,19 @@ fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, 
     Ok(Replica::new(Arc::clone(options), origin))
 }
 
-fn announce(plan: &Plan, address: std::net::SocketAddr, samples: &[PathBuf]) {
-    let mut text = format!("flagwire-server listening on http://{address}\n");
+/// Each stream is an open file.
+fn warn_of_few_files() {
+    if let Some(files) = raise_open_files().filter(|files| *files < FEW_FILES) {
+        tracing::warn!(
+            "the system allows {files} open files, and each connection is one; for more streams than that raise the limit: \
+             LimitNOFILE= in a systemd unit, ulimit -n in a shell, --ulimit nofile= for a container"
+        );
+    }
+}
+
+fn announce(plan: &Plan, address: std::net::SocketAddr, tls: bool, samples: &[PathBuf]) {
+    let scheme = if tls { "https" } else { "http" };
+    let mut text = format!("flagwire-server listening on {scheme}://{address}\n");
     for sample in samples {
         text.push_str(&format!(
             "  there was no {}, so a commented sample was written\n",
@@ -229,7 +258,7 @@ fn announce(plan: &Plan, address: std::net::SocketAddr, samples: &[PathBuf]) {
             replicas.redis.name()
         ));
     }
-    text.push_str(&format!("  page    http://{address}/\n"));
+    text.push_str(&format!("  page    {scheme}://{address}/\n"));
     if plan.development_keys {
         text.push_str(&format!(
             "  keys for development: client {DEV_CLIENT_KEY}, server {DEV_SERVER_KEY}\n"

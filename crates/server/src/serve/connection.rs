@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,14 +14,18 @@ use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::exchange::{Exchange, Phase, Watched};
+use super::tls::HTTP2;
 use super::{MAX_HEAD_BYTES, Peer, Timeouts, until};
 use crate::error::ApiError;
 use crate::stream::{Detachable, Framing, HandOver};
@@ -28,6 +33,10 @@ use crate::stream::{Detachable, Framing, HandOver};
 /// What a client may still send after it was refused, before the connection is cut; a client that is still sending may
 /// otherwise never see the answer.
 const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A client of HTTP/2 that has streams open and says nothing is asked whether it is there, and has this long to answer.
+const PING_AFTER: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves HTTP/1.1 on a connection until it ends. Where a stream is to take the connection over, both come back.
 pub(super) async fn http1<I>(
@@ -84,15 +93,7 @@ where
             if let Some(stream) = exchange.taken_over() {
                 return Poll::Ready(Ended::TakenOver(stream));
             }
-            if let Some(deadline) = exchange.deadline(timeouts) {
-                if timer.deadline() != deadline {
-                    timer.as_mut().reset(deadline);
-                }
-                if timer.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(Ended::Late);
-                }
-            }
-            Poll::Pending
+            late(&exchange, timeouts, timer.as_mut(), context).map(|()| Ended::Late)
         })
         .await
     };
@@ -123,6 +124,95 @@ where
         drop(tokio::time::timeout(timeouts.head, discard(&mut io)).await);
     }
     None
+}
+
+/// Serves whichever version of HTTP the client has chosen.
+pub(super) async fn encrypted(
+    socket: TcpStream,
+    tls: &TlsAcceptor,
+    peer: Peer,
+    app: Router,
+    stopping: watch::Receiver<bool>,
+    timeouts: Timeouts,
+) {
+    let stream = match tokio::time::timeout(timeouts.head, tls.accept(socket)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            return;
+        }
+        Err(_) => return,
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+        http2(stream, peer, app, stopping, timeouts).await;
+    } else {
+        http1(stream, peer, app, stopping, timeouts, false).await;
+    }
+}
+
+async fn http2<I>(
+    io: I,
+    peer: Peer,
+    app: Router,
+    mut stopping: watch::Receiver<bool>,
+    timeouts: Timeouts,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let exchange = Arc::new(Exchange::new(false));
+    let service = {
+        let exchange = Arc::clone(&exchange);
+        service_fn(move |request| {
+            answer(
+                app.clone(),
+                peer,
+                request,
+                Arc::clone(&exchange),
+                timeouts,
+                false,
+            )
+        })
+    };
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let mut stop = pin!(until(&mut stopping));
+    let mut stopped = false;
+    let mut timer = pin!(tokio::time::sleep(timeouts.idle));
+    std::future::poll_fn(|context| {
+        if !stopped && stop.as_mut().poll(context).is_ready() {
+            stopped = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if let Poll::Ready(result) = connection.as_mut().poll(context) {
+            if let Err(error) = result {
+                tracing::trace!(%error, "connection ended");
+            }
+            return Poll::Ready(());
+        }
+        late(&exchange, timeouts, timer.as_mut(), context)
+    })
+    .await;
+}
+
+/// Whether the connection has taken too long.
+fn late(
+    exchange: &Exchange,
+    timeouts: Timeouts,
+    mut timer: Pin<&mut Sleep>,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    let Some(deadline) = exchange.deadline(timeouts) else {
+        return Poll::Pending;
+    };
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.poll(context)
 }
 
 /// Reads what a client sends and throws it away, to an end or a limit.

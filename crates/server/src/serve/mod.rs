@@ -6,6 +6,8 @@
 mod addresses;
 mod connection;
 mod exchange;
+mod files;
+mod tls;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use self::addresses::Addresses;
+pub use self::files::raise_open_files;
+pub use self::tls::{Certificates, TlsError};
 
 /// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header. What arrives in
 /// the same read may be somewhat more; past that the answer is 431.
@@ -65,6 +69,8 @@ pub struct Serving {
     pub timeouts: Timeouts,
     /// For open requests once the server stops.
     pub drain: Duration,
+    /// Connections are encrypted with this; without it they are not.
+    pub tls: Option<Arc<Certificates>>,
 }
 
 /// The other end of a request's connection: of a proxy, if there is one in front. Among the request's extensions.
@@ -99,6 +105,7 @@ impl Serving {
             limits,
             timeouts,
             drain,
+            tls,
         } = self;
         let addresses = Arc::new(Addresses::default());
         // Each connection holds a sender; when all are gone, so are all connections.
@@ -120,14 +127,23 @@ impl Serving {
             let Some(counted) = addresses.admit(address, limits.connections_per_address) else {
                 tracing::debug!(%address, "refused a connection: too many from this address");
                 // As much as fits at once; whoever sends so many gets no more of our time.
-                drop(socket.try_write(TOO_MANY));
+                if tls.is_none() {
+                    drop(socket.try_write(TOO_MANY));
+                }
                 continue;
             };
             let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
+            let tls = tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
                 prepare(&socket);
+                let peer = Peer(address);
+                if let Some(tls) = tls {
+                    connection::encrypted(socket, &tls, peer, app, stopping, timeouts).await;
+                    drop((counted, open));
+                    return;
+                }
                 let handed_over =
-                    connection::http1(socket, Peer(address), app, stopping, timeouts, true).await;
+                    connection::http1(socket, peer, app, stopping, timeouts, true).await;
                 if let Some((socket, stream)) = handed_over {
                     // A task of its own, as this one has the size of an HTTP connection.
                     tokio::spawn(async move {
