@@ -7,24 +7,11 @@ import { test } from "node:test";
 import { root } from "../../scripts/lib/paths.mjs";
 import { packageDir } from "../../scripts/lib/products.mjs";
 import { run } from "../../scripts/lib/run.mjs";
+import { FLAGS as KINDS } from "../lib/flags.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { CLIENT_KEY, SERVER_KEY, startServer } from "../lib/server.mjs";
 
-const FLAGS = `flags:
-  dark-mode: false
-  greeting: hello
-  theme:
-    variations: { classic: classic, ocean: ocean }
-    default: classic
-  page-size:
-    variations: { small: 4, large: 12 }
-    default: small
-  limits:
-    variations: { free: { rps: 10 }, gold: { rps: 100 } }
-    default: free
-  free-shipping:
-    default: false
-    rules: [{ when: { plan: gold }, serve: true }]
+const FLAGS = `${KINDS}  greeting: hello
 `;
 const OWN = { "dark-mode": "boolean", "free-shipping": "boolean", greeting: "string", limits: "Json", "page-size": "number", theme: '"classic" | "ocean"' };
 const HEAD = `
@@ -125,6 +112,10 @@ import { FlagwireProvider, useFlag } from "flagwire/react";
 import { useFlag as vueFlag } from "flagwire/vue";
 import { flag } from "flagwire/svelte";
 import { FlagwireWebProvider } from "flagwire/openfeature";
+import { initialize as withoutWasm } from "flagwire/javascript";
+import { dehydrate, fetchEvaluations } from "flagwire/server";
+const script: Promise<string> = fetchEvaluations("key", { identifier: "u" }, { baseUrl: "/", timeoutMs: 1 }).then(dehydrate);
+const same: typeof initialize = withoutWasm;
 const client: Result = start("key", { identifier: "u" });
 client.on(Event.CHANGED, ({ flag, value }) => void [flag, value]);
 void [initialize, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider];
