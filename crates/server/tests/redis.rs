@@ -50,6 +50,14 @@ fn counting_sign_ins(app: Router) -> (Router, Arc<AtomicUsize>) {
     (app, count)
 }
 
+/// `None` where Redis is not installed.
+async fn redis_and_upstream() -> Option<(RedisServer, Server, Listening)> {
+    let redis = RedisServer::start()?;
+    let upstream = server();
+    let socket = listen(app_of(&upstream)).await;
+    Some((redis, upstream, socket))
+}
+
 /// Three replicas of one upstream, the first of which leads.
 async fn three(redis: &RedisServer, socket: &Listening) -> [Replicated; 3] {
     let first = replica(options(&redis.url(), "first"), origin(socket));
@@ -113,11 +121,9 @@ async fn one_replica_talks_to_the_upstream_and_a_change_reaches_the_streams_of_a
 
 #[tokio::test]
 async fn when_the_leader_dies_another_one_takes_over() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     let [first, second, third] = three(&redis, &socket).await;
     let mut streams = [client_stream(&second).await, client_stream(&third).await];
     first.kill();
@@ -136,11 +142,9 @@ async fn when_the_leader_dies_another_one_takes_over() {
 
 #[tokio::test]
 async fn a_replica_that_starts_while_the_upstream_is_down_serves_what_redis_has() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     let first = replica(options(&redis.url(), "first"), origin(&socket));
     first.leads().await;
     first.server.serves(DARK, "false").await;
@@ -167,11 +171,9 @@ async fn a_replica_that_starts_while_the_upstream_is_down_serves_what_redis_has(
 
 #[tokio::test]
 async fn a_redis_that_is_flushed_is_filled_again() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     let [first, second, third] = three(&redis, &socket).await;
     redis.flush().await;
     // Whoever finds the lease free first.
@@ -238,11 +240,9 @@ async fn a_redis_that_dies_is_gone_on_without_and_one_that_is_back_is_filled_aga
 
 #[tokio::test]
 async fn a_reader_that_comes_back_to_another_replica_gets_what_it_missed_and_no_more() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     let [first, second, third] = three(&redis, &socket).await;
     let mut stream = client_stream(&first).await;
     upstream.save(&dark());
@@ -357,11 +357,9 @@ async fn a_change_from_the_page_of_any_replica_is_made_by_the_one_that_owns_the_
 
 #[tokio::test]
 async fn a_leader_that_cannot_reach_the_upstream_lets_another_one_try() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     // A port that nobody listens on.
     let nobody = format!("http://127.0.0.1:{}/", free_port());
     let cut_off = UpstreamSource::new(UpstreamOptions::new(nobody.parse().unwrap(), SERVER_KEY));
@@ -379,11 +377,9 @@ async fn a_leader_that_cannot_reach_the_upstream_lets_another_one_try() {
 
 #[tokio::test]
 async fn a_leader_that_was_asleep_overwrites_nothing() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     let [first, second, third] = three(&redis, &socket).await;
     // What a lease that has run out while its holder was stopped looks like: another one has it.
     let mut connection = redis.connect().await;
@@ -413,11 +409,9 @@ async fn a_leader_that_was_asleep_overwrites_nothing() {
 
 #[tokio::test]
 async fn what_is_in_redis_and_cannot_be_read_is_said_and_written_over() {
-    let Some(redis) = RedisServer::start() else {
+    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
         return;
     };
-    let upstream = server();
-    let socket = listen(app_of(&upstream)).await;
     let [first, second, third] = three(&redis, &socket).await;
     let mut connection = redis.connect().await;
     let snapshot = "{flagwire:development}:snapshot";
