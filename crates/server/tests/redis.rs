@@ -357,7 +357,7 @@ async fn a_change_from_the_page_of_any_replica_is_made_by_the_one_that_owns_the_
 
 #[tokio::test]
 async fn a_leader_that_cannot_reach_the_upstream_lets_another_one_try() {
-    let Some((redis, upstream, socket)) = redis_and_upstream().await else {
+    let Some((redis, _, socket)) = redis_and_upstream().await else {
         return;
     };
     // A port that nobody listens on.
