@@ -62,12 +62,7 @@ pub struct Options {
     pub flags: PathBuf,
 
     /// Base URL of a server to take the flags from instead: Harness, its relay, or another flagwire-server.
-    #[arg(
-        long,
-        env = "FLAGWIRE_UPSTREAM",
-        value_name = "URL",
-        requires = "api_key"
-    )]
+    #[arg(long, env = "FLAGWIRE_UPSTREAM", value_name = "URL")]
     pub upstream: Option<String>,
 
     /// The upstream's key for back ends.
@@ -78,6 +73,10 @@ pub struct Options {
         value_name = "KEY"
     )]
     pub api_key: Option<SecretString>,
+
+    /// A file with that key and nothing else, as secrets are mounted.
+    #[arg(long, env = "FLAGWIRE_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
 
     /// Base URL for metrics, where it is not the upstream's.
     #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL")]
@@ -93,13 +92,8 @@ pub struct Options {
     )]
     pub poll_seconds: u64,
 
-    /// A file that names several environments, with flags files or upstreams and keys of their own.
-    #[arg(
-        long,
-        env = "FLAGWIRE_CONFIG",
-        value_name = "FILE",
-        conflicts_with_all = ["upstream", "api_key", "upstream_events", "client_keys", "server_keys"]
-    )]
+    /// A YAML file with any of these options by their names, and with environments that have flags and keys of their own.
+    #[arg(long, env = "FLAGWIRE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// Where replicas of this server meet: redis://host:6379, rediss://host:6380 (TLS),
@@ -146,6 +140,7 @@ pub struct Options {
     /// A key for browsers and apps, or `sha256:` and its hash; may be given several times.
     #[arg(
         long = "client-key",
+        alias = "client-keys",
         env = "FLAGWIRE_CLIENT_KEYS",
         value_delimiter = ',',
         hide_env_values = true,
@@ -156,6 +151,7 @@ pub struct Options {
     /// A key for back ends, which may read all rules, or `sha256:` and its hash; may be given several times.
     #[arg(
         long = "server-key",
+        alias = "server-keys",
         env = "FLAGWIRE_SERVER_KEYS",
         value_delimiter = ',',
         hide_env_values = true,
@@ -211,6 +207,7 @@ pub struct Options {
     /// An origin whose pages may use this server; `*` for all. May be given several times.
     #[arg(
         long = "cors-origin",
+        alias = "cors-origins",
         env = "FLAGWIRE_CORS_ORIGINS",
         value_delimiter = ',',
         default_value = "*",
@@ -321,6 +318,11 @@ pub enum ConfigError {
         "an upstream's address must not hold a user or a password; its API key is what it is asked with"
     )]
     Credentials,
+    /// Two places that say where flags come from.
+    #[error(
+        "the configuration file has environments: put upstreams, API keys, client and server keys below them, and not in options of the whole server"
+    )]
+    TwoSources,
     /// The configuration file cannot be read.
     #[error("{path}: {reason}")]
     Unreadable {
@@ -344,6 +346,16 @@ pub enum ConfigError {
 }
 
 impl Options {
+    /// Whether they say where flags come from, or name keys, which the environments of a file do for themselves.
+    pub(crate) fn has_source(&self) -> bool {
+        self.upstream.is_some()
+            || self.upstream_events.is_some()
+            || self.api_key.is_some()
+            || self.api_key_file.is_some()
+            || !self.client_keys.is_empty()
+            || !self.server_keys.is_empty()
+    }
+
     /// The time between heartbeats.
     #[must_use]
     pub const fn heartbeat(&self) -> Duration {

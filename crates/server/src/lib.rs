@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`commands`] | checking flags files, printing their schema |
-//! | [`config`], [`plan`] | command line and environment variables; which environments come of them |
+//! | [`config`], `config_file`, [`plan`] | command line, environment variables, file; which environments come of them |
 //! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
 //! | [`environment`], [`changes`], `stream`, `replay` | the state in force, what changed, who hears of it |
 //! | [`replicas`] | several servers as one, through Redis |
@@ -34,6 +34,7 @@ mod cache;
 pub mod changes;
 pub mod commands;
 pub mod config;
+mod config_file;
 pub mod environment;
 pub mod error;
 pub mod flags_file;

@@ -1,12 +1,11 @@
 //! The program. All of it is in the library; here are the command line, the signals and the exit code.
 
-use clap::Parser as _;
 use flagwire_server::{commands, config::Options, run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    let options = Options::parse();
+    let options = Options::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if let Some(command) = &options.command {
         return commands::run(command);
     }

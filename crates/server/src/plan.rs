@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 
 use crate::auth::{BadSecret, Grant, Hashed, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
+use crate::config_file::{ConfigFile, Entry};
 use crate::flags_file::write::directory_of;
 use crate::replicas::{Redis, ReplicaOptions};
 use crate::source::kept::Kept;
@@ -48,49 +48,25 @@ pub struct Plan {
     pub replicas: Option<ReplicaOptions>,
 }
 
-/// The configuration file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    environments: BTreeMap<String, Entry>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Entry {
-    flags: Option<PathBuf>,
-    upstream: Option<String>,
-    upstream_events: Option<String>,
-    api_key: Option<SecretString>,
-    api_key_file: Option<PathBuf>,
-    client_keys: Vec<Hashed>,
-    server_keys: Vec<Hashed>,
-}
-
 impl Plan {
     /// Reads the options, and the files they name except for flags files.
     ///
     /// # Errors
     /// [`ConfigError`]
     pub fn of(options: &Options) -> Result<Self, ConfigError> {
-        let (entries, directory) = match &options.config {
-            Some(path) => (read(path)?.environments, directory_of(path).to_owned()),
-            None => {
-                let upstream = options.upstream.clone();
-                let entry = Entry {
-                    flags: upstream.is_none().then(|| options.flags.clone()),
-                    upstream,
-                    upstream_events: options.upstream_events.clone(),
-                    api_key: options.api_key.clone(),
-                    api_key_file: None,
-                    client_keys: options.client_keys.clone(),
-                    server_keys: options.server_keys.clone(),
-                };
-                (
-                    BTreeMap::from([(options.environment.clone(), entry)]),
-                    PathBuf::new(),
-                )
-            }
+        let file = match &options.config {
+            Some(path) => ConfigFile::read(path)?.environments,
+            None => None,
+        };
+        // What the file says of options has its paths made absolute already.
+        let directory = match (&options.config, &file) {
+            (Some(path), Some(_)) => directory_of(path).to_owned(),
+            _ => PathBuf::new(),
+        };
+        let entries = match file {
+            Some(_) if options.has_source() => return Err(ConfigError::TwoSources),
+            Some(environments) => environments,
+            None => BTreeMap::from([(options.environment.clone(), Entry::of(options))]),
         };
         if entries.is_empty() {
             return Err(ConfigError::File(
@@ -157,16 +133,6 @@ impl Plan {
         }
         Ok(keys)
     }
-}
-
-fn read(path: &Path) -> Result<File, ConfigError> {
-    let wrap = |reason: String| ConfigError::Unreadable {
-        path: path.display().to_string(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| wrap(error.to_string()))?;
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    serde_saphyr::from_str_with_options(&text, options).map_err(|error| wrap(error.to_string()))
 }
 
 fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
@@ -258,15 +224,15 @@ fn address(text: &str) -> Result<Url, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
-    fn plan(args: &[&str]) -> Result<Plan, ConfigError> {
-        Plan::of(&Options::parse_from([&["flagwire-server"], args].concat()))
+    /// Or what is said instead.
+    fn plan(args: &[&str]) -> Result<Plan, String> {
+        let options = Options::read([&["flagwire-server"], args].concat());
+        Plan::of(&options.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
     }
 
-    fn plan_of_file(text: &str) -> Result<Plan, ConfigError> {
+    fn plan_of_file(text: &str) -> Result<Plan, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("flagwire.yaml");
         std::fs::write(directory.path().join("key"), "from-a-file\n").unwrap();
@@ -331,16 +297,36 @@ mod tests {
                 "environments: { a: { upstream: 'ftp://me:opensesame@x', api-key: k, client-keys: [x] } }",
                 "must not hold a user",
             ),
-            ("environment: {}", "unknown field `environment`"),
+            ("environmets: {}", "there is no option `environmets`"),
         ] {
-            let error = plan_of_file(text).unwrap_err().to_string();
+            let error = plan_of_file(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
             assert!(!error.contains("opensesame"), "{error}");
         }
+        let two =
+            plan_of_file("server-key: s\nenvironments: { a: { flags: f, client-keys: [x] } }");
+        assert_eq!(two.unwrap_err(), ConfigError::TwoSources.to_string());
         let shared = plan_of_file(
             "environments: { a: { flags: f, client-keys: [x] }, b: { flags: g, client-keys: [x] } }",
         );
         assert_eq!(shared.unwrap().keys().unwrap_err(), ConfigError::SharedKey);
+    }
+
+    #[test]
+    fn a_file_without_environments_is_a_server_of_options_alone() {
+        let plan = plan_of_file("upstream: http://127.0.0.1:1\napi-key-file: key\nclient-keys: [a]\nenvironment: staging\n").unwrap();
+        let [one] = plan.environments.as_slice() else {
+            panic!("{plan:?}")
+        };
+        let From::Upstream(upstream) = &one.from else {
+            panic!("{one:?}")
+        };
+        assert_eq!(upstream.api_key.expose_secret(), "from-a-file");
+        assert_eq!(
+            (one.name.as_str(), plan.development_keys),
+            ("staging", false)
+        );
+        assert!(plan.keys().unwrap().find("a").is_some());
     }
 
     #[test]

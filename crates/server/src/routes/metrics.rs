@@ -1,7 +1,7 @@
 //! `POST /metrics/{environment}`: how often clients served which variation.
 
 use axum::http::StatusCode;
-use flagwire_core::protocol::{KeyValue, Metrics, MetricsData};
+use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
 use serde_json::Value;
 
 use super::access::{Caller, Payload, Segments};
@@ -22,14 +22,7 @@ pub(super) async fn report(
 }
 
 fn counters(json: &Value) -> Metrics {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let text = |value: Option<&Value>| match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    };
-    let data = json.get("metricsData").map(list).unwrap_or_default();
-    let data = data
+    let data = list(json.get("metricsData"))
         .iter()
         .map(|item| MetricsData {
             timestamp: item
@@ -41,20 +34,37 @@ fn counters(json: &Value) -> Metrics {
                 .and_then(Value::as_u64)
                 .unwrap_or_default(),
             metrics_type: text(item.get("metricsType")),
-            attributes: item
-                .get("attributes")
-                .map(list)
-                .unwrap_or_default()
-                .iter()
-                .map(|pair| KeyValue {
-                    key: text(pair.get("key")),
-                    value: text(pair.get("value")),
-                })
-                .collect(),
-        })
-        .collect();
+            attributes: pairs(item.get("attributes")),
+        });
+    let targets = list(json.get("targetData")).iter().map(|item| TargetData {
+        identifier: text(item.get("identifier")),
+        name: text(item.get("name")),
+        attributes: pairs(item.get("attributes")),
+    });
     Metrics {
-        metrics_data: Some(data),
-        target_data: None,
+        metrics_data: Some(data.collect()),
+        target_data: Some(targets.collect()),
     }
+}
+
+fn list(json: Option<&Value>) -> &[Value] {
+    json.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text(json: Option<&Value>) -> String {
+    match json {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn pairs(json: Option<&Value>) -> Vec<KeyValue> {
+    list(json)
+        .iter()
+        .map(|pair| KeyValue {
+            key: text(pair.get("key")),
+            value: text(pair.get("value")),
+        })
+        .collect()
 }

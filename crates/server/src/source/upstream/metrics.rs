@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use flagwire_core::protocol::{KeyValue, Metrics, MetricsData};
+use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
 use tokio::time::sleep;
 
-use super::api::ApiError;
 use super::client::Client;
 use crate::environment::Environment;
-use crate::usage::{Counted, Outbox};
+use crate::usage::{Counted, Outbox, Waiting, target_len};
 
 /// A post stays below this, as servers refuse larger ones.
 const MAX_POST_BYTES: usize = 48 * 1024;
@@ -28,15 +27,15 @@ pub(super) async fn post_regularly(
 /// Posts all there is. What the upstream cannot take now is kept for the next time.
 pub(super) async fn post(client: &Client, environment: &Environment, outbox: &Outbox) {
     let environment = environment.name();
-    let (counted, dropped) = outbox.take();
-    if dropped > 0 {
+    let waiting = outbox.take();
+    if waiting.dropped > 0 {
         tracing::warn!(
             environment,
-            dropped,
-            "more flags and variations were counted than are kept; some were not"
+            dropped = waiting.dropped,
+            "more flags, variations and targets were counted than are kept; some were not"
         );
     }
-    let mut batches = batches(counted).into_iter();
+    let mut batches = batches(waiting).into_iter();
     while let Some(batch) = batches.next() {
         let metrics = &metrics(&batch);
         let posted = client.signed_in(|session| {
@@ -48,47 +47,56 @@ pub(super) async fn post(client: &Client, environment: &Environment, outbox: &Ou
                 tracing::warn!(environment, "metrics are lost: {error}");
             }
             Err(error) => {
-                later(environment, &error);
-                outbox.put_back(batch);
-                for rest in batches.by_ref() {
-                    outbox.put_back(rest);
+                tracing::debug!(environment, "metrics are posted later: {error}");
+                for rest in std::iter::once(batch).chain(batches.by_ref()) {
+                    outbox.put_back(rest.counted, rest.targets);
                 }
             }
         }
     }
 }
 
-fn later(environment: &str, error: &ApiError) {
-    tracing::debug!(environment, "metrics are posted later: {error}");
+/// What one post holds.
+#[derive(Debug, Default)]
+struct Batch {
+    counted: Vec<(Counted, u64)>,
+    targets: Vec<TargetData>,
+    bytes: usize,
 }
 
-fn batches(counted: Vec<(Counted, u64)>) -> Vec<Vec<(Counted, u64)>> {
+/// Splits what waits into posts of a size that servers take.
+fn batches(waiting: Waiting) -> Vec<Batch> {
     let mut batches = Vec::new();
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    for (key, count) in counted {
-        // The names twice or less, and what stands around them.
-        let size = 2 * key.len() + 400;
-        if bytes + size > MAX_POST_BYTES && !batch.is_empty() {
-            batches.push(std::mem::take(&mut batch));
-            bytes = 0;
+    let mut batch = Batch::default();
+    let mut room_for = |batch: &mut Batch, bytes: usize| {
+        if batch.bytes > 0 && batch.bytes + bytes > MAX_POST_BYTES {
+            batches.push(std::mem::take(batch));
         }
-        bytes += size;
-        batch.push((key, count));
+        batch.bytes += bytes;
+    };
+    for (key, count) in waiting.counters {
+        // The names twice or less, and what stands around them.
+        room_for(&mut batch, 2 * key.len() + 400);
+        batch.counted.push((key, count));
     }
-    if !batch.is_empty() {
+    for target in waiting.targets.into_values() {
+        let around = 60 + 30 * target.attributes.len();
+        room_for(&mut batch, target_len(&target) + around);
+        batch.targets.push(target);
+    }
+    if batch.bytes > 0 {
         batches.push(batch);
     }
     batches
 }
 
-fn metrics(batch: &[(Counted, u64)]) -> Metrics {
+fn metrics(batch: &Batch) -> Metrics {
     let timestamp = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| {
             i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
         });
-    let data = batch.iter().map(|(key, count)| {
+    let data = batch.counted.iter().map(|(key, count)| {
         let pairs = [
             ("featureIdentifier", &key.flag),
             ("featureName", &key.flag),
@@ -117,7 +125,7 @@ fn metrics(batch: &[(Counted, u64)]) -> Metrics {
     });
     Metrics {
         metrics_data: Some(data.collect()),
-        target_data: None,
+        target_data: (!batch.targets.is_empty()).then(|| batch.targets.clone()),
     }
 }
 
@@ -127,7 +135,7 @@ mod tests {
 
     #[test]
     fn no_post_is_larger_than_servers_take() {
-        let counted: Vec<(Counted, u64)> = (0..2_000)
+        let counters = (0..2_000)
             .map(|n| {
                 let text = |what: &str| format!("{what}-{n}-{}", "x".repeat(n % 200));
                 let key = Counted {
@@ -140,8 +148,26 @@ mod tests {
                 (key, 1)
             })
             .collect();
-        let batches = batches(counted);
-        assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 2_000);
+        let targets = (0..500)
+            .map(|n| {
+                let identifier = format!("user-{n}");
+                let target = TargetData {
+                    identifier: identifier.clone(),
+                    name: "Ada".to_owned(),
+                    attributes: (0..n % 64)
+                        .map(|n| KeyValue {
+                            key: format!("attribute-{n}"),
+                            value: "x".repeat(n * 4),
+                        })
+                        .collect(),
+                };
+                (identifier, target)
+            })
+            .collect();
+        let batches = batches(Waiting::of(counters, targets));
+        let sum = |len: fn(&Batch) -> usize| batches.iter().map(len).sum::<usize>();
+        assert_eq!(sum(|batch| batch.counted.len()), 2_000);
+        assert_eq!(sum(|batch| batch.targets.len()), 500);
         for batch in &batches {
             let bytes = serde_json::to_vec(&metrics(batch)).unwrap().len();
             assert!(bytes < 60_000, "{bytes}");
