@@ -27,12 +27,10 @@ async fn moment() {
 async fn wait_for(kept: &Kept, variation: &str) {
     loop {
         if let Some((configuration, _)) = kept.load().unwrap() {
-            let flag = configuration
-                .flags
-                .iter()
-                .find(|flag| flag.feature == "dark-mode")
-                .unwrap();
-            if flag.default_serve.variation.as_deref() == Some(variation) {
+            // What was kept before may lack it.
+            let mut flags = configuration.flags.iter();
+            let flag = flags.find(|flag| flag.feature == "dark-mode");
+            if flag.is_some_and(|flag| flag.default_serve.variation.as_deref() == Some(variation)) {
                 return;
             }
         }
