@@ -236,3 +236,21 @@ async fn a_full_disk_is_reported_and_survived() {
         "no halves are left: {left:?}"
     );
 }
+
+#[test]
+fn a_disk_too_full_for_the_sample_ends_the_start_and_leaves_no_half_of_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_flagwire-server"))
+        .args(["--listen", "127.0.0.1:0", "--state-dir", ".", "--flags"])
+        .arg(&path)
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write a sample"), "{said}");
+    assert!(!path.exists(), "half a sample is there");
+}

@@ -32,11 +32,16 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Writes a file that must not exist yet.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::AlreadyExists`] if it exists by now.
+/// What the system says; [`io::ErrorKind::AlreadyExists`] if it exists by now. Nothing is left behind then.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    // In place: not every file system can give a finished file a name that must be free.
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half of it would be taken for the whole by the next start.
+        drop(fs::remove_file(path));
+    }
+    written
 }
 
 /// Writes a file whole, whether it exists or not.
