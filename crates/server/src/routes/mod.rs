@@ -78,21 +78,27 @@ pub fn app(state: AppState) -> Router {
         .route("/ofrep/v1/evaluate/flags", post(ofrep::evaluate_all))
         .route("/ofrep/v1/evaluate/flags/{flag}", post(ofrep::evaluate))
         .route("/ofrep/v1/events", get(ofrep::events));
-    Router::new()
-        .merge(protocol.clone())
-        .nest("/api/1.0", protocol)
-        .fallback(async || ApiError::NotFound("there is nothing at this address".to_owned()))
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(cors(&state.settings.cors_origins))
-        .merge(admin::routes())
+    let own = admin::routes()
         .route("/live", get(operations::live))
         .route("/ready", get(operations::ready))
         .route("/status", get(operations::status))
         .route("/metrics", get(operations::metrics))
+        .method_not_allowed_fallback(method_not_allowed);
+    Router::new()
+        .merge(protocol.clone())
+        .nest("/api/1.0", protocol)
+        .fallback(async || ApiError::NotFound("there is nothing at this address".to_owned()))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(cors(&state.settings.cors_origins))
+        .merge(own)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), log_request))
         .with_state(state)
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::MethodNotAllowed
 }
 
 /// The header names are listed, since the wildcard does not cover `Authorization`, and with them those that published

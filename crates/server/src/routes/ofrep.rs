@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{OriginalUri, Query, State};
+use axum::extract::{OriginalUri, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -27,7 +27,7 @@ use flagwire_evaluation::{EvaluationError, EvaluationRef, Reason, TypedValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::access::{Caller, Payload, Segments, bearer, current};
+use super::access::{Caller, Parameters, Payload, Segments, bearer, current};
 use super::client::now;
 use super::stream::{last_event_id, respond};
 use crate::AppState;
@@ -142,7 +142,7 @@ pub(super) async fn evaluate(
 /// `POST /ofrep/v1/evaluate/flags`
 pub(super) async fn evaluate_all(
     State(state): State<AppState>,
-    Query(query): Query<BulkQuery>,
+    Parameters(query): Parameters<BulkQuery>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     Payload(body): Payload,
@@ -236,7 +236,7 @@ fn known_tag<'h>(headers: &'h HeaderMap, fingerprint: &str, now: u64) -> Option<
 /// `GET /ofrep/v1/events?ticket=…`
 pub(super) async fn events(
     State(state): State<AppState>,
-    Query(query): Query<EventsQuery>,
+    Parameters(query): Parameters<EventsQuery>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

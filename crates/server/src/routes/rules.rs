@@ -1,11 +1,11 @@
 //! What back ends ask for: the rules themselves.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::Deserialize;
 
-use super::access::{Caller, Segments, current};
+use super::access::{Caller, Parameters, Segments, current};
 use crate::AppState;
 use crate::auth::KeyKind;
 use crate::error::ApiError;
@@ -54,7 +54,7 @@ pub(super) async fn groups(
     State(_): State<AppState>,
     caller: Caller,
     Segments(environment): Segments<String>,
-    Query(query): Query<RulesQuery>,
+    Parameters(query): Parameters<RulesQuery>,
 ) -> Result<Json<Vec<Segment>>, ApiError> {
     let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
     Ok(Json(
@@ -72,7 +72,7 @@ pub(super) async fn group(
     State(_): State<AppState>,
     caller: Caller,
     Segments((environment, group)): Segments<(String, String)>,
-    Query(query): Query<RulesQuery>,
+    Parameters(query): Parameters<RulesQuery>,
 ) -> Result<Json<Segment>, ApiError> {
     let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
     match current.snapshot.segment(&group) {

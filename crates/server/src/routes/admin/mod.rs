@@ -14,7 +14,7 @@ mod page;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
@@ -24,6 +24,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::access::Parameters;
 use crate::AppState;
 use crate::environment::Environment;
 use crate::error::ApiError;
@@ -66,8 +67,7 @@ impl FromRequestParts<AppState> for Admin {
             let address = address.map(tracing::field::display);
             tracing::warn!(address, path = parts.uri.path(), %error, "refused at the admin page");
         })?;
-        let Query(which) = Query::<Which>::try_from_uri(&parts.uri)
-            .map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        let Parameters(which) = Parameters::<Which>::from_request_parts(parts, state).await?;
         let environment = match which.environment {
             None => state.environments.values().next(),
             Some(name) => Some(state.environments.get(&name).ok_or_else(|| {
@@ -114,7 +114,7 @@ struct OverviewQuery {
 async fn overview(
     State(state): State<AppState>,
     admin: Admin,
-    Query(query): Query<OverviewQuery>,
+    Parameters(query): Parameters<OverviewQuery>,
 ) -> Response {
     let overview = describe::Overview::of(&state, &admin.environment, query.content.as_deref());
     ([NO_STORE], Json(overview)).into_response()
@@ -128,7 +128,7 @@ struct StreamsQuery {
 
 /// `GET /admin/streams`: who reads the open streams, the newest first. With `search` only those whose target or address
 /// has it in it.
-async fn streams(admin: Admin, Query(query): Query<StreamsQuery>) -> Response {
+async fn streams(admin: Admin, Parameters(query): Parameters<StreamsQuery>) -> Response {
     let listing = admin
         .environment
         .readers
