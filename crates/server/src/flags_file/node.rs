@@ -10,6 +10,13 @@ use serde_saphyr::{Location, Spanned};
 
 use super::Problem;
 
+/// Lists and maps in each other. The parser's own limit of 64 is too much for the stack of a worker thread in a build without
+/// optimisations, which ends the process.
+const MAX_DEPTH: usize = 32;
+
+/// Values in a file, with all that its aliases repeat.
+const MAX_NODES: usize = 250_000;
+
 /// A value and where it starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -71,7 +78,11 @@ impl From<Location> for Position {
 /// # Errors
 /// What the parser says about the text, with its place: bad syntax, a key twice, too deep or too many aliases.
 pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
+    };
     serde_saphyr::from_str_with_options::<Option<Spanned<Value>>>(text, options)
         .map(|document| match document {
             Some(spanned) => Node::from(spanned),
@@ -105,6 +116,11 @@ fn syntax_reason(error: &serde_saphyr::Error) -> String {
         Some((_, rest)) => rest,
         None => reason,
     };
+    if reason.starts_with("budget breached") {
+        return format!(
+            "the file is too deep or too large from here; it may have {MAX_DEPTH} lists and maps in each other and {MAX_NODES} values, those that aliases repeat counted each time"
+        );
+    }
     reason.to_owned()
 }
 

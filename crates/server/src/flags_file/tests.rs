@@ -141,6 +141,27 @@ const MISTAKES: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn what_is_too_deep_or_grows_by_aliases_is_refused_at_its_place() {
+    let deep = format!(
+        "flags:\n  a: {{ kind: json, value: {}{} }}\n",
+        "[".repeat(50),
+        "]".repeat(50)
+    );
+    let mut grows = "a: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 0..8 {
+        let list = vec![format!("*l{level}"); 10].join(", ");
+        grows.push_str(&format!("b{level}: &l{} [{list}]\n", level + 1));
+    }
+    for (text, place) in [(deep, "2:"), (grows, "6:")] {
+        let found = problems(&text);
+        assert!(
+            found.len() == 1 && found[0].starts_with(place) && found[0].contains("too deep"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn every_mistake_is_placed_and_says_what_to_do() {
     let wrong: Vec<_> = MISTAKES
         .iter()
