@@ -53,6 +53,15 @@ pub fn fuzz(name: &str, rounds: u32, target: fn(&[u8])) {
     }
 }
 
+/// An input as text, for targets that take text: bytes that are none count as characters of Latin-1.
+#[must_use]
+pub fn text(input: &[u8]) -> String {
+    match std::str::from_utf8(input) {
+        Ok(text) => text.to_owned(),
+        Err(_) => input.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

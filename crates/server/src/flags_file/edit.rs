@@ -20,7 +20,7 @@ use crate::source::{Edit, EditError};
 ///
 /// # Errors
 /// [`EditError`]: no such flag or variation, a file with mistakes, or a layout that cannot be edited.
-pub(crate) fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditError> {
+pub fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditError> {
     let mut text = text.to_owned();
     if let Some(on) = edit.state {
         text = make(&text, flag, &Step::State(on))?;

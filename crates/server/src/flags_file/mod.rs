@@ -19,6 +19,10 @@ use flagwire_evaluation::model::FeatureConfig;
 use self::node::{Key, Node, Position, Value};
 use crate::source::Configuration;
 
+/// For the fuzzing: an edit of a text.
+#[doc(hidden)]
+pub use self::edit::apply as edited;
+
 /// Written where there is no flags file yet.
 pub const SAMPLE: &str = include_str!("sample.yaml");
 
