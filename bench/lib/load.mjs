@@ -25,14 +25,15 @@ async function build() {
 /**
  * @typedef {{ first: number, median: number, p99: number, last: number, cpuMs: number | null }} Round ms from the change being asked for
  * @typedef {{ streams: number, signInsPerSecond: number, opensPerSecond: number, bytesPerStream: number | null, rounds: Round[] }} Fanout
+ * @typedef {{ streams: number, endsBySecond: number[], mostInTenthOfSecond: number, last: number }} Drain
  * @typedef {{ requests: number, perSecond: number, bodyBytes: number, median: number, p99: number, cpuUsPerRequest: number | null }} Requests
  */
 
 /**
- * @param {"fanout" | "evaluations" | "unchanged" | "accepts"} mode
+ * @param {"fanout" | "drain" | "evaluations" | "unseen" | "unchanged" | "accepts"} mode
  * @param {{ url: string, pid: number }} server
  * @param {Record<string, string | number>} [options] of the tool, without dashes
- * @returns {Promise<any>} a `Fanout` or `Requests`
+ * @returns {Promise<any>} a `Fanout`, `Drain` or `Requests`
  */
 export async function load(mode, { url, pid }, options = {}) {
   const args = [mode, "--address", new URL(url).host, ...(pid > 0 ? ["--pid", String(pid)] : []), ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])];

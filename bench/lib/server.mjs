@@ -41,9 +41,9 @@ export function flagsFile(count, { turned = false } = {}) {
  * Starts a server.
  *
  * @param {import("../../tests/lib/scope.mjs").Scope} scope ends it
- * @param {{ flags: string, args?: string[], logRequests?: boolean }} options
+ * @param {{ flags: string, args?: string[], logRequests?: boolean, drainSeconds?: number }} options `drainSeconds`: how long it has to end its streams
  */
-export async function startServer(scope, { flags, args = [], logRequests = false }) {
+export async function startServer(scope, { flags, args = [], logRequests = false, drainSeconds = 0 }) {
   const file = join(tempDir(scope), "flags.yaml");
   writeFileSync(file, flags);
   /** @type {{ method: string, path: string, status: number }[]} */
@@ -54,7 +54,7 @@ export async function startServer(scope, { flags, args = [], logRequests = false
     if (message === "request") requests.push({ method, path, status });
   };
   const level = logRequests ? "debug" : "info";
-  const service = await startService("flagwire-server", await binary(), ["--flags", file, "--listen", "127.0.0.1:0", "--log-format", "json", "--log-level", level, "--drain-seconds", "0", ...args], {
+  const service = await startService("flagwire-server", await binary(), ["--flags", file, "--listen", "127.0.0.1:0", "--log-format", "json", "--log-level", level, "--drain-seconds", String(drainSeconds), ...args], {
     ready: /listening on http/,
     onLine,
   });
