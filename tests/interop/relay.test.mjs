@@ -32,13 +32,12 @@ async function chain(t) {
   const origin = await startServer(t, { flags: FLAGS });
   const near = await relay(`${origin.url}/api/1.0`);
   const far = await relay(near.url);
-  await far.line(/upstream's stream is open/);
+  for (const server of [near, far]) {
+    await server.line(/upstream's stream is open/);
+    // The published SDK in the page never recovers from a server that has no flags yet.
+    while (!(await fetch(`${server.url}/ready`)).ok) await pause();
+  }
   return { origin, near, far };
-}
-
-/** @param {TestServer} server */
-async function status(server) {
-  return (await (await fetch(`${server.url}/status`)).json()).environments.development;
 }
 
 /** Between two looks at what says nothing by itself. */
@@ -107,21 +106,6 @@ test("both read every kind at the end of the chain, and see changes at its begin
   await both([...AFTER.slice(0, 4), false]);
   origin.editFlags((text) => text.replace("include: [user-1]", `include: [user-1, ${TARGET.identifier}]`));
   await both(AFTER);
-});
-
-test("a relay in the middle that dies and comes back costs neither of them a change", async (t) => {
-  const { origin, near, far } = await chain(t);
-  const back = await nodeClient(t, far);
-  atEnd(t, back.close);
-  const front = await browserClient(t, far);
-  await near.kill();
-  while ((await status(far)).state !== "degraded") await pause();
-  assert.deepEqual((await (await fetch(`${far.url}/ready`)).json()).waitingFor, []);
-  // While nobody can tell.
-  origin.editFlags(change);
-  await Promise.all([back.reads(BEFORE), front.reads(BEFORE)]);
-  await near.start();
-  await Promise.all([back.reads(AFTER), front.reads(AFTER)]);
 });
 
 test("what both count, and for whom, arrives at the beginning", async (t) => {
