@@ -1,6 +1,5 @@
 // The published Node and JavaScript SDKs at the end of a chain: server ← relay ← relay.
 
-import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Client, FileStore } from "@harnessio/ff-nodejs-server-sdk";
@@ -37,7 +36,7 @@ async function chain(t) {
     // The published SDK in the page never recovers from a server that has no flags yet.
     while (!(await fetch(`${server.url}/ready`)).ok) await pause();
   }
-  return { origin, near, far };
+  return { origin, far };
 }
 
 /** Between two looks at what says nothing by itself. */
@@ -69,7 +68,7 @@ async function nodeClient(t, server) {
   const reads = async (expected) => {
     while (JSON.stringify(await read(), KEYS) !== JSON.stringify(expected, KEYS)) await pause();
   };
-  return { client, close, reads };
+  return { close, reads };
 }
 
 /** @param {import("../lib/scope.mjs").Scope} t @param {TestServer} server */
@@ -84,7 +83,7 @@ async function browserClient(t, server) {
       /** @type {const} */ ([NAMES, KEYS, JSON.stringify(expected, KEYS)]),
       { timeout: 0 },
     );
-  return { page, reads };
+  return { reads };
 }
 
 const BEFORE = [false, "classic", 4, { rps: 10, regions: ["eu"] }, true];
