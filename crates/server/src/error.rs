@@ -48,6 +48,9 @@ pub enum ApiError {
     /// 415: the body's type is not the one asked for.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
+    /// 503: this connection is one too many.
+    #[error("too many connections from this address are open; close some, and try again")]
+    TooManyConnections,
     /// 503: not yet or not now; worth another try.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -72,13 +75,18 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyConnections | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
 
 impl ApiError {
+    /// Seconds to wait before another try.
+    fn retry_after(&self) -> Option<u16> {
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(2)
+    }
+
     fn body(&self) -> ErrorReply {
         ErrorReply {
             code: self.status().as_str().to_owned(),
@@ -90,8 +98,11 @@ impl ApiError {
     pub(crate) fn as_http1(&self) -> Vec<u8> {
         let body = serde_json::to_string(&self.body()).unwrap_or_default();
         let (status, length) = (self.status(), body.len());
+        let retry = self.retry_after().map_or(String::new(), |seconds| {
+            format!("retry-after: {seconds}\r\n")
+        });
         format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{retry}connection: close\r\n\r\n{body}"
         )
         .into_bytes()
     }
@@ -102,13 +113,11 @@ impl IntoResponse for ApiError {
         if let Self::Internal(reason) = &self {
             tracing::error!(reason, "internal error");
         }
-        let status = self.status();
-        let mut response = (status, Json(self.body())).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(
-                axum::http::header::RETRY_AFTER,
-                axum::http::HeaderValue::from_static("2"),
-            );
+        let mut response = (self.status(), Json(self.body())).into_response();
+        if let Some(seconds) = self.retry_after() {
+            response
+                .headers_mut()
+                .insert(axum::http::header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -53,6 +53,8 @@ pub(crate) struct HttpMetrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Family<Route, Histogram, fn() -> Histogram>,
+    /// Connections past the limit of their address.
+    pub(crate) refused: Counter,
 }
 
 impl Default for HttpMetrics {
@@ -68,10 +70,17 @@ impl Default for HttpMetrics {
             Unit::Seconds,
             durations.clone(),
         );
+        let refused = Counter::default();
+        registry.register(
+            "connections_refused",
+            "Connections past the limit of their address",
+            refused.clone(),
+        );
         Self {
             registry,
             requests,
             durations,
+            refused,
         }
     }
 }

@@ -171,6 +171,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         },
         drain,
         tls,
+        refused: state.metrics.refused.clone(),
     };
     // With the secrets in them.
     drop(options);

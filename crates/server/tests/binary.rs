@@ -181,6 +181,37 @@ fn keys_set_explicitly_replace_the_development_keys() {
 }
 
 #[test]
+fn connections_past_the_limit_of_an_address_are_in_the_metrics() {
+    let directory = TempDir::new().unwrap();
+    let server = Running::start(directory.path(), &["--connections-per-address", "1"]);
+    let mut first = TcpStream::connect(&server.address).unwrap();
+    let mut ask = |path: &str, end: &str| {
+        write!(first, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        let mut reply = Vec::new();
+        while !reply.ends_with(end.as_bytes()) {
+            let mut byte = [0];
+            first.read_exact(&mut byte).unwrap();
+            reply.extend(byte);
+        }
+        String::from_utf8(reply).unwrap()
+    };
+    ask("/live", "}");
+    let refused = server.ask("GET /live HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    let metrics = ask("/metrics", "# EOF\n");
+    for line in [
+        "flagwire_connections_refused_total 1",
+        "flagwire_http_requests_total{method=\"GET\",route=\"/live\",status=\"200\"} 1",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line}: {metrics}");
+    }
+    assert!(
+        !metrics.contains("status=\"503\""),
+        "it is no failure of the server: {metrics}"
+    );
+}
+
+#[test]
 fn it_stops_in_order_ends_streams_and_logs_requests_without_secrets() {
     let directory = TempDir::new().unwrap();
     let server = Running::start(

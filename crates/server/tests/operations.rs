@@ -274,3 +274,87 @@ async fn connections_of_one_address_are_limited_and_come_free_again() {
         tokio::task::yield_now().await;
     }
 }
+
+/// On every address, with a body still on its way, and readable by pages.
+#[tokio::test]
+async fn a_connection_past_the_limit_is_told_why_and_counted() {
+    let server = server();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = serve::Serving {
+        limits: serve::Limits {
+            connections_per_address: 1,
+        },
+        ..serve::Serving::default()
+    };
+    let refused = serving.refused.clone();
+    tokio::spawn(serving.run(listener, server.app.clone(), server.stop.subscribe()));
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first
+        .write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(first.read(&mut [0; 512]).await.unwrap() > 0);
+    let body = "x".repeat(3_000_000);
+    let sign_in = format!(
+        "POST /client/auth HTTP/1.1\r\nhost: x\r\norigin: https://shop.example.com\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for (count, request) in [
+        sign_in.as_str(),
+        "GET /live HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).await.unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        for line in ["retry-after: 2", "connection: close"] {
+            assert!(head.lines().any(|one| one == line), "{line} in {head}");
+        }
+        assert_eq!(
+            head.contains("access-control-allow-origin: *"),
+            !request.contains("/live"),
+            "{head}"
+        );
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["code"], "503");
+        assert!(
+            body["message"].as_str().unwrap().contains("close some"),
+            "{body}"
+        );
+        assert_eq!(refused.get(), count as u64 + 1);
+    }
+    // Whoever asks for nothing is not waited for.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert_eq!(silent.read(&mut [0; 8]).await.unwrap(), 0);
+
+    // So many that nobody is told at leisure any more are told at once, before they ask. Again if this machine was too busy
+    // to open them all in the time that the first of them had.
+    let mut reply = String::new();
+    while reply.is_empty() {
+        let mut silent = Vec::new();
+        for _ in 0..64 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut last = TcpStream::connect(address).await.unwrap();
+        last.read_to_string(&mut reply).await.unwrap();
+    }
+    assert!(
+        reply.starts_with("HTTP/1.1 503 ") && reply.contains("retry-after: 2\r\n"),
+        "{reply}"
+    );
+    first
+        .write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(
+        first.read(&mut [0; 512]).await.unwrap() > 0,
+        "the first one goes on"
+    );
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, Version};
 use common::*;
-use flagwire_server::serve::{Certificates, Serving};
+use flagwire_server::serve::{Certificates, Limits, Serving};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -33,6 +33,10 @@ fn certify(directory: &Path) -> CertificateDer<'static> {
 }
 
 async fn serve(server: &Server, directory: &Path) -> SocketAddr {
+    serve_within(server, directory, Limits::default()).await
+}
+
+async fn serve_within(server: &Server, directory: &Path, limits: Limits) -> SocketAddr {
     let certificates = Certificates::load(
         &directory.join("certificate.pem"),
         &directory.join("key.pem"),
@@ -43,6 +47,7 @@ async fn serve(server: &Server, directory: &Path) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let serving = Serving {
         tls: Some(certificates),
+        limits,
         ..Serving::default()
     };
     tokio::spawn(serving.run(listener, server.app.clone(), server.stop.subscribe()));
@@ -232,6 +237,46 @@ async fn a_new_certificate_is_served_without_a_restart() {
     }
     assert!(connect(address, &first, &["h2"]).await.is_err());
     drop(open);
+}
+
+#[tokio::test]
+async fn a_connection_past_the_limit_is_told_why_in_either_version() {
+    let directory = TempDir::new().unwrap();
+    let trusted = certify(directory.path());
+    let server = server();
+    let limits = Limits {
+        connections_per_address: 1,
+    };
+    let address = serve_within(&server, directory.path(), limits).await;
+    let live = || request(address, "GET", "/live", "", String::new());
+    let mut first = http2(address, &trusted).await;
+    let reply = first.send_request(live()).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+
+    let mut past = http2(address, &trusted).await;
+    let reply = past.send_request(live()).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.headers()["retry-after"], "2");
+    let body = reply.into_body().collect().await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["code"], "503");
+    // It is told to go elsewhere.
+    while past.ready().await.is_ok() && past.send_request(live()).await.is_ok() {}
+
+    let mut past = connect(address, &trusted, &["http/1.1"]).await.unwrap();
+    past.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut reply = String::new();
+    past.read_to_string(&mut reply).await.unwrap();
+    assert!(
+        reply.starts_with("HTTP/1.1 503 ")
+            && reply.contains("connection: close\r\n")
+            && reply.contains("\"code\":\"503\""),
+        "{reply}"
+    );
+    let reply = first.send_request(live()).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
 }
 
 #[test]

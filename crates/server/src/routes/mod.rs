@@ -14,18 +14,19 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
-    RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderName,
+    IF_NONE_MATCH, RETRY_AFTER,
 };
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, Version};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::AppState;
 use crate::error::ApiError;
+use crate::serve::TooMany;
 
 pub(crate) use operations::age;
 
@@ -83,12 +84,15 @@ pub fn app(state: AppState) -> Router {
         .route("/ready", get(operations::ready))
         .route("/status", get(operations::status))
         .route("/metrics", get(operations::metrics))
-        .method_not_allowed_fallback(method_not_allowed);
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(refuse));
     Router::new()
         .merge(protocol.clone())
         .nest("/api/1.0", protocol)
         .fallback(async || ApiError::NotFound("there is nothing at this address".to_owned()))
         .method_not_allowed_fallback(method_not_allowed)
+        // Below CORS, so that pages can read why.
+        .layer(middleware::from_fn(refuse))
         .layer(cors(&state.settings.cors_origins))
         .merge(own)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -136,6 +140,21 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(86_400))
 }
 
+/// Answers nothing else on a connection past the limit.
+async fn refuse(request: Request, next: Next) -> Response {
+    if request.extensions().get::<TooMany>().is_none() {
+        return next.run(request).await;
+    }
+    let version = request.version();
+    let mut response = ApiError::TooManyConnections.into_response();
+    // HTTP/2 has no such header.
+    if version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
 /// Counts each request, and writes a line for it at debug. The query is left out: it may hold a ticket. For a stream, the time is until
 /// its head was sent.
 async fn log_request(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -143,11 +162,16 @@ async fn log_request(State(state): State<AppState>, request: Request, next: Next
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let past_limit = request.extensions().get::<TooMany>().is_some();
     let response = next.run(request).await;
     let took = start.elapsed();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, micros, "request");
+    // Refused for its connection, and counted there: no failure of this server.
+    if past_limit {
+        return response;
+    }
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     state.metrics.count(known(&method), route, status, took);
     response

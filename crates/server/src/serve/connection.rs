@@ -249,7 +249,10 @@ async fn answer(
         Err(_) => ApiError::TooSlow.into_response(),
     };
     let exchange = &answering.0;
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+    if matches!(
+        response.status(),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::SERVICE_UNAVAILABLE
+    ) {
         exchange.left_unread();
     }
     let stream = may_hand_over

@@ -13,20 +13,26 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
+use prometheus_client::metrics::counter::Counter;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::addresses::Addresses;
 pub use self::files::raise_open_files;
 pub use self::tls::{Certificates, TlsError};
+use crate::error::ApiError;
 
 /// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header. What arrives in
 /// the same read may be somewhat more; past that the answer is 431.
 pub(crate) const MAX_HEAD_BYTES: usize = 352 * 1024;
 
-/// For a connection past the limit.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Connections past the limit that are told so at the same time; what comes in meanwhile is closed with less ado.
+const REFUSALS: usize = 64;
+
+/// In which the client of a connection past the limit has to ask for something, so that it can be told. HTTP/2, where a reply
+/// does not end the connection, is told to go elsewhere then.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Written data that a client has not taken for this long ends the connection: it is gone, or stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,11 +77,17 @@ pub struct Serving {
     pub drain: Duration,
     /// Connections are encrypted with this; without it they are not.
     pub tls: Option<Arc<Certificates>>,
+    /// Counts connections past the limit.
+    pub refused: Counter,
 }
 
 /// The other end of a request's connection: of a proxy, if there is one in front. Among the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) std::net::IpAddr);
+
+/// Among the extensions of a request whose connection is past the limit: the answer is that, and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooMany;
 
 /// Serves `app` until `stopping` turns true, then lets open requests finish for at most `drain`.
 pub async fn serve(
@@ -106,8 +118,13 @@ impl Serving {
             timeouts,
             drain,
             tls,
+            refused,
         } = self;
         let addresses = Arc::new(Addresses::default());
+        let refusing = Refusing {
+            app: app.clone().layer(Extension(TooMany)),
+            free: Arc::new(Semaphore::new(REFUSALS)),
+        };
         // Each connection holds a sender; when all are gone, so are all connections.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
         loop {
@@ -126,10 +143,8 @@ impl Serving {
             };
             let Some(counted) = addresses.admit(address, limits.connections_per_address) else {
                 tracing::debug!(%address, "refused a connection: too many from this address");
-                // As much as fits at once; whoever sends so many gets no more of our time.
-                if tls.is_none() {
-                    drop(socket.try_write(TOO_MANY));
-                }
+                refused.inc();
+                refusing.refuse(socket, tls.as_ref(), Peer(address));
                 continue;
             };
             let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
@@ -161,6 +176,57 @@ impl Serving {
         {
             tracing::warn!("some requests did not finish in time");
         }
+    }
+}
+
+/// What becomes of connections past the limit.
+struct Refusing {
+    app: Router,
+    /// As many as may be answered more.
+    free: Arc<Semaphore>,
+}
+
+impl Refusing {
+    /// Answers the first request with the reason, if there are not too many to tell.
+    fn refuse(&self, socket: TcpStream, tls: Option<&Arc<Certificates>>, peer: Peer) {
+        let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() else {
+            // As much as fits at once; whoever sends so many gets no more of our time. A handshake would be more.
+            if tls.is_none() {
+                drop(socket.try_write(&ApiError::TooManyConnections.as_http1()));
+            }
+            return;
+        };
+        let app = self.app.clone();
+        let tls = tls.map(|tls| tls.acceptor());
+        tokio::spawn(async move {
+            prepare(&socket);
+            let timeouts = Timeouts {
+                head: REFUSAL,
+                idle: REFUSAL,
+                request: REFUSAL,
+            };
+            let (end, ending) = watch::channel(false);
+            let serving = async {
+                match tls {
+                    Some(tls) => {
+                        connection::encrypted(socket, &tls, peer, app, ending, timeouts).await;
+                    }
+                    None => {
+                        connection::http1(socket, peer, app, ending, timeouts, false).await;
+                    }
+                }
+            };
+            let ended = async {
+                tokio::time::sleep(REFUSAL).await;
+                end.send_replace(true);
+                tokio::time::sleep(4 * REFUSAL).await;
+            };
+            tokio::select! {
+                () = serving => {}
+                () = ended => {}
+            }
+            drop(slot);
+        });
     }
 }
 
