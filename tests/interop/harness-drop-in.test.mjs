@@ -220,7 +220,7 @@ describe("drop-in", () => {
     await until(page, "connected");
     // Ours fetches all once more when the stream has opened; to cut that off would be another test.
     const lists = library.name === "published" ? 1 : 2;
-    while (server.requests.filter(({ method, path }) => method === "GET" && path.endsWith("/evaluations")).length < lists) await new Promise((resolve) => setTimeout(resolve, 20));
+    await server.request(() => server.requests.filter(({ method, path }) => method === "GET" && path.endsWith("/evaluations")).length >= lists);
     await forget(page);
     await server.stop();
     return until(page, "disconnected");

@@ -1,35 +1,23 @@
 // The published `@harnessio/ff-nodejs-server-sdk`, in Node, on flagwire-server: it downloads the rules and evaluates itself.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { test } from "node:test";
-import { Client, Event, FileStore } from "@harnessio/ff-nodejs-server-sdk";
-import { atEnd, tempDir } from "../lib/scope.mjs";
-import { SERVER_KEY, startServer } from "../lib/server.mjs";
+import { Event } from "@harnessio/ff-nodejs-server-sdk";
 import { FLAGS, TARGET } from "../lib/flags.mjs";
-
-const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+import { atEnd } from "../lib/scope.mjs";
+import { startServer } from "../lib/server.mjs";
+import { nodeClient } from "./node-sdk.mjs";
 
 /**
  * @param {import("../lib/scope.mjs").Scope} t
- * @param {{ key?: string, prefix?: string, options?: object }} [options]
+ * @param {{ key?: string, prefix?: string, options?: object }} [settings]
  */
-async function start(t, { key = SERVER_KEY, prefix = "", options } = {}) {
+async function start(t, settings) {
   const server = await startServer(t, { flags: FLAGS });
-  const url = server.url + prefix;
-  // Its default store is one file for all processes of the machine.
-  const store = new FileStore({ filename: join(tempDir(t), "store.json") });
-  const client = new Client(key, { baseUrl: url, eventsUrl: url, store, logger: SILENT, ...options });
-  /** It posts what it counted, and would go on trying when the server is gone. */
-  const close = async () => {
-    client.close();
-    const { status } = await server.request(({ path }) => path.includes("/metrics/"));
-    assert.equal(status, 200);
-  };
-  return { server, client, close };
+  return { server, ...nodeClient(t, server, settings) };
 }
 
-/** @param {Client} client */
+/** @param {import("@harnessio/ff-nodejs-server-sdk").Client} client */
 async function read(client, target = TARGET) {
   return [
     await client.boolVariation("dark-mode", target, true),

@@ -1,16 +1,16 @@
 // The published Node and JavaScript SDKs at the end of a chain: server ← relay ← relay.
 
-import { join } from "node:path";
+import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { Client, FileStore } from "@harnessio/ff-nodejs-server-sdk";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
 import { FLAGS, TARGET } from "../lib/flags.mjs";
-import { atEnd, tempDir } from "../lib/scope.mjs";
+import { atEnd } from "../lib/scope.mjs";
 import { CLIENT_KEY, SERVER_KEY, startServer } from "../lib/server.mjs";
+import { until } from "../lib/wait.mjs";
+import { nodeClient } from "./node-sdk.mjs";
 
 const browser = await startBrowser({ after });
-const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 /** Keys of JSON values, which are compared as text, in one order. */
 const KEYS = ["rps", "regions"];
 const NAMES = ["dark-mode", "theme", "page-size", "limits", "free-shipping"];
@@ -34,26 +34,31 @@ async function chain(t) {
   for (const server of [near, far]) {
     await server.line(/upstream's stream is open/);
     // The published SDK in the page never recovers from a server that has no flags yet.
-    while (!(await fetch(`${server.url}/ready`)).ok) await pause();
+    await until("a relay to be ready", async () => (await fetch(`${server.url}/ready`)).ok);
   }
-  return { origin, far };
+  return { origin, near, far };
 }
 
-/** Between two looks at what says nothing by itself. */
-function pause() {
-  return new Promise((resolve) => setTimeout(resolve, 20));
+/** @param {TestServer} server */
+async function status(server) {
+  return (await (await fetch(`${server.url}/status`)).json()).environments.development;
+}
+
+/** Clients say that a flag changed before they read so themselves. @param {() => Promise<unknown[]>} read */
+function reader(read) {
+  const text = (/** @type {unknown[]} */ values) => JSON.stringify(values, KEYS);
+  return (/** @type {unknown[]} */ expected) => {
+    let last = "";
+    return until(
+      () => `a client to read ${text(expected)}; the last time it read ${last}`,
+      async () => (last = text(await read())) === text(expected),
+    );
+  };
 }
 
 /** @param {import("../lib/scope.mjs").Scope} t @param {TestServer} server */
-async function nodeClient(t, server) {
-  // Its default store is one file for all processes of the machine.
-  const store = new FileStore({ filename: join(tempDir(t), "store.json") });
-  const client = new Client(SERVER_KEY, { baseUrl: server.url, eventsUrl: server.url, store, logger: SILENT });
-  /** Posts what it counted. */
-  const close = async () => {
-    client.close();
-    await server.request(({ path, status }) => path.includes("/metrics/") && status === 200);
-  };
+async function backEnd(t, server) {
+  const { client, close } = nodeClient(t, server);
   await client.waitForInitialization();
   await server.request(({ path }) => path.endsWith("/stream"));
   const read = () =>
@@ -64,26 +69,15 @@ async function nodeClient(t, server) {
       client.jsonVariation("limits", TARGET, {}),
       client.boolVariation("free-shipping", TARGET, false),
     ]);
-  /** It says that a flag changed before it reads so itself. @param {unknown[]} expected */
-  const reads = async (expected) => {
-    while (JSON.stringify(await read(), KEYS) !== JSON.stringify(expected, KEYS)) await pause();
-  };
-  return { close, reads };
+  return { close, reads: reader(read) };
 }
 
 /** @param {import("../lib/scope.mjs").Scope} t @param {TestServer} server */
-async function browserClient(t, server) {
+async function frontEnd(t, server) {
   const page = await openPage(t, browser, await servePage(t, import.meta.dirname, SCRIPT));
   await page.evaluate(([key, target, url]) => window.start(key, target, url), /** @type {const} */ ([CLIENT_KEY, TARGET, server.url]));
-  await page.waitForFunction(() => window.log.includes("ready") && window.log.includes("connected"));
-  /** @param {unknown[]} expected */
-  const reads = (expected) =>
-    page.waitForFunction(
-      ([names, keys, expected]) => JSON.stringify(names.map((name) => window.client.variation(name, "default")), keys) === expected,
-      /** @type {const} */ ([NAMES, KEYS, JSON.stringify(expected, KEYS)]),
-      { timeout: 0 },
-    );
-  return { reads };
+  await until("the page to be ready and connected", () => page.evaluate(() => window.log.includes("ready") && window.log.includes("connected")));
+  return { reads: reader(() => page.evaluate((names) => names.map((name) => window.client.variation(name, "default")), NAMES)) };
 }
 
 const BEFORE = [false, "classic", 4, { rps: 10, regions: ["eu"] }, true];
@@ -93,9 +87,9 @@ const change = (/** @type {string} */ text) =>
 
 test("both read every kind at the end of the chain, and see changes at its beginning live", async (t) => {
   const { origin, far } = await chain(t);
-  const back = await nodeClient(t, far);
+  const back = await backEnd(t, far);
   atEnd(t, back.close);
-  const front = await browserClient(t, far);
+  const front = await frontEnd(t, far);
   const both = (/** @type {unknown[]} */ expected) => Promise.all([back.reads(expected), front.reads(expected)]);
   await both(BEFORE);
   origin.editFlags(change);
@@ -105,4 +99,33 @@ test("both read every kind at the end of the chain, and see changes at its begin
   await both([...AFTER.slice(0, 4), false]);
   origin.editFlags((text) => text.replace("include: [user-1]", `include: [user-1, ${TARGET.identifier}]`));
   await both(AFTER);
+});
+
+test("a relay in the middle that dies and comes back costs neither of them a change", async (t) => {
+  const { origin, near, far } = await chain(t);
+  const back = await backEnd(t, far);
+  atEnd(t, back.close);
+  const front = await frontEnd(t, far);
+  await near.kill();
+  await until("the far relay to notice", async () => (await status(far)).state === "degraded");
+  assert.deepEqual((await (await fetch(`${far.url}/ready`)).json()).waitingFor, []);
+  // While nobody can tell.
+  origin.editFlags(change);
+  await Promise.all([back.reads(BEFORE), front.reads(BEFORE)]);
+  await near.start();
+  await Promise.all([back.reads(AFTER), front.reads(AFTER)]);
+});
+
+test("what is counted at the end arrives at the beginning", async (t) => {
+  const { origin, near, far } = await chain(t);
+  const back = await backEnd(t, far);
+  await back.reads(BEFORE);
+  await back.close();
+  const total = async (/** @type {TestServer} */ server) => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return /flagwire_evaluations_total\{[^}]*flag="theme",variation="classic"[^}]*\} (\d+)/.exec(text)?.[1];
+  };
+  for (const server of [near, origin]) await server.request(({ method, path, status }) => method === "POST" && path.includes("/metrics/") && status === 200);
+  assert.ok(await total(far), "something was counted");
+  assert.equal(await total(origin), await total(far));
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { nativeTargetDir } from "../../scripts/lib/paths.mjs";
 import { startService } from "../../scripts/lib/services.mjs";
 import { atEnd, tempDir } from "./scope.mjs";
+import { impatience, PATIENCE_MS } from "./wait.mjs";
 
 /** What the server accepts when it was given no keys. */
 export const CLIENT_KEY = "flagwire-dev-client-key";
@@ -119,7 +120,7 @@ export class TestServer {
    * @returns {Promise<LoggedRequest>}
    */
   request(condition) {
-    return this.#until(() => this.requests.find(condition));
+    return this.#until(`the server to log a request with ${condition}`, () => this.requests.find(condition));
   }
 
   /**
@@ -129,19 +130,25 @@ export class TestServer {
    * @returns {Promise<string>}
    */
   line(pattern) {
-    return this.#until(() => this.lines.find((line) => pattern.test(line)));
+    return this.#until(`the server to print ${pattern}`, () => this.lines.find((line) => pattern.test(line)));
   }
 
   /**
    * @template T
+   * @param {string} what
    * @param {() => T | undefined} look
    * @returns {Promise<T>}
    */
-  #until(look) {
-    return new Promise((resolve) => {
+  #until(what, look) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#listeners.delete(check);
+        reject(impatience(`${what}; its last lines:\n${this.lines.slice(-10).join("\n")}`));
+      }, PATIENCE_MS).unref();
       const check = () => {
         const found = look();
         if (found === undefined) return;
+        clearTimeout(timer);
         this.#listeners.delete(check);
         resolve(found);
       };
