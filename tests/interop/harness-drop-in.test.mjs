@@ -145,8 +145,7 @@ describe("drop-in", () => {
       server.editFlags((text) => text.replace(from, to));
       results.push(await until(page, "changed", flag), await page.evaluate((flag) => window.client.variation(flag, "default"), flag));
     }
-    await forget(page);
-    results.push(await page.evaluate(() => (window.client.close(), [window.log, window.client.variation("theme", "default"), window.log.length])));
+    results.push(await page.evaluate(() => ((window.log.length = 0), window.client.close(), [window.log, window.client.variation("theme", "default"), window.log.length])));
     return results;
   });
 
@@ -220,7 +219,7 @@ describe("drop-in", () => {
     await until(page, "connected");
     // Ours fetches all once more when the stream has opened; to cut that off would be another test.
     const lists = library.name === "published" ? 1 : 2;
-    await server.request(() => server.requests.filter(({ method, path }) => method === "GET" && path.endsWith("/evaluations")).length >= lists);
+    await page.waitForFunction((lists) => window.log.filter(([event]) => event === "flags loaded").length >= lists, lists);
     await forget(page);
     await server.stop();
     return until(page, "disconnected");
@@ -277,8 +276,8 @@ describe("drop-in", () => {
       const page = await open(t, library);
       await start(page, server.url, options);
       await until(page, "streamEnabled" in options ? "ready" : "connected");
-      await forget(page);
       return page.evaluate(() => {
+        window.log.length = 0;
         window.client.close();
         window.client.variation("theme", "default");
         window.client.close();
@@ -290,8 +289,14 @@ describe("drop-in", () => {
   same("closes alike before it is ready", async (t, library) => {
     const server = await startServer(t, { flags: FLAGS });
     const page = await open(t, library);
-    await start(page, server.url);
-    return page.evaluate(() => (window.client.close(), window.log));
+    return page.evaluate(
+      ([key, target, url]) => {
+        window.start(key, target, { baseUrl: url, eventUrl: url });
+        window.client.close();
+        return window.log;
+      },
+      /** @type {const} */ ([CLIENT_KEY, TARGET, server.url]),
+    );
   });
 
   same("closes alike while polling stands in for a lost stream", async (t, library) => {
@@ -300,9 +305,14 @@ describe("drop-in", () => {
     await start(page, server.url);
     await until(page, "connected");
     await server.stop();
-    await until(page, "polling");
-    await forget(page);
-    return page.evaluate(() => (window.client.close(), window.log.map(([event]) => event)));
+    // At once, as the stream is tried again soon.
+    const closed = await page.waitForFunction(() => {
+      if (!window.log.some(([event]) => event === "polling")) return undefined;
+      window.log.length = 0;
+      window.client.close();
+      return window.log.map(([event]) => event);
+    });
+    return closed.jsonValue();
   });
 
   same("gives changes alike, whichever way they are looked at", async (t, library) => {
@@ -374,6 +384,8 @@ describe("drop-in", () => {
     await page.clock.install();
     await start(page, server.url, { streamEnabled: false });
     await until(page, "ready");
+    // Until then the clock goes with the real one, whose own milliseconds would count besides.
+    await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 30_000);
     const read = () => page.evaluate(() => ["theme", "theme", "page-size", "no-such-flag"].forEach((flag) => window.client.variation(flag, "default")));
     for (const wait of [499, 2, 1000]) {
       await read();
