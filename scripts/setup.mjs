@@ -4,13 +4,13 @@
 import { pathToFileURL } from "node:url";
 import { rustVersion, atLeast } from "./lib/paths.mjs";
 import { npmInstall } from "./lib/npm.mjs";
-import { chromium, redisServer } from "./lib/programs.mjs";
+import { chromium, proxyPrograms, redisServer } from "./lib/programs.mjs";
 import { ask, Plain } from "./lib/run.mjs";
 import { quietStep, script, Steps } from "./lib/steps.mjs";
 import { wasmBindgen } from "./lib/wasm-bindgen.mjs";
 import { wasmToolchain } from "./lib/wasm.mjs";
 
-export { chromium, npmInstall, redisServer, wasmBindgen, wasmToolchain };
+export { chromium, npmInstall, proxyPrograms, redisServer, wasmBindgen, wasmToolchain };
 
 /**
  * Checks the Node and the Rust that the rest builds on; these two are the user's to install.
@@ -39,7 +39,7 @@ export function prerequisites({ step = quietStep("Node and Rust") } = {}) {
  * @returns {Promise<Steps>} to go on with
  */
 export async function setUp({ tests = true, further = 0 } = {}) {
-  const steps = new Steps((tests ? 6 : 4) + further);
+  const steps = new Steps((tests ? 7 : 4) + further);
   await steps.run("Node and Rust", (step) => prerequisites({ step }));
   await steps.run("wasm toolchain", (step) => wasmToolchain({ step }));
   await steps.run("wasm-bindgen", (step) => wasmBindgen({ step }));
@@ -47,6 +47,7 @@ export async function setUp({ tests = true, further = 0 } = {}) {
   if (tests) {
     await steps.run("Chromium", (step) => chromium({ step }));
     await steps.run("Redis", (step) => redisServer({ step }));
+    await steps.run("nginx", (step) => proxyPrograms({ step }));
   }
   return steps;
 }

@@ -1,4 +1,4 @@
-// Programs that only the tests need: a Chromium with its driver, and a Redis server.
+// Programs that only the tests need: a Chromium with its driver, a Redis server, and nginx with what talks to it.
 
 import { join } from "node:path";
 import * as apt from "./apt.mjs";
@@ -72,4 +72,27 @@ export async function redisServer({ step = quietStep("Redis") } = {}) {
   const path = find();
   step.done(path ?? "none; the tests that need it are skipped");
   return path;
+}
+
+/**
+ * nginx, curl, and openssl, which makes a certificate, for the tests of streams through a proxy. What there is not is
+ * `undefined`: those tests then skip.
+ *
+ * @param {{ step?: import("./steps.mjs").Step }} [options]
+ * @returns {Promise<Record<"nginx" | "curl" | "openssl", string | undefined>>}
+ */
+export async function proxyPrograms({ step = quietStep("nginx") } = {}) {
+  const find = () => ({
+    // Not everybody has /usr/sbin in PATH.
+    nginx: first([process.env.NGINX, "nginx", "/usr/sbin/nginx"]),
+    curl: first(["curl"]),
+    openssl: first(["openssl"]),
+  });
+  const { nginx, curl, openssl } = find();
+  const missing = [...(nginx ? [] : ["nginx-light"]), ...(curl ? [] : ["curl"]), ...(openssl ? [] : ["openssl"])];
+  if (missing.length > 0 && apt.mayInstall() && (await apt.offers(missing, step))) await apt.install(missing, step);
+  const found = find();
+  const none = Object.entries(found).flatMap(([name, path]) => (path ? [] : [name]));
+  step.done(none.length > 0 ? `no ${none.join(", no ")}; the tests that need it are skipped` : `${found.nginx}`);
+  return found;
 }

@@ -12,9 +12,9 @@ import { nodeClient } from "./node-sdk.mjs";
  * @param {import("../lib/scope.mjs").Scope} t
  * @param {{ key?: string, prefix?: string, options?: object }} [settings]
  */
-async function start(t, settings) {
+async function start(t, { prefix = "", ...settings } = {}) {
   const server = await startServer(t, { flags: FLAGS });
-  return { server, ...nodeClient(t, server, settings) };
+  return { server, ...nodeClient(t, server, { url: server.url + prefix, ...settings }) };
 }
 
 /** @param {import("@harnessio/ff-nodejs-server-sdk").Client} client */

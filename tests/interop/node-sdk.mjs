@@ -10,10 +10,9 @@ const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 /**
  * @param {import("../lib/scope.mjs").Scope} t
  * @param {import("../lib/server.mjs").TestServer} server
- * @param {{ key?: string, prefix?: string, options?: object }} [settings]
+ * @param {{ key?: string, url?: string, options?: object }} [settings] `url` where it is not the server's own
  */
-export function nodeClient(t, server, { key = SERVER_KEY, prefix = "", options } = {}) {
-  const url = server.url + prefix;
+export function nodeClient(t, server, { key = SERVER_KEY, url = server.url, options } = {}) {
   const client = new Client(key, {
     baseUrl: url,
     eventsUrl: url,

@@ -71,13 +71,14 @@ export class TestServer {
 
   /** Starts it; after a `stop` on the same port as before, as a restarted server would be. */
   async start() {
+    const drain = this.#args.includes("--drain-seconds") ? [] : ["--drain-seconds", "0"];
     this.#service = await startService(
       "flagwire-server",
       serverBinary(),
-      ["--flags", this.flagsFile, "--listen", this.#listen, "--log-format", "json", "--log-level", "debug", "--drain-seconds", "0", ...this.#args],
+      ["--flags", this.flagsFile, "--listen", this.#listen, "--log-format", "json", "--log-level", "debug", ...drain, ...this.#args],
       { ready: /listening on http/, env: this.#env, onLine: (line) => this.#read(line) },
     );
-    this.url = /http:\/\/[\w.:[\]-]+/.exec(this.#service.readyLine)?.[0] ?? "";
+    this.url = /https?:\/\/[\w.:[\]-]+/.exec(this.#service.readyLine)?.[0] ?? "";
     this.#listen = new URL(this.url).host;
   }
 
@@ -85,9 +86,14 @@ export class TestServer {
     return this.#service?.pid ?? 0;
   }
 
-  /** Ends it as a supervisor would (SIGTERM). */
+  /**
+   * Ends it as a supervisor would (SIGTERM).
+   *
+   * @returns {Promise<number | null | undefined>} the exit code; `null` where it had to be killed
+   */
   async stop() {
     await this.#service?.stop();
+    return this.#service?.exited;
   }
 
   /** Ends it as a crash would. */
