@@ -20,6 +20,9 @@ pub struct FeatureConfig {
     pub environment: String,
     /// Identifier of the flag, unique in its environment.
     pub feature: String,
+    /// For people to read. Not in the published schema: clients of their own kind may ask for it, others do not get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// What the variations hold: `boolean`, `int` (any number), `string` or `json`.
     pub kind: String,
     /// An off flag serves its [`off_variation`](Self::off_variation) to everybody. Absent reads as off.

@@ -256,6 +256,9 @@ fn flag_differs(old: &FeatureConfig, new: &FeatureConfig) -> Vec<String> {
     if old.rules != new.rules {
         words.push(counted("rules", old.rules.len(), new.rules.len()));
     }
+    if old.description != new.description {
+        words.push("described otherwise".to_owned());
+    }
     if old.kind != new.kind {
         words.push(format!("kind: {} → {}", short(&old.kind), short(&new.kind)));
     }

@@ -6,11 +6,10 @@
 //! Invariants: changes are published in the order they were put in force; versions of one entry only grow; a
 //! configuration's [stamp](Environment::stamp) names it and no other, on whichever replica it is in force.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use sha2::{Digest, Sha256};
@@ -55,7 +54,6 @@ pub struct Environment {
     generation: watch::Sender<u64>,
     editor: Mutex<Option<Arc<dyn Editor>>>,
     replica: watch::Sender<Option<ReplicaStatus>>,
-    descriptions: ArcSwap<BTreeMap<String, String>>,
     /// The open streams.
     pub(crate) readers: Registry,
     /// What happened, for people.
@@ -80,7 +78,6 @@ impl Environment {
             generation: watch::Sender::default(),
             editor: Mutex::default(),
             replica: watch::Sender::default(),
-            descriptions: ArcSwap::default(),
             readers: Registry::default(),
             activity: Activity::default(),
             refresh: Notify::new(),
@@ -117,9 +114,7 @@ impl Environment {
         let Configuration {
             mut flags,
             mut segments,
-            descriptions,
         } = configuration;
-        self.descriptions.store(Arc::new(descriptions));
         for flag in &mut flags {
             if flag.environment.is_empty() {
                 self.name.clone_into(&mut flag.environment);
@@ -304,12 +299,6 @@ impl Environment {
 
     pub(crate) fn set_replica(&self, status: ReplicaStatus) {
         self.replica.send_replace(Some(status));
-    }
-
-    /// What the source says of a flag, for people.
-    #[must_use]
-    pub fn descriptions(&self) -> Arc<BTreeMap<String, String>> {
-        self.descriptions.load_full()
     }
 
     /// Open streams.

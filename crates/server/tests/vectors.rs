@@ -49,7 +49,6 @@ async fn every_vector_that_the_protocol_can_ask_for_holds() {
         server.environment.apply(Configuration {
             flags: serde_json::from_value(file["flags"].clone()).unwrap(),
             segments: serde_json::from_value(file["segments"].clone()).unwrap(),
-            ..Configuration::default()
         });
         let token = server.token(CLIENT_KEY, Value::Null).await;
         for test in file["tests"].as_array().unwrap() {

@@ -387,6 +387,8 @@ fn read<T: DeserializeOwned>(
             }
             Some(_) => {}
         }
+        // Read by itself, as anything will do.
+        map.remove("description");
         // People write values as what they are, the wire wants text.
         texts_of_values(map, name_key);
     }

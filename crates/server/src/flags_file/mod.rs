@@ -11,7 +11,7 @@ mod node;
 mod short;
 pub(crate) mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 use flagwire_evaluation::model::FeatureConfig;
@@ -113,11 +113,13 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
     for (key, node) in entries {
         match key.text.as_str() {
             "flags" => flags.read(node, "flag", "feature", &mut problems, |name, node| {
-                if full::is_flag(node) {
+                let mut flag = if full::is_flag(node) {
                     full::flag(name, node)
                 } else {
                     short::flag(name, node)
-                }
+                }?;
+                flag.description = description(node);
+                Ok(flag)
             }),
             "groups" => groups.read(node, "group", "identifier", &mut problems, |name, node| {
                 if full::is_group(node) {
@@ -138,7 +140,6 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
     let configuration = Configuration {
         flags: flags.items,
         segments: groups.items,
-        descriptions: document.get("flags").map(descriptions).unwrap_or_default(),
     };
     references(&configuration, &flags.places, &groups.places, &mut problems);
     if problems.is_empty() {
@@ -149,24 +150,10 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
     }
 }
 
-/// What the file says of its flags for people.
-fn descriptions(flags: &Node) -> BTreeMap<String, String> {
-    let described = |name: &str, node: &Node| {
-        let text = node.get("description")?.scalar_text()?;
-        let text = text.trim();
-        (!text.is_empty()).then(|| (name.to_owned(), text.to_owned()))
-    };
-    match &flags.value {
-        Value::Map(entries) => entries
-            .iter()
-            .filter_map(|(key, node)| described(&key.text, node))
-            .collect(),
-        Value::List(nodes) => nodes
-            .iter()
-            .filter_map(|node| described(&node.get("feature")?.scalar_text()?, node))
-            .collect(),
-        _ => BTreeMap::new(),
-    }
+/// What the file says of a flag for people.
+fn description(flag: &Node) -> Option<String> {
+    let text = flag.get("description")?.scalar_text()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// One part of the file.

@@ -386,12 +386,14 @@ fn a_file_with_comments_only_has_no_flags() {
 #[test]
 fn descriptions_are_kept_for_people() {
     let read = parse("flags: { a: { default: true, description: ' why ' }, b: { value: 1, description: '' }, c: true }").unwrap();
-    assert_eq!(
-        read.descriptions.into_iter().collect::<Vec<_>>(),
-        [("a".to_owned(), "why".to_owned())]
-    );
-    let read = parse("flags: [{ feature: a, description: why, kind: string, state: on, offVariation: x, variations: [{ identifier: x, value: x }], defaultServe: { variation: x } }]").unwrap();
-    assert_eq!(read.descriptions["a"], "why");
+    let described: Vec<_> = read
+        .flags
+        .iter()
+        .map(|flag| flag.description.as_deref())
+        .collect();
+    assert_eq!(described, [Some("why"), None, None]);
+    let read = parse("flags: [{ feature: a, description: 7, kind: string, state: on, offVariation: x, variations: [{ identifier: x, value: x }], defaultServe: { variation: x } }]").unwrap();
+    assert_eq!(read.flags[0].description.as_deref(), Some("7"));
 }
 
 /// The schema that editors use must not call a good file wrong, nor pass what is wrong by its shape.

@@ -14,7 +14,7 @@ use super::redis::reason;
 use super::store::{Heard, Keys, Place, Seen, Store, WAIT, listen};
 use super::{ReplicaOptions, ReplicaStatus, Role};
 use crate::environment::{Environment, from_unix_seconds, unix_seconds};
-use crate::source::{Origin, Source, SourceState, SourceStatus};
+use crate::source::{ConfigurationRef, Origin, Source, SourceState, SourceStatus};
 
 /// Looks in one lease.
 const LOOKS: u32 = 3;
@@ -309,7 +309,10 @@ impl Running {
                 }
             }
         };
-        let content = (current.snapshot.flags(), current.snapshot.segments());
+        let content = ConfigurationRef {
+            flags: current.snapshot.flags(),
+            segments: current.snapshot.segments(),
+        };
         if store.publish(place, &stamp, content, &told).await? {
             if seen.snapshot.is_none() && self.known.is_some() {
                 tracing::warn!(

@@ -13,14 +13,13 @@
 
 use std::time::Duration;
 
-use flagwire_evaluation::model::{FeatureConfig, Segment};
 use redis::aio::ConnectionLike;
 use redis::streams::{StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, cmd};
 use serde::{Deserialize, Serialize};
 
 use super::redis::Connection;
-use crate::source::Configuration;
+use crate::source::{Configuration, ConfigurationRef};
 
 /// Grows when the shape changes; a snapshot of another one is not read.
 const FORMAT: u32 = 1;
@@ -130,16 +129,10 @@ pub(super) struct Stored {
 }
 
 #[derive(Serialize)]
-struct BodyRef<'a> {
+struct Body<'a> {
     format: u32,
-    flags: &'a [FeatureConfig],
-    segments: &'a [Segment],
-}
-
-#[derive(Deserialize)]
-struct Body {
-    flags: Vec<FeatureConfig>,
-    segments: Vec<Segment>,
+    #[serde(flatten)]
+    configuration: ConfigurationRef<'a>,
 }
 
 #[derive(Deserialize)]
@@ -197,13 +190,12 @@ impl Store<'_> {
         &mut self,
         place: Place,
         stamp: &str,
-        (flags, segments): (&[FeatureConfig], &[Segment]),
+        configuration: ConfigurationRef<'_>,
         status: &str,
     ) -> RedisResult<bool> {
-        let body = serde_json::to_string(&BodyRef {
+        let body = serde_json::to_string(&Body {
             format: FORMAT,
-            flags,
-            segments,
+            configuration,
         })
         .map_err(std::io::Error::other)?;
         let (term, number) = (place.term.to_string(), place.number.to_string());
@@ -273,12 +265,7 @@ fn parse(body: &[u8]) -> Result<Configuration, String> {
             head.format
         ));
     }
-    let Body { flags, segments } = serde_json::from_slice(body).map_err(unreadable)?;
-    Ok(Configuration {
-        flags,
-        segments,
-        ..Configuration::default()
-    })
+    serde_json::from_slice(body).map_err(unreadable)
 }
 
 /// An entry of the stream.

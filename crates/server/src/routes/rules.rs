@@ -16,6 +16,23 @@ pub(super) struct RulesQuery {
     rules: Option<String>,
 }
 
+/// `descriptions=true` asks for what is said of flags for people. The published schema has no such field, and some readers
+/// are strict; this server asks for it as a relay.
+#[derive(Debug, Deserialize)]
+pub(super) struct FlagsQuery {
+    descriptions: Option<String>,
+}
+
+impl FlagsQuery {
+    fn shape(&self, flag: &FeatureConfig) -> FeatureConfig {
+        let mut flag = flag.clone();
+        if self.descriptions.as_deref() != Some("true") {
+            flag.description = None;
+        }
+        flag
+    }
+}
+
 impl RulesQuery {
     fn shape(&self, group: &Segment) -> Segment {
         if self.rules.as_deref() == Some("v2") {
@@ -31,9 +48,11 @@ pub(super) async fn flags(
     State(_): State<AppState>,
     caller: Caller,
     Segments(environment): Segments<String>,
+    Parameters(query): Parameters<FlagsQuery>,
 ) -> Result<Json<Vec<FeatureConfig>>, ApiError> {
     let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
-    Ok(Json(current.snapshot.flags().to_vec()))
+    let flags = current.snapshot.flags().iter();
+    Ok(Json(flags.map(|flag| query.shape(flag)).collect()))
 }
 
 /// `GET /client/env/{environment}/feature-configs/{flag}`
@@ -41,10 +60,11 @@ pub(super) async fn flag(
     State(_): State<AppState>,
     caller: Caller,
     Segments((environment, flag)): Segments<(String, String)>,
+    Parameters(query): Parameters<FlagsQuery>,
 ) -> Result<Json<FeatureConfig>, ApiError> {
     let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
     match current.snapshot.flag(&flag) {
-        Some(flag) => Ok(Json(flag.clone())),
+        Some(flag) => Ok(Json(query.shape(flag))),
         None => Err(ApiError::NotFound(format!("there is no flag `{flag}`"))),
     }
 }

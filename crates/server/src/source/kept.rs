@@ -13,7 +13,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Configuration;
+use super::{Configuration, ConfigurationRef};
 use crate::auth::hex;
 use crate::flags_file::write::{is_unfinished, write_beside};
 
@@ -32,18 +32,6 @@ struct Head {
     /// Where the configuration came from: another upstream's is not this one's last good one.
     source: String,
     sha256: String,
-}
-
-#[derive(Serialize)]
-struct BodyRef<'a> {
-    flags: &'a [FeatureConfig],
-    segments: &'a [Segment],
-}
-
-#[derive(Deserialize)]
-struct Body {
-    flags: Vec<FeatureConfig>,
-    segments: Vec<Segment>,
 }
 
 /// Why a file cannot be used.
@@ -98,7 +86,7 @@ impl Kept {
     /// # Errors
     /// What the system says; what was kept before is untouched then.
     pub fn save(&self, flags: &[FeatureConfig], segments: &[Segment]) -> io::Result<()> {
-        let body = serde_json::to_vec(&BodyRef { flags, segments })?;
+        let body = serde_json::to_vec(&ConfigurationRef { flags, segments })?;
         let head = Head {
             format: FORMAT,
             source: self.source.clone(),
@@ -177,13 +165,8 @@ impl Kept {
         if head.source != self.source {
             return Err(KeptError::Foreign(head.source));
         }
-        let Body { flags, segments } = serde_json::from_slice(body)
+        let configuration = serde_json::from_slice(body)
             .map_err(|_| KeptError::Damaged("it is no configuration"))?;
-        let configuration = Configuration {
-            flags,
-            segments,
-            ..Configuration::default()
-        };
         Ok(Some((configuration, at)))
     }
 }

@@ -7,7 +7,6 @@ pub mod file;
 pub mod kept;
 pub mod upstream;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,15 +18,20 @@ use tokio::sync::watch;
 
 use crate::environment::Environment;
 
-/// All flags and groups of an environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// All flags and groups of an environment. As JSON, this is how it is kept on disk and shared among replicas.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Configuration {
     /// Flags, each identifier once.
     pub flags: Vec<FeatureConfig>,
     /// Groups, each identifier once.
     pub segments: Vec<Segment>,
-    /// What people say of flags, by flag. It is not on the wire, and a change of it alone is none.
-    pub descriptions: BTreeMap<String, String>,
+}
+
+/// The same, of somebody else, to be written.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct ConfigurationRef<'a> {
+    pub(crate) flags: &'a [FeatureConfig],
+    pub(crate) segments: &'a [Segment],
 }
 
 /// A future that a task can own.

@@ -143,7 +143,7 @@ impl Overview {
             content: content.unwrap_or_default().to_owned(),
             counts,
             configuration: (known != content || known.is_none()).then(|| match &current {
-                Some(current) => ConfigurationView::of(environment, current),
+                Some(current) => ConfigurationView::of(current),
                 None => ConfigurationView {
                     flags: Vec::new(),
                     groups: Vec::new(),
@@ -154,7 +154,7 @@ impl Overview {
 }
 
 impl ConfigurationView {
-    fn of(environment: &Environment, current: &Current) -> Self {
+    fn of(current: &Current) -> Self {
         let snapshot = &current.snapshot;
         let mut problems: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for problem in snapshot.problems() {
@@ -163,9 +163,7 @@ impl ConfigurationView {
                 sentences.push(problem.sentence.clone());
             }
         }
-        let descriptions = environment.descriptions();
         let flag = |flag: &FeatureConfig| FlagView {
-            description: descriptions.get(&flag.feature).cloned(),
             problems: problems.remove(flag.feature.as_str()).unwrap_or_default(),
             ..FlagView::of(flag)
         };
@@ -182,7 +180,7 @@ impl FlagView {
         rules.sort_by_key(|rule| rule.priority);
         Self {
             flag: flag.feature.clone(),
-            description: None,
+            description: flag.description.clone().filter(|text| !text.is_empty()),
             kind: flag.kind.clone(),
             on: flag.state == State::On,
             version: flag.version,

@@ -185,10 +185,12 @@ impl Api {
 
     pub(super) async fn flags(&self, session: &Session) -> Result<Vec<FeatureConfig>, ApiError> {
         const WHAT: &str = "the flags";
-        let url = url(
+        let mut url = url(
             &self.base,
             &["client", "env", &session.environment, "feature-configs"],
         );
+        // Of servers like this one; others take no notice.
+        url.query_pairs_mut().append_pair("descriptions", "true");
         let request = self
             .authorized(Method::GET, url, session)
             .timeout(self.timeout);

@@ -174,11 +174,7 @@ impl Running {
         wanted.check(&flags, &segments);
         let brought = self.expected().end(wanted);
         let count = flags.len();
-        let differences = self.environment.apply(Configuration {
-            flags,
-            segments,
-            ..Configuration::default()
-        });
+        let differences = self.environment.apply(Configuration { flags, segments });
         if !differences.is_empty() {
             tracing::info!(
                 environment = self.environment.name(),

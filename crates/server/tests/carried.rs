@@ -1,0 +1,330 @@
+//! All that is said of flags and groups arrives wherever they go: through the endpoints for back ends, a relay, Redis, a
+//! replica and a file, down to the admin page.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::Request;
+use common::listening::*;
+use common::replicas::*;
+use common::*;
+use flagwire_evaluation::model::{
+    Clause, Distribution, FeatureConfig, Prerequisite, Rule, Segment, SegmentRule, SegmentTarget,
+    Serve, State, Tag, TargetRef, Variation, VariationMap, WeightedVariation,
+};
+use flagwire_server::environment::Environment;
+use flagwire_server::source::Configuration;
+use flagwire_server::source::kept::Kept;
+use flagwire_server::source::upstream::UpstreamSource;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+
+/// With quotes, line ends, and characters of every length.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![4 => "[a-z\"\\\\\n<é日]{0,8}", 1 => any::<String>()]
+}
+
+fn serve() -> impl Strategy<Value = Serve> {
+    let share = (text(), any::<i64>())
+        .prop_map(|(variation, weight)| WeightedVariation { variation, weight });
+    let distribution =
+        (text(), vec(share, 0..3)).prop_map(|(bucket_by, variations)| Distribution {
+            bucket_by,
+            variations,
+        });
+    (option::of(text()), option::of(distribution)).prop_map(|(variation, distribution)| Serve {
+        variation,
+        distribution,
+    })
+}
+
+fn clause() -> impl Strategy<Value = Clause> {
+    let fields = (
+        option::of(text()),
+        text(),
+        text(),
+        vec(text(), 0..3),
+        any::<bool>(),
+    );
+    fields.prop_map(|(id, attribute, op, values, negate)| Clause {
+        id,
+        attribute,
+        op,
+        values,
+        negate,
+    })
+}
+
+/// Without a name of its own, which its place gives it, and without a version, which the server gives it.
+fn flag() -> impl Strategy<Value = FeatureConfig> {
+    let variation = (text(), text(), option::of(text()), option::of(text())).prop_map(
+        |(identifier, value, name, description)| Variation {
+            identifier,
+            value,
+            name,
+            description,
+        },
+    );
+    let prerequisite = (text(), vec(text(), 0..3)).prop_map(|(feature, variations)| Prerequisite {
+        feature,
+        variations,
+    });
+    let target = (text(), text()).prop_map(|(identifier, name)| TargetRef { identifier, name });
+    let entry = (text(), vec(target, 0..3), vec(text(), 0..3)).prop_map(
+        |(variation, targets, target_segments)| VariationMap {
+            variation,
+            targets,
+            target_segments,
+        },
+    );
+    let rule = (
+        option::of(text()),
+        any::<i64>(),
+        vec(clause(), 0..3),
+        serve(),
+    )
+        .prop_map(|(rule_id, priority, clauses, serve)| Rule {
+            rule_id,
+            priority,
+            clauses,
+            serve,
+        });
+    let about = (text(), text(), option::of(text()), text(), any::<bool>());
+    let lists = (
+        vec(variation, 0..3),
+        vec(prerequisite, 0..2),
+        vec(entry, 0..3),
+        vec(rule, 0..3),
+    );
+    (about, text(), serve(), lists).prop_map(|(about, off_variation, default_serve, lists)| {
+        let (project, environment, description, kind, on) = about;
+        let (variations, prerequisites, variation_to_target_map, rules) = lists;
+        FeatureConfig {
+            project,
+            environment,
+            feature: String::new(),
+            description,
+            kind,
+            state: if on { State::On } else { State::Off },
+            version: None,
+            variations,
+            off_variation,
+            default_serve,
+            prerequisites,
+            variation_to_target_map,
+            rules,
+        }
+    })
+}
+
+fn segment() -> impl Strategy<Value = Segment> {
+    let member = || {
+        (text(), text(), text(), text(), text(), text()).prop_map(
+            |(identifier, name, account, org, project, environment)| SegmentTarget {
+                identifier,
+                name,
+                account,
+                org,
+                project,
+                environment,
+            },
+        )
+    };
+    let tag = (text(), text()).prop_map(|(name, identifier)| Tag { name, identifier });
+    let rule = (option::of(text()), any::<i64>(), vec(clause(), 0..3)).prop_map(
+        |(rule_id, priority, clauses)| SegmentRule {
+            rule_id,
+            priority,
+            clauses,
+        },
+    );
+    let about = (
+        text(),
+        option::of(text()),
+        option::of(any::<i64>()),
+        option::of(any::<i64>()),
+        vec(tag, 0..3),
+    );
+    let lists = (
+        vec(member(), 0..3),
+        vec(member(), 0..3),
+        vec(clause(), 0..3),
+        vec(rule, 0..3),
+    );
+    (about, lists).prop_map(|(about, lists)| {
+        let (name, environment, created_at, modified_at, tags) = about;
+        let (included, excluded, rules, serving_rules) = lists;
+        Segment {
+            identifier: String::new(),
+            name,
+            environment,
+            version: None,
+            created_at,
+            modified_at,
+            tags,
+            included,
+            excluded,
+            rules,
+            serving_rules,
+        }
+    })
+}
+
+fn configuration() -> impl Strategy<Value = Configuration> {
+    let flags = btree_map(text(), flag(), 0..4);
+    let segments = btree_map(text(), segment(), 0..3);
+    (flags, segments).prop_map(|(flags, segments)| Configuration {
+        flags: flags
+            .into_iter()
+            .map(|(feature, flag)| FeatureConfig { feature, ..flag })
+            .collect(),
+        segments: segments
+            .into_iter()
+            .map(|(identifier, group)| Segment {
+                identifier,
+                ..group
+            })
+            .collect(),
+    })
+}
+
+/// What an environment holds, as it leaves for a relay: old rules of groups are written as serving rules, which mean the same.
+fn held(environment: &Environment) -> (Vec<FeatureConfig>, Vec<Segment>) {
+    let current = environment.current().unwrap();
+    let segments = current.snapshot.segments().iter();
+    (
+        current.snapshot.flags().to_vec(),
+        segments.map(Segment::with_serving_rules).collect(),
+    )
+}
+
+type Versions = (BTreeMap<String, Option<i64>>, BTreeMap<String, Option<i64>>);
+
+fn versions((flags, segments): &(Vec<FeatureConfig>, Vec<Segment>)) -> Versions {
+    (
+        flags
+            .iter()
+            .map(|flag| (flag.feature.clone(), flag.version))
+            .collect(),
+        segments
+            .iter()
+            .map(|group| (group.identifier.clone(), group.version))
+            .collect(),
+    )
+}
+
+/// Flags and groups as the admin page has them.
+async fn shown(server: &Server) -> (Value, Value) {
+    let request = Request::get("/admin/state")
+        .header("host", "127.0.0.1")
+        .body(Body::empty())
+        .unwrap();
+    let (_, mut state) = read(server.send(request).await).await;
+    assert!(state["flags"].is_array(), "{state}");
+    (state["flags"].take(), state["groups"].take())
+}
+
+fn cases(cases: u32) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
+/// From a server by its endpoints and stream to a replica that leads, from there by Redis to one that follows.
+#[test]
+fn through_a_relay_and_redis_nothing_is_lost() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let Some(redis) = RedisServer::start() else {
+        return;
+    };
+    let origin = server();
+    let (leader, follower, _socket) = runtime.block_on(async {
+        let socket = listen(app_of(&origin)).await;
+        let start = |name| {
+            let source = UpstreamSource::new(upstream(socket.address)).unwrap();
+            replica(options(&redis.url(), name), source)
+        };
+        let leader = start("leader");
+        leader.leads().await;
+        let follower = start("follower");
+        follower
+            .stands(|status| status.leader.as_deref() == Some("leader"))
+            .await;
+        (leader, follower, socket)
+    });
+    let run = |configuration: Configuration| {
+        runtime.block_on(async {
+            origin.environment.apply(configuration);
+            let expected = held(&origin.environment);
+            let page = shown(&origin).await;
+            for one in [&leader, &follower] {
+                let environment = &one.server.environment;
+                let mut generation = environment.watch_generation();
+                let arrived = generation.wait_for(|generation| {
+                    *generation > 0 && versions(&held(environment)) == versions(&expected)
+                });
+                arrived.await.unwrap();
+                prop_assert_eq!(&held(environment), &expected);
+                prop_assert_eq!(&shown(&one.server).await, &page);
+            }
+            Ok(())
+        })
+    };
+    cases(40).run(&configuration(), run).unwrap();
+}
+
+#[test]
+fn on_disk_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = Kept::new(directory.path(), "development", "http://up");
+    let run = |configuration: Configuration| {
+        kept.save(&configuration.flags, &configuration.segments)
+            .unwrap();
+        prop_assert_eq!(kept.load().unwrap().unwrap().0, configuration);
+        Ok(())
+    };
+    cases(200).run(&configuration(), run).unwrap();
+}
+
+/// Readers of published schemas may be strict; what they do not know is left out for them.
+#[tokio::test]
+async fn descriptions_leave_for_those_who_ask() {
+    let server = server_with(
+        settings(),
+        Some("flags: { a: { default: true, description: why } }"),
+    );
+    let token = server.token(SERVER_KEY, Value::Null).await;
+    for path in ["feature-configs", "feature-configs/a"] {
+        for (query, expected) in [("", None), ("?descriptions=true", Some("why"))] {
+            let path = format!("/client/env/development/{path}{query}");
+            let (_, reply) = server.get(&path, &token).await;
+            let flag = reply.get(0).unwrap_or(&reply);
+            assert_eq!(flag["feature"], "a");
+            assert_eq!(flag.get("description").and_then(Value::as_str), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_flag_is_a_change_like_others() {
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let relay = relay(upstream(socket.address));
+    relay.serves("dark-mode", "false").await;
+    let said = FLAGS.replace(
+        "dark-mode: false",
+        "dark-mode: { default: false, description: why }",
+    );
+    let changes = origin.save(&said);
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    let content = origin.environment.current().unwrap().content.clone();
+    relay.has(&content).await;
+    assert_eq!(shown(&relay).await, shown(&origin).await);
+}
