@@ -52,7 +52,8 @@ pub struct Options {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The flags file. It is reloaded as it is saved; where there is none, a commented sample is written.
+    /// The flags file. It is reloaded as it is saved. Where there is none it is waited for; without keys of your own, a commented
+    /// sample is written.
     #[arg(
         long,
         env = "FLAGWIRE_FLAGS",
@@ -114,6 +115,25 @@ pub struct Options {
         requires = "redis"
     )]
     pub redis_ca: Option<PathBuf>,
+
+    /// The user that Sentinels know, where they have users; that of the servers is in the address.
+    #[arg(
+        long,
+        env = "FLAGWIRE_REDIS_SENTINEL_USER",
+        value_name = "NAME",
+        requires = "redis_sentinel_password"
+    )]
+    pub redis_sentinel_user: Option<String>,
+
+    /// The password that Sentinels ask for; that of the servers is in the address.
+    #[arg(
+        long,
+        env = "FLAGWIRE_REDIS_SENTINEL_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD",
+        requires = "redis"
+    )]
+    pub redis_sentinel_password: Option<SecretString>,
 
     /// Begins all names in Redis; replicas of one another have the same.
     #[arg(

@@ -146,7 +146,12 @@ fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
         })
     };
     let authority = options.redis_ca.as_ref().map(read).transpose()?;
-    let mut replicas = ReplicaOptions::new(Redis::new(address.expose_secret(), authority)?);
+    let mut redis = Redis::new(address.expose_secret(), authority)?;
+    if let Some(password) = &options.redis_sentinel_password {
+        let user = options.redis_sentinel_user.as_deref();
+        redis = redis.with_sentinels_asked_as(user, password)?;
+    }
+    let mut replicas = ReplicaOptions::new(redis);
     replicas.prefix.clone_from(&options.redis_prefix);
     replicas.lease = Duration::from_millis(options.redis_lease_ms);
     Ok(Some(replicas))

@@ -111,12 +111,12 @@ impl Drop for Ended {
     }
 }
 
-/// Starts a Sentinel for a server; returns once it knows the server and its one copy.
-fn sentinel(directory: &Path, port: u16, server: u16) -> Ended {
+/// Starts a Sentinel for a server, with more settings; returns once its log says so.
+fn sentinel(directory: &Path, port: u16, server: u16, more: &str, wanted: &str) -> Ended {
     let file = directory.join("sentinel.conf");
     let settings = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor main 127.0.0.1 {server} 1\n\
-         sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n",
+         sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n{more}",
         directory.display()
     );
     std::fs::write(&file, settings).unwrap();
@@ -128,7 +128,7 @@ fn sentinel(directory: &Path, port: u16, server: u16) -> Ended {
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut log = String::new();
-    while !log.contains("+slave slave") {
+    while !log.contains(wanted) {
         assert_ne!(out.read_line(&mut log).unwrap(), 0, "{log}");
     }
     std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
@@ -168,7 +168,14 @@ async fn behind_sentinels_the_server_that_takes_over_is_found() {
     until(copy.port, &["INFO", "replication"], "master_link_status:up").await;
     let directory = tempfile::tempdir().unwrap();
     let sentinel_port = free_port();
-    let _sentinel = sentinel(directory.path(), sentinel_port, main.port);
+    // Once it knows the server and its one copy.
+    let _sentinel = sentinel(
+        directory.path(),
+        sentinel_port,
+        main.port,
+        "",
+        "+slave slave",
+    );
 
     let upstream_server = server();
     let socket = listen(app_of(&upstream_server)).await;
@@ -200,6 +207,74 @@ async fn behind_sentinels_the_server_that_takes_over_is_found() {
     late.stands(|status| status.role == Role::Follower && status.leader.is_some())
         .await;
     late.server.has(&wanted).await;
+}
+
+/// Servers and Sentinels that each ask for another password, and a Sentinel that knows users.
+#[tokio::test]
+async fn sentinels_with_users_and_passwords_of_their_own() {
+    let port = free_port();
+    let Some(main) = RedisServer::start_with(
+        port,
+        &["--port", &port.to_string(), "--requirepass", "of-servers"],
+    ) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let sentinel_port = free_port();
+    let settings = "sentinel auth-pass main of-servers\nrequirepass of-sentinels\n\
+                    user flagwire on >of-flagwire +auth +client +hello +sentinel|get-master-addr-by-name +sentinel|masters +role +ping\n";
+    let _sentinel = sentinel(
+        directory.path(),
+        sentinel_port,
+        main.port,
+        settings,
+        "+monitor master main",
+    );
+    let upstream_server = server();
+    let socket = listen(app_of(&upstream_server)).await;
+    let address = format!("redis+sentinel://:of-servers@127.0.0.1:{sentinel_port}/main");
+    let plain = Redis::new(&address, None).unwrap();
+    let asked_as = |user, password: &str| {
+        let plain = plain.clone();
+        plain
+            .with_sentinels_asked_as(user, &password.into())
+            .unwrap()
+    };
+    for good in [
+        asked_as(None, "of-sentinels"),
+        asked_as(Some("flagwire"), "of-flagwire"),
+    ] {
+        let [first, second] = two(&good, &upstream_server, &socket).await;
+        drop((first, second));
+        upstream_server.save(FLAGS);
+        // The next two begin without what these have left.
+        let mut connection = redis::Client::open(format!("redis://:of-servers@127.0.0.1:{port}"))
+            .unwrap()
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let () = redis::cmd("FLUSHALL")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+    for bad in [
+        plain.clone(),
+        asked_as(None, "of-servers"),
+        asked_as(Some("flagwire"), "of-sentinels"),
+    ] {
+        let origin = UpstreamSource::new(upstream(socket.address)).unwrap();
+        let one = replica(ReplicaOptions::new(bad), origin);
+        let status = one.stands(|status| status.role == Role::Alone).await;
+        let error = status.last_error.unwrap();
+        assert!(!error.contains("of-s"), "{error}");
+        let error = error.to_lowercase();
+        assert!(
+            error.contains("auth") || error.contains("password"),
+            "{error}"
+        );
+        one.server.serves(DARK, "false").await;
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
     Pipeline, RedisError, RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
 };
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// For a connection to be there, Sentinels or nodes of a cluster asked included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -42,8 +43,10 @@ enum Kind {
 struct Sentinel {
     nodes: Vec<ConnectionAddr>,
     service: String,
-    /// Name, password and database of the servers; Sentinels are asked without.
+    /// Name, password and database of the servers.
     server: ConnectionInfo,
+    /// Name and password for the Sentinels themselves.
+    login: Option<(Option<String>, SecretString)>,
     tls: bool,
     certificates: Option<TlsCertificates>,
 }
@@ -98,6 +101,7 @@ impl Redis {
                     nodes: nodes.iter().map(|info| info.addr().clone()).collect(),
                     service: (*service).to_owned(),
                     server: server.into_connection_info().map_err(wrong)?,
+                    login: None,
                     tls: parts.tls,
                     certificates,
                 })
@@ -118,6 +122,27 @@ impl Redis {
             name: without_credentials(address),
             kind,
         })
+    }
+
+    /// Has Sentinels asked with a user and a password, which are not those of the servers. Without, they are asked as anybody.
+    ///
+    /// # Errors
+    /// [`AddressError`] for an address of anything but Sentinels.
+    pub fn with_sentinels_asked_as(
+        mut self,
+        user: Option<&str>,
+        password: &SecretString,
+    ) -> Result<Self, AddressError> {
+        match &mut self.kind {
+            Kind::Sentinel(sentinel) => {
+                sentinel.login = Some((user.map(str::to_owned), password.clone()));
+                Ok(self)
+            }
+            Kind::Single(_) | Kind::Cluster(_) => Err(AddressError {
+                address: self.name,
+                reason: "it names no Sentinels, but there is a password for them".to_owned(),
+            }),
+        }
     }
 
     /// The address without credentials.
@@ -176,6 +201,12 @@ impl Sentinel {
         }
         if let Some(password) = settings.password() {
             builder = builder.set_client_to_redis_password(password);
+        }
+        if let Some((user, password)) = &self.login {
+            builder = builder.set_client_to_sentinel_password(password.expose_secret());
+            if let Some(user) = user {
+                builder = builder.set_client_to_sentinel_username(user);
+            }
         }
         if self.tls {
             builder = builder
@@ -350,6 +381,24 @@ mod tests {
             assert!(error.contains(expected), "{address}: {error}");
             assert!(error.contains("redis+sentinel://"), "{error}");
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+    #[test]
+    fn a_password_for_sentinels_needs_sentinels() {
+        let password = SecretString::from("opensesame");
+        for (address, fits) in [
+            ("redis+sentinel://a:26379/main", true),
+            ("redis://a:6379", false),
+            ("redis+cluster://a:6379", false),
+        ] {
+            let redis = Redis::new(address, None).unwrap();
+            match redis.with_sentinels_asked_as(None, &password) {
+                Ok(redis) => assert!(fits && !format!("{redis:?}").contains("opensesame")),
+                Err(error) => {
+                    assert!(!fits && error.to_string().contains("names no Sentinels"));
+                    assert!(!error.to_string().contains("opensesame"));
+                }
+            }
         }
     }
 }
