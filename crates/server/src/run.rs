@@ -1,7 +1,6 @@
 //! From options to a running server.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,13 +86,13 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
             return Err(ConfigError::BadOrigin(origin.clone()).into());
         }
     }
-    let mut samples = Vec::new();
+    let mut notes = Vec::new();
     let mut sources = Vec::new();
     let replicas = plan.replicas.clone().map(Arc::new);
     for planned in &plan.environments {
         sources.push(match &replicas {
             Some(replicas) => Box::new(replica(planned, replicas)?),
-            None => open(planned, &mut samples)?,
+            None => open(planned, plan.development_keys, &mut notes)?,
         });
     }
     let made_now = !secret::is_kept_in(&plan.state_dir);
@@ -156,7 +155,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         sharing.begin(SHARED_SECRET).await;
         running.push(tokio::spawn(sharing.run(ended.clone())));
     }
-    announce(&plan, address, tls.is_some(), &samples);
+    announce(&plan, address, tls.is_some(), &notes);
     if let Some(tls) = &tls {
         running.push(tokio::spawn(Arc::clone(tls).follow(ended.clone())));
     }
@@ -192,18 +191,34 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     Ok(())
 }
 
-/// Opens a source as far as that can be done before the server listens; notes where a sample was written.
-fn open(planned: &Planned, samples: &mut Vec<PathBuf>) -> Result<Box<dyn Source>, RunError> {
+/// Opens a source as far as that can be done before the server listens; notes for people what there is instead of a file.
+/// Examples are for those who try the server: whoever has keys of their own does not want them served.
+fn open(
+    planned: &Planned,
+    samples: bool,
+    notes: &mut Vec<String>,
+) -> Result<Box<dyn Source>, RunError> {
     match &planned.from {
         From::File(path) => {
-            let written = FileSource::write_sample(path).map_err(|error| RunError::Sample {
-                path: path.display().to_string(),
-                error,
-            })?;
-            if written {
-                samples.push(path.clone());
+            let name = path.display();
+            if samples {
+                let written = FileSource::write_sample(path).map_err(|error| RunError::Sample {
+                    path: name.to_string(),
+                    error,
+                })?;
+                if written {
+                    notes.push(format!(
+                        "there was no {name}, so a commented sample was written"
+                    ));
+                }
             }
-            Ok(Box::new(FileSource::open(path)?))
+            let source = FileSource::open_or_wait(path)?;
+            if source.waits() {
+                notes.push(format!(
+                    "there is no {name} yet; it is served once it is there"
+                ));
+            }
+            Ok(Box::new(source))
         }
         From::Upstream(upstream) => Ok(Box::new(UpstreamSource::new((**upstream).clone())?)),
     }
@@ -228,14 +243,11 @@ fn warn_of_few_files() {
     }
 }
 
-fn announce(plan: &Plan, address: std::net::SocketAddr, tls: bool, samples: &[PathBuf]) {
+fn announce(plan: &Plan, address: std::net::SocketAddr, tls: bool, notes: &[String]) {
     let scheme = if tls { "https" } else { "http" };
     let mut text = format!("flagwire-server listening on {scheme}://{address}\n");
-    for sample in samples {
-        text.push_str(&format!(
-            "  there was no {}, so a commented sample was written\n",
-            sample.display()
-        ));
+    for note in notes {
+        text.push_str(&format!("  {note}\n"));
     }
     for planned in &plan.environments {
         text.push_str(&match &planned.from {

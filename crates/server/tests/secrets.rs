@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use common::running::*;
+use flagwire_server::flags_file;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -135,6 +136,7 @@ fn at_the_loudest_no_secret_is_in_the_log_the_status_or_the_metrics() {
         path
     };
     let (origin_at, relay_at) = (part("origin"), part("relay"));
+    fs::write(origin_at.join("flags.yaml"), flags_file::SAMPLE).unwrap();
     let log = |at: &Path| File::create(at.join("log")).unwrap();
     let loud = ["--log-level", "trace", "--admin-token", ADMIN];
     let origin = Running::logging(

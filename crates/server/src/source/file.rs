@@ -94,6 +94,29 @@ impl FileSource {
         })
     }
 
+    /// The same, or a source that waits for the file where there is none yet, as when it is mounted late.
+    ///
+    /// # Errors
+    /// [`LoadError`] for a file that is there.
+    pub fn open_or_wait(path: &Path) -> Result<Self, LoadError> {
+        match Self::open(path) {
+            Err(LoadError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                let file = Arc::new(FlagsFile {
+                    path: path.to_owned(),
+                    seen: Mutex::default(),
+                });
+                Ok(Self { file, first: None })
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether there is no file yet.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        self.first.is_none()
+    }
+
     /// What was read.
     #[must_use]
     pub fn into_configuration(self) -> Configuration {
@@ -202,7 +225,12 @@ impl FlagsFile {
                 }
                 tracing::error!(
                     environment = environment.name(),
-                    "the flags file has mistakes; what was loaded before stays in force"
+                    "the flags file has mistakes; {}",
+                    if environment.current().is_some() {
+                        "what was loaded before stays in force"
+                    } else {
+                        "there is nothing to serve before they are mended"
+                    }
                 );
                 environment.set_status(self.status(environment, Some(error.to_string())));
             }
@@ -219,10 +247,10 @@ impl FlagsFile {
         };
         SourceStatus {
             source: self.name(),
-            state: if error.is_none() {
-                SourceState::Live
-            } else {
-                SourceState::Degraded
+            state: match (&error, environment.current()) {
+                (None, _) => SourceState::Live,
+                (Some(_), Some(_)) => SourceState::Degraded,
+                (Some(_), None) => SourceState::Starting,
             },
             healthy: error.is_none(),
             fresh_at: error.is_some().then(outdated_since),
@@ -337,6 +365,13 @@ impl Source for FileSource {
         if let Some(first) = self.first {
             environment.apply(first);
             environment.set_status(file.status(&environment, None));
+        } else {
+            let waiting = format!(
+                "{}: there is no such file yet; it is waited for",
+                file.name()
+            );
+            tracing::warn!(environment = environment.name(), "{waiting}");
+            environment.set_status(file.status(&environment, Some(waiting)));
         }
         Box::pin(async move {
             let changed = Arc::new(Notify::new());

@@ -1,0 +1,203 @@
+//! Every way in which a flags file changes, or comes late, under the program itself.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use common::running::*;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const KEY: &str = "a-key-of-ones-own";
+
+fn flags(number: u32) -> String {
+    format!("flags:\n  number: {number}\n")
+}
+
+fn start(directory: &Path, path: &str) -> Running {
+    // The state not beside the flags, where it would have their folder made.
+    Running::start(
+        directory,
+        &["--flags", path, "--client-key", KEY, "--state-dir", "."],
+    )
+}
+
+/// A stream of the program.
+struct Told(BufReader<TcpStream>);
+
+impl Told {
+    fn by(server: &Running) -> Self {
+        let reply = server.sign_in(KEY);
+        let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).expect(&reply);
+        let token = body["authToken"].as_str().unwrap();
+        let mut socket = TcpStream::connect(&server.address).unwrap();
+        write!(
+            socket,
+            "GET /stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+        )
+        .unwrap();
+        let mut told = Self(BufReader::new(socket));
+        // Once it is open, nothing is missed.
+        while told.line() != ":\n" {}
+        told
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "the stream ended");
+        line
+    }
+
+    /// Waits for the next event, and asserts that it brings the number.
+    fn expect(&mut self, number: u32) {
+        loop {
+            let line = self.line();
+            let Some(event) = line
+                .strip_prefix("data: ")
+                .and_then(|data| serde_json::from_str::<Value>(data).ok())
+                .filter(|event| event["domain"] == "flag")
+            else {
+                continue;
+            };
+            let value = &event["evaluations"][0]["value"];
+            assert_eq!(*value, Value::String(number.to_string()), "{event}");
+            return;
+        }
+    }
+}
+
+fn status(server: &Running) -> Value {
+    let reply = server.ask("GET /status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["environments"]["development"].take()
+}
+
+/// Until the status is such; nobody tells another process of it.
+fn until(server: &Running, condition: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let status = status(server);
+        if condition(&status) {
+            return status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+fn is_ready(server: &Running) -> bool {
+    server
+        .ask("GET /ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .starts_with("HTTP/1.1 200")
+}
+
+#[test]
+fn however_the_file_is_saved_the_streams_hear_of_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    let beside = directory.path().join("beside.yaml");
+    fs::write(&path, flags(0)).unwrap();
+    let server = start(directory.path(), "flags.yaml");
+    let mut told = Told::by(&server);
+    // Truncated and written.
+    fs::write(&path, flags(1)).unwrap();
+    told.expect(1);
+    // Renamed over.
+    fs::write(&beside, flags(2)).unwrap();
+    fs::rename(&beside, &path).unwrap();
+    told.expect(2);
+    // Deleted, noticed, and made anew.
+    fs::remove_file(&path).unwrap();
+    let gone = until(&server, |status| status["healthy"] == false);
+    assert_eq!(
+        (&gone["state"], &gone["flags"]),
+        (&"degraded".into(), &1.into())
+    );
+    assert!(is_ready(&server));
+    fs::write(&path, flags(3)).unwrap();
+    told.expect(3);
+    // Half of it, for as long as it takes to notice, then the whole.
+    fs::write(&path, "flags:\n  number: {").unwrap();
+    until(&server, |status| status["healthy"] == false);
+    fs::write(&path, flags(4)).unwrap();
+    told.expect(4);
+    // A link in its place, and another one over that.
+    for number in 5..7 {
+        let real = directory.path().join(format!("real-{number}.yaml"));
+        fs::write(&real, flags(number)).unwrap();
+        symlink(&real, &beside).unwrap();
+        fs::rename(&beside, &path).unwrap();
+        told.expect(number);
+    }
+}
+
+#[test]
+fn a_config_map_is_followed_through_its_swaps() {
+    let directory = TempDir::new().unwrap();
+    let mount = directory.path().join("mounted");
+    let put = |number: u32| {
+        fs::create_dir(mount.join(format!("..{number}"))).unwrap();
+        fs::write(mount.join(format!("..{number}/flags.yaml")), flags(number)).unwrap();
+        symlink(format!("..{number}"), mount.join("..data_tmp")).unwrap();
+        fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    };
+    // Mounted late: not even its folder is there at first.
+    let server = start(directory.path(), "mounted/flags.yaml");
+    assert!(!is_ready(&server));
+    fs::create_dir(&mount).unwrap();
+    put(0);
+    symlink("..data/flags.yaml", mount.join("flags.yaml")).unwrap();
+    until(&server, |status| status["state"] == "live");
+    let mut told = Told::by(&server);
+    for number in 1..4 {
+        put(number);
+        fs::remove_dir_all(mount.join(format!("..{}", number - 1))).unwrap();
+        told.expect(number);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_yet_is_waited_for_and_no_example_served_in_its_place() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    let server = start(directory.path(), "flags.yaml");
+    assert!(
+        server.printed.contains("there is no flags.yaml yet"),
+        "{}",
+        server.printed
+    );
+    assert!(!path.exists());
+    let waiting = status(&server);
+    assert_eq!(waiting["state"], "starting");
+    assert!(
+        waiting["error"].as_str().unwrap().contains("waited for"),
+        "{waiting}"
+    );
+    assert!(!is_ready(&server));
+
+    // The first one with a mistake is no reason to end, nor to serve anything.
+    fs::write(&path, "flags:\n  numbr: [1]\n").unwrap();
+    let wrong = until(&server, |status| {
+        status["error"]
+            .as_str()
+            .unwrap_or_default()
+            .contains(":2:10:")
+    });
+    assert_eq!(wrong["state"], "starting");
+    assert!(!is_ready(&server));
+
+    fs::write(&path, flags(7)).unwrap();
+    let live = until(&server, |status| status["healthy"] == true);
+    assert_eq!(
+        (&live["state"], &live["flags"]),
+        (&"live".into(), &1.into())
+    );
+    assert!(is_ready(&server));
+    let mut told = Told::by(&server);
+    fs::write(&path, flags(8)).unwrap();
+    told.expect(8);
+}
