@@ -193,6 +193,35 @@ async fn a_stream_on_a_connection_that_was_used_before_works_too() {
 }
 
 #[tokio::test]
+async fn requests_sent_at_once_are_answered_in_order_before_the_stream_takes_the_connection() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let evaluations = format!(
+        "GET /client/env/development/target/user-42/evaluations HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    let live = "GET /live HTTP/1.1\r\nhost: x\r\n\r\n";
+    let stream = stream_request(&token, "");
+    // What comes after the stream can have no answer.
+    let mut client = Client::send(address, &format!("{evaluations}{live}{stream}{live}")).await;
+    for end in ["\"flag\":\"page-size\"", "{\"live\":true}"] {
+        let reply = client.until(end).await;
+        assert!(reply.contains("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(!reply.contains("text/event-stream"), "{reply}");
+    }
+    let head = client.until("\r\n\r\n").await;
+    assert!(
+        head.contains("content-type: text/event-stream\r\n"),
+        "{head}"
+    );
+    assert_eq!(client.chunk().await, ":\n\n");
+    server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
+    assert!(client.chunk().await.starts_with("event: *\n"));
+    server.stop.send_replace(true);
+    assert_eq!(client.remaining().await, "0\r\n\r\n");
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_is_noticed_and_one_that_talks_is_not_minded() {
     let server = server();
     let address = serve(&server, PATIENT).await;
