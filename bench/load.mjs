@@ -1,10 +1,12 @@
 // `npm run load [-- --streams 10000] [-- --rounds 10]`: so many browsers' streams on one flagwire-server, then requests, then its
-// end, and tables of what came of it. `--streams 1000,5000,10000` takes one after the other.
+// end, and tables of what came of it. `--streams 1000,5000,10000` takes one after the other. `--replicas 3` does something else:
+// so many servers that share through Redis, and how long a change takes to the streams of each.
 
 import { parseArgs } from "node:util";
 import { Plain } from "../scripts/lib/run.mjs";
 import { script } from "../scripts/lib/steps.mjs";
 import { load } from "./lib/load.mjs";
+import { replicaLag } from "./lib/replicas.mjs";
 import { flagsFile, startServer } from "./lib/server.mjs";
 import { bytes, short, table } from "./lib/stats.mjs";
 
@@ -12,7 +14,9 @@ import { bytes, short, table } from "./lib/stats.mjs";
 const DRAIN_SECONDS = 15;
 
 await script(async () => {
-  const { values } = parseArgs({ options: { streams: { type: "string", default: "1000" }, rounds: { type: "string", default: "5" }, "event-evaluations": { type: "string", default: "true" } } });
+  const { values } = parseArgs({ options: { streams: { type: "string", default: "1000" }, rounds: { type: "string", default: "5" }, "event-evaluations": { type: "string", default: "true" }, replicas: { type: "string" } } });
+  const replicas = Number(values.replicas ?? 2);
+  if (!(Number.isInteger(replicas) && replicas > 1)) throw new Plain("--replicas must be a whole number above 1.");
   const rounds = Number(values.rounds);
   const sizes = values.streams.split(",").map(Number);
   if (!sizes.every((streams) => Number.isInteger(streams) && streams > 0)) throw new Plain("--streams must be a whole number above 0, or several with commas between.");
@@ -20,6 +24,12 @@ await script(async () => {
   const ends = /** @type {(() => Promise<void>)[]} */ ([]);
   const start = (/** @type {{ args?: string[], drainSeconds?: number }} */ options) => startServer({ after: (fn) => void ends.push(fn) }, { flags: flagsFile(100), ...options });
   try {
+    if (values.replicas !== undefined) {
+      const rows = (await replicaLag({ after: (fn) => void ends.push(fn) }, replicas)).map(({ askedOf, told, times }) => [askedOf, told, short(times.median), short(times.p99), short(times.max), times.n]);
+      console.log(`${replicas} replicas that share through Redis: milliseconds from a change being asked of one of them to the streams told.\n`);
+      console.log(table(["change asked of", "streams", "median", "p99", "last", "samples"], rows));
+      return;
+    }
     for (const streams of sizes) {
       const server = await start({ args: ["--event-evaluations", values["event-evaluations"]] });
       const result = /** @type {import("./lib/load.mjs").Fanout} */ (await load("fanout", server, { streams, rounds }));
