@@ -108,21 +108,11 @@ pub struct Options {
     pub redis: Option<SecretString>,
 
     /// A PEM file with the certificates that Redis is trusted by, in place of the system's.
-    #[arg(
-        long,
-        env = "FLAGWIRE_REDIS_CA",
-        value_name = "FILE",
-        requires = "redis"
-    )]
+    #[arg(long, env = "FLAGWIRE_REDIS_CA", value_name = "FILE")]
     pub redis_ca: Option<PathBuf>,
 
     /// The user that Sentinels know, where they have users; that of the servers is in the address.
-    #[arg(
-        long,
-        env = "FLAGWIRE_REDIS_SENTINEL_USER",
-        value_name = "NAME",
-        requires = "redis_sentinel_password"
-    )]
+    #[arg(long, env = "FLAGWIRE_REDIS_SENTINEL_USER", value_name = "NAME")]
     pub redis_sentinel_user: Option<String>,
 
     /// The password that Sentinels ask for; that of the servers is in the address.
@@ -130,8 +120,7 @@ pub struct Options {
         long,
         env = "FLAGWIRE_REDIS_SENTINEL_PASSWORD",
         hide_env_values = true,
-        value_name = "PASSWORD",
-        requires = "redis"
+        value_name = "PASSWORD"
     )]
     pub redis_sentinel_password: Option<SecretString>,
 
@@ -245,21 +234,11 @@ pub struct Options {
     pub connections_per_address: usize,
 
     /// The certificate for HTTPS, a PEM file with the whole chain; read again as it changes.
-    #[arg(
-        long,
-        env = "FLAGWIRE_TLS_CERTIFICATE",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "FLAGWIRE_TLS_CERTIFICATE", value_name = "FILE")]
     pub tls_certificate: Option<PathBuf>,
 
     /// The certificate's private key, a PEM file.
-    #[arg(
-        long,
-        env = "FLAGWIRE_TLS_KEY",
-        value_name = "FILE",
-        requires = "tls_certificate"
-    )]
+    #[arg(long, env = "FLAGWIRE_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// Seconds for which a connection without requests stays open. What stands in front should close its connections first.
@@ -320,6 +299,14 @@ pub enum ConfigError {
     /// The upstream's key.
     #[error("{0}")]
     BadKey(#[from] BadSecret),
+    /// An option that does nothing without another one.
+    #[error("--{option} does nothing without --{needs}; set that as well")]
+    Incomplete {
+        /// What is there.
+        option: &'static str,
+        /// What is not.
+        needs: &'static str,
+    },
     /// One key cannot be both.
     #[error(
         "the same key is given twice, as client key and as server key or for two environments; use two"
@@ -366,6 +353,32 @@ pub enum ConfigError {
 }
 
 impl Options {
+    /// Whether what belongs together is there, wherever each comes from: clap would look at the command line and the
+    /// environment alone, and not at the file.
+    pub(crate) fn complete(&self) -> Result<(), ConfigError> {
+        let certificate = ("tls-certificate", self.tls_certificate.is_some());
+        let key = ("tls-key", self.tls_key.is_some());
+        let redis = ("redis", self.redis.is_some());
+        let ca = ("redis-ca", self.redis_ca.is_some());
+        let user = ("redis-sentinel-user", self.redis_sentinel_user.is_some());
+        let password = (
+            "redis-sentinel-password",
+            self.redis_sentinel_password.is_some(),
+        );
+        for ((option, there), (needs, met)) in [
+            (certificate, key),
+            (key, certificate),
+            (ca, redis),
+            (password, redis),
+            (user, password),
+        ] {
+            if there && !met {
+                return Err(ConfigError::Incomplete { option, needs });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether they say where flags come from, or name keys, which the environments of a file do for themselves.
     pub(crate) fn has_source(&self) -> bool {
         self.upstream.is_some()

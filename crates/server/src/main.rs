@@ -10,6 +10,7 @@ async fn main() -> std::process::ExitCode {
         return commands::run(command);
     }
     telemetry::init(&options);
+    survive_hangups();
     match run(options, stopped()).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
@@ -17,6 +18,20 @@ async fn main() -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// What other servers are told to read their files again by must not end this one.
+fn survive_hangups() {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!(
+                "SIGHUP: flags and certificates are read again as they change; other options need a restart"
+            );
+        }
+    });
 }
 
 /// Completes at the first Ctrl-C or SIGTERM. The second one ends the process at once.

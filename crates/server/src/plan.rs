@@ -54,6 +54,7 @@ impl Plan {
     /// # Errors
     /// [`ConfigError`]
     pub fn of(options: &Options) -> Result<Self, ConfigError> {
+        options.complete()?;
         let file = match &options.config {
             Some(path) => ConfigFile::read(path)?.environments,
             None => None,
@@ -315,6 +316,38 @@ mod tests {
             "environments: { a: { flags: f, client-keys: [x] }, b: { flags: g, client-keys: [x] } }",
         );
         assert_eq!(shared.unwrap().keys().unwrap_err(), ConfigError::SharedKey);
+    }
+
+    /// Of the command line and the file together; half of it must not pass for nothing.
+    #[test]
+    fn options_that_need_another_one_are_told_apart_from_none() {
+        for (text, args, needed) in [
+            ("tls-certificate: c", &[][..], Some("--tls-key")),
+            ("tls-key: k", &[], Some("--tls-certificate")),
+            ("tls-key: k", &["--tls-certificate", "c"], None),
+            ("tls-certificate: c\ntls-key: k", &[], None),
+            ("redis-ca: c", &[], Some("--redis;")),
+            ("", &["--redis-sentinel-password", "p"], Some("--redis;")),
+            (
+                "redis: redis+sentinel://h:1/main",
+                &["--redis-sentinel-user", "u"],
+                Some("--redis-sentinel-password"),
+            ),
+            (
+                "redis: redis+sentinel://h:1/main\nredis-sentinel-password: p",
+                &["--redis-sentinel-user", "u"],
+                None,
+            ),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("flagwire.yaml");
+            std::fs::write(&path, text).unwrap();
+            let planned = plan(&[&["--config", path.to_str().unwrap()], args].concat());
+            match (planned, needed) {
+                (Err(error), Some(needed)) => assert!(error.contains(needed), "{text}: {error}"),
+                (planned, needed) => assert_eq!(needed, None, "{text} {args:?}: {planned:?}"),
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -237,6 +237,50 @@ async fn a_new_certificate_is_served_without_a_restart() {
     }
     assert!(connect(address, &first, &["h2"]).await.is_err());
     drop(open);
+}
+
+/// By names in the configuration file, which are meant from where it is.
+#[tokio::test]
+async fn the_program_follows_the_files_that_its_configuration_names_and_survives_a_hangup() {
+    let directory = TempDir::new().unwrap();
+    let certificates = directory.path().join("certificates");
+    std::fs::create_dir(&certificates).unwrap();
+    let first = certify(&certificates);
+    let settings = "listen: 127.0.0.1:0\ntls-certificate: certificates/certificate.pem\n\
+                    tls-key: certificates/key.pem\nflags: flags.yaml\n";
+    let file = directory.path().join("flagwire.yaml");
+    std::fs::write(&file, settings).unwrap();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_flagwire-server"))
+        .current_dir("/")
+        .arg("--config")
+        .arg(&file)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).await.unwrap();
+    let address = line
+        .trim_end()
+        .strip_prefix("flagwire-server listening on https://")
+        .expect(&line);
+    let address: SocketAddr = address.parse().unwrap();
+    connect(address, &first, &["h2"]).await.unwrap();
+
+    let pid = child.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    assert!(sent.success());
+    let second = certify(&certificates);
+    while connect(address, &second, &["h2"]).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert_eq!(child.try_wait().unwrap(), None, "it ended");
+    }
+    let mut client = http2(address, &second).await;
+    let live = request(address, "GET", "/live", "", String::new());
+    let reply = client.send_request(live).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
 }
 
 #[tokio::test]
