@@ -91,6 +91,7 @@ export async function replicaLag(scope, count) {
   for (const asked of [leader, (leader + 1) % count]) {
     const own = /** @type {number[]} */ ([]);
     const others = /** @type {number[]} */ ([]);
+    const later = /** @type {number[]} */ ([]);
     const until = performance.now() + MOST_MS;
     for (let change = 0; change < MOST_CHANGES && performance.now() < until; change++) {
       heard = [];
@@ -98,12 +99,17 @@ export async function replicaLag(scope, count) {
       const start = performance.now();
       await servers[asked].set(flagName(0), on);
       await everybody;
-      for (const [index, at] of heard.entries()) (index === leader ? own : others).push(/** @type {number} */ (at) - start);
+      const first = /** @type {number} */ (heard[leader]);
+      own.push(first - start);
+      for (const at of /** @type {number[]} */ (heard.filter((_, index) => index !== leader))) {
+        others.push(at - start);
+        later.push(at - first);
+      }
       on = !on;
       await sleep(REST_MS);
     }
     const askedOf = asked === leader ? "the leader" : "another one";
-    results.push({ askedOf, told: "the leader's", times: summary(own) }, { askedOf, told: "the others'", times: summary(others) });
+    results.push({ askedOf, told: "the leader's", times: summary(own) }, { askedOf, told: "the others'", times: summary(others) }, { askedOf, told: "the others', after the leader's", times: summary(later) });
   }
   return results;
 }
