@@ -292,14 +292,7 @@ async fn tickets_of_one_stream_do_not_open_the_other() {
     let server = server();
     let refetch = events_url(all(&server, &[]).await).await;
     let ticket = refetch.split_once("ticket=").unwrap().1.to_owned();
-    let reply = server.sign_in(CLIENT_KEY, ada()).await;
-    let stream = reply["streamUrl"]
-        .as_str()
-        .unwrap()
-        .split_once("ticket=")
-        .unwrap()
-        .1
-        .to_owned();
+    let stream = server.ticket(CLIENT_KEY, ada()).await;
     let open = async |path: String| {
         let request = Request::get(path).body(Body::empty()).unwrap();
         server.send(request).await.status()

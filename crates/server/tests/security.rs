@@ -111,13 +111,7 @@ async fn each_endpoint_asks_for_a_token_of_this_environment_and_of_the_right_kin
     let client = server.token(CLIENT_KEY, ada()).await;
     let back_end = server.token(SERVER_KEY, json!(null)).await;
     let stranger = server.token("other-key", ada()).await;
-    let ticket = server.sign_in(CLIENT_KEY, ada()).await["streamUrl"]
-        .as_str()
-        .unwrap()
-        .split("ticket=")
-        .nth(1)
-        .unwrap()
-        .to_owned();
+    let ticket = server.ticket(CLIENT_KEY, ada()).await;
     for prefix in ["", "/api/1.0"] {
         for (method, template, whose) in &ENDPOINTS {
             let own = prefix.to_owned() + &path(template, "development");

@@ -160,6 +160,13 @@ impl Server {
             .to_owned()
     }
 
+    /// What opens the stream by URL alone.
+    pub async fn ticket(&self, key: &str, target: Value) -> String {
+        let reply = self.sign_in(key, target).await;
+        let url = reply["streamUrl"].as_str().unwrap();
+        url.split_once("ticket=").unwrap().1.to_owned()
+    }
+
     pub async fn stream(&self, request: Request<Body>) -> Stream {
         let response = self.send(request).await;
         assert_eq!(response.status(), StatusCode::OK);

@@ -20,10 +20,13 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-macro_rules! file {
-    ($path:literal, $kind:expr, $name:literal) => {
+const PAGE: &str = include_str!("../../assets/admin/page.html");
+
+/// What the page loads, under its own name.
+macro_rules! part {
+    ($kind:expr, $name:literal) => {
         (
-            $path,
+            concat!("/admin/", $name),
             $kind,
             include_str!(concat!("../../assets/admin/", $name)),
         )
@@ -31,19 +34,19 @@ macro_rules! file {
 }
 
 const FILES: &[(&str, &str, &str)] = &[
-    file!("/", HTML, "page.html"),
-    file!("/admin", HTML, "page.html"),
-    file!("/admin/page.css", CSS, "page.css"),
-    file!("/admin/main.js", SCRIPT, "main.js"),
-    file!("/admin/dom.js", SCRIPT, "dom.js"),
-    file!("/admin/server.js", SCRIPT, "server.js"),
-    file!("/admin/words.js", SCRIPT, "words.js"),
-    file!("/admin/flags.js", SCRIPT, "flags.js"),
-    file!("/admin/flag.js", SCRIPT, "flag.js"),
-    file!("/admin/why.js", SCRIPT, "why.js"),
-    file!("/admin/walk.js", SCRIPT, "walk.js"),
-    file!("/admin/streams.js", SCRIPT, "streams.js"),
-    file!("/admin/events.js", SCRIPT, "events.js"),
+    ("/", HTML, PAGE),
+    ("/admin", HTML, PAGE),
+    part!(CSS, "page.css"),
+    part!(SCRIPT, "main.js"),
+    part!(SCRIPT, "dom.js"),
+    part!(SCRIPT, "server.js"),
+    part!(SCRIPT, "words.js"),
+    part!(SCRIPT, "flags.js"),
+    part!(SCRIPT, "flag.js"),
+    part!(SCRIPT, "why.js"),
+    part!(SCRIPT, "walk.js"),
+    part!(SCRIPT, "streams.js"),
+    part!(SCRIPT, "events.js"),
 ];
 
 pub(super) fn routes() -> Router<AppState> {
