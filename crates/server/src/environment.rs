@@ -323,6 +323,12 @@ pub(crate) struct StreamGuard {
     number: u32,
 }
 
+impl StreamGuard {
+    pub(crate) const fn environment(&self) -> &Arc<Environment> {
+        &self.environment
+    }
+}
+
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.environment.readers.close(self.number);

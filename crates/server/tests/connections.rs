@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::*;
+use flagwire_server::Settings;
 use flagwire_server::serve::{Serving, Timeouts};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -381,4 +382,174 @@ async fn a_stream_is_no_idle_connection() {
     Client::send(address, "").await.remaining().await;
     server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
     assert!(client.chunk().await.starts_with("event: *\n"));
+}
+
+/// A stream of its own for a target, opened by the token in the header.
+async fn open(address: SocketAddr, token: &str) -> Client {
+    let mut client = Client::send(address, &stream_request(token, "")).await;
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.chunk().await, ":\n\n");
+    client
+}
+
+/// A native `EventSource`.
+async fn open_by_ticket(server: &Server, address: SocketAddr) -> Client {
+    let reply = server.sign_in(CLIENT_KEY, ada()).await;
+    let url = reply["streamUrl"].as_str().unwrap();
+    let mut client =
+        Client::send(address, &format!("GET /{url} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+    client.until("\r\n\r\n").await;
+    assert!(client.chunk().await.contains("\"open\":true"));
+    client
+}
+
+#[tokio::test]
+async fn silent_streams_get_heartbeats_each_of_its_kind_and_events_in_between() {
+    let settings = Settings {
+        heartbeat: Duration::from_millis(20),
+        ..settings()
+    };
+    let server = server_with(settings, Some(FLAGS));
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut streams = [
+        (open(address, &token).await, ":\n\n"),
+        (
+            open_by_ticket(&server, address).await,
+            "event: heartbeat\ndata: {}\n\n",
+        ),
+        (open(address, &token).await, ":\n\n"),
+    ];
+    for round in 0..3 {
+        for (stream, beat) in &mut streams {
+            for _ in 0..2 {
+                assert_eq!(stream.chunk().await, *beat);
+            }
+        }
+        server.save(&FLAGS.replace("rps: 100", &format!("rps: {}", 1000 + round)));
+        for (stream, beat) in &mut streams {
+            let event = loop {
+                let chunk = stream.chunk().await;
+                if chunk != *beat {
+                    break chunk;
+                }
+            };
+            assert!(event.contains(&(1000 + round).to_string()), "{event}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_pauses_gets_all_it_has_missed_whole_and_in_order() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    // Little room on this side, so that the other side's is soon full.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut slow = Client {
+        socket: socket.connect(address).await.unwrap(),
+        text: String::new(),
+    };
+    let request = stream_request(&token, "");
+    slow.socket.write_all(request.as_bytes()).await.unwrap();
+    slow.until("\r\n\r\n").await;
+    assert_eq!(slow.chunk().await, ":\n\n");
+    let mut quick = open(address, &token).await;
+    // More than the kernel takes for a reader that does not, but fewer configurations than it may lag behind.
+    let long = "x".repeat(8_000);
+    for round in 0..200 {
+        server.save(&format!("flags: {{ greeting: \"{round} {long}\" }}"));
+        quick.until(&format!("\"value\":\"{round} xxx")).await;
+    }
+    let mut next = 0;
+    while next < 200 {
+        // What waited together may come in one chunk.
+        let chunk = slow.chunk().await;
+        for event in chunk.split_inclusive("\n\n") {
+            if event.contains("\"identifier\":\"greeting\"") {
+                let value = format!("\"value\":\"{next} {long}\"");
+                assert!(event.contains(&value), "{next} is missing");
+                next += 1;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn places_of_readers_that_left_are_used_again() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut streams = Vec::new();
+    for round in 0..4 {
+        while streams.len() < 40 {
+            streams.push(open(address, &token).await);
+        }
+        server.save(&FLAGS.replace("rps: 100", &format!("rps: {}", 1000 + round)));
+        for stream in &mut streams {
+            let event = stream.chunk().await;
+            assert!(event.contains(&(1000 + round).to_string()), "{event}");
+        }
+        let mut place = 0;
+        streams.retain(|_| {
+            place += 1;
+            place % (round + 2) != 0
+        });
+        while server.environment.streams() > streams.len() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(server.environment.streams(), streams.len());
+    }
+}
+
+#[tokio::test]
+async fn one_that_talks_without_end_keeps_nobody_waiting() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut others = Vec::new();
+    let mut talkers = Vec::new();
+    // Enough for each keeper to have some of both.
+    for _ in 0..8 {
+        let (_, mut talker) = open(address, &token).await.socket.into_split();
+        talkers.push(tokio::spawn(async move {
+            while talker.write_all(&[b'x'; 16 * 1024]).await.is_ok() {}
+        }));
+        others.push(open(address, &token).await);
+    }
+    for round in 0..20 {
+        server.save(&FLAGS.replace("rps: 100", &format!("rps: {}", 1000 + round)));
+        for other in &mut others {
+            let event = other.chunk().await;
+            assert!(event.contains(&(1000 + round).to_string()), "{event}");
+        }
+    }
+    assert_eq!(server.environment.streams(), 16, "nor is it cut off");
+    for talker in &talkers {
+        talker.abort();
+    }
+}
+
+#[tokio::test]
+async fn streams_on_sockets_say_farewell_and_end_when_the_server_stops() {
+    let server = server();
+    let address = serve(&server, PATIENT).await;
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        streams.push((open(address, &token).await, false));
+        streams.push((open_by_ticket(&server, address).await, true));
+    }
+    server.stop.send_replace(true);
+    for (mut stream, heeds_retry) in streams {
+        if heeds_retry {
+            let farewell = stream.chunk().await;
+            assert!(farewell.starts_with("retry: "), "{farewell}");
+        }
+        assert_eq!(stream.remaining().await, "0\r\n\r\n");
+    }
+    while server.environment.streams() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }

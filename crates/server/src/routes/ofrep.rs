@@ -37,7 +37,7 @@ use crate::error::ApiError;
 use crate::serve::Peer;
 use crate::stream::event::{Audience, refetch};
 use crate::stream::registry::{Reading, Transport, Whom};
-use crate::stream::{Heartbeat, Reader};
+use crate::stream::{Heartbeat, Reader, Subscriber};
 use crate::target;
 
 /// Tickets are made out for spans of this many seconds, and are good for one span more.
@@ -256,18 +256,20 @@ pub(super) async fn events(
         .map(|current| refetch(&current))
         .unwrap_or_default();
     Ok(respond(Reader {
-        audience: Audience::Refetch,
-        heartbeat: Heartbeat::Comment,
-        every: state.settings.heartbeat,
-        events,
         missed,
+        subscriber: Subscriber {
+            audience: Audience::Refetch,
+            heartbeat: Heartbeat::Comment,
+            every: state.settings.heartbeat,
+            events,
+            drain: state.drain.clone(),
+            guard: caller.environment.count_stream(Reading {
+                whom: Whom::Nobody,
+                transport: Transport::Ofrep,
+                address: peer.map(|Extension(peer)| peer.0),
+            }),
+        },
         stopping: state.stopping.clone(),
-        drain: state.drain.clone(),
-        _guard: Some(caller.environment.count_stream(Reading {
-            whom: Whom::Nobody,
-            transport: Transport::Ofrep,
-            address: peer.map(|Extension(peer)| peer.0),
-        })),
     }))
 }
 

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::serve::Peer;
 use crate::stream::event::Audience;
 use crate::stream::registry::{Reading, Transport, Whom};
-use crate::stream::{Detachable, Heartbeat, Reader};
+use crate::stream::{Detachable, Heartbeat, Reader, Subscriber};
 use crate::{AppState, CLUSTER};
 
 /// Unknown parameters are ignored.
@@ -82,13 +82,15 @@ pub(super) async fn stream(
         .unwrap_or_default();
     Ok(respond(Reader {
         missed: audience.missed(&missed),
-        audience,
-        heartbeat,
-        every: state.settings.heartbeat,
-        events,
+        subscriber: Subscriber {
+            audience,
+            heartbeat,
+            every: state.settings.heartbeat,
+            events,
+            drain: state.drain.clone(),
+            guard: caller.environment.count_stream(reading),
+        },
         stopping: state.stopping.clone(),
-        drain: state.drain.clone(),
-        _guard: Some(caller.environment.count_stream(reading)),
     }))
 }
 

@@ -258,14 +258,17 @@ async fn answer(
     let stream = may_hand_over
         .then(|| response.extensions_mut().remove::<Detachable>())
         .flatten();
-    let Some(reader) = stream.and_then(|stream| stream.take()) else {
+    let Some(mut reader) = stream.and_then(|stream| stream.take()) else {
         return Ok(response.map(|body| Reply {
             bytes: Content::Whole(body),
             answering,
         }));
     };
-    let (opening, stream) = reader.open();
-    exchange.hand_over(HandOver { stream, framing });
+    let opening = reader.opening();
+    exchange.hand_over(HandOver {
+        subscriber: reader.subscriber,
+        framing,
+    });
     // No other request can follow on this connection.
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);

@@ -22,6 +22,7 @@ use self::addresses::Addresses;
 pub use self::files::raise_open_files;
 pub use self::tls::{Certificates, TlsError};
 use crate::error::ApiError;
+use crate::stream::Keepers;
 
 /// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header. What arrives in
 /// the same read may be somewhat more; past that the answer is 431.
@@ -127,6 +128,13 @@ impl Serving {
         };
         // Each connection holds a sender; when all are gone, so are all connections.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+        let keepers = match Keepers::start(&stopping) {
+            Ok(keepers) => Some(Arc::new(keepers)),
+            Err(error) => {
+                tracing::warn!(%error, "streams cannot have sockets of their own and will take more memory");
+                None
+            }
+        };
         loop {
             let (socket, address) = tokio::select! {
                 biased;
@@ -148,6 +156,7 @@ impl Serving {
                 continue;
             };
             let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
+            let keepers = keepers.clone();
             let tls = tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
                 prepare(&socket);
@@ -157,14 +166,11 @@ impl Serving {
                     drop((counted, open));
                     return;
                 }
+                let may_hand_over = keepers.is_some();
                 let handed_over =
-                    connection::http1(socket, peer, app, stopping, timeouts, true).await;
-                if let Some((socket, stream)) = handed_over {
-                    // A task of its own, as this one has the size of an HTTP connection.
-                    tokio::spawn(async move {
-                        stream.run(socket).await;
-                        drop((counted, open));
-                    });
+                    connection::http1(socket, peer, app, stopping, timeouts, may_hand_over).await;
+                if let Some((keepers, (socket, stream))) = keepers.as_deref().zip(handed_over) {
+                    keepers.take(socket, stream, (counted, open));
                 }
             });
         }

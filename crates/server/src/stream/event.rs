@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flagwire_core::protocol::{CHANGE_EVENT, Change, ChangeEvent, Domain, Evaluation, Target};
 use serde_json::json;
 
+use super::framing::Framed;
 use crate::changes::Difference;
 use crate::environment::{Current, unix_seconds};
 
@@ -26,8 +27,11 @@ pub(crate) enum Audience {
 impl Audience {
     /// The frames of events that happened while nobody read, oldest first.
     pub(crate) fn missed(&self, events: &[Event]) -> Bytes {
-        let frames: Vec<Bytes> = events.iter().map(|event| event.frames(self)).collect();
-        frames.concat().into()
+        let mut frames = BytesMut::new();
+        for event in events {
+            frames.extend_from_slice(event.frames(self).plain());
+        }
+        frames.freeze()
     }
 }
 
@@ -37,11 +41,11 @@ pub(crate) struct Event {
     id: String,
     difference: Difference,
     current: Arc<Current>,
-    rules: OnceLock<Bytes>,
-    anyone: OnceLock<Bytes>,
-    refetch: OnceLock<Bytes>,
+    rules: OnceLock<Framed>,
+    anyone: OnceLock<Framed>,
+    refetch: OnceLock<Framed>,
     /// By the variations served, which decide the text: ten thousand users share a few of them.
-    evaluated: Mutex<HashMap<String, Bytes>>,
+    evaluated: Mutex<HashMap<String, Framed>>,
 }
 
 impl Event {
@@ -58,16 +62,14 @@ impl Event {
     }
 
     /// The frames for a reader, one or more, as they go over the wire. Empty where it has nothing to learn.
-    pub(crate) fn frames(&self, audience: &Audience) -> Bytes {
-        match audience {
-            Audience::Rules => self.rules.get_or_init(|| self.frame_change(None)).clone(),
-            Audience::Anyone => self.anyone.get_or_init(|| self.frame_for_anyone()).clone(),
-            Audience::One(target) => self.frame_for(target),
-            Audience::Refetch => {
-                let frame = || refetch(&self.current);
-                self.refetch.get_or_init(frame).clone()
-            }
-        }
+    pub(crate) fn frames(&self, audience: &Audience) -> Framed {
+        let (cell, make): (_, fn(&Self) -> Bytes) = match audience {
+            Audience::One(target) => return self.frame_for(target),
+            Audience::Rules => (&self.rules, |event| event.frame_change(None)),
+            Audience::Anyone => (&self.anyone, Self::frame_for_anyone),
+            Audience::Refetch => (&self.refetch, |event| refetch(&event.current)),
+        };
+        cell.get_or_init(|| Framed::new(&make(self))).clone()
     }
 
     fn frame_change(&self, evaluations: Option<Vec<Evaluation>>) -> Bytes {
@@ -92,7 +94,7 @@ impl Event {
         }
     }
 
-    fn frame_for(&self, target: &Target) -> Bytes {
+    fn frame_for(&self, target: &Target) -> Framed {
         let snapshot = &self.current.snapshot;
         let evaluations: Vec<_> = self
             .difference
@@ -118,12 +120,12 @@ impl Event {
             .iter()
             .map(|evaluation| evaluation.to_owned())
             .collect();
-        let bytes = self.frame_evaluated(evaluations);
+        let framed = Framed::new(&self.frame_evaluated(evaluations));
         self.evaluated
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, bytes.clone());
-        bytes
+            .insert(key, framed.clone());
+        framed
     }
 
     fn frame_evaluated(&self, evaluations: Vec<Evaluation>) -> Bytes {

@@ -1,0 +1,115 @@
+//! A stream as the body of a reply: over TLS and HTTP/2, where the socket is not the stream's own.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use super::{Burst, CutOff, Framing, Reader, Subscriber, cut_off};
+
+/// An open stream, to be asked for its bytes.
+#[derive(Debug)]
+struct Open {
+    subscriber: Subscriber,
+    stopping: watch::Receiver<bool>,
+    /// For the next heartbeat, or the end, whichever is first.
+    timer: Pin<Box<Sleep>>,
+    end: End,
+}
+
+/// When a stream ends because the server does.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Unknown,
+    At(Instant),
+    /// The farewell is said.
+    Now,
+}
+
+impl Reader {
+    /// All its bytes. Ends when the server stops or the reader lags too far.
+    pub(crate) fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        let opening = self.opening();
+        let open = Open {
+            timer: Box::pin(tokio::time::sleep(self.subscriber.every)),
+            subscriber: self.subscriber,
+            stopping: self.stopping,
+            end: End::Unknown,
+        };
+        futures_util::stream::unfold((open, Some(opening)), |(mut open, opening)| async move {
+            let bytes = match opening {
+                Some(opening) => opening,
+                None => open.next().await?,
+            };
+            Some((Ok(bytes), (open, None)))
+        })
+    }
+}
+
+impl Open {
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let subscriber = &mut self.subscriber;
+            let events = tokio::select! {
+                biased;
+                () = crate::serve::until(&mut self.stopping), if matches!(self.end, End::Unknown) => {
+                    let at = subscriber.drain.moment();
+                    self.end = End::At(at);
+                    if at < self.timer.deadline() {
+                        self.timer.as_mut().reset(at);
+                    }
+                    continue;
+                }
+                events = subscriber.events.recv() => events,
+                () = self.timer.as_mut() => match self.end {
+                    End::At(at) if at <= Instant::now() => return self.farewell(),
+                    End::Now => return None,
+                    End::Unknown | End::At(_) => {
+                        self.arm();
+                        return Some(Bytes::from_static(self.subscriber.heartbeat.frame()));
+                    }
+                },
+            };
+            let first = match events {
+                Ok(events) => events,
+                Err(RecvError::Lagged(missed)) => {
+                    let CutOff = cut_off(missed);
+                    return None;
+                }
+                Err(RecvError::Closed) => return None,
+            };
+            let mut burst = Burst::default();
+            burst.add(&first, &subscriber.audience, Framing::Plain);
+            // What else is there already goes out in the same write.
+            subscriber.fill(&mut burst, Framing::Plain).ok()?;
+            if burst.len() > 0 {
+                self.arm();
+                return Some(burst.into_bytes());
+            }
+        }
+    }
+
+    fn arm(&mut self) {
+        let heartbeat = Instant::now() + self.subscriber.every;
+        let at = match self.end {
+            End::At(end) => heartbeat.min(end),
+            End::Unknown | End::Now => heartbeat,
+        };
+        self.timer.as_mut().reset(at);
+    }
+
+    /// The last that is said, if there is anything to say.
+    fn farewell(&mut self) -> Option<Bytes> {
+        if !self.subscriber.heeds_retry() {
+            return None;
+        }
+        self.end = End::Now;
+        self.timer.as_mut().reset(Instant::now());
+        Some(self.subscriber.drain.farewell())
+    }
+}
