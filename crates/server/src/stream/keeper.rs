@@ -205,7 +205,7 @@ impl Feed {
         let mut events = environment.subscribe();
         Box::pin(async move {
             if let Err(RecvError::Closed) = events.recv().await {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         })
     }
