@@ -233,6 +233,8 @@ fn cases(cases: u32) -> TestRunner {
     TestRunner::new(Config {
         cases,
         failure_persistence: None,
+        // A smaller case might differ in nothing but what is lost, and then never arrive.
+        max_shrink_iters: 0,
         ..Config::default()
     })
 }
@@ -324,7 +326,7 @@ async fn what_is_said_of_a_flag_is_a_change_like_others() {
     );
     let changes = origin.save(&said);
     assert_eq!(changes.len(), 1, "{changes:?}");
-    let content = origin.environment.current().unwrap().content.clone();
-    relay.has(&content).await;
+    origin.save(&said.replace("default: false", "default: true"));
+    relay.serves("dark-mode", "true").await;
     assert_eq!(shown(&relay).await, shown(&origin).await);
 }
