@@ -6,12 +6,14 @@
 //! Memory and CPU time are the server's, read from `/proc`; without `--pid`, or elsewhere than on Linux, they are left out.
 
 use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -330,19 +332,28 @@ async fn open_stream(options: &Options, token: &str) -> Result<TcpStream, Failur
 
 /// Notes when the stream hears of each change, until the server ends it.
 async fn listen(stream: TcpStream, index: usize, told: Arc<Told>) {
-    hear(&stream, index, &told).await;
+    hear(stream, index, &told).await;
     told.end(index);
 }
 
-async fn hear(stream: &TcpStream, index: usize, told: &Told) {
-    // On the stack only while it is read into: an idle stream holds no buffer.
-    while stream.readable().await.is_ok() {
-        let mut buffer = [0; 4096];
-        match stream.try_read(&mut buffer) {
-            Ok(0) => return,
-            Ok(read) => {
-                let event = buffer.get(..read).and_then(|bytes| find(bytes, b"data:"));
-                let Some(at) = told.at.get(index).filter(|_| event.is_some()) else {
+async fn hear(mut stream: TcpStream, index: usize, told: &Told) {
+    loop {
+        let heard = std::future::poll_fn(|context| {
+            // On the stack only while it is read into: an idle stream holds no buffer. `poll_read` takes a buffer that is
+            // not full for the end of what there is, which saves a second call for each event.
+            let mut buffer = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut buffer);
+            Pin::new(&mut stream)
+                .poll_read(context, &mut buffer)
+                .map_ok(|()| match buffer.filled() {
+                    [] => Heard::End,
+                    bytes if find(bytes, b"data:").is_some() => Heard::Event,
+                    _ => Heard::Heartbeat,
+                })
+        });
+        match heard.await {
+            Ok(Heard::Event) => {
+                let Some(at) = told.at.get(index) else {
                     continue;
                 };
                 if at.swap(nanoseconds(told.base), Ordering::Relaxed) == 0
@@ -351,10 +362,16 @@ async fn hear(stream: &TcpStream, index: usize, told: &Told) {
                     told.all.notify_one();
                 }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
+            Ok(Heard::Heartbeat) => {}
+            Ok(Heard::End) | Err(_) => return,
         }
     }
+}
+
+enum Heard {
+    Event,
+    Heartbeat,
+    End,
 }
 
 async fn requests(options: &Arc<Options>) -> Result<Value, Failure> {
