@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use flagwire_core::{HttpRequest, Millis, Response, StreamId, StreamInput};
+use gloo_net::http::{self, Headers};
 use js_sys::{Promise, Reflect, Uint8Array};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    AbortController, Headers, ReadableStreamDefaultReader, RequestCache, RequestCredentials,
-    RequestInit,
+    AbortController, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestInit,
 };
 
 use super::driver::Driver;
@@ -56,31 +56,38 @@ impl Requests {
         keepalive: bool,
         detached: bool,
     ) -> Result<Promise, JsValue> {
-        let init = RequestInit::new();
-        if request.past_cache {
-            init.set_cache(RequestCache::NoStore);
-        }
-        let headers = Headers::new()?;
+        let headers = web_sys::Headers::new()?;
         for (name, value) in &request.headers {
-            headers.set(name, value)?;
+            headers.set(name, value)?; // gloo-net would panic where middleware has made a name that is none
         }
-        if let Some(body) = &request.body {
-            init.set_method("POST");
-            headers.set("Content-Type", "application/json")?;
-            init.set_body(&body.into());
+        let mut builder = match &request.body {
+            Some(_) => http::Request::post(&request.url),
+            None => http::Request::get(&request.url),
+        };
+        if request.past_cache {
+            builder = builder.cache(RequestCache::NoStore);
         }
-        init.set_headers(&headers);
         if let Some(credentials) = request.credentials {
-            init.set_credentials(credentials);
+            builder = builder.credentials(credentials);
         }
-        // web-sys does not know it.
-        Reflect::set(&init, &"keepalive".into(), &keepalive.into())?;
         if !detached {
             let controller = AbortController::new()?;
-            init.set_signal(Some(&controller.signal()));
+            builder = builder.abort_signal(Some(&controller.signal()));
             self.under_way.borrow_mut().insert(id, controller);
         }
-        fetch(&request.url, &init)
+        if request.body.is_some() {
+            headers.set("Content-Type", "application/json")?;
+        }
+        let builder = builder.headers(Headers::from_raw(headers));
+        let built = match &request.body {
+            Some(body) => builder.body(body),
+            None => builder.build(),
+        };
+        let built = built.map_err(|error| JsValue::from(error.to_string()))?;
+        // gloo-net's `send` panics where `fetch` rejects with something that is not an `Error`, and web-sys does not know `keepalive`.
+        let init = RequestInit::new();
+        Reflect::set(&init, &"keepalive".into(), &keepalive.into())?;
+        fetch(&built.into(), &init)
     }
 }
 
@@ -112,10 +119,10 @@ pub(super) fn open_stream(driver: &Rc<Driver>, id: StreamId, request: HttpReques
 }
 
 /// `None` where there is no reply.
-async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value>> {
+async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value, String>> {
     let response = head(sent).await?;
-    let headers = response.headers();
-    let text = match response.text() {
+    let (headers, status) = (response.headers(), response.status());
+    let text = match web_sys::Response::from(response).text() {
         Ok(text) => JsFuture::from(text).await.ok(),
         Err(_) => None,
     };
@@ -124,9 +131,9 @@ async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value>> {
         .and_then(|text| text.as_string())
         .and_then(|text| serde_json::from_str(&text).ok());
     Some(Response {
-        status: response.status(),
+        status,
         retry_after: retry_after(&headers),
-        etag: header(&headers, "etag").unwrap_or_default(),
+        etag: headers.get("etag"),
         body,
     })
 }
@@ -141,7 +148,8 @@ async fn read_stream(
     let headers = response.headers();
     let input = StreamInput::Answered {
         status: response.status(),
-        event_stream: header(&headers, "content-type")
+        event_stream: headers
+            .get("content-type")
             .is_some_and(|kind| kind.starts_with("text/event-stream")),
         retry_after: retry_after(&headers),
     };
@@ -154,18 +162,14 @@ async fn read_stream(
     }
 }
 
-async fn head(sent: Result<Promise, JsValue>) -> Option<web_sys::Response> {
+async fn head(sent: Result<Promise, JsValue>) -> Option<http::Response> {
     let response = JsFuture::from(sent.ok()?).await.ok()?;
-    Some(response.unchecked_into())
-}
-
-fn header(headers: &Headers, name: &str) -> Option<String> {
-    headers.get(name).ok().flatten()
+    Some(response.unchecked_into::<web_sys::Response>().into())
 }
 
 /// Seconds, or a date.
 fn retry_after(headers: &Headers) -> Option<Millis> {
-    let header = header(headers, "retry-after")?;
+    let header = headers.get("retry-after")?;
     let millis = match header.trim().parse::<u32>() {
         Ok(seconds) => f64::from(seconds) * 1000.0,
         Err(_) => js_sys::Date::parse(&header) - js_sys::Date::now(),
@@ -177,7 +181,7 @@ fn retry_after(headers: &Headers) -> Option<Millis> {
 extern "C" {
     /// The global function; workers have no window.
     #[wasm_bindgen(catch)]
-    fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+    fn fetch(request: &web_sys::Request, init: &RequestInit) -> Result<Promise, JsValue>;
 
     /// What a reader's `read` resolves to.
     type Chunk;
