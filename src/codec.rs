@@ -14,6 +14,7 @@ pub(crate) struct HostCodec {
 
 impl Codec for HostCodec {
     type Json = JsValue;
+    type Text = JsValue;
     type Request = JsValue;
     type Evaluations = Evaluations;
     type Changes = Changes;
@@ -24,17 +25,18 @@ impl Codec for HostCodec {
         self.values.set_target(target);
     }
 
-    fn group(&self) -> String {
+    fn group(&self) -> Option<JsValue> {
         self.wire.group()
     }
 
-    fn request(&self, ask: Ask<'_>) -> JsValue {
+    fn request(&self, ask: Ask<'_, JsValue>) -> JsValue {
+        let none = &JsValue::UNDEFINED;
         let (number, text) = match ask {
-            Ask::SignIn => (0, ""),
-            Ask::All(etag) => (1, etag),
+            Ask::SignIn => (0, none),
+            Ask::All(etag) => (1, etag.unwrap_or(none)),
             Ask::Flag(flag) => (2, flag),
-            Ask::Stream => (3, ""),
-            Ask::NativeStream => (4, ""),
+            Ask::Stream => (3, none),
+            Ask::NativeStream => (4, none),
         };
         self.wire.request(number, text)
     }
@@ -46,7 +48,7 @@ impl Codec for HostCodec {
         })
     }
 
-    fn change_event(&self, data: &[u8]) -> Parsed<Evaluations> {
+    fn change_event(&self, data: &[u8]) -> Parsed<Evaluations, JsValue> {
         let event = self.wire.change_event(data);
         let (domain, change) = match event.code() {
             2 => (Domain::Flag, Change::Create),
@@ -78,7 +80,7 @@ impl Codec for HostCodec {
         self.values.merge(evaluations, as_of.number())
     }
 
-    fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Changes> {
+    fn remove(&mut self, flag: &JsValue, as_of: Moment) -> Option<Changes> {
         self.values.remove(flag, as_of.number())
     }
 

@@ -1,49 +1,43 @@
 //! The loop between the browser and the core.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
-use flagwire_core::{Client as Core, Event, Instant, Output, StreamInput, TabOutput};
-use gloo_net::eventsource::futures::EventSource;
+use flagwire_core::{Client as Core, Event, Instant, Output, RequestId, StreamId, TabOutput};
 use wasm_bindgen::prelude::*;
 
 use crate::clock::Clock;
 use crate::codec::HostCodec;
 use crate::host::{Host, Wire};
-use crate::{eventsource, http};
 
 /// One call of the core.
 pub(crate) type Call<'a> = &'a mut dyn FnMut(&mut Core<HostCodec>, Instant);
 
-/// Owns the core and everything that is under way for it. What is under way keeps the driver alive, until the core is closed.
+/// Owns the core.
 pub(crate) struct Driver {
-    pub(crate) host: Host,
-    pub(crate) wire: Wire,
+    host: Host,
+    wire: Wire,
     clock: Clock,
     /// An output is being worked on. Who calls in meanwhile leaves what that puts out to the drain that is running.
     draining: Cell<bool>,
     core: RefCell<Core<HostCodec>>,
-    /// The native stream, where one is open.
-    pub(crate) native: RefCell<Option<EventSource>>,
 }
 
 impl Driver {
-    pub(crate) fn new(host: Host, core: Core<HostCodec>) -> Rc<Self> {
-        Rc::new(Self {
+    pub(crate) fn new(host: Host, core: Core<HostCodec>) -> Self {
+        Self {
             host,
             wire: core.codec().wire.clone(),
             clock: Clock::default(),
             draining: Cell::new(false),
             core: RefCell::new(core),
-            native: RefCell::new(None),
-        })
+        }
     }
 
     /// Calls the core once, and does what it puts out.
     ///
     /// A trait object, because a generic one would be compiled into every caller.
     #[inline(never)]
-    pub(crate) fn run(self: &Rc<Self>, call: Call<'_>) {
+    pub(crate) fn run(&self, call: Call<'_>) {
         let now = self.clock.now();
         call(&mut self.core.borrow_mut(), now);
         if !self.draining.replace(true) {
@@ -56,7 +50,7 @@ impl Driver {
         }
     }
 
-    fn drain(self: &Rc<Self>) {
+    fn drain(&self) {
         loop {
             // A statement of its own: the borrow ends here, before anything is done that may call back.
             let output = self.core.borrow_mut().poll_output();
@@ -65,38 +59,24 @@ impl Driver {
         }
     }
 
-    fn perform(self: &Rc<Self>, output: Output<HostCodec>) {
+    fn perform(&self, output: Output<HostCodec>) {
         match output {
             Output::Send(request) => {
-                let id = request.id;
                 let (keepalive, detached) = (request.keepalive, request.detached);
-                let promise = self.wire.fetch(id.0, request.request, keepalive, detached);
-                http::exchange(self, http::Id::Request(id), promise);
+                self.wire
+                    .send(request.id.0, request.request, keepalive, detached);
             }
-            Output::Abort(id) => self.wire.end(id.0),
-            Output::OpenStream(request) => {
-                let id = request.id;
-                if request.native {
-                    *self.native.borrow_mut() = eventsource::open(self, id, &request.request);
-                    if self.native.borrow().is_none() {
-                        self.run(&mut |core, now| core.handle_stream(now, id, StreamInput::Closed));
-                    }
-                } else {
-                    let promise = self.wire.fetch(id.0, request.request, false, false);
-                    http::exchange(self, http::Id::Stream(id), promise);
-                }
+            Output::OpenStream(stream) => {
+                self.wire.open(stream.id.0, stream.request, stream.native);
             }
-            Output::CloseStream(id) => {
-                self.wire.end(id.0);
-                drop(self.native.take());
-            }
+            Output::Abort(RequestId(id)) | Output::CloseStream(StreamId(id)) => self.wire.end(id),
             Output::Save(saved) => self.host.emit(10, 0, saved),
             Output::Emit(event) => self.emit(event),
-            Output::Tabs(TabOutput::Join(group)) => self.host.tabs(0, group.as_bytes()),
-            Output::Tabs(TabOutput::Leave) => self.host.tabs(1, b""),
-            Output::Tabs(TabOutput::Steal) => self.host.tabs(2, b""),
+            Output::Tabs(TabOutput::Join(group)) => self.host.join(group),
+            Output::Tabs(TabOutput::Leave) => self.host.tabs(0, b""),
+            Output::Tabs(TabOutput::Steal) => self.host.tabs(1, b""),
             Output::Tabs(TabOutput::Post(message, text)) => {
-                self.host.tabs(3 + message as u32, &text);
+                self.host.tabs(2 + message as u32, &text);
             }
         }
     }

@@ -1,24 +1,23 @@
 //! What JavaScript brings. Names that end in `_` are used between the two alone, and shortened by the build.
 
-use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
     // ---- requests and replies: `pkg-template/src/wire.ts` ----
 
-    /// Writes requests, sends them, and reads what comes back. No user code runs in it but in `fetch`, which is called with
-    /// nothing borrowed.
+    /// Writes requests, sends them, and reads what comes back. No user code runs in it but in `send` and `open`, which are called
+    /// with nothing borrowed.
     #[derive(Clone)]
     pub type Wire;
 
     #[wasm_bindgen(method, js_name = group_)]
-    pub(crate) fn group(this: &Wire) -> String;
+    pub(crate) fn group(this: &Wire) -> Option<JsValue>;
 
     /// 0 sign-in, 1 all evaluations, 2 one flag, 3 the stream: what `fetch` takes; 4 the URL for a native stream. `text` is
     /// the tag of the values held, or the flag.
     #[wasm_bindgen(method, js_name = request_)]
-    pub(crate) fn request(this: &Wire, ask: u32, text: &str) -> JsValue;
+    pub(crate) fn request(this: &Wire, ask: u32, text: &JsValue) -> JsValue;
 
     /// 0 unreadable, 1 signed in, 2 with a URL for a native stream.
     #[wasm_bindgen(method, js_name = signIn_)]
@@ -36,22 +35,15 @@ extern "C" {
     #[wasm_bindgen(method, js_name = takeCounts_)]
     pub(crate) fn take_counts(this: &Wire) -> Option<JsValue>;
 
-    /// Milliseconds from now that the header `Retry-After` asks for: seconds or a date; NaN for neither.
-    #[wasm_bindgen(method, js_name = retryAfter_)]
-    pub(crate) fn retry_after(this: &Wire, header: &str) -> f64;
+    /// Sends a request, and reports its reply as an input. A detached one cannot be ended.
+    #[wasm_bindgen(method, js_name = send_)]
+    pub(crate) fn send(this: &Wire, id: u32, request: JsValue, keepalive: bool, detached: bool);
 
-    /// Sends a request, with what the application's options and middleware have to say; rejects where those throw. A
-    /// detached one cannot be ended.
-    #[wasm_bindgen(method, js_name = fetch_)]
-    pub(crate) fn fetch(
-        this: &Wire,
-        id: u32,
-        request: JsValue,
-        keepalive: bool,
-        detached: bool,
-    ) -> Promise;
+    /// Opens a stream, and reports what comes of it as inputs. `native` is by the browser's own `EventSource`.
+    #[wasm_bindgen(method, js_name = open_)]
+    pub(crate) fn open(this: &Wire, id: u32, request: JsValue, native: bool);
 
-    /// Lets go of a request; one that is still under way is aborted.
+    /// Lets go of a request or a stream; one that is still under way is ended.
     #[wasm_bindgen(method, js_name = end_)]
     pub(crate) fn end(this: &Wire, id: u32);
 
@@ -70,7 +62,7 @@ extern "C" {
     pub(crate) fn merge(this: &Values, evaluations: Evaluations, as_of: u32) -> Option<Changes>;
 
     #[wasm_bindgen(method, js_name = remove_)]
-    pub(crate) fn remove(this: &Values, flag: &str, as_of: u32) -> Option<Changes>;
+    pub(crate) fn remove(this: &Values, flag: &JsValue, as_of: u32) -> Option<Changes>;
 
     #[wasm_bindgen(method, js_name = settle_)]
     pub(crate) fn settle(this: &Values);
@@ -97,7 +89,11 @@ extern "C" {
         is_final: bool,
     );
 
-    /// 0 join the group of that name, 1 leave it, 2 steal its lock, 3 and more say the message `action` − 3 to the others.
+    /// Joins the group of that name.
+    #[wasm_bindgen(method, js_name = join_)]
+    pub(crate) fn join(this: &Host, group: JsValue);
+
+    /// 0 leave the group, 1 steal its lock, 2 and more say the message `action` − 2 to the others.
     #[wasm_bindgen(method, js_name = tabs_)]
     pub(crate) fn tabs(this: &Host, action: u32, text: &[u8]);
 
@@ -105,10 +101,6 @@ extern "C" {
     /// 0 is never.
     #[wasm_bindgen(method, js_name = arm_)]
     pub(crate) fn arm(this: &Host, delay_ms: f64);
-
-    /// Calls with the input "a task was woken" and its number, soon and with nothing else on the stack.
-    #[wasm_bindgen(method, js_name = wake_)]
-    pub(crate) fn wake(this: &Host, task: u32);
 
     // ---- what travels through the core unopened ----
 
@@ -126,7 +118,7 @@ extern "C" {
     pub(crate) fn code(this: &ChangeEvent) -> u32;
 
     #[wasm_bindgen(method, getter, js_name = identifier_)]
-    pub(crate) fn identifier(this: &ChangeEvent) -> String;
+    pub(crate) fn identifier(this: &ChangeEvent) -> JsValue;
 
     #[wasm_bindgen(method, getter, js_name = carried_)]
     pub(crate) fn carried(this: &ChangeEvent) -> Option<Evaluations>;

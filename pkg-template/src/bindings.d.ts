@@ -7,7 +7,7 @@ import type { Values } from "./values";
 /** A client at work. */
 export class Client {
   constructor(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number);
-  call(input: number, detail?: unknown): number;
+  call(input: number, id: number, status: number, retryAfterMs: number, bytes: Uint8Array, detail: unknown, etag: unknown): number;
   free(): void;
 }
 

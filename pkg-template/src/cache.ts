@@ -1,26 +1,15 @@
-// Values of the last visit. Keys and format are those of `@harnessio/ff-javascript-client-sdk`, so that a site which moves
-// from it keeps what its visitors have.
+// Values of the last visit.
 
-import { sha256 } from "./sha256";
+import { hash } from "./hash";
 import type { CacheOptions, CacheStorage, Evaluation, Target } from "./types";
 import { isEvaluation } from "./values";
 
-/** What is to be written, and where. */
-export interface Saved {
-  key: string;
-  text: string;
-}
+/** Whose values are to be written, and all of them. */
+export type Saved = [target: Target, list: Evaluation[]];
 
 /** The cache's place for one target. */
-export function cacheKey(apiKey: string, target: Target, options: CacheOptions): string {
-  const derive = options.deriveKeyFromTargetAttributes;
-  let attributes = "";
-  if (derive) {
-    const all = target.attributes ?? {};
-    const chosen = (derive === true ? Object.keys(all) : derive.filter((name) => Object.hasOwn(all, name))).sort();
-    attributes = JSON.stringify(Object.fromEntries(chosen.map((name) => [name, all[name]])));
-  }
-  return "HARNESS_FF_CACHE_" + sha256(attributes + target.identifier + apiKey);
+export function cacheKey(apiKey: string, target: Target, { key }: CacheOptions): string {
+  return key ? key(target) : "flagwire-" + hash(apiKey, target.identifier);
 }
 
 /** The storage to use; none where the browser has none or forbids it. */
@@ -61,12 +50,7 @@ export function readCache(storage: CacheStorage, key: string, ttl: number | unde
 }
 
 /** Writes; rejects where the storage is full or forbidden. */
-export async function writeCache(storage: CacheStorage, { key, text }: Saved): Promise<void> {
-  await storage.setItem(key, text);
+export async function writeCache(storage: CacheStorage, key: string, list: Evaluation[]): Promise<void> {
+  await storage.setItem(key, JSON.stringify(list.sort((one, other) => (one.flag < other.flag ? -1 : 1))));
   await storage.setItem(key + ".ts", String(Date.now()));
-}
-
-/** The text to keep. */
-export function savedText(list: Evaluation[]): string {
-  return JSON.stringify(list.sort((one, other) => (one.flag < other.flag ? -1 : 1)));
 }

@@ -2,7 +2,7 @@
 // the server and when is the core's business.
 
 import { cacheKey, readCache, storageOf, writeCache, type Saved } from "./cache";
-import { Input, Output, type Host } from "./core";
+import { encode, Input, Output, type Hear, type Host } from "./core";
 import { FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagDefault, FlagName, FlagValue, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
@@ -19,6 +19,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
 const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
+const NOTHING = new Uint8Array();
 const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 interface Waiter {
@@ -63,7 +64,7 @@ export class Client {
     this.#slots = this.#values.slots_;
     const { endpoints, numbers } = coreOptions(options, (sentence) => this.#logger.warn(`[Flagwire] ${sentence}`));
     this.#numbers = numbers;
-    this.#wire = new Wire(apiKey, endpoints, this.#values, this.#cacheOptions());
+    this.#wire = new Wire(apiKey, endpoints, this.#values, this.#call);
     this.#loadCache();
     if (options.bootstrap) this.#preset(options.bootstrap.filter(isEvaluation));
     void this.#start();
@@ -100,21 +101,29 @@ export class Client {
   }
 
   /** {@link variation} for boolean flags. */
-  readonly boolVariation = this.variation as Read<boolean>;
+  declare readonly boolVariation: Read<boolean>;
   /** {@link variation} for flags of text. */
-  readonly stringVariation = this.variation as Read<string>;
+  declare readonly stringVariation: Read<string>;
   /** {@link variation} for flags of numbers. */
-  readonly numberVariation = this.variation as Read<number>;
+  declare readonly numberVariation: Read<number>;
   /** {@link variation} for `json` flags. Values are frozen. */
-  readonly jsonVariation = this.variation as ReadJson;
+  declare readonly jsonVariation: ReadJson;
   /** {@link variationDetail} for boolean flags. */
-  readonly boolVariationDetail = this.variationDetail as ReadDetail<boolean>;
+  declare readonly boolVariationDetail: ReadDetail<boolean>;
   /** {@link variationDetail} for flags of text. */
-  readonly stringVariationDetail = this.variationDetail as ReadDetail<string>;
+  declare readonly stringVariationDetail: ReadDetail<string>;
   /** {@link variationDetail} for flags of numbers. */
-  readonly numberVariationDetail = this.variationDetail as ReadDetail<number>;
+  declare readonly numberVariationDetail: ReadDetail<number>;
   /** {@link variationDetail} for `json` flags. Values are frozen. */
-  readonly jsonVariationDetail = this.variationDetail as ReadJsonDetail;
+  declare readonly jsonVariationDetail: ReadJsonDetail;
+
+  // The four types are TypeScript's alone.
+  static {
+    const { prototype } = this;
+    for (const type of ["bool", "string", "number", "json"]) {
+      Object.assign(prototype, { [type + "Variation"]: prototype.variation, [type + "VariationDetail"]: prototype.variationDetail });
+    }
+  }
 
   /** All evaluations as they are now, as {@link Options.bootstrap} takes them. Counts no reads. */
   evaluations(): Evaluation[] {
@@ -250,21 +259,16 @@ export class Client {
   }
 
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
-  #call(input: number, detail?: unknown): number {
+  #call = (...[input, detail, id = 0, bytes = NOTHING, status = 0, retryAfterMs = NaN, etag]: Parameters<Hear>): number => {
     try {
-      return this.#core?.call(input, detail) ?? 0;
+      return this.#core?.call(input, id, status, retryAfterMs, bytes, detail, etag) ?? 0;
     } catch (error) {
       this.#trapped(error);
       return 0;
     }
-  }
+  };
 
   #trapped(error: unknown): void {
-    try {
-      this.#core?.call(Input.ABANDON);
-    } catch {
-      // it is as far gone as can be
-    }
     this.#core = undefined;
     clearTimeout(this.#timer);
     this.#group?.leave();
@@ -293,7 +297,7 @@ export class Client {
         if (event === Output.CHANGED) this.#changed(detail as Changes);
         else if (event === Output.IDENTIFIED) this.#identified(number);
         else if (event === Output.STATE) this.#setState(STATUSES[number >> 4]!, REASONS[number & 15]);
-        else if (event === Output.SAVE) this.#save(detail as Saved);
+        else if (event === Output.SAVE) void this.#save(detail as Saved);
         else {
           if (event === Output.READY) this.#identified(0);
           this.#emit(EVENTS[event]!, event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
@@ -306,14 +310,12 @@ export class Client {
         this.#emit(name, error);
         if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);
       },
+      join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, undefined, 0, encode(text)))),
       tabs_: (action, bytes) => {
-        const text = new TextDecoder().decode(bytes);
-        if (action === 0) this.#group = new Group(text, (input, text) => this.#call(input, text));
-        else if (action === 1) this.#group?.leave();
-        else if (action === 2) this.#group?.lead(true);
-        else this.#group?.post(action - 3, text);
+        if (action === 0) this.#group?.leave();
+        else if (action === 1) this.#group?.lead(true);
+        else this.#group?.post(action - 2, new TextDecoder().decode(bytes));
       },
-      wake_: (task) => queueMicrotask(() => this.#call(Input.WAKE + task)),
       arm_: (delayMs) => {
         clearTimeout(this.#timer);
         if (delayMs >= 0) this.#timer = setTimeout(() => this.#call(Input.TICK), Math.min(delayMs, MAX_DELAY_MS));
@@ -397,27 +399,32 @@ export class Client {
 
   #loadCache(): void {
     if (!this.#options.cache) return;
-    const options = this.#cacheOptions();
-    const storage = storageOf(options);
-    if (!storage) return;
-    const key = cacheKey(this.#apiKey, this.#values.target_, options);
-    const found = (list: Evaluation[]) => {
-      // An asynchronous storage may answer after the server, or after a switch of target.
-      if (this.#complete >= 0 || this.#closed() || key !== cacheKey(this.#apiKey, this.#values.target_, options)) return;
-      this.#preset(list);
-      queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
-    };
     const failed = (error: unknown) => queueMicrotask(() => this.#cacheFailed(error));
     try {
-      void readCache(storage, key, options.ttl, found)?.catch(failed);
+      const options = this.#cacheOptions();
+      const storage = storageOf(options);
+      if (!storage) return;
+      const target = this.#values.target_;
+      const found = (list: Evaluation[]) => {
+        // An asynchronous storage may answer after the server, or after a switch of target.
+        if (this.#complete >= 0 || this.#closed() || target !== this.#values.target_) return;
+        this.#preset(list);
+        queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
+      };
+      void readCache(storage, cacheKey(this.#apiKey, target, options), options.ttl, found)?.catch(failed);
     } catch (error) {
       failed(error);
     }
   }
 
-  #save(saved: Saved): void {
-    const storage = storageOf(this.#cacheOptions());
-    if (storage) writeCache(storage, saved).catch((error: unknown) => this.#cacheFailed(error));
+  async #save([target, list]: Saved): Promise<void> {
+    try {
+      const options = this.#cacheOptions();
+      const storage = storageOf(options);
+      if (storage) await writeCache(storage, cacheKey(this.#apiKey, target, options), list);
+    } catch (error) {
+      this.#cacheFailed(error);
+    }
   }
 
   #cacheFailed(error: unknown): void {

@@ -17,12 +17,32 @@ export const enum Input {
   LEADING,
   /** It was stolen. */
   LOST,
-  /** It trapped, and is left alone from now on. */
-  ABANDON,
+  /** A request got no reply. */
+  FAILURE,
+  /** A request was answered. */
+  REPLY,
+  /** The head of the answer to a stream's request is there, and it is no stream. */
+  ANSWERED,
+  /** The same, and it is one. */
+  OPENED,
+  /** Bytes of a stream. */
+  BYTES,
+  /** An event of a native stream. */
+  EVENT,
+  /** Its sign of life. */
+  HEARTBEAT,
+  /** A stream ended, by whatever cause. */
+  ENDED,
   /** Another tab said message 0; message 1 is one more. */
   MESSAGE,
-  /** Task 0 of the core was woken; one more is task 1. */
-  WAKE = 64,
+}
+
+/** Tells the core: something about a request or stream of that number, with what belongs to it. */
+export type Hear = (input: Input, detail?: unknown, id?: number, bytes?: Uint8Array, status?: number, retryAfterMs?: number, etag?: string | null) => unknown;
+
+/** UTF-8. */
+export function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }
 
 /** What the core tells, beside the events whose numbers are their places in `Event`. */
@@ -41,10 +61,10 @@ export const enum Output {
 export interface Host {
   emit_(event: number, number: number, detail: unknown): void;
   fail_(kind: number, code: string, message: string, status: number, final: boolean): void;
-  /** 0 join the group of that name, 1 leave it, 2 steal its lock, 3 and more say message `action` − 3 to the others. */
+  /** Joins the group of that name. */
+  join_(group: string): void;
+  /** 0 leave the group, 1 steal its lock, 2 and more say the message `action` − 2 to the others. */
   tabs_(action: number, text: Uint8Array): void;
-  /** Calls with {@link Input.WAKE} and that task, in a microtask. */
-  wake_(task: number): void;
   /** Calls with {@link Input.TICK} then; never if less than 0. */
   arm_(delayMs: number): void;
 }

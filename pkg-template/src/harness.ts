@@ -11,6 +11,7 @@
 import { Event as CoreEvent, initialize as start, valueOf, type EventName } from "./index";
 import type { Client as CoreClient } from "./client";
 import type { FlagwireError } from "./error";
+import { sha256 } from "./sha256";
 import type { CacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";
 
 /** Reads of a flag within so many milliseconds count once. */
@@ -112,6 +113,15 @@ export interface VariationFn {
 /** Changes a request before it is sent. */
 export type APIRequestMiddleware = (request: Parameters<typeof fetch>) => Parameters<typeof fetch>;
 
+/** How values are kept from one visit to the next. */
+export interface HarnessCacheOptions extends Pick<CacheOptions, "ttl" | "storage"> {
+  /**
+   * Keep values apart for targets with other attributes: all of them, or those named.
+   * @default false
+   */
+  deriveKeyFromTargetAttributes?: boolean | readonly string[];
+}
+
 /** Options of {@link initialize}; {@link CoreOptions} says what each does. */
 export interface Options
   extends Pick<
@@ -130,7 +140,7 @@ export interface Options
     | "pauseWhenHidden"
     | "wasm"
   > {
-  cache?: boolean | CacheOptions;
+  cache?: boolean | HarnessCacheOptions;
   logger?: Logger;
 }
 
@@ -193,8 +203,10 @@ class HarnessClient {
   constructor(apiKey: string, target: Target, options: Options) {
     const streaming = (this.#streaming = options.streamEnabled ?? true);
     this.#logger = options.logger ?? console;
+    const cache = typeof options.cache === "object" ? options.cache : {};
     this.core = start(apiKey, target as never, {
       ...options,
+      cache: options.cache && { ...cache, key: (target) => place(apiKey, target.identifier, target.attributes ?? {}, cache.deriveKeyFromTargetAttributes) },
       // The published one posts there whatever the base URL is.
       eventUrl: options.eventUrl ?? EVENT_URL,
       pollingEnabled: options.pollingEnabled ?? streaming,
@@ -338,4 +350,14 @@ class HarnessClient {
       }
     }
   }
+}
+
+/** Where the published one keeps a target's values, so that a site which moves keeps what its visitors have. */
+function place(apiKey: string, identifier: string, attributes: { readonly [name: string]: unknown }, derive: HarnessCacheOptions["deriveKeyFromTargetAttributes"]): string {
+  let chosen = "";
+  if (derive) {
+    const names = (derive === true ? Object.keys(attributes) : derive.filter((name) => Object.hasOwn(attributes, name))).sort();
+    chosen = JSON.stringify(Object.fromEntries(names.map((name) => [name, attributes[name]])));
+  }
+  return "HARNESS_FF_CACHE_" + sha256(chosen + identifier + apiKey);
 }

@@ -105,10 +105,10 @@ export interface CacheOptions {
   /** @default localStorage, else sessionStorage, else nowhere */
   storage?: CacheStorage;
   /**
-   * Keep values apart for targets with other attributes: all of them, or those named.
-   * @default false
+   * Names the place of a target's values, for instance where its attributes count as well.
+   * @default "flagwire-" and a hash of the API key and the target's identifier
    */
-  deriveKeyFromTargetAttributes?: boolean | readonly string[];
+  key?: (target: Target) => string;
 }
 
 /** Where messages go. */

@@ -1,10 +1,11 @@
-// The wire: requests as they are sent, replies as they are read. The core says what to ask and what a reply counts for;
-// `src/host.rs` is the other half. Names that end in `_` are used between the two alone, and shortened by the build.
+// The wire: requests as they are sent, replies and streams as they are read. The core says what to ask, when, and what a reply
+// counts for; `src/host.rs` is the other half. Names that end in `_` are used between the two alone, and shortened by the build.
 
-import { cacheKey, savedText, type Saved } from "./cache";
+import type { Saved } from "./cache";
+import { encode, Input, type Hear } from "./core";
+import { hash } from "./hash";
 import type { Endpoints } from "./options";
-import { sha256 } from "./sha256";
-import type { APIRequestMiddleware, CacheOptions, Evaluation } from "./types";
+import type { APIRequestMiddleware, Evaluation } from "./types";
 import { isEvaluation, type Values } from "./values";
 
 declare const VERSION: string;
@@ -36,8 +37,10 @@ export class Wire {
   readonly #apiKey: string;
   readonly #endpoints: Endpoints;
   readonly #values: Values;
-  readonly #cache: CacheOptions;
-  readonly #underWay = new Map<number, AbortController>();
+  readonly #hear: Hear;
+  readonly #underWay = new Map<number, { abort: () => void }>();
+  /** Which core asks: one that trapped is followed by another, which begins to count anew. */
+  #life = 0;
   /** Body and reply of a sign-in that was sent before the core asked for it. */
   #early: [body?: RequestInit["body"], reply?: Promise<Response>] = [];
   /** What the last sign-in gave: headers of all requests after it, where they go, and the URL for a native stream. */
@@ -46,20 +49,20 @@ export class Wire {
   #cluster = "";
   #streamUrl = "";
 
-  constructor(apiKey: string, endpoints: Endpoints, values: Values, cache: CacheOptions) {
+  constructor(apiKey: string, endpoints: Endpoints, values: Values, hear: Hear) {
     this.#apiKey = apiKey;
     this.#endpoints = endpoints;
     this.#values = values;
-    this.#cache = cache;
+    this.#hear = hear;
   }
 
   /** The name of the group of tabs that share a stream; nobody reads a key or a target in a list of locks. */
-  group_(): string {
+  group_(): string | undefined {
     const target = this.#targetHeader();
-    return target && "flagwire-1-" + sha256([this.#endpoints.base, this.#apiKey, target].join()).slice(0, 16);
+    return target ? "flagwire-1-" + hash(this.#endpoints.base, this.#apiKey, target) : undefined;
   }
 
-  request_(ask: number, text: string): Prepared | string {
+  request_(ask: number, text?: string): Prepared | string {
     const { base } = this.#endpoints;
     if (ask === 0) {
       const body = JSON.stringify({ apiKey: this.#apiKey, target: this.#values.target_ });
@@ -71,7 +74,7 @@ export class Wire {
     if (ask === 3) Object.assign(headers, { "API-Key": this.#apiKey, Accept: "text/event-stream", "Cache-Control": "no-cache" });
     else {
       url = `${base}/client/env/${this.#environment}/target/${encodeURIComponent(this.#values.target_.identifier)}/evaluations`;
-      if (ask === 2) url += "/" + encodeURIComponent(text);
+      if (ask === 2) url += "/" + encodeURIComponent(text!);
       else if (text) headers["If-None-Match"] = text;
     }
     // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
@@ -88,13 +91,59 @@ export class Wire {
 
   /** Sends the first sign-in, while the core that will ask for it is still on its way. */
   signInEarly_(): void {
-    const request = this.request_(0, "") as Prepared;
-    const reply = this.fetch_(EARLY, request, false, false);
+    const request = this.request_(0) as Prepared;
+    const reply = this.#fetch(EARLY, request, false, false);
     reply.catch(() => {}); // the core's to hear of
     this.#early = [request[1].body, reply];
   }
 
-  async fetch_(id: number, [url, init]: Prepared, keepalive: boolean, detached: boolean): Promise<Response> {
+  /** Sends a request, and reports its reply. A detached one cannot be ended. */
+  async send_(id: number, request: Prepared, keepalive: boolean, detached: boolean): Promise<void> {
+    const life = this.#life;
+    let reply: Parameters<Hear> = [Input.FAILURE, undefined, id];
+    try {
+      const response = await this.#fetch(id, request, keepalive, detached);
+      const { status, headers } = response;
+      const etag = headers.get("etag");
+      // A body that is no JSON is the core's to judge by its status.
+      const body: unknown = await response.json().catch(() => {});
+      reply = [Input.REPLY, body, id, undefined, status, retryAfter(headers), etag];
+    } catch {
+      // no reply, or what `fetch` resolves to is no response: any script may have put its own in place of the browser's
+    }
+    if (life !== this.#life) return;
+    this.end_(id);
+    this.#hear(...reply);
+  }
+
+  /** Opens a stream, and reports what comes of it. A native one is the browser's own `EventSource`. */
+  async open_(id: number, request: Prepared | string, native: boolean): Promise<void> {
+    const life = this.#life;
+    const hear: Hear = (...heard) => life === this.#life && this.#hear(...heard);
+    try {
+      if (native) return this.#listen(id, request as string);
+      const response = await this.#fetch(id, request as Prepared, false, false);
+      const { status, headers } = response;
+      const isStream = headers.get("content-type")?.startsWith("text/event-stream");
+      hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, undefined, status, retryAfter(headers));
+      const reader = response.body!.getReader();
+      for (let part; !(part = await reader.read()).done; ) hear(Input.BYTES, undefined, id, part.value);
+    } catch {
+      // it ended, by whatever cause
+    }
+    hear(Input.ENDED, undefined, id);
+  }
+
+  #listen(id: number, url: string): void {
+    const source = new EventSource(url);
+    this.#underWay.set(id, { abort: () => source.close() });
+    source.addEventListener("*", ({ data }) => this.#hear(Input.EVENT, undefined, id, encode(data as string)));
+    source.addEventListener("heartbeat", ({ data }) => this.#hear(Input.HEARTBEAT, undefined, id, encode(data as string)));
+    // Also one that the browser would recover from by itself: the core decides when to try again.
+    source.onerror = () => this.#hear(Input.ENDED, undefined, id);
+  }
+
+  async #fetch(id: number, [url, init]: Prepared, keepalive: boolean, detached: boolean): Promise<Response> {
     const [body, reply] = this.#early;
     this.#early = [];
     if (reply) {
@@ -111,12 +160,10 @@ export class Wire {
       init.signal = abort.signal;
     }
     init.keepalive = keepalive;
-    const response = await fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
-    // Any script may have put its own `fetch` in place of the browser's. What is no response is thrown out here, as a failure.
-    response.headers.get("etag");
-    return response;
+    return fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
   }
 
+  /** Lets go of a request or a stream; one that is still under way is ended. */
   end_(id: number): void {
     this.#underWay.get(id)?.abort();
     this.#underWay.delete(id);
@@ -124,12 +171,8 @@ export class Wire {
 
   /** Nobody waits for anything any more. */
   endAll_(): void {
+    this.#life++;
     for (const id of this.#underWay.keys()) this.end_(id);
-  }
-
-  retryAfter_(header: string): number {
-    const seconds = Number(header);
-    return seconds === seconds ? seconds * 1000 : Date.parse(header) - Date.now();
   }
 
   signIn_(reply: { authToken?: unknown; streamUrl?: unknown } | null): number {
@@ -179,7 +222,7 @@ export class Wire {
   }
 
   save_(): Saved {
-    return { key: cacheKey(this.#apiKey, this.#values.target_, this.#cache), text: savedText(this.#values.list_()) };
+    return [this.#values.target_, this.#values.list_()];
   }
 
   /** Against Harness no other names may be sent: its CORS preflight would fail. */
@@ -190,10 +233,17 @@ export class Wire {
 
   /** Base64 of the UTF-8 of the target's JSON. */
   #targetHeader(): string {
-    const bytes = new TextEncoder().encode(JSON.stringify(this.#values.target_));
+    const bytes = encode(JSON.stringify(this.#values.target_));
     let binary = "";
     for (const byte of bytes) binary += String.fromCharCode(byte);
     const header = btoa(binary);
     return header.length < MAX_TARGET_HEADER ? header : "";
   }
+}
+
+/** Milliseconds from now that `Retry-After` asks for: seconds or a date. */
+function retryAfter(headers: Headers): number {
+  const header = headers.get("retry-after") ?? "none";
+  const seconds = Number(header);
+  return seconds === seconds ? seconds * 1000 : Date.parse(header) - Date.now();
 }

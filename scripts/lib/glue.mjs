@@ -16,22 +16,18 @@ const EDITS = [
   [/^ *ClientFinalization\.unregister\(.*\n/m, ""],
   [/^ *ClientFinalization\.register\(.*\n/m, ""],
   [/^if \(Symbol\.dispose\).*\n/m, ""],
-  [/^const CLOSURE_DTORS = [^]*?;\n\n/m, ""],
-  [/^ *CLOSURE_DTORS\.unregister\(.*\n/m, ""],
-  [/^ *CLOSURE_DTORS\.register\(.*\n/m, ""],
-  [/^if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?^\}\n/m, ""],
-  // Texts that go in are short, or have to be copied whole anyway.
-  [
-    /^function passStringToWasm0\(arg, malloc, realloc\) \{[^]*?^\}\n/m,
-    `function passStringToWasm0(arg, malloc) {
-    const bytes = cachedTextEncoder.encode(arg);
-    const ptr = malloc(WASM_VECTOR_LEN = bytes.length, 1) >>> 0;
-    getUint8ArrayMemory0().set(bytes, ptr);
-    return ptr;
-}
-`,
-  ],
-  [/(passStringToWasm0\(\w+, wasm\.\w+), wasm\.\w+\)/g, "$1)"],
+  // A view kept would be of an old buffer after memory has grown, where the module is a script and nothing detaches that.
+  [/^let cachedUint8ArrayMemory0 = null;\nfunction getUint8ArrayMemory0\(\) \{[^]*?^\}\n/m, "const getUint8ArrayMemory0 = () => new Uint8Array(wasm.memory.buffer);\n"],
+  // A decoder kept has to be renewed in Safari after two gigabytes.
+  [/^let cachedTextDecoder = [^]*?^function decodeText\(bytes\) \{[^]*?^\}\n/m, "const decodeText = (bytes) => new TextDecoder().decode(bytes);\n"],
+  // What is the same in every import is said shorter.
+  [/function\(((?:arg\d+(?:, )?)*)\) \{/g, "($1) => {"],
+  [/isLikeNone\((\w+)\) \? 0 : addHeapObject\(\1\)/g, "addOptional($1)"],
+  [/^ *const ret = (.*);\n( *return (?:add(?:HeapObject|Optional)\()?)ret(\)?;)$/gm, "$2$1$3"],
+  [/^function isLikeNone\(x\) \{\n.*\n\}\n/m, "const addOptional = (x) => x == null ? 0 : addHeapObject(x);\n"],
+  // Only who frees twice would need the pointer to be forgotten.
+  [/^ {4}__destroy_into_raw\(\) \{[^]*?^ {4}\}\n/m, ""],
+  [/^ *const ptr = this\.__destroy_into_raw\(\);\n/m, "        const ptr = this.__wbg_ptr;\n"],
 ];
 
 /**

@@ -1,12 +1,10 @@
-//! Values of the last visit. Keys and format are those of the npm package, and of Harness's JavaScript SDK, so that a site which
-//! moves keeps what its visitors have.
+//! Values of the last visit. Keys and format are those of the npm package, unless attributes are a part of the key.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use flagwire_core::Saved;
 use flagwire_core::protocol::{Evaluation, Target};
-use sha2::{Digest as _, Sha256};
+use flagwire_core::{Saved, fingerprint};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 /// How values are kept from one visit to the next.
@@ -141,16 +139,9 @@ impl Place {
             ),
         };
         let attributes = chosen.and_then(|chosen| serde_json::to_string(&chosen).ok());
-        let hash = Sha256::new()
-            .chain_update(attributes.unwrap_or_default())
-            .chain_update(&target.identifier)
-            .chain_update(&self.api_key)
-            .finalize();
-        let mut key = "HARNESS_FF_CACHE_".to_owned();
-        for byte in hash {
-            key.push_str(&format!("{byte:02x}"));
-        }
-        key
+        let mut texts = vec![self.api_key.as_str(), &target.identifier];
+        texts.extend(attributes.as_deref());
+        format!("flagwire-{}", fingerprint(&texts))
     }
 }
 

@@ -213,7 +213,7 @@ impl Driver {
         self.native.replace(opened);
     }
 
-    fn tabs(self: &Rc<Self>, output: TabOutput) {
+    fn tabs(self: &Rc<Self>, output: TabOutput<String>) {
         if let TabOutput::Join(name) = output {
             let group = Group::join(name, self);
             self.group.replace(Some(group));

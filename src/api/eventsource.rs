@@ -37,7 +37,13 @@ async fn pass_on(
         let Some(data) = message.data().as_string() else {
             break;
         };
-        driver.stream(id, StreamInput::Event { kind, data: &data });
+        driver.stream(
+            id,
+            StreamInput::Event {
+                kind,
+                data: data.as_bytes(),
+            },
+        );
     }
     driver.stream(id, StreamInput::Closed);
 }

@@ -109,15 +109,15 @@ for (const act of ["close", "identify", "variation", "refreshEvaluations", "flus
   });
 }
 
-test("cached values of the published Harness SDK are read, at construction", async (t) => {
+test("cached values are read at construction, from where another visit or a front end in Rust left them", async (t) => {
   const { page } = await setUp(t, browser);
   await page.waitForFunction(() => "start" in window);
   const [first, state] = await page.evaluate(() => {
-    // What that SDK leaves behind for target t1 and key KEY.
-    const place = "HARNESS_FF_CACHE_c1892c803a171268b4fb549848bcb7683af1c48f5359f9ce29637e7a05f6af42";
+    // tests/rust-api has the same place.
+    const place = "flagwire-01699c4b2008e6f2";
     localStorage.setItem(place, JSON.stringify([{ flag: "dark", identifier: "on", value: "true", kind: "boolean" }]));
     localStorage.setItem(`${place}.ts`, String(Date.now()));
-    const client = /** @type {any} */ (window).flagwire.initialize("KEY", { identifier: "t1" }, { baseUrl: "http://127.0.0.1:1", cache: true, logger: { debug() {}, info() {}, warn() {}, error() {} } });
+    const client = /** @type {any} */ (window).flagwire.initialize("flagwire-dev-client-key", { identifier: "ada" }, { baseUrl: "http://127.0.0.1:1", cache: true, logger: { debug() {}, info() {}, warn() {}, error() {} } });
     const seen = [client.variation("dark", false), client.state().status];
     client.close();
     return seen;

@@ -53,8 +53,7 @@ fn local() -> web_sys::Storage {
 }
 
 /// What `pkg-template/src/cache.ts` makes of the target `ada` and the development key.
-const PLACE: &str =
-    "HARNESS_FF_CACHE_6ea086721265fe059d0c8f0aa7a845ceed2efc1d1927be26bc7a82adb820478a";
+const PLACE: &str = "flagwire-01699c4b2008e6f2";
 
 #[test]
 async fn the_next_visit_starts_with_the_values_of_the_last() {

@@ -1,7 +1,8 @@
-// What the facade is to the shell, with requests that the test answers and a record of what is told. The numbers are those of
-// `pkg-template/src/core.ts`.
+// What the facade is to the shell, with a wire whose other end is the test, and a record of what is told. The numbers are those
+// of `pkg-template/src/core.ts`.
 
-const WAKE = 64;
+const [CLOSE, FAILURE, REPLY, OPENED, BYTES, ENDED] = [1, 13, 14, 16, 17, 20];
+const NOTHING = new Uint8Array();
 
 /** Everything around one client. */
 export class World {
@@ -9,25 +10,26 @@ export class World {
     this.told = [];
     this.asked = [];
     this.delay = -1;
-    this.watchers = [];
     this.onEmit = () => {};
-    const tell = (text) => {
+    const tell = (this.tell = (text) => {
       this.told.push(text);
-      for (const watch of [...this.watchers]) watch();
-    };
+    });
     this.host = {
       emit_: (event, number) => {
         tell(`emit ${event} ${number}`);
         this.onEmit(event);
       },
       fail_: (kind, code, message, status, final) => tell(`fail ${kind} ${code} ${status} ${final}`),
+      join_: () => {},
       tabs_: () => {},
-      wake_: (task) => queueMicrotask(() => this.client?.call(WAKE + task)),
       arm_: (delay) => (this.delay = delay),
     };
     this.wire = {
-      group_: () => "",
-      request_: (ask, text) => ({ ask, text }),
+      group_: () => undefined,
+      request_: (ask, text) => {
+        if (text !== undefined) tell(`name ${text}`);
+        return { ask };
+      },
       signIn_: (reply) => (reply.authToken ? 1 : 0),
       changeEvent_: (data) => {
         tell(`event ${new TextDecoder().decode(data)}`);
@@ -36,11 +38,8 @@ export class World {
       evaluations_: (reply) => (Array.isArray(reply) ? reply : undefined),
       save_: () => ({}),
       takeCounts_: () => undefined,
-      retryAfter_: (header) => Number(header) * 1000,
-      fetch_: (id, { ask }) => new Promise((resolve, reject) => {
-        this.asked.push({ id, ask, resolve, reject });
-        tell(`ask ${ask}`);
-      }),
+      send_: (id, { ask }) => this.#ask(id, ask),
+      open_: (id, { ask }) => this.#ask(id, ask),
       end_: (id) => tell(`end ${id}`),
     };
     this.values = { replace_: (list) => (list.length ? list : undefined), merge_: () => undefined, remove_: () => undefined, settle_() {}, setTarget_() {}, settleCounts_() {} };
@@ -56,7 +55,7 @@ export class World {
   }
 
   close() {
-    this.client.call(1, undefined);
+    this.#tell(CLOSE);
   }
 
   /** Closes the client in the midst of telling of that event. */
@@ -70,24 +69,6 @@ export class World {
     client.free();
   }
 
-  /** Resolves once so many things were told that begin so. */
-  until(start, times) {
-    return new Promise((resolve) => {
-      const watch = () => {
-        if (this.told.filter((text) => text.startsWith(start)).length < times) return;
-        this.watchers = this.watchers.filter((other) => other !== watch);
-        resolve();
-      };
-      this.watchers.push(watch);
-      watch();
-    });
-  }
-
-  /** Resolves when everything that waits for a microtask has had its turn, and timers and messages one besides. */
-  settled() {
-    return new Promise((resolve) => setTimeout(resolve));
-  }
-
   has(text) {
     return this.told.includes(text);
   }
@@ -96,35 +77,42 @@ export class World {
     return this.told.join("\n");
   }
 
+  #ask(id, ask) {
+    this.asked.push({ id, ask });
+    this.tell(`ask ${ask}`);
+  }
+
+  /** Tells the core, if it is still there. */
+  #tell(input, id = 0, { status = 0, retryAfterMs = NaN, bytes = NOTHING, detail, etag = null } = {}) {
+    this.client?.call(input, id, status, retryAfterMs, bytes, detail, etag);
+  }
+
   #take(ask) {
     const index = this.asked.findIndex((one) => one.ask === ask);
     if (index < 0) throw new Error(`nothing asked for ${ask}`);
-    return this.asked.splice(index, 1)[0];
+    return this.asked.splice(index, 1)[0].id;
   }
 
-  answer(ask, status, body, headers) {
-    this.#take(ask).resolve(new Response(body, { status, headers: JSON.parse(headers) }));
+  /** `retryAfterMs` is NaN for none, `body` undefined for what is no JSON, `etag` null for none. */
+  answer(ask, status, body, retryAfterMs, etag) {
+    this.#tell(REPLY, this.#take(ask), { status, retryAfterMs, detail: body, etag });
   }
 
-  reject(ask, error) {
-    this.#take(ask).reject(error);
+  fail(ask) {
+    this.#tell(FAILURE, this.#take(ask));
   }
 
   /** Answers with a stream; `push` and `end` are its other end. */
   stream(ask) {
-    const body = new ReadableStream({ start: (controller) => (this.controller = controller) });
-    this.#take(ask).resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }));
+    this.streaming = this.#take(ask);
+    this.#tell(OPENED, this.streaming, { status: 200 });
   }
 
   push(text) {
-    this.controller.enqueue(new TextEncoder().encode(text));
+    this.#tell(BYTES, this.streaming, { bytes: new TextEncoder().encode(text) });
   }
 
   end() {
-    this.controller.close();
-  }
-
-  breakOff() {
-    this.controller.error("not an Error");
+    this.#tell(ENDED, this.streaming);
   }
 }

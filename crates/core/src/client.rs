@@ -7,7 +7,6 @@ mod snapshot;
 mod stream;
 mod tabs;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::auth::{Auth, Session};
@@ -38,7 +37,7 @@ pub struct Client<C: Codec> {
     order: Order,
     auth: Auth,
     session: Option<Session>,
-    snapshots: Snapshots,
+    snapshots: Snapshots<C::Text>,
     streaming: Streaming,
     tabs: Tabs,
     /// A token was refused for metrics, and neither has a post succeeded since nor another token been refused.
@@ -143,7 +142,12 @@ impl<C: Codec> Client<C> {
     // ---- inputs ------------------------------------------------------------------------------------------------------
 
     /// A request was answered.
-    pub fn handle_response(&mut self, now: Instant, id: RequestId, response: Response<C::Json>) {
+    pub fn handle_response(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        response: Response<C::Json, C::Text>,
+    ) {
         let failure = match response.status {
             200..=299 | 304 => None,
             status => Some(Cause::Status(status)),
@@ -166,7 +170,7 @@ impl<C: Codec> Client<C> {
             return;
         }
         while let Some(pending) = self.requests.expired(now) {
-            self.outputs.push(Output::Abort(pending.id));
+            self.put(Output::Abort(pending.id));
             self.fail_request(now, pending, Cause::Timeout);
         }
         while let Some(timer) = self.timers.expired(now) {
@@ -178,7 +182,7 @@ impl<C: Codec> Client<C> {
                 Timer::StreamIdle => self.stream_silent(now),
                 Timer::Poll => self.poll(now),
                 Timer::Metrics => self.metrics_due(now),
-                Timer::Save => self.outputs.push(Output::Save(self.codec.save())),
+                Timer::Save => self.put(Output::Save(self.codec.save())),
                 Timer::Lead => self.post_state(now),
                 Timer::Pause => self.pause(Why::Hidden),
             }
@@ -234,8 +238,14 @@ impl<C: Codec> Client<C> {
         matches!(self.status, Status::Closed)
     }
 
+    /// One place, because a push is a hundred bytes of code.
+    #[inline(never)]
+    fn put(&mut self, output: Output<C>) {
+        self.outputs.push(output);
+    }
+
     fn emit(&mut self, event: Event<C::Changes>) {
-        self.outputs.push(Output::Emit(event));
+        self.put(Output::Emit(event));
     }
 
     fn report(&mut self, kind: ErrorKind, cause: Cause) {
@@ -271,7 +281,7 @@ impl<C: Codec> Client<C> {
         let keepalive = detached && !self.requests.is_under_way(Purpose::Metrics);
         let asked = self.order.next();
         let id = self.requests.add(purpose, asked, now.after(timeout));
-        self.outputs.push(Output::Send(Request {
+        self.put(Output::Send(Request {
             id,
             request,
             keepalive,
@@ -284,7 +294,7 @@ impl<C: Codec> Client<C> {
         let nothing = Response {
             status: 0,
             retry_after: None,
-            etag: String::new(),
+            etag: None,
             body: None,
         };
         self.settle_request(now, pending, Some(cause), nothing);
@@ -296,7 +306,7 @@ impl<C: Codec> Client<C> {
         now: Instant,
         pending: Pending,
         failure: Option<Cause>,
-        response: Response<C::Json>,
+        response: Response<C::Json, C::Text>,
     ) {
         if self.is_closed() {
             return;
@@ -333,7 +343,7 @@ impl<C: Codec> Client<C> {
     /// Ends all that was done with the session, metrics apart: they are the old target's and have their own token.
     fn forget_session(&mut self) {
         while let Some(pending) = self.requests.take_of_target() {
-            self.outputs.push(Output::Abort(pending.id));
+            self.put(Output::Abort(pending.id));
         }
         self.close_stream();
         self.leave_tabs();
@@ -361,7 +371,7 @@ impl<C: Codec> Client<C> {
     fn save(&mut self) {
         if self.timers.is_set(Timer::Save) {
             self.timers.cancel(Timer::Save);
-            self.outputs.push(Output::Save(self.codec.save()));
+            self.put(Output::Save(self.codec.save()));
         }
     }
 }

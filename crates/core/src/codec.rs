@@ -1,20 +1,18 @@
 //! The wire and the values read from it: the power that differs most between the places the core runs in.
 
-use alloc::string::String;
-
 use crate::order::Moment;
 use crate::protocol::{Change, Domain};
 
 /// What there is to ask of the service for the current target. All but signing in is asked with what the last
 /// [`Codec::sign_in`] read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask<'a> {
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ask<'a, T> {
     /// Who the client is, for a token.
     SignIn,
-    /// All evaluations; where the text is not empty, only if they are not those of this `ETag` any more.
-    All(&'a str),
+    /// All evaluations; where there is a text, only if they are not those of this `ETag` any more.
+    All(Option<&'a T>),
     /// The evaluation of this flag.
-    Flag(&'a str),
+    Flag(&'a T),
     /// The stream, read from a response.
     Stream,
     /// The stream, by the platform's own `EventSource`: the URL that was offered at sign-in.
@@ -30,22 +28,22 @@ pub struct SignedIn {
 
 /// A change event, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeEvent<E> {
+pub struct ChangeEvent<E, T> {
     /// What happened.
     pub change: Change,
     /// To which sort of entity.
     pub domain: Domain,
     /// Identifier of the flag or target group.
-    pub identifier: String,
+    pub identifier: T,
     /// The new evaluations, where the event carries a list of which every element is complete.
     pub evaluations: Option<E>,
 }
 
 /// What reading a stream event's data found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parsed<E> {
+pub enum Parsed<E, T> {
     /// A change.
-    Change(ChangeEvent<E>),
+    Change(ChangeEvent<E, T>),
     /// Well-formed, but of a sort this client does not know; to be ignored.
     Unknown,
     /// Not what the protocol says; to be reported and skipped.
@@ -65,6 +63,8 @@ pub enum Parsed<E> {
 pub trait Codec {
     /// A parsed JSON text: the body of a reply.
     type Json;
+    /// A text that the core compares and passes on, and does not read: a flag's identifier, a tag, the name of a group.
+    type Text: PartialEq;
     /// A request, ready to send.
     type Request;
     /// Evaluations that were read but not yet stored.
@@ -80,18 +80,18 @@ pub trait Codec {
     fn set_target(&mut self, target: Self::Target);
 
     /// The group of tabs that may share a stream: a short text of letters, digits and dashes, the same for the same service,
-    /// key and target, that tells none of them. Empty where the target is too large to compare.
-    fn group(&self) -> String;
+    /// key and target, that tells none of them. `None` where the target is too large to compare.
+    fn group(&self) -> Option<Self::Text>;
 
     /// The request for `ask`.
-    fn request(&self, ask: Ask<'_>) -> Self::Request;
+    fn request(&self, ask: Ask<'_, Self::Text>) -> Self::Request;
 
     /// Reads and remembers the sign-in reply, for the requests that follow; `None` where it holds no token or its token no
     /// environment.
     fn sign_in(&mut self, reply: Self::Json) -> Option<SignedIn>;
 
     /// Reads the data of a stream event, UTF-8 to be decoded with replacement.
-    fn change_event(&self, data: &[u8]) -> Parsed<Self::Evaluations>;
+    fn change_event(&self, data: &[u8]) -> Parsed<Self::Evaluations, Self::Text>;
 
     /// Reads a reply that is one evaluation (`single`) or a list of them. Elements of the list that are no evaluations are
     /// left out. `None` where the reply is of another shape.
@@ -104,7 +104,7 @@ pub trait Codec {
     fn merge(&mut self, evaluations: Self::Evaluations, as_of: Moment) -> Option<Self::Changes>;
 
     /// Forgets `flag`'s value. `None` where it had none.
-    fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Self::Changes>;
+    fn remove(&mut self, flag: &Self::Text, as_of: Moment) -> Option<Self::Changes>;
 
     /// Nothing older than what is known now will be stored any more: when a flag was removed need not be remembered.
     fn settle(&mut self);

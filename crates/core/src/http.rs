@@ -58,7 +58,7 @@ impl SignIn {
         service: &Service,
         target: &str,
         header: &str,
-        ask: Ask<'_>,
+        ask: &Ask<'_, String>,
     ) -> HttpRequest {
         let base = &service.base_url;
         let evaluations = || {
@@ -81,7 +81,7 @@ impl SignIn {
         };
         let mut headers = self.headers(service, header);
         match ask {
-            Ask::All(etag) if !etag.is_empty() => headers.push(("If-None-Match", etag.into())),
+            Ask::All(Some(etag)) => headers.push(("If-None-Match", String::clone(etag))),
             Ask::Stream => headers.extend([
                 ("API-Key", service.api_key.clone()),
                 ("Accept", "text/event-stream".into()),
@@ -154,16 +154,17 @@ pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
     }
 }
 
-/// A name for what these have in common: a hash (FNV-1a, 64 bits), so that nobody reads a key or a target in a list of locks,
-/// and the version of what tabs say to each other.
-pub(crate) fn group(parts: [&str; 3]) -> String {
+/// A short name for texts, with the end of each marked: FNV-1a of 64 bits as 16 hexadecimal digits, so that nobody reads a key or a target in a list
+/// of locks. `pkg-template/src/hash.ts` has the same.
+#[must_use]
+pub fn fingerprint(texts: &[&str]) -> String {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for part in parts {
-        for byte in part.bytes().chain([0]) {
+    for text in texts {
+        for byte in text.bytes().chain([0]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
         }
     }
-    alloc::format!("flagwire-1-{hash:016x}")
+    alloc::format!("{hash:016x}")
 }
 
 fn join(parts: &[&str]) -> String {

@@ -33,7 +33,7 @@ pub enum Output<C: Codec> {
     /// Write to the cache; failing is no reason to report anything to the client.
     Save(C::Saved),
     /// Take part in the group of tabs that share a stream; only where `share_stream` is set, which needs a driver that can.
-    Tabs(TabOutput),
+    Tabs(TabOutput<C::Text>),
     /// Tell the application. Its code may call the client again, so nothing may be borrowed meanwhile.
     Emit(Event<C::Changes>),
 }

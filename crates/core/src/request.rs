@@ -1,6 +1,5 @@
 //! Requests as data: what the driver is to send, and what is remembered of those under way.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::order::Moment;
@@ -25,13 +24,13 @@ pub struct Request<R> {
 
 /// A reply.
 #[derive(Debug)]
-pub struct Response<J> {
+pub struct Response<J, T> {
     /// The HTTP status.
     pub status: u16,
     /// What the header `Retry-After` asks for, as a span from now on.
     pub retry_after: Option<Millis>,
-    /// The header `ETag`; empty where there is none.
-    pub etag: String,
+    /// The header `ETag`, where there is one.
+    pub etag: Option<T>,
     /// The body, where it is JSON.
     pub body: Option<J>,
 }

@@ -212,6 +212,7 @@ fn some(changed: Vec<Changed>) -> Option<Vec<Changed>> {
 
 impl Codec for SerdeCodec {
     type Json = Value;
+    type Text = String;
     type Request = HttpRequest;
     type Evaluations = Vec<Evaluation>;
     type Changes = Vec<Changed>;
@@ -223,15 +224,22 @@ impl Codec for SerdeCodec {
         self.target = target;
     }
 
-    fn group(&self) -> String {
+    fn group(&self) -> Option<String> {
         let header = self.target_header();
-        if header.is_empty() {
-            return header;
-        }
-        http::group([&self.service.base_url, &self.service.api_key, &header])
+        let Service {
+            base_url, api_key, ..
+        } = &self.service;
+        let group = || {
+            [
+                "flagwire-1-",
+                &http::fingerprint(&[base_url, api_key, &header]),
+            ]
+            .concat()
+        };
+        (!header.is_empty()).then(group)
     }
 
-    fn request(&self, ask: Ask<'_>) -> HttpRequest {
+    fn request(&self, ask: Ask<'_, String>) -> HttpRequest {
         if ask == Ask::SignIn {
             let request = SignInRequest {
                 api_key: self.service.api_key.clone(),
@@ -241,7 +249,7 @@ impl Codec for SerdeCodec {
             return http::sign_in(&self.service, body);
         }
         let (target, header) = (&self.target.identifier, self.target_header());
-        self.session.request(&self.service, target, &header, ask)
+        self.session.request(&self.service, target, &header, &ask)
     }
 
     fn sign_in(&mut self, reply: Value) -> Option<SignedIn> {
@@ -261,7 +269,7 @@ impl Codec for SerdeCodec {
         })
     }
 
-    fn change_event(&self, data: &[u8]) -> Parsed<Vec<Evaluation>> {
+    fn change_event(&self, data: &[u8]) -> Parsed<Vec<Evaluation>, String> {
         let Ok(Value::Object(event)) = serde_json::from_str(&String::from_utf8_lossy(data)) else {
             return Parsed::Malformed;
         };
@@ -325,7 +333,7 @@ impl Codec for SerdeCodec {
         some(changed)
     }
 
-    fn remove(&mut self, flag: &str, as_of: Moment) -> Option<Vec<Changed>> {
+    fn remove(&mut self, flag: &String, as_of: Moment) -> Option<Vec<Changed>> {
         if self.values.get(flag).is_some_and(|held| held.as_of > as_of) {
             return None;
         }

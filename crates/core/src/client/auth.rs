@@ -49,7 +49,7 @@ impl<C: Codec> Client<C> {
         &mut self,
         now: Instant,
         failure: Option<Cause>,
-        response: Response<C::Json>,
+        response: Response<C::Json, C::Text>,
     ) {
         let signed_in = match (failure, response.body) {
             (None, Some(body)) => self.codec.sign_in(body),

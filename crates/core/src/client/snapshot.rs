@@ -1,6 +1,5 @@
 //! Fetching evaluations: all of them, or the one that changed.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Client;
@@ -23,7 +22,7 @@ const CREATED_DELAY: Millis = Millis(1_000);
 
 /// How fetching stands.
 #[derive(Debug)]
-pub(super) struct Snapshots {
+pub(super) struct Snapshots<T> {
     /// All evaluations are wanted as soon as that is possible.
     pub(super) wanted: bool,
     /// A token was refused, and no fetch has succeeded with the one that replaced it; after a wait there may be another.
@@ -31,8 +30,8 @@ pub(super) struct Snapshots {
     /// Fetch all once more when the fetch under way has ended: something changed meanwhile.
     again: bool,
     backoff: Backoff,
-    /// Of the values as they are stored. Empty as soon as they came from anything but one whole list.
-    etag: String,
+    /// Of the values as they are stored. None as soon as they came from anything but one whole list.
+    etag: Option<T>,
     /// The fetch under way named the tag.
     conditional: bool,
     /// Evaluations of all flags have arrived for the first target.
@@ -40,12 +39,12 @@ pub(super) struct Snapshots {
     /// The last switch of target that was completed.
     pub(super) identified: u32,
     /// Flags being fetched one by one.
-    singles: Vec<Single>,
+    singles: Vec<Single<T>>,
 }
 
 #[derive(Debug)]
-struct Single {
-    flag: String,
+struct Single<T> {
+    flag: T,
     stage: Stage,
 }
 
@@ -59,14 +58,14 @@ enum Stage {
     Again(RequestId),
 }
 
-impl Default for Snapshots {
+impl<T> Default for Snapshots<T> {
     fn default() -> Self {
         Self {
             wanted: true,
             signed_in_again: false,
             again: false,
             backoff: Backoff::default(),
-            etag: String::new(),
+            etag: None,
             conditional: false,
             ready: false,
             identified: 0,
@@ -75,7 +74,7 @@ impl Default for Snapshots {
     }
 }
 
-impl Snapshots {
+impl<T> Snapshots<T> {
     pub(super) const fn len(&self) -> usize {
         self.singles.len()
     }
@@ -84,7 +83,7 @@ impl Snapshots {
     pub(super) fn forget(&mut self) {
         self.wanted = true;
         self.again = false;
-        self.etag.clear();
+        self.etag = None;
         self.singles.clear();
     }
 }
@@ -97,8 +96,8 @@ impl<C: Codec> Client<C> {
             self.snapshots.again = true;
         } else if self.session.is_some() {
             self.timers.cancel(Timer::Snapshot);
-            self.snapshots.conditional = !self.snapshots.etag.is_empty();
-            let request = self.codec.request(Ask::All(&self.snapshots.etag));
+            self.snapshots.conditional = self.snapshots.etag.is_some();
+            let request = self.codec.request(Ask::All(self.snapshots.etag.as_ref()));
             self.send(now, Purpose::All, request);
         }
     }
@@ -114,7 +113,7 @@ impl<C: Codec> Client<C> {
         now: Instant,
         asked: Moment,
         failure: Option<Cause>,
-        response: Response<C::Json>,
+        response: Response<C::Json, C::Text>,
     ) {
         let retry_after = response.retry_after;
         let failure = failure.or_else(|| self.store_all(asked, response));
@@ -146,12 +145,12 @@ impl<C: Codec> Client<C> {
     }
 
     /// Says what is wrong with the reply.
-    fn store_all(&mut self, asked: Moment, response: Response<C::Json>) -> Option<Cause> {
+    fn store_all(&mut self, asked: Moment, response: Response<C::Json, C::Text>) -> Option<Cause> {
         if response.status == 304 {
             if !self.snapshots.conditional {
                 return Some(Cause::Malformed);
             }
-            if self.snapshots.etag.is_empty() {
+            if self.snapshots.etag.is_none() {
                 // The values are not those of the tag any more: an older answer may have come in between.
                 self.snapshots.again = true;
             } else if self.order.is_news(asked) {
@@ -165,7 +164,7 @@ impl<C: Codec> Client<C> {
         else {
             return Some(Cause::Malformed);
         };
-        self.snapshots.etag.clear();
+        self.snapshots.etag = None;
         if self.order.is_news(asked) {
             if self.order.know_all(asked) {
                 self.snapshots.etag = response.etag;
@@ -197,7 +196,7 @@ impl<C: Codec> Client<C> {
     }
 
     /// Fetches one flag that an event named without saying its value.
-    pub(super) fn fetch_flag(&mut self, now: Instant, flag: String, created: bool) {
+    pub(super) fn fetch_flag(&mut self, now: Instant, flag: C::Text, created: bool) {
         if self.snapshots.again || (self.snapshots.wanted && self.session.is_none()) {
             return; // all are about to be fetched, later than the change
         }
@@ -254,7 +253,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    fn send_single(&mut self, now: Instant, flag: String) {
+    fn send_single(&mut self, now: Instant, flag: C::Text) {
         if self.session.is_some() {
             let request = self.codec.request(Ask::Flag(&flag));
             let stage = Stage::Asked(self.send(now, Purpose::Flag, request));
@@ -323,7 +322,7 @@ impl<C: Codec> Client<C> {
     }
 
     /// Forgets a flag that was deleted, known as of then.
-    pub(super) fn forget_flag(&mut self, now: Instant, flag: &str, as_of: Moment) {
+    pub(super) fn forget_flag(&mut self, now: Instant, flag: &C::Text, as_of: Moment) {
         let changes = self.codec.remove(flag, as_of);
         self.changed(now, changes, as_of);
         self.settle_order();
@@ -332,7 +331,7 @@ impl<C: Codec> Client<C> {
     /// Single flags were stored: the values are no whole list's any more.
     fn changed(&mut self, now: Instant, changes: Option<C::Changes>, as_of: Moment) {
         self.order.know(as_of);
-        self.snapshots.etag.clear();
+        self.snapshots.etag = None;
         if let Some(changes) = changes {
             self.emit(Event::Changed(changes));
             self.save_soon(now);

@@ -22,7 +22,7 @@ const STABLE_AFTER: Millis = Millis(10_000);
 
 /// The data of every heartbeat but the first after an opening. A native `EventSource` opens a lost connection again without
 /// a word, and only a first heartbeat in the middle tells that something may have been missed.
-const HEARTBEAT_DATA: &str = "{}";
+const HEARTBEAT_DATA: &[u8] = b"{}";
 
 /// Something happened to a stream.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +43,8 @@ pub enum StreamInput<'a> {
     Event {
         /// The event's name.
         kind: &'a str,
-        /// Its data.
-        data: &'a str,
+        /// Its data, UTF-8.
+        data: &'a [u8],
     },
     /// It ended, by whatever cause.
     Closed,
@@ -167,7 +167,7 @@ impl<C: Codec> Client<C> {
         self.streaming.parser = Parser::default();
         self.streaming.state = State::Opening { id, native };
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
-        self.outputs.push(Output::OpenStream(StreamRequest {
+        self.put(Output::OpenStream(StreamRequest {
             id,
             request,
             native,
@@ -177,7 +177,7 @@ impl<C: Codec> Client<C> {
     /// Closes the stream if there is one. One that is paused or given up stays so; else what comes next is the caller's to say.
     pub(super) fn close_stream(&mut self) {
         if let State::Opening { id, .. } | State::Open { id, .. } = self.streaming.state {
-            self.outputs.push(Output::CloseStream(id));
+            self.put(Output::CloseStream(id));
         }
         if !matches!(self.streaming.state, State::Stopped | State::Paused) {
             self.streaming.state = State::Off;
@@ -219,7 +219,7 @@ impl<C: Codec> Client<C> {
                     self.post_as_leader(TabMessage::Open, b"");
                     self.fetch_all(now);
                 }
-                self.own_event(now, kind.as_bytes(), data.as_bytes());
+                self.own_event(now, kind.as_bytes(), data);
             }
             StreamInput::Closed => self.stream_lost(now, Cause::Network, None),
         }

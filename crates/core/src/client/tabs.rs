@@ -12,7 +12,6 @@
 //!
 //! Fetches, sign-in and metrics stay each tab's own.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Client;
@@ -86,9 +85,9 @@ pub enum TabInput<'a> {
 
 /// Something for the driver to do in the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TabOutput {
+pub enum TabOutput<T> {
     /// Listen on the channel of this name, and ask for the lock of this name. Text of letters, digits and dashes.
-    Join(String),
+    Join(T),
     /// Stop listening, and give up the lock or the wish for it.
     Leave,
     /// Take the lock from whoever holds it, in place of waiting for it.
@@ -135,10 +134,9 @@ impl<C: Codec> Client<C> {
             return false;
         }
         if !self.tabs.joined {
-            let group = self.codec.group();
-            if group.is_empty() {
+            let Some(group) = self.codec.group() else {
                 return false; // it cannot be told apart from others: a stream of its own
-            }
+            };
             self.tabs.joined = true;
             self.tell_driver(TabOutput::Join(group));
         }
@@ -236,7 +234,7 @@ impl<C: Codec> Client<C> {
         self.tell_driver(TabOutput::Post(message, Vec::from(data)));
     }
 
-    fn tell_driver(&mut self, output: TabOutput) {
-        self.outputs.push(Output::Tabs(output));
+    fn tell_driver(&mut self, output: TabOutput<C::Text>) {
+        self.put(Output::Tabs(output));
     }
 }

@@ -187,7 +187,7 @@ impl Chaos {
         let reply = || Response {
             status: 200,
             retry_after: None,
-            etag: "\"stray\"".into(),
+            etag: Some("\"stray\"".into()),
             body: Some(serde_json::json!([])),
         };
         self.world.act(page, |client, now| {

@@ -298,7 +298,7 @@ impl World {
         self.at(1, Delivery::Tabs(page, joined, told));
     }
 
-    fn tabs(&mut self, page: usize, output: TabOutput) -> String {
+    fn tabs(&mut self, page: usize, output: TabOutput<String>) -> String {
         match output {
             TabOutput::Join(group) => {
                 assert_eq!(self.pages[page].group, None, "joined twice");
@@ -644,7 +644,7 @@ impl World {
             Delivery::Event(page, id, kind, data) => {
                 let event = StreamInput::Event {
                     kind: &kind,
-                    data: &data,
+                    data: data.as_bytes(),
                 };
                 self.stream_input(page, id, event);
             }
@@ -814,11 +814,11 @@ impl Page {
     }
 }
 
-fn response(reply: &Reply) -> Response<serde_json::Value> {
+fn response(reply: &Reply) -> Response<serde_json::Value, String> {
     Response {
         status: reply.status,
         retry_after: reply.retry_after.map(Millis),
-        etag: reply.etag.clone().unwrap_or_default(),
+        etag: reply.etag.clone(),
         body: serde_json::from_str(&reply.body).ok(),
     }
 }
