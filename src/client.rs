@@ -33,16 +33,18 @@ impl Client {
     }
 
     /// Something happened, or the application wants something: `what` is a place in `Input` of `pkg-template/src/core.ts`,
-    /// the others what it says there. Returns how many times the target was switched.
-    ///
-    /// One method for all, because each exported one costs a third of a kilobyte of glue.
+    /// the others what it says there; `retry_after` is in milliseconds, NaN for none. Returns how many times the target was switched.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one method for all: each exported one costs a third of a kilobyte of glue, and reading an object more than that"
+    )]
     pub fn call(
         &self,
         what: u32,
         id: u32,
         status: u32,
         retry_after: f64,
-        text: Vec<u8>,
+        text: &[u8],
         detail: JsValue,
         tag: JsValue,
     ) -> u32 {
@@ -81,20 +83,20 @@ impl Client {
                     event_stream: what == 16,
                     retry_after,
                 },
-                17 => StreamInput::Bytes(&text),
+                17 => StreamInput::Bytes(text),
                 18 | 19 => StreamInput::Event {
                     kind: if what == 18 {
                         CHANGE_EVENT
                     } else {
                         HEARTBEAT_EVENT
                     },
-                    data: &text,
+                    data: text,
                 },
                 20 => StreamInput::Closed,
                 _ => {
                     // A message of a later version is none.
                     if let Some(message) = TabMessage::from_number(what.wrapping_sub(21) as u8) {
-                        core.handle_tabs(now, TabInput::Message(message, &text));
+                        core.handle_tabs(now, TabInput::Message(message, text));
                     }
                     return;
                 }

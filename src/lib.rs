@@ -5,17 +5,16 @@
 //! again is the core's business, and this crate has no logic worth a unit test.
 //!
 //! # The run loop
-//! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. The
-//! `driver` borrows the core, calls one method, gives the borrow back, and then does what the core put out, one thing after
+//! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. JavaScript
+//! does what there is to do in the browser and tells. The `driver` borrows the core, calls one method, gives the borrow back, and then does what the core put out, one thing after
 //! another, with nothing borrowed: user code that runs on the way may call us again, or close us.
 //!
 //! # Map
-//! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop. One adapter for each power
-//! of the browser: `http`, `eventsource`, `clock`. `tasks` runs their futures. `codec` hands the core's questions about the wire and the values to the
-//! host, `options` reads the options.
+//! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop, `clock` the time. `codec`
+//! hands the core's questions about the wire and the values to the host, `options` reads the options.
 //!
 //! With the feature `rust-api` all that is left out, and `api` takes its place: the crate is then a library for front ends in
-//! Rust, which brings no JavaScript of its own.
+//! Rust, which brings no JavaScript of its own but one adapter for each power of the browser.
 #![deny(missing_docs)]
 
 #[cfg(feature = "rust-api")]
