@@ -40,8 +40,11 @@ export async function bundle(scope, scripts) {
   for (const [name, contents] of Object.entries(scripts)) {
     await build({
       stdin: { contents, resolveDir: bench, sourcefile: `${name}.mjs` },
-      outfile: join(folder, `${name}.js`),
+      outdir: folder,
+      entryNames: name,
       bundle: true,
+      // As applications are built: what is imported only when it is needed is a file of its own.
+      splitting: true,
       format: "esm",
       target: "es2022",
       minify: true,

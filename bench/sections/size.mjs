@@ -1,7 +1,7 @@
 // What a page loads to initialise an SDK, read one flag and listen, all of it: JavaScript and WebAssembly.
 
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { packageDir } from "../../scripts/lib/products.mjs";
@@ -39,9 +39,14 @@ export async function measure() {
  * @param {string} [wasm]
  */
 async function weigh(source, wasm) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     stdin: { contents: source, resolveDir: bench },
+    outdir: "out",
+    entryNames: "main",
     bundle: true,
+    // As applications are built: what is imported only when it is needed is a file of its own, and not weighed.
+    splitting: true,
+    metafile: true,
     format: "esm",
     target: "es2022",
     minify: true,
@@ -53,8 +58,17 @@ async function weigh(source, wasm) {
     plugins: [packagePlugin()],
     logLevel: "error",
   });
-  const files = [outputFiles[0].contents, ...(wasm && existsSync(wasm) ? [readFileSync(wasm)] : [])];
-  if (wasm && files.length < 2) throw new Error(`there is no ${wasm}`);
+  /** @type {Set<string>} */
+  const loaded = new Set();
+  const load = (/** @type {string} */ path) => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    for (const { path: other, kind } of metafile.outputs[path]?.imports ?? []) if (kind === "import-statement") load(other);
+  };
+  load("out/main.js");
+  const files = outputFiles.filter(({ path }) => loaded.has(`out/${basename(path)}`)).map(({ contents }) => contents);
+  if (wasm && !existsSync(wasm)) throw new Error(`there is no ${wasm}`);
+  if (wasm) files.push(readFileSync(wasm));
   const sum = (/** @type {(file: Uint8Array) => number} */ size) => files.reduce((total, file) => total + size(file), 0);
   return {
     raw: sum((file) => file.length),
