@@ -10,7 +10,7 @@
 //! another, with nothing borrowed: user code that runs on the way may call us again, or close us.
 //!
 //! # Map
-//! `client` is the class that JavaScript sees, `host` what JavaScript must bring, `driver` the loop, `clock` the time. `codec`
+//! `client` is what JavaScript calls, `host` what JavaScript must bring, `driver` the loop, `clock` the time. `codec`
 //! hands the core's questions about the wire and the values to the host, `options` reads the options.
 //!
 //! With the feature `rust-api` all that is left out, and `api` takes its place: the crate is then a library for front ends in
@@ -34,7 +34,7 @@ mod options;
 #[cfg(feature = "rust-api")]
 pub use api::*;
 #[cfg(not(feature = "rust-api"))]
-pub use client::Client;
+pub use client::{call, free, start};
 
 /// A list of free blocks, searched from its beginning: a client holds a dozen blocks, so that the list stays short, and blocks that are freed are joined
 /// with their neighbours. Two kilobytes smaller, compressed, than the standard allocator. A front end in Rust chooses its own.

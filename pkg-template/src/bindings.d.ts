@@ -4,12 +4,13 @@ import type { Host } from "./core";
 import type { Wire } from "./wire";
 import type { Values } from "./values";
 
-/** A client at work. */
-export class Client {
-  constructor(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number);
-  call(input: number, id: number, status: number, retryAfterMs: number, bytes: Uint8Array, detail: unknown, etag: unknown): number;
-  free(): void;
+/** An instance of the module. Clients are numbers there. */
+export interface Core {
+  start_(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number): number;
+  call_(client: number, input: number, id: number, status: number, retryAfterMs: number, bytes: Uint8Array, detail: unknown, etag: unknown): number;
+  /** Lets go of a client that was closed. */
+  free_(client: number): void;
 }
 
-/** Makes an instance of the module, and returns its class. See scripts/lib/glue.mjs. */
-export function instantiate(module: WebAssembly.Module): typeof Client;
+/** Makes an instance of the module. See scripts/lib/glue.mjs. */
+export function instantiate(module: WebAssembly.Module): Core;

@@ -43,6 +43,8 @@ export class Client {
   readonly #options: Options;
   readonly #apiKey: string;
   #core: Core | undefined;
+  /** This client's, in the core's instance. */
+  #number = 0;
   #group: Group | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #restarted = false;
@@ -222,8 +224,7 @@ export class Client {
       this.#setState("closed");
     }
     this.#release();
-    // Not while one of its own calls is under way, as it is where a listener closes the client.
-    if (core) queueMicrotask(() => core.free());
+    core?.free_(this.#number);
   }
 
   // ---- within ----
@@ -233,8 +234,8 @@ export class Client {
     if (!this.#restarted) queueMicrotask(() => this.#closed() || this.#core || this.#wire.signInEarly_());
     for (let attempt = 0; !this.#closed(); attempt++) {
       try {
-        const Core = await loadCore(this.#options.wasm, this.#restarted);
-        if (!this.#closed()) this.#run(Core);
+        const core = await loadCore(this.#options.wasm, this.#restarted);
+        if (!this.#closed()) this.#run(core);
         return;
       } catch (error) {
         const failure = new FlagwireError("the WebAssembly file could not be loaded; it must be served beside the script, or its place given as option wasm", "load", undefined, false, error);
@@ -244,13 +245,14 @@ export class Client {
     }
   }
 
-  #run(Core: Awaited<ReturnType<typeof loadCore>>): void {
+  #run(core: Core): void {
     const numbers = [...this.#numbers, +(this.#values.slots_.size > 0)];
     // A native EventSource would go past the middleware.
     if (this.#wire.middleware_ && !this.#options.streamTransport) numbers[TRANSPORT] = FETCH;
     this.#values.begin_();
     try {
-      this.#core = new Core(this.#host(), this.#wire, this.#values, numbers, Math.random());
+      this.#number = core.start_(this.#host(), this.#wire, this.#values, numbers, Math.random());
+      this.#core = core;
     } catch (error) {
       this.#trapped(error);
       return;
@@ -261,7 +263,7 @@ export class Client {
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
   #call = (...[input, detail, id = 0, bytes = NOTHING, status = 0, retryAfterMs = NaN, etag]: Parameters<Hear>): number => {
     try {
-      return this.#core?.call(input, id, status, retryAfterMs, bytes, detail, etag) ?? 0;
+      return this.#core?.call_(this.#number, input, id, status, retryAfterMs, bytes, detail, etag) ?? 0;
     } catch (error) {
       this.#trapped(error);
       return 0;

@@ -4,12 +4,12 @@
 
 import compiled from "./flagwire.wasm?module";
 import { instantiate } from "./bindings.js";
-import { instance, type Class } from "./instance";
-import type { Source } from "./wasm";
+import { instance } from "./instance";
+import type { Core, Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
-/** The class of the core. No promise is kept: one request may not wait for another's there. */
-export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
+/** The core. No promise is kept: one request may not wait for another's there. */
+export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
   return instance(() => instantiate(source instanceof WebAssembly.Module ? source : compiled), fresh);
 }

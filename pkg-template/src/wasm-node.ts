@@ -4,16 +4,16 @@
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { instantiate } from "./bindings.js";
-import { instance, type Class } from "./instance";
+import { instance } from "./instance";
 import bytes from "./flagwire.wasm";
-import type { Source } from "./wasm";
+import type { Core, Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
 let loading: Promise<WebAssembly.Module> | undefined;
 
 /** As in wasm.ts. */
-export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
+export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
   loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
     throw error;

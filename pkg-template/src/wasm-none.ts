@@ -2,13 +2,13 @@
 // know no import(), by which wasm.ts would get it.
 
 import { instantiate } from "./fallback";
-import { instance, type Class } from "./instance";
-import type { Source } from "./wasm";
+import { instance } from "./instance";
+import type { Core, Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
-/** The class of the core. */
-export async function loadCore(_source: Source, fresh: boolean): Promise<Class> {
+/** The core. */
+export async function loadCore(_source: Source, fresh: boolean): Promise<Core> {
   // The module is in the script.
   return instance(() => instantiate(undefined as never), fresh);
 }

@@ -1,22 +1,22 @@
 // Loads the WebAssembly module, once for all clients of the page.
 
-import { instantiate, type Client } from "./bindings.js";
-import { instance, type Class } from "./instance";
+import { instantiate, type Core } from "./bindings.js";
+import { instance } from "./instance";
 
-export type Core = Client;
+export type { Core };
 
 /** Where to load from; given by the first client. */
 export type Source = string | URL | WebAssembly.Module | undefined;
 
 /** The module, ready to be made an instance of. */
-let loading: Promise<() => Class> | undefined;
+let loading: Promise<() => Core> | undefined;
 
 /**
- * The class of the core. A failed load is forgotten, so that it can be tried again.
+ * The core. A failed load is forgotten, so that it can be tried again.
  *
  * @param fresh asks for an instance that nobody has used yet
  */
-export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
+export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
   loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
@@ -24,7 +24,7 @@ export async function loadCore(source: Source, fresh: boolean): Promise<Class> {
   return instance(await loading, fresh);
 }
 
-async function load(source: Source): Promise<() => Class> {
+async function load(source: Source): Promise<() => Core> {
   if (typeof WebAssembly === "undefined") return fallback();
   let module = source;
   if (!(module instanceof WebAssembly.Module)) {
@@ -43,6 +43,6 @@ async function load(source: Source): Promise<() => Class> {
 }
 
 /** The same core, as JavaScript. */
-async function fallback(): Promise<() => Class> {
-  return (await import("./fallback")).instantiate as () => Class;
+async function fallback(): Promise<() => Core> {
+  return (await import("./fallback")).instantiate as () => Core;
 }

@@ -1,21 +1,16 @@
-// Makes wasm-bindgen's glue a function from a module to the class it exports.
+// Makes wasm-bindgen's glue a function from a module to what it exports.
 //
 // As generated (`--target web`), the glue is one instance's for good, and a trap leaves that instance's memory in any state. As
 // a function it gives as many as are asked for, each with its own state. On the way out goes what is never used: loading (the
-// facade's business, see pkg-template/src/wasm.ts), freeing by the garbage collector (the facade frees), and what makes up
-// for browsers of before 2021.
+// facade's business, see pkg-template/src/wasm.ts), and what makes up for kinds of numbers and texts that do not occur.
 
 import { Plain } from "./run.mjs";
 
 /** What is taken out, or replaced. Each must be there: another version of wasm-bindgen is to be looked at again. @type {[RegExp, string][]} */
 const EDITS = [
-  [/^export class /m, "class "],
+  [/^export function /gm, "function "],
   // From the module's variables to the end: loading.
-  [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn Client;\n"],
-  [/^const ClientFinalization = [^]*?;\n\n/m, ""],
-  [/^ *ClientFinalization\.unregister\(.*\n/m, ""],
-  [/^ *ClientFinalization\.register\(.*\n/m, ""],
-  [/^if \(Symbol\.dispose\).*\n/m, ""],
+  [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn { start_, call_, free_ };\n"],
   // A view kept would be of an old buffer after memory has grown, where the module is a script and nothing detaches that.
   [/^let cachedUint8ArrayMemory0 = null;\nfunction getUint8ArrayMemory0\(\) \{[^]*?^\}\n/m, "const getUint8ArrayMemory0 = () => new Uint8Array(wasm.memory.buffer);\n"],
   // A decoder kept has to be renewed in Safari after two gigabytes.
@@ -25,9 +20,10 @@ const EDITS = [
   [/isLikeNone\((\w+)\) \? 0 : addHeapObject\(\1\)/g, "addOptional($1)"],
   [/^ *const ret = (.*);\n( *return (?:add(?:HeapObject|Optional)\()?)ret(\)?;)$/gm, "$2$1$3"],
   [/^function isLikeNone\(x\) \{\n.*\n\}\n/m, "const addOptional = (x) => x == null ? 0 : addHeapObject(x);\n"],
-  // Only who frees twice would need the pointer to be forgotten.
-  [/^ {4}__destroy_into_raw\(\) \{[^]*?^ {4}\}\n/m, ""],
-  [/^ *const ptr = this\.__destroy_into_raw\(\);\n/m, "        const ptr = this.__wbg_ptr;\n"],
+  // Numbers are numbers, and places in a memory of less than two gigabytes.
+  [/^ *const (val\d+) = \+(\w+);\n([^]*?)\b\1\b/m, "$3$2"],
+  [/ >>> 0\b/g, ""],
+  [/^ *__proto__: null,\n/gm, ""],
 ];
 
 /**
@@ -37,7 +33,7 @@ const EDITS = [
 export function instantiable(glue) {
   for (const [pattern, replacement] of EDITS) {
     if (glue.search(pattern) < 0) throw new Plain(`wasm-bindgen's glue has nothing like ${pattern}; adapt scripts/lib/glue.mjs to its version`);
-    glue = glue.replace(pattern, replacement);
+    while (glue.search(pattern) >= 0) glue = glue.replace(pattern, replacement);
   }
   return `export function instantiate(module) {\n${glue}}\n`;
 }

@@ -50,8 +50,8 @@ export class World {
     return [1, 2, Infinity, 1, 60_000, 0, 60_000, 30_000, 0, 0, 0, 0];
   }
 
-  setClient(client) {
-    this.client = client;
+  setCall(call) {
+    this.call = call;
   }
 
   close() {
@@ -61,12 +61,6 @@ export class World {
   /** Closes the client in the midst of telling of that event. */
   closeOn(event) {
     this.onEmit = (told) => told === event && this.close();
-  }
-
-  free() {
-    const { client } = this;
-    this.client = undefined;
-    client.free();
   }
 
   has(text) {
@@ -82,9 +76,9 @@ export class World {
     this.tell(`ask ${ask}`);
   }
 
-  /** Tells the core, if it is still there. */
+  /** Tells the core, once it is there. */
   #tell(input, id = 0, { status = 0, retryAfterMs = NaN, bytes = NOTHING, detail, etag = null } = {}) {
-    this.client?.call(input, id, status, retryAfterMs, bytes, detail, etag);
+    this.call?.(input, id, status, retryAfterMs, bytes, detail, etag);
   }
 
   #take(ask) {

@@ -2,7 +2,6 @@
 //! the core's business, and how requests and streams are read the facade's; both are tested there.
 #![cfg(all(target_family = "wasm", not(feature = "rust-api")))]
 
-use flagwire::Client;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
@@ -24,14 +23,12 @@ extern "C" {
     fn delay(this: &World) -> f64;
     #[wasm_bindgen(method)]
     fn numbers(this: &World) -> JsValue;
-    #[wasm_bindgen(method, js_name = setClient)]
-    fn set_client(this: &World, client: Client);
+    #[wasm_bindgen(method, js_name = setCall)]
+    fn set_call(this: &World, call: JsValue);
     #[wasm_bindgen(method)]
     fn close(this: &World);
     #[wasm_bindgen(method, js_name = closeOn)]
     fn close_on(this: &World, event: u32);
-    #[wasm_bindgen(method)]
-    fn free(this: &World);
     #[wasm_bindgen(method)]
     fn has(this: &World, text: &str) -> bool;
     #[wasm_bindgen(method)]
@@ -61,22 +58,34 @@ extern "C" {
     fn parse(text: &str) -> JsValue;
 }
 
+type Call = dyn Fn(u32, u32, u32, f64, Vec<u8>, JsValue, JsValue) -> u32;
+
 const SIGN_IN: u32 = 0;
 const ALL: u32 = 1;
 const STREAM: u32 = 3;
 const READY: u32 = 0;
 
 fn start() -> World {
+    started().0
+}
+
+/// And its number.
+fn started() -> (World, u32) {
     let world = World::make();
-    let client = Client::new(
+    let client = flagwire::start(
         world.host().unchecked_into(),
         world.wire().unchecked_into(),
         world.values().unchecked_into(),
         world.numbers().unchecked_into(),
         0.5,
     );
-    world.set_client(client);
-    world
+    let call: Closure<Call> = Closure::new(
+        move |what, id, status, retry_after, bytes: Vec<u8>, detail, tag| {
+            flagwire::call(client, what, id, status, retry_after, &bytes, detail, tag)
+        },
+    );
+    world.set_call(call.into_js_value());
+    (world, client)
 }
 
 fn answer(world: &World, ask: u32, body: &str) {
@@ -176,12 +185,26 @@ fn a_client_may_be_closed_while_it_tells() {
 
 #[test]
 fn what_comes_after_the_end_does_nothing() {
-    let world = ready();
+    let (world, client) = started();
+    answer(&world, SIGN_IN, r#"{"authToken":"a"}"#);
     world.stream(STREAM);
     world.close();
     let all = world.all();
-    world.push("event: *\ndata: late\n\n");
-    world.end();
-    assert_eq!(world.all(), all);
-    world.free();
+    for _ in 0..2 {
+        world.push("event: *\ndata: late\n\n");
+        world.end();
+        assert_eq!(world.all(), all);
+        flagwire::free(client);
+    }
+}
+
+#[test]
+fn a_client_that_is_freed_leaves_its_place_to_another() {
+    let (first, client) = started();
+    first.close();
+    flagwire::free(client);
+    let (second, other) = started();
+    assert_eq!(other, client);
+    answer(&second, SIGN_IN, r#"{"authToken":"a"}"#);
+    assert!(second.has("ask 1"), "{}", second.all());
 }
