@@ -3,6 +3,8 @@
 //
 // Source: FIPS 180-4.
 
+import { encode } from "./core";
+
 /** The first `count` primes' fractional parts of `root`, 32 bits each: the standard's constants, without their table. */
 function fractions(count: number, root: (prime: number) => number): number[] {
   const parts: number[] = [];
@@ -15,7 +17,7 @@ function fractions(count: number, root: (prime: number) => number): number[] {
 }
 
 export function sha256(text: string): string {
-  const bytes = new TextEncoder().encode(text);
+  const bytes = encode(text);
   const words = new Int32Array(((bytes.length + 72) >> 6) * 16);
   bytes.forEach((byte, index) => (words[index >> 2]! |= byte << (24 - (index % 4) * 8)));
   words[bytes.length >> 2]! |= 0x80 << (24 - (bytes.length % 4) * 8);

@@ -1,6 +1,7 @@
 // The values, and the counts of their reads. The core says what to store; a read must not ask it, because passing a flag's
 // name into WebAssembly takes ten times as long as looking it up here.
 
+import { encode } from "./core";
 import type { Change, Evaluation, Json, Target } from "./types";
 
 /** The most bytes of one metrics post: browsers refuse `keepalive` bodies past 64 KiB in flight. */
@@ -115,7 +116,7 @@ export class Values {
         SDK_VERSION: version,
       }).map(([key, value]) => ({ key, value }));
       const entry = JSON.stringify({ timestamp, count: count.n, metricsType: "FFMETRICS", attributes });
-      bytes += 1 + new TextEncoder().encode(entry).length;
+      bytes += 1 + encode(entry).length;
       if (bytes > MAX_METRICS_BYTES && entries.length) break;
       entries.push(entry);
       this.#aside.push(count);
