@@ -43,18 +43,42 @@ await script(async () => {
     mkdirSync(work, { recursive: true });
     if (raw) await bind(raw, bindings, step);
     if (mvp) await bind(mvp, fallbackBindings, step);
+    if (raw) shorten(bindings, "0");
+    // wasm2js makes variables of the names of modules, and a number would be a function's.
+    if (mvp) shorten(fallbackBindings, "glue");
   });
   await steps.run("package", bundle);
   await steps.run("types", types);
 });
 
+/**
+ * Makes the glue a function, and writes the module to go with it as `numbered.wasm`: an import's long name with a hash in it would
+ * be there twice.
+ *
+ * @param {string} folder
+ * @param {string} from the name of what it imports from
+ */
+function shorten(folder, from) {
+  const { script, imports } = instantiable(readFileSync(join(folder, "flagwire.js"), "utf8"));
+  writeFileSync(join(folder, "bindings.js"), script);
+  const wasm = readFileSync(join(folder, "flagwire_bg.wasm"));
+  writeFileSync(
+    join(folder, "numbered.wasm"),
+    rename(wasm, ({ module, name }) => {
+      if (module === undefined) return { name };
+      if (!imports.includes(name)) throw new Plain(`the module imports ${name}, and its glue has no such function; look at scripts/lib/glue.mjs`);
+      return { module: from, name: String(imports.indexOf(name)) };
+    }),
+  );
+}
+
 /** @param {import("./lib/steps.mjs").Step} step */
 async function bundle(step) {
   rmSync(packageDir, { recursive: true, force: true });
   mkdirSync(packageDir, { recursive: true });
-  const wasm = readFileSync(join(bindings, "flagwire_bg.wasm"));
+  const wasm = readFileSync(join(bindings, "numbered.wasm"));
   // The glue reads the memory's buffer, so that name is the platform's as well.
-  const long = [...new Set(names(wasm).flatMap(({ module, name }) => [module ?? name, name]))].filter((name) => name !== "memory");
+  const long = names(wasm).flatMap(({ module, name }) => (module === undefined && name !== "memory" ? name : []));
   /** @type {import("esbuild").BuildOptions} */
   const common = {
     outdir: packageDir,
@@ -68,7 +92,6 @@ async function bundle(step) {
     define: { VERSION: JSON.stringify(version()) },
     logLevel: "warning",
   };
-  writeFileSync(join(bindings, "bindings.js"), instantiable(readFileSync(join(bindings, "flagwire.js"), "utf8")));
   const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "bindings.js") }));
   // Names once given hold for all builds of the core.
   const mangle = { mangleProps: new RegExp(`^(${long.map(escaped).join("|")}|[A-Za-z]\\w*_)$`), mangleQuoted: true };
@@ -83,7 +106,7 @@ async function bundle(step) {
   writeFileSync(
     renamed,
     rename(wasm, ({ module, name }) => {
-      if (module !== undefined) return { module: short(module), name: short(name) };
+      if (module !== undefined) return { module, name };
       // An export that has no short name occurs nowhere in the JavaScript.
       return name === "memory" || name in mangleCache ? { name: short(name) } : undefined;
     }),
@@ -140,10 +163,10 @@ async function bundleFallback(options) {
     return;
   }
   const script = join(work, "module.js");
-  translate(join(fallbackBindings, "flagwire_bg.wasm"), script);
-  const glue = instantiable(readFileSync(join(fallbackBindings, "flagwire.js"), "utf8")).replace("new WebAssembly.Instance(module, ", "new Instance(");
+  translate(join(fallbackBindings, "numbered.wasm"), script);
+  const glue = readFileSync(join(fallbackBindings, "bindings.js"), "utf8").replace("new WebAssembly.Instance(module, ", "new Instance(");
   const standIn = readFileSync(script, "utf8").replace("function instantiate(", "function translated(");
-  writeFileSync(join(fallbackBindings, "bindings.js"), `${standIn}\nfunction Instance(imports) { this.exports = translated(imports); }\n${glue}`);
+  writeFileSync(join(fallbackBindings, "bindings.js"), `${standIn}\nfunction Instance([glue]) { this.exports = translated({ glue }); }\n${glue}`);
   const own = redirect(/\/bindings\.js$/, () => ({ path: join(fallbackBindings, "bindings.js") }));
   await build({ ...options, entryPoints: [source("fallback")], plugins: [own] });
 }

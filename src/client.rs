@@ -98,8 +98,8 @@ pub fn call(
                 let response = Response {
                     status,
                     retry_after,
-                    etag: (!tag.is_null()).then_some(tag),
-                    body: (!detail.is_undefined()).then_some(detail),
+                    etag: (tag != JsValue::NULL).then_some(tag),
+                    body: (detail != JsValue::UNDEFINED).then_some(detail),
                 };
                 return core.handle_response(now, RequestId(id), response);
             }

@@ -7,7 +7,8 @@ import type { Values } from "./values";
 /** An instance of the module. Clients are numbers there. */
 export interface Core {
   start_(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number): number;
-  call_(client: number, input: number, id: number, status: number, retryAfterMs: number, bytes: Uint8Array, detail: unknown, etag: unknown): number;
+  /** WebAssembly takes a number that is not given for 0, and `retryAfterMs` for NaN. */
+  call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, bytes: Uint8Array, detail: unknown, etag: unknown): number;
   /** Lets go of a client that was closed. */
   free_(client: number): void;
 }

@@ -10,7 +10,8 @@ import { Plain } from "./run.mjs";
 const EDITS = [
   [/^export function /gm, "function "],
   // From the module's variables to the end: loading.
-  [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn { start_, call_, free_ };\n"],
+  [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn { start_, call_, free_: wasm.free_ };\n"],
+  [/^function free_\([^]*?^\}\n/m, ""],
   // A view kept would be of an old buffer after memory has grown, where the module is a script and nothing detaches that.
   [/^let cachedUint8ArrayMemory0 = null;\nfunction getUint8ArrayMemory0\(\) \{[^]*?^\}\n/m, "const getUint8ArrayMemory0 = () => new Uint8Array(wasm.memory.buffer);\n"],
   // A decoder kept has to be renewed in Safari after two gigabytes.
@@ -23,17 +24,33 @@ const EDITS = [
   // Numbers are numbers, and places in a memory of less than two gigabytes.
   [/^ *const (val\d+) = \+(\w+);\n([^]*?)\b\1\b/m, "$3$2"],
   [/ >>> 0\b/g, ""],
+  // What is true or false is asked no more than that; where a real truth value is wanted, the facade makes one.
+  [/ !== 0\b/g, ""],
+  [/^ *ptr = ptr;\n/gm, ""],
+  [/ [*/] 1\b/g, ""],
+  // Handles are given and taken in one place each.
+  [/^function getObject\(idx\) .*\n/m, ""],
+  [/\bgetObject\((\w+)\)/g, "heap[$1]"],
+  [/^function dropObject\(idx\) \{\n([^]*?)^\}\n/m, ""],
+  [/^ *dropObject\(idx\);\n/m, "    if (idx >= 1028) {\n        heap[idx] = heap_next;\n        heap_next = idx;\n    }\n"],
+  [/^let heap = new Array\(1024\)\.fill\(undefined\);\nheap\.push\(undefined, null, true, false\);$/m, "let heap = [...Array(1024), undefined, null, true, false];"],
   [/^ *__proto__: null,\n/gm, ""],
+  [/^ *const import0 = \{\n([^]*?)^ *\};\n *return \{\n *"\.\/flagwire_bg\.js": import0,\n *\};$/m, "    return [[\n$1    ]];"],
 ];
+
+/** One import, as the edits leave it. */
+const IMPORT = /^ {8}(\w+): (?=\([^)]*\) => \{$)/gm;
 
 /**
  * @param {string} glue as wasm-bindgen generates it
- * @returns {string} a script that exports `instantiate(module)`
+ * @returns {{ script: string, imports: string[] }} a script that exports `instantiate(module)`, for a module whose imports are
+ *   called by their place in `imports`, and all of them "0": arrays need no names
  */
 export function instantiable(glue) {
   for (const [pattern, replacement] of EDITS) {
     if (glue.search(pattern) < 0) throw new Plain(`wasm-bindgen's glue has nothing like ${pattern}; adapt scripts/lib/glue.mjs to its version`);
     while (glue.search(pattern) >= 0) glue = glue.replace(pattern, replacement);
   }
-  return `export function instantiate(module) {\n${glue}}\n`;
+  const imports = [...glue.matchAll(IMPORT)].map(([, name]) => String(name));
+  return { script: `export function instantiate(module) {\n${glue.replace(IMPORT, "        ")}}\n`, imports };
 }
