@@ -1,20 +1,26 @@
 // Values of the last visit.
 
 import { hash } from "./hash";
-import type { CacheOptions, CacheStorage, Evaluation, Target } from "./types";
-import { isEvaluation } from "./values";
+import type { CacheStorage, Evaluation, Options, Target } from "./types";
+import { isEvaluation, sorted } from "./values";
 
 /** Whose values are to be written, and all of them. */
 export type Saved = [target: Target, list: Evaluation[]];
 
-/** The cache's place for one target. */
-export function cacheKey(apiKey: string, target: Target, { key }: CacheOptions): string {
-  return key ? key(target) : "flagwire-" + hash(apiKey, target.identifier);
+/** Where one target's values are kept. */
+export interface Place {
+  /** None where the browser has none or forbids it. */
+  storage: CacheStorage | undefined;
+  key: string;
+  ttl: number | undefined;
 }
 
-/** The storage to use; none where the browser has none or forbids it. */
-export function storageOf(options: CacheOptions): CacheStorage | undefined {
-  if (options.storage) return options.storage;
+export function placeOf(cache: Options["cache"], apiKey: string, target: Target): Place {
+  const { key, ttl, storage = platformStorage() } = typeof cache === "object" ? cache : {};
+  return { storage, key: key ? key(target) : "flagwire-" + hash(apiKey, target.identifier), ttl };
+}
+
+function platformStorage(): CacheStorage | undefined {
   for (const name of ["localStorage", "sessionStorage"] as const) {
     try {
       // Reading the property throws where storage is forbidden.
@@ -31,26 +37,26 @@ export function storageOf(options: CacheOptions): CacheStorage | undefined {
  *
  * @throws what the storage throws
  */
-export function readCache(storage: CacheStorage, key: string, ttl: number | undefined, found: (list: Evaluation[]) => void): void | Promise<void> {
+export function readCache({ storage, key, ttl }: Place, found: (list: Evaluation[]) => void): void | Promise<void> {
   const use = (text: string | null | undefined, savedAt: string | null | undefined) => {
     if (!text) return;
     if (ttl && Date.now() - Number(savedAt) > ttl) {
-      storage.removeItem(key);
-      storage.removeItem(key + ".ts");
+      storage!.removeItem(key);
+      storage!.removeItem(key + ".ts");
       return;
     }
     const list: unknown = JSON.parse(text);
     const evaluations = Array.isArray(list) ? list.filter(isEvaluation) : [];
     if (evaluations.length) found(evaluations);
   };
-  const text = storage.getItem(key);
-  const savedAt = storage.getItem(key + ".ts");
+  const text = storage?.getItem(key);
+  const savedAt = storage?.getItem(key + ".ts");
   if (typeof text === "object" && text) return Promise.all([text, savedAt]).then(([text, savedAt]) => use(text, savedAt));
   use(text, savedAt as string | null);
 }
 
 /** Writes; rejects where the storage is full or forbidden. */
-export async function writeCache(storage: CacheStorage, key: string, list: Evaluation[]): Promise<void> {
-  await storage.setItem(key, JSON.stringify(list.sort((one, other) => (one.flag < other.flag ? -1 : 1))));
-  await storage.setItem(key + ".ts", String(Date.now()));
+export async function writeCache({ storage, key }: Place, list: Evaluation[]): Promise<void> {
+  await storage?.setItem(key, JSON.stringify(sorted(list)));
+  await storage?.setItem(key + ".ts", String(Date.now()));
 }

@@ -1,14 +1,14 @@
 // The client that users hold. It owns what must be synchronous and fast: reads, listeners, the first values. What is asked of
 // the server and when is the core's business.
 
-import { cacheKey, readCache, storageOf, writeCache, type Saved } from "./cache";
+import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
 import { encode, Input, Output, type Hear, type Host } from "./core";
 import { FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagDefault, FlagName, FlagValue, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { Group } from "./tabs";
-import { coreOptions, FETCH, loggerOf, TRANSPORT } from "./options";
-import type { APIRequestMiddleware, CacheOptions, Change, Evaluation, Json, Logger, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
+import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
+import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
 import { changeOf, isEvaluation, Values, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
 import { Wire } from "./wire";
@@ -23,11 +23,11 @@ const NOTHING = new Uint8Array();
 const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 interface Waiter {
-  resolve: () => void;
-  reject: (error: FlagwireError) => void;
+  resolve_: () => void;
+  reject_: (error: FlagwireError) => void;
   /** The switch of target it waits for; 0 for the start. */
-  switches: number;
-  timer?: ReturnType<typeof setTimeout>;
+  switches_: number;
+  timer_?: ReturnType<typeof setTimeout>;
 }
 
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
@@ -37,7 +37,7 @@ export class Client {
   readonly #slots: Values["slots_"];
   readonly #wire: Wire;
   readonly #numbers: readonly number[];
-  readonly #logger: Logger;
+  readonly #log: Log;
   readonly #listeners: Listeners;
   readonly #flagListeners: Listeners;
   readonly #options: Options;
@@ -58,15 +58,15 @@ export class Client {
   constructor(apiKey: string, target: Target, options: Options) {
     this.#options = options;
     this.#apiKey = apiKey;
-    this.#logger = loggerOf(options);
-    const report = (error: unknown) => this.#logger.error("[Flagwire] a listener threw", error);
+    this.#log = logOf(options);
+    const report = (error: unknown) => this.#log("error", "a listener threw", error);
     this.#listeners = new Listeners(report);
     this.#flagListeners = new Listeners(report);
     this.#values = new Values(target);
     this.#slots = this.#values.slots_;
-    const { endpoints, numbers } = coreOptions(options, (sentence) => this.#logger.warn(`[Flagwire] ${sentence}`));
-    this.#numbers = numbers;
-    this.#wire = new Wire(apiKey, endpoints, this.#values, this.#call);
+    const { endpoints_, numbers_ } = coreOptions(options, this.#log);
+    this.#numbers = numbers_;
+    this.#wire = new Wire(apiKey, endpoints_, this.#values, this.#call);
     this.#loadCache();
     if (options.bootstrap) this.#preset(options.bootstrap.filter(isEvaluation));
     void this.#start();
@@ -95,11 +95,11 @@ export class Client {
 
   /** Like {@link variation}, and says where the value is from. */
   variationDetail<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): Variation<FlagValue<N, T>> {
-    const slot = this.#values.slots_.get(flag);
+    const slot = this.#slots.get(flag);
     const value = this.variation<T, N>(flag, defaultValue);
-    if (!slot) return { value, reason: "not-found", isDefaultValue: true };
-    if (slot.value_ !== (value as unknown)) return { value, reason: "wrong-type", isDefaultValue: true };
-    return { value, variation: slot.evaluation_.identifier, reason: "evaluated", isDefaultValue: false };
+    return slot && slot.value_ === (value as unknown)
+      ? { value, variation: slot.evaluation_.identifier, reason: "evaluated", isDefaultValue: false }
+      : { value, reason: slot ? "wrong-type" : "not-found", isDefaultValue: true };
   }
 
   /** {@link variation} for boolean flags. */
@@ -156,7 +156,7 @@ export class Client {
 
   /** Calls `listener` at each event of that name. Returns what stops it. */
   on<E extends EventName>(event: E, listener: (payload: EventPayloads[E]) => void): Unsubscribe {
-    return this.#listeners.add(event, listener);
+    return this.#listeners.add_(event, listener);
   }
 
   /**
@@ -165,12 +165,12 @@ export class Client {
    */
   off<E extends EventName>(event?: E, listener?: (payload: EventPayloads[E]) => void): void {
     if (event === undefined) this.close();
-    else this.#listeners.remove(event, listener);
+    else this.#listeners.remove_(event, listener);
   }
 
   /** Calls `listener` when that flag's value or variation changes. Returns what stops it. */
   onFlag(flag: FlagName, listener: (value: Json | undefined, change: Change) => void): Unsubscribe {
-    return this.#flagListeners.add(flag, (change: Change) => listener(change.value, change));
+    return this.#flagListeners.add_(flag, (change: Change) => listener(change.value, change));
   }
 
   // ---- acting ----
@@ -261,7 +261,7 @@ export class Client {
   }
 
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
-  #call = (...[input, detail, id = 0, bytes = NOTHING, status = 0, retryAfterMs = NaN, etag]: Parameters<Hear>): number => {
+  #call = (...[input, detail, id, bytes = NOTHING, status, retryAfterMs, etag]: Parameters<Hear>): number => {
     try {
       return this.#core?.call_(this.#number, input, id, status, retryAfterMs, bytes, detail, etag) ?? 0;
     } catch (error) {
@@ -271,10 +271,8 @@ export class Client {
   };
 
   #trapped(error: unknown): void {
-    this.#core = undefined;
-    clearTimeout(this.#timer);
-    this.#group?.leave();
-    this.#wire.endAll_();
+    this.#group?.leave_();
+    this.#letGo();
     if (this.#closed()) return;
     this.#emit(Event.ERROR, new FlagwireError("internal error", "internal", undefined, this.#restarted, error));
     this.#setState("stale", "internal");
@@ -307,16 +305,15 @@ export class Client {
       },
       fail_: (kind, code, message, status, final) => {
         const name = EVENTS[Output.ERROR_AUTH + kind]!;
-        const error = new FlagwireError(message, code, status || undefined, final);
+        const error = new FlagwireError(message, code, status || undefined, !!final);
         if (final) this.#refuse(error);
-        this.#emit(name, error);
-        if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);
+        this.#fail(name, error);
       },
       join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, undefined, 0, encode(text)))),
       tabs_: (action, bytes) => {
-        if (action === 0) this.#group?.leave();
-        else if (action === 1) this.#group?.lead(true);
-        else this.#group?.post(action - 2, new TextDecoder().decode(bytes));
+        if (action === 0) this.#group?.leave_();
+        else if (action === 1) this.#group?.lead_(true);
+        else this.#group?.post_(action - 2, new TextDecoder().decode(bytes));
       },
       arm_: (delayMs) => {
         clearTimeout(this.#timer);
@@ -326,26 +323,32 @@ export class Client {
   }
 
   #changed(changes: Changes): void {
-    const all = this.#listeners.has(Event.CHANGED);
+    const all = this.#listeners.has_(Event.CHANGED);
     for (const change of changes) {
       const flag = typeof change === "string" ? change : change.evaluation_.flag;
-      const one = this.#flagListeners.has(flag);
+      const one = this.#flagListeners.has_(flag);
       if (!all && !one) continue; // ten thousand flags arrive at once at the start
       const payload = changeOf(change);
       if (all) this.#emit(Event.CHANGED, payload);
-      if (one) this.#flagListeners.call(flag, payload);
+      if (one) this.#flagListeners.tell_(flag, payload);
     }
   }
 
   #emit(name: string, payload?: unknown): void {
-    if (this.#options.debug) this.#logger.debug(`[Flagwire] ${name}`, payload ?? "");
-    this.#listeners.call(name, payload);
+    if (this.#options.debug) this.#log("debug", name, payload ?? "");
+    this.#listeners.tell_(name, payload);
+  }
+
+  /** Posts that fail are nobody's trouble but those's who ask about them. */
+  #fail(name: EventName, error: FlagwireError): void {
+    this.#emit(name, error);
+    if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);
   }
 
   /** The key is wrong, for good. */
   #refuse(error: FlagwireError): void {
     this.#refused = error;
-    this.#logger.error(`[Flagwire] ${error.message}`);
+    this.#log("error", error.message);
     this.#settle(() => true, error);
   }
 
@@ -356,7 +359,7 @@ export class Client {
 
   #identified(switches: number): void {
     this.#complete = switches;
-    this.#settle((waiter) => waiter.switches <= switches);
+    this.#settle((waiter) => waiter.switches_ <= switches);
   }
 
   #closed(): boolean {
@@ -364,7 +367,7 @@ export class Client {
   }
 
   #fallBack<T>(flag: string, defaultValue: T): Widen<T> {
-    if (this.#listeners.has(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
+    if (this.#listeners.has_(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
       this.#emit(Event.ERROR_DEFAULT_VARIATION_RETURNED, { flag, defaultVariation: defaultValue });
     }
     return defaultValue as Widen<T>;
@@ -375,10 +378,10 @@ export class Client {
       if (this.#complete >= switches) return resolve();
       if (this.#refused) return reject(this.#refused);
       if (this.#closed()) return reject(new FlagwireError("the client is closed", "closed"));
-      const waiter: Waiter = { resolve, reject, switches };
+      const waiter: Waiter = { resolve_: resolve, reject_: reject, switches_: switches };
       this.#waiters.push(waiter);
       if (timeoutMs !== undefined) {
-        waiter.timer = setTimeout(() => {
+        waiter.timer_ = setTimeout(() => {
           this.#settle((other) => other === waiter, new FlagwireError(`no evaluations after ${timeoutMs} ms; it is tried further`, "timeout"));
         }, timeoutMs);
       }
@@ -389,31 +392,24 @@ export class Client {
   #settle(which: (waiter: Waiter) => boolean, error?: FlagwireError): void {
     const settled = this.#waiters.filter(which);
     this.#waiters = this.#waiters.filter((waiter) => !settled.includes(waiter));
-    for (const { resolve, reject, timer } of settled) {
-      clearTimeout(timer);
-      error ? reject(error) : resolve();
+    for (const { resolve_, reject_, timer_ } of settled) {
+      clearTimeout(timer_);
+      error ? reject_(error) : resolve_();
     }
-  }
-
-  #cacheOptions(): CacheOptions {
-    return typeof this.#options.cache === "object" ? this.#options.cache : {};
   }
 
   #loadCache(): void {
     if (!this.#options.cache) return;
+    const target = this.#values.target_;
+    const found = (list: Evaluation[]) => {
+      // An asynchronous storage may answer after the server, or after a switch of target.
+      if (this.#complete >= 0 || this.#closed() || target !== this.#values.target_) return;
+      this.#preset(list);
+      queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
+    };
     const failed = (error: unknown) => queueMicrotask(() => this.#cacheFailed(error));
     try {
-      const options = this.#cacheOptions();
-      const storage = storageOf(options);
-      if (!storage) return;
-      const target = this.#values.target_;
-      const found = (list: Evaluation[]) => {
-        // An asynchronous storage may answer after the server, or after a switch of target.
-        if (this.#complete >= 0 || this.#closed() || target !== this.#values.target_) return;
-        this.#preset(list);
-        queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
-      };
-      void readCache(storage, cacheKey(this.#apiKey, target, options), options.ttl, found)?.catch(failed);
+      void readCache(this.#place(target), found)?.catch(failed);
     } catch (error) {
       failed(error);
     }
@@ -421,18 +417,18 @@ export class Client {
 
   async #save([target, list]: Saved): Promise<void> {
     try {
-      const options = this.#cacheOptions();
-      const storage = storageOf(options);
-      if (storage) await writeCache(storage, cacheKey(this.#apiKey, target, options), list);
+      await writeCache(this.#place(target), list);
     } catch (error) {
       this.#cacheFailed(error);
     }
   }
 
+  #place(target: Target): Place {
+    return placeOf(this.#options.cache, this.#apiKey, target);
+  }
+
   #cacheFailed(error: unknown): void {
-    const failure = new FlagwireError("the cache could not be used", "cache", undefined, false, error);
-    this.#emit(Event.ERROR_CACHE, failure);
-    this.#emit(Event.ERROR, failure);
+    this.#fail(Event.ERROR_CACHE, new FlagwireError("the cache could not be used", "cache", undefined, false, error));
   }
 
   /** Values before the server has been heard. */
@@ -443,15 +439,20 @@ export class Client {
     this.#changed(changes);
   }
 
-  #release(): void {
+  /** Of the core, and of all that it asked for. */
+  #letGo(): void {
+    this.#core = undefined;
     clearTimeout(this.#timer);
     this.#wire.endAll_();
+  }
+
+  #release(): void {
+    this.#letGo();
     for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
-    this.#core = undefined;
     this.#settle(() => true, new FlagwireError("the client is closed", "closed"));
     this.#values.slots_.clear();
-    this.#listeners.remove();
-    this.#flagListeners.remove();
+    this.#listeners.remove_();
+    this.#flagListeners.remove_();
   }
 }
 

@@ -57,10 +57,10 @@ export const enum Output {
   ERROR_AUTH = 11,
 }
 
-/** Does what the core asks for besides requests and values. Runs user code. */
+/** Does what the core asks for besides requests and values. Runs user code. What is true or false is 1 or 0. */
 export interface Host {
   emit_(event: number, number: number, detail: unknown): void;
-  fail_(kind: number, code: string, message: string, status: number, final: boolean): void;
+  fail_(kind: number, code: string, message: string, status: number, final: number): void;
   /** Joins the group of that name. */
   join_(group: string): void;
   /** 0 leave the group, 1 steal its lock, 2 and more say the message `action` − 2 to the others. */

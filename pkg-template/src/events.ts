@@ -77,33 +77,37 @@ type Listener = (payload: never) => void;
 export class Listeners {
   readonly #lists = new Map<string, Set<Listener>>();
 
-  /** @param report is told what a listener threw; the others are called all the same */
-  constructor(private readonly report: (error: unknown) => void) {}
+  readonly #report: (error: unknown) => void;
 
-  add(name: string, listener: Listener): Unsubscribe {
+  /** @param report is told what a listener threw; the others are called all the same */
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+  }
+
+  add_(name: string, listener: Listener): Unsubscribe {
     let list = this.#lists.get(name);
     if (!list) this.#lists.set(name, (list = new Set()));
     list.add(listener);
-    return () => this.remove(name, listener);
+    return () => this.remove_(name, listener);
   }
 
   /** Without a listener all of that name go, without a name all there are. */
-  remove(name?: string, listener?: Listener): void {
+  remove_(name?: string, listener?: Listener): void {
     if (name === undefined) this.#lists.clear();
-    else if (listener === undefined || (this.#lists.get(name)?.delete(listener) && !this.has(name))) this.#lists.delete(name);
+    else if (listener === undefined || (this.#lists.get(name)?.delete(listener) && !this.has_(name))) this.#lists.delete(name);
   }
 
-  has(name: string): boolean {
+  has_(name: string): boolean {
     return !!this.#lists.get(name)?.size;
   }
 
   /** Calls those that listen now; who is added or removed meanwhile makes no difference. */
-  call(name: string, payload: unknown): void {
+  tell_(name: string, payload: unknown): void {
     for (const listener of [...(this.#lists.get(name) ?? [])]) {
       try {
         (listener as (payload: unknown) => void)(payload);
       } catch (error) {
-        this.report(error);
+        this.#report(error);
       }
     }
   }

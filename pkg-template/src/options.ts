@@ -12,58 +12,60 @@ export const FETCH = 2;
 
 /** Where the service is. */
 export interface Endpoints {
-  base: string;
-  events: string;
+  base_: string;
+  events_: string;
 }
 
 export interface CoreOptions {
-  endpoints: Endpoints;
+  endpoints_: Endpoints;
   /** What the core is told: `src/options.rs` reads it by place. */
-  numbers: readonly number[];
+  numbers_: readonly number[];
 }
 
-/** The options' logger, or the console. What it throws is nobody's business: it must not go through the core. */
-export function loggerOf({ logger }: Options): Logger {
-  const levels = ["debug", "info", "warn", "error"] as const;
-  const used = logger && levels.every((level) => typeof logger[level] === "function") ? logger : console;
-  const safe = (level: (typeof levels)[number]) => (...data: unknown[]) => {
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** Writes to the options' logger, or the console. What that throws is nobody's business: it must not go through the core. */
+export type Log = (level: keyof Logger, text: string, ...data: unknown[]) => void;
+
+export function logOf({ logger }: Options): Log {
+  const used = logger && LEVELS.every((level) => typeof logger[level] === "function") ? logger : console;
+  return (level, text, ...data) => {
     try {
-      used[level](...data);
+      used[level]("[Flagwire] " + text, ...data);
     } catch {
       // as if nobody read it
     }
   };
-  return Object.fromEntries(levels.map((level) => [level, safe(level)])) as unknown as Logger;
 }
 
 /** A wrong option is named in a warning, and its default is taken. */
-export function coreOptions(options: Options, warn: (sentence: string) => void): CoreOptions {
-  function pick<K extends keyof Options>(name: K, type: string, fallback: NonNullable<Options[K]>): NonNullable<Options[K]> {
-    const value: unknown = options[name];
-    if (value == null) return fallback;
-    if (typeof value === type && value === value) return value as NonNullable<Options[K]>;
-    warn(`option ${name} must be a ${type}; ${String(fallback)} is used`);
+export function coreOptions(options: Options, log: Log): CoreOptions {
+  /** The type of `fallback` is the option's. */
+  function pick<K extends keyof Options>(name: K, fallback: NonNullable<Options[K]>): NonNullable<Options[K]> {
+    const value = options[name] ?? fallback;
+    if (typeof value === typeof fallback && value === value) return value;
+    log("warn", `option ${name} must be a ${typeof fallback}; ${String(fallback)} is used`);
     return fallback;
   }
-  const url = (name: "baseUrl" | "eventUrl", fallback: string) => pick(name, "string", fallback).replace(/\/+$/, "");
+  const url = (name: "baseUrl" | "eventUrl", fallback: string) => pick(name, fallback).replace(/\/+$/, "");
   const baseUrl = url("baseUrl", HARNESS);
-  const streaming = pick("streamEnabled", "boolean", true);
-  const transport = TRANSPORTS.indexOf(pick("streamTransport", "string", "auto"));
-  if (transport < 0) warn(`option streamTransport must be one of ${TRANSPORTS.join(", ")}; auto is used`);
+  const streaming = pick("streamEnabled", true);
+  const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto"));
+  if (transport < 0) log("warn", `option streamTransport must be one of ${TRANSPORTS.join(", ")}; auto is used`);
   return {
-    endpoints: { base: baseUrl, events: url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS) },
-    numbers: [
+    endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS) },
+    numbers_: [
       +streaming,
       transport,
-      pick("maxStreamRetries", "number", Infinity),
-      +pick("pollingEnabled", "boolean", true),
-      pick("pollingInterval", "number", MIN_INTERVAL),
-      +pick("enableAnalytics", "boolean", true),
-      pick("eventsSyncInterval", "number", MIN_INTERVAL),
-      pick("authRequestReadTimeout", "number", 0) || 30_000,
+      pick("maxStreamRetries", Infinity),
+      +pick("pollingEnabled", true),
+      pick("pollingInterval", MIN_INTERVAL),
+      +pick("enableAnalytics", true),
+      pick("eventsSyncInterval", MIN_INTERVAL),
+      pick("authRequestReadTimeout", 0) || 30_000,
       +!!options.cache,
-      pick("pauseWhenHidden", "number", 0),
-      +pick("shareStream", "boolean", true),
+      pick("pauseWhenHidden", 0),
+      +pick("shareStream", true),
     ],
   };
 }

@@ -26,11 +26,11 @@ export class Group {
     this.#channel.onmessage = ({ data }) => {
       if (Array.isArray(data)) this.#tell(Input.MESSAGE + Number(data[0]), String(data[1]));
     };
-    this.lead(false);
+    this.lead_(false);
   }
 
   /** Waits for the lock, or takes it from whoever holds it. */
-  lead(steal: boolean): void {
+  lead_(steal: boolean): void {
     if (!this.#channel) return;
     this.#waiting?.abort();
     const waiting = (this.#waiting = new AbortController());
@@ -48,7 +48,7 @@ export class Group {
       if ((error as Error | null)?.name === "AbortError") {
         // The lock we held was stolen.
         this.#tell(Input.LOST);
-        this.lead(false);
+        this.lead_(false);
       } else {
         // A sandboxed frame has locks that refuse: a group of its own.
         this.#channel?.close();
@@ -58,11 +58,11 @@ export class Group {
     });
   }
 
-  post(message: number, text: string): void {
+  post_(message: number, text: string): void {
     this.#channel?.postMessage([message, text]);
   }
 
-  leave(): void {
+  leave_(): void {
     this.#left = true;
     this.#waiting?.abort();
     this.#release?.();

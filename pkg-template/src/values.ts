@@ -31,9 +31,9 @@ export class Slot {
 export type Changes = (Slot | string)[];
 
 interface Count {
-  flag: string;
-  variation: string;
-  target: string;
+  flag_: string;
+  variation_: string;
+  target_: string;
   n: number;
 }
 
@@ -106,10 +106,10 @@ export class Values {
     this.#aside = [];
     for (const [key, count] of this.#counts) {
       const attributes = Object.entries({
-        featureIdentifier: count.flag,
-        featureName: count.flag,
-        variationIdentifier: count.variation,
-        target: count.target,
+        featureIdentifier: count.flag_,
+        featureName: count.flag_,
+        variationIdentifier: count.variation_,
+        target: count.target_,
         SDK_NAME: "Flagwire",
         SDK_LANGUAGE: "JavaScript",
         SDK_TYPE: "client",
@@ -127,7 +127,7 @@ export class Values {
 
   /** What was put aside arrived, or can never arrive; with `keep` it is counted again. */
   settleCounts_(keep: boolean): void {
-    if (keep) for (const count of this.#aside) this.#count(count.flag, count.variation, count.target, count.n);
+    if (keep) for (const count of this.#aside) this.#count(count.flag_, count.variation_, count.target_, count.n);
     this.#aside = [];
   }
 
@@ -158,7 +158,7 @@ export class Values {
     const key = JSON.stringify([flag, variation, target]);
     const count = this.#counts.get(key);
     if (count) count.n += n;
-    else if (this.#counts.size < MAX_COUNTERS) this.#counts.set(key, { flag, variation, target, n });
+    else if (this.#counts.size < MAX_COUNTERS) this.#counts.set(key, { flag_: flag, variation_: variation, target_: target, n });
   }
 }
 
@@ -174,8 +174,14 @@ export function isEvaluation(item: unknown): item is Evaluation {
   return (["flag", "identifier", "value", "kind"] as const).every((key) => typeof (item as Evaluation | null)?.[key] === "string");
 }
 
-function some(changes: Changes): Changes | undefined {
-  return changes.length ? changes : undefined;
+/** A list with something in it, or nothing. */
+export function some<T>(list: T[]): T[] | undefined {
+  return list.length ? list : undefined;
+}
+
+/** In place, by the flags' names. */
+export function sorted(list: Evaluation[]): Evaluation[] {
+  return list.sort((one, other) => (one.flag < other.flag ? -1 : 1));
 }
 
 /** The value as JavaScript has it. JSON that does not parse stays text. */

@@ -6,7 +6,7 @@ import { encode, Input, type Hear } from "./core";
 import { hash } from "./hash";
 import type { Endpoints } from "./options";
 import type { APIRequestMiddleware, Evaluation } from "./types";
-import { isEvaluation, type Values } from "./values";
+import { isEvaluation, some, sorted, type Values } from "./values";
 
 declare const VERSION: string;
 
@@ -59,11 +59,11 @@ export class Wire {
   /** The name of the group of tabs that share a stream; nobody reads a key or a target in a list of locks. */
   group_(): string | undefined {
     const target = this.#targetHeader();
-    return target ? "flagwire-1-" + hash(this.#endpoints.base, this.#apiKey, target) : undefined;
+    return target ? "flagwire-1-" + hash(this.#endpoints.base_, this.#apiKey, target) : undefined;
   }
 
   request_(ask: number, text?: string): Prepared | string {
-    const { base } = this.#endpoints;
+    const { base_: base } = this.#endpoints;
     if (ask === 0) {
       const body = JSON.stringify({ apiKey: this.#apiKey, target: this.#values.target_ });
       return [base + "/client/auth", { method: "POST", headers: { ...SDK, ...JSON_TYPE }, body }];
@@ -85,7 +85,7 @@ export class Wire {
 
   takeCounts_(): Prepared | undefined {
     const body = this.#values.takeCounts_(VERSION);
-    const url = `${this.#endpoints.events}/metrics/${this.#environment}${this.#cluster}`;
+    const url = `${this.#endpoints.events_}/metrics/${this.#environment}${this.#cluster}`;
     return body === undefined ? undefined : [url, { method: "POST", headers: { ...this.#allHeaders(), ...JSON_TYPE }, body }];
   }
 
@@ -217,8 +217,7 @@ export class Wire {
     const list = single ? [reply] : reply;
     if (!Array.isArray(list)) return undefined;
     const good = list.filter(isEvaluation);
-    if (single) return good.length ? good : undefined;
-    return good.sort((one, other) => (one.flag < other.flag ? -1 : 1));
+    return single ? some(good) : sorted(good);
   }
 
   save_(): Saved {
