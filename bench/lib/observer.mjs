@@ -23,32 +23,30 @@ export async function observe(scope, server, target) {
   const { authToken } = await reply.json();
   const worker = new Worker(new URL(import.meta.url), { workerData: { server, authToken } });
   atEnd(scope, () => worker.terminate());
-  let first = Number.NaN;
-  let events = 0;
+  /** When each arrived. @type {number[]} */
+  let events = [];
   /** @type {() => void} */
   let check = () => {};
   await new Promise((resolve, reject) => {
     worker.on("error", reject);
     worker.on("message", (/** @type {{ at: number, count: number }} */ { at, count }) => {
       resolve(undefined);
-      if (count === 0) return;
-      if (events === 0) first = at;
-      events += count;
+      for (let i = 0; i < count; i++) events.push(at);
       check();
     });
   });
   return {
     forget() {
-      events = 0;
+      events = [];
     },
     /** When the first event since `forget` arrived. */
     firstEvent() {
       return new Promise((/** @type {(at: number) => void} */ resolve) => {
-        check = () => events > 0 && resolve(first);
+        check = () => events.length > 0 && resolve(events[0]);
         check();
       });
     },
-    /** How many events arrived since `forget`. */
+    /** When each event since `forget` arrived, in their order. */
     events() {
       return events;
     },

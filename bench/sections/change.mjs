@@ -12,6 +12,9 @@ import { interleaved, short, spread, summary, table } from "../lib/stats.mjs";
 const TARGET = { identifier: "user-42", name: "Ada", attributes: { plan: "gold" } };
 const BURST = 50;
 const MANY = 1_000;
+/** Changes of a busy stream, one after another in so many milliseconds. */
+const STEADY = 100;
+const STEADY_MS = 20;
 /** Three values, so that the burst's last differs from what was there before it. */
 const THREE = ["a", "b", "c"];
 /** No request for so long means that the burst is over. */
@@ -47,7 +50,7 @@ function body() {
  * @typedef {Candidate & { atOnce: boolean, requests: number, preflights: number, calls: number, events: number }} Burst
  * @typedef {Candidate & { carried: boolean, last: number[], missing: number[], requests: number[] }} Many ms from the first event to the last
  *   listener where all were told, and of how many flags nothing was told
- * @typedef {{ delays: Delay[], bursts: Burst[], many: Many[] }} Data
+ * @typedef {{ delays: Delay[], steady: Delay[], bursts: Burst[], many: Many[] }} Data
  */
 
 /**
@@ -60,11 +63,15 @@ export async function measure(scope, { quick, say }) {
   const pages = await serve(scope, folder);
   const browser = await startBrowser(scope);
   /** @type {Data} */
-  const data = { delays: [], bursts: [], many: [] };
+  const data = { delays: [], steady: [], bursts: [], many: [] };
 
   for (const carried of [true, false]) {
     say(`single changes, ${carried ? "with the value in the event" : "with a refetch"}`);
     data.delays.push(...(await apart((own) => delays(own, browser, pages, carried, quick ? 3 : 120))));
+  }
+  for (const carried of [true, false]) {
+    say(`a busy stream, ${carried ? "with the values in the events" : "with refetches"}`);
+    data.steady.push(...(await apart((own) => steady(own, browser, pages, carried, quick ? 1 : 4))));
   }
   for (const atOnce of [true, false]) {
     say(`bursts of ${BURST}, ${atOnce ? "arriving at once" : "as fast as the server makes them"}`);
@@ -145,6 +152,11 @@ async function connect(scope, browser, pages, candidate, { flags, carried, proxi
       });
       return { count, last: origin + last };
     },
+    /** When each change so far was told, on the shared clock, by the flag's name. */
+    each: async () => {
+      const changes = /** @type {[string, number][]} */ (await page.evaluate(() => /** @type {any} */ (window).changes));
+      return new Map(changes.map(([flag, at]) => [flag, origin + at]));
+    },
     /** Waits for so many changes of different flags; when the last was told, on the shared clock. */
     changes: async (/** @type {number} */ count) => {
       const at = await page.evaluate(
@@ -200,6 +212,48 @@ async function delays(scope, browser, pages, carried, rounds) {
 }
 
 /**
+ * Flags that change one soon after another, as a script or a deployment changes them.
+ *
+ * @param {import("../../tests/lib/scope.mjs").Scope} scope
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} pages @param {boolean} carried @param {number} rounds
+ * @returns {Promise<Delay[]>}
+ */
+async function steady(scope, browser, pages, carried, rounds) {
+  const all = [];
+  for (const candidate of CANDIDATES) {
+    const delay = { name: candidate.name, ours: candidate.ours, carried, fromWire: /** @type {number[]} */ ([]), fromServer: /** @type {number[]} */ ([]) };
+    all.push({ delay, on: false, client: await connect(scope, browser, pages, candidate, { flags: flagsFile(STEADY), carried }) });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const one of interleaved(all, round)) {
+      const { client, delay } = one;
+      // Every second flag was on at the beginning.
+      one.on = !one.on;
+      const value = (/** @type {number} */ index) => (index % 2 === 1) !== one.on;
+      await client.forget();
+      const asked = [];
+      for (let index = 0; index < STEADY; index++) {
+        const due = new Promise((resolve) => setTimeout(resolve, STEADY_MS));
+        asked.push(monotonic());
+        await client.server.set(flagName(index), value(index));
+        await due;
+      }
+      await client.changes(STEADY);
+      await settled(client.server.requests);
+      const [wire, told] = [client.observer.events(), await client.each()];
+      if (wire.length !== STEADY) throw new Error(`${wire.length} events of ${STEADY} changes were seen`);
+      for (let index = 0; index < STEADY; index++) {
+        const at = told.get(flagName(index)) ?? Number.NaN;
+        delay.fromWire.push(at - wire[index]);
+        delay.fromServer.push(at - asked[index]);
+      }
+    }
+  }
+  return all.map(({ delay }) => delay);
+}
+
+/**
  * @param {import("../../tests/lib/scope.mjs").Scope} scope
  * @param {import("playwright-core").Browser} browser
  * @param {string} pages
@@ -221,7 +275,7 @@ async function burst(scope, browser, pages, candidate, atOnce) {
   await settled(server.requests);
   const of = (/** @type {string} */ wanted) => server.requests.filter(({ method, path }) => method === wanted && path.includes("/evaluations")).length;
   const calls = await page.evaluate(() => /** @type {any} */ (window).changes.length);
-  return { name: candidate.name, ours: candidate.ours, atOnce, requests: of("GET"), preflights: of("OPTIONS"), calls, events: observer.events() };
+  return { name: candidate.name, ours: candidate.ours, atOnce, requests: of("GET"), preflights: of("OPTIONS"), calls, events: observer.events().length };
 }
 
 /**
@@ -271,19 +325,15 @@ export function plots({ delays }) {
 }
 
 /** @param {Data} data */
-export function report({ delays, bursts, many }) {
+export function report({ delays, steady, bursts, many }) {
   const bold = (/** @type {Candidate} */ { name, ours }) => (ours ? `**${name}**` : name);
-  const theirs = (/** @type {boolean} */ carried) => {
-    const found = delays.find((delay) => !delay.ours && delay.carried === carried);
-    if (!found) throw new Error("the other SDK's samples are missing");
-    return summary(found.fromWire);
-  };
-  return [
-    `**One change.** Milliseconds from the event on the wire, as a bare socket in another process saw it, to the listener in the page; and from the change being asked of the server, which includes writing the flags file. ${delays[0].fromWire.length} changes each, in turns, each SDK on a server of its own with 100 flags. A negative figure is the bare socket seeing it later than the page.`,
+  const compared = (/** @type {Delay[]} */ all) =>
     table(
       ["", "value", "p50", "p99", "middle half", "p50 to Harness", "p99 to Harness", "p50 from the server's change"],
-      delays.map((delay) => {
-        const [own, other] = [summary(delay.fromWire), theirs(delay.carried)];
+      all.map((delay) => {
+        const harness = all.find(({ ours, carried }) => !ours && carried === delay.carried);
+        if (!harness) throw new Error("the other SDK's samples are missing");
+        const [own, other] = [summary(delay.fromWire), summary(harness.fromWire)];
         return [
           bold(delay),
           delay.carried ? "in the event" : "refetched",
@@ -295,8 +345,13 @@ export function report({ delays, bursts, many }) {
           short(summary(delay.fromServer).median),
         ];
       }),
-    ),
+    );
+  return [
+    `**One change.** Milliseconds from the event on the wire, as a bare socket in another process saw it, to the listener in the page; and from the change being asked of the server, which includes writing the flags file. ${delays[0].fromWire.length} changes each, in turns, each SDK on a server of its own with 100 flags. A negative figure is the bare socket seeing it later than the page.`,
+    compared(delays),
     "![Change](plots/change.svg)",
+    `**A busy stream.** The same while ${STEADY} flags change one after another, about every ${STEADY_MS} ms; ${steady[0].fromWire.length} changes each. Browsers hold the progress of an XMLHttpRequest, which Harness reads, back to one call in 50 ms.`,
+    compared(steady),
     `**A burst of ${BURST} events of one flag**, none with the value: requests for evaluations in the server's log until the last value was there and nothing followed. “At once”: a proxy held the stream until all events had been sent.`,
     table(
       ["", "events", "requests", "preflights", "listener calls"],
