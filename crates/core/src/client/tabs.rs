@@ -8,6 +8,8 @@
 //! - A leader that closes, crashes or is discarded frees the lock; the next tab in the lock's queue leads.
 //! - A frozen leader frees nothing, but is silent: a follower steals the lock.
 //! - A leader that cannot stream any more (signed out, paused, refused) leaves the group. Each tab finds out for itself.
+//! - A leader speaks of events and heartbeats only once it knows of a follower: most pages are open in one tab, and posting is
+//!   what costs most of an event. A tab that joins says so, and those that are there answer a new leader.
 //! - On a new stream everybody fetches all evaluations, as with a stream of one's own: what was missed is found.
 //!
 //! Fetches, sign-in and metrics stay each tab's own.
@@ -54,6 +56,8 @@ pub enum TabMessage {
     Down,
     /// An event came; this is its data.
     Event,
+    /// A tab follows; the answer to a leader that may not know.
+    Here,
 }
 
 impl TabMessage {
@@ -67,6 +71,7 @@ impl TabMessage {
             3 => Self::Alive,
             4 => Self::Down,
             5 => Self::Event,
+            6 => Self::Here,
             _ => return None,
         })
     }
@@ -101,6 +106,8 @@ pub enum TabOutput<T> {
 pub(super) struct Tabs {
     joined: bool,
     pub(super) leading: bool,
+    /// This tab leads, and another one has said that it follows.
+    followed: bool,
 }
 
 impl<C: Codec> Client<C> {
@@ -115,13 +122,20 @@ impl<C: Codec> Client<C> {
             }
             TabInput::Lost if self.tabs.leading => {
                 self.tabs.leading = false;
+                self.tabs.followed = false;
                 self.timers.cancel(Timer::Lead);
                 self.open_stream(now);
             }
             TabInput::Leading | TabInput::Lost => {}
-            TabInput::Message(TabMessage::Hello, _) => {
+            TabInput::Message(message @ (TabMessage::Hello | TabMessage::Here), _) => {
                 if self.tabs.leading {
-                    self.post_state(now);
+                    let known = core::mem::replace(&mut self.tabs.followed, true);
+                    if message == TabMessage::Hello {
+                        self.post_state(now);
+                    } else if !known && let State::Open { .. } = self.streaming.state {
+                        // It was frozen when this tab began to lead, and has missed what was heard since.
+                        self.post(TabMessage::Open, b"");
+                    }
                 }
             }
             TabInput::Message(message, data) => self.heard(now, message, data),
@@ -154,9 +168,9 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Says `message` to the others, if they listen to this tab.
+    /// Says `message` to the others, if there are any that listen to this tab.
     pub(super) fn post_as_leader(&mut self, message: TabMessage, data: &[u8]) {
-        if self.tabs.leading {
+        if self.tabs.followed {
             self.post(message, data);
         }
     }
@@ -181,11 +195,13 @@ impl<C: Codec> Client<C> {
             session.ticket = false; // it will be too old when this tab leads
         }
         match message {
-            TabMessage::Hello => {}
-            TabMessage::Lead => self.await_leader(now, LEAD_TIMEOUT),
-            TabMessage::Down => {
+            TabMessage::Hello | TabMessage::Here => {}
+            TabMessage::Lead | TabMessage::Down => {
                 self.await_leader(now, LEAD_TIMEOUT);
-                self.stream_down(now, Cause::Network);
+                self.post(TabMessage::Here, b"");
+                if message == TabMessage::Down {
+                    self.stream_down(now, Cause::Network);
+                }
             }
             TabMessage::Open | TabMessage::Alive | TabMessage::Event => {
                 self.await_leader(now, super::stream::IDLE_TIMEOUT);

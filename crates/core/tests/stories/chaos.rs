@@ -196,8 +196,9 @@ impl Chaos {
             client.handle_stream(now, StreamId(u32::MAX), StreamInput::Bytes(b"data: {}\n\n"));
             client.handle_stream(now, StreamId(0), StreamInput::Closed);
             client.handle_timeout(now);
-            let hello = TabInput::Message(TabMessage::Hello, b"");
-            client.handle_tabs(now, hello);
+            for message in [TabMessage::Hello, TabMessage::Here] {
+                client.handle_tabs(now, TabInput::Message(message, b""));
+            }
         });
     }
 
@@ -281,6 +282,20 @@ impl Chaos {
             assert_eq!(world.server.counted, read, "reads were lost or invented");
         }
         self.check();
+        self.hears();
+    }
+
+    /// Whoever has a stream, or another page's, hears of a change at once.
+    fn hears(&mut self) {
+        self.world.server.values_in_events = true;
+        self.world.change(FLAGS[0], "last");
+        self.world.run(1_000);
+        for index in 0..self.world.pages.len() {
+            let page = &self.world.pages[index];
+            if !page.is_closed() && (page.stream.is_some() || page.group.is_some()) {
+                self.world.assert_fresh(index);
+            }
+        }
     }
 }
 
