@@ -5,9 +5,10 @@
 //! again is the core's business, and this crate has no logic worth a unit test.
 //!
 //! # The run loop
-//! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. JavaScript
-//! does what there is to do in the browser and tells. The `driver` borrows the core, calls one method, gives the borrow back, and then does what the core put out, one thing after
-//! another, with nothing borrowed: user code that runs on the way may call us again, or close us.
+//! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. JavaScript does
+//! what there is to do in the browser and tells. The `driver` borrows the core, calls one method, gives the borrow back, and
+//! then does what the core put out, one thing after another, with nothing borrowed: user code that runs on the way may call us
+//! again, or close us.
 //!
 //! # Map
 //! `client` is what JavaScript calls, `host` what JavaScript must bring, `driver` the loop, `clock` the time. `codec`
@@ -36,8 +37,9 @@ pub use api::*;
 #[cfg(not(feature = "rust-api"))]
 pub use client::{call, free, start};
 
-/// A list of free blocks, searched from its beginning: a client holds a dozen blocks, so that the list stays short, and blocks that are freed are joined
-/// with their neighbours. Two kilobytes smaller, compressed, than the standard allocator. A front end in Rust chooses its own.
+/// A list of free blocks, searched from its beginning: a client holds a dozen blocks, so that the list stays short, and blocks
+/// that are freed are joined with their neighbours. Two kilobytes smaller, compressed, than the standard allocator. A front end
+/// in Rust chooses its own.
 #[cfg(all(target_family = "wasm", not(feature = "rust-api")))]
 #[global_allocator]
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =

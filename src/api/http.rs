@@ -84,7 +84,8 @@ impl Requests {
             None => builder.build(),
         };
         let built = built.map_err(|error| JsValue::from(error.to_string()))?;
-        // gloo-net's `send` panics where `fetch` rejects with something that is not an `Error`, and web-sys does not know `keepalive`.
+        // gloo-net's `send` panics where `fetch` rejects with something that is not an `Error`, and web-sys does not know
+        // `keepalive`.
         let init = RequestInit::new();
         Reflect::set(&init, &"keepalive".into(), &keepalive.into())?;
         fetch(&built.into(), &init)

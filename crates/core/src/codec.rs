@@ -116,8 +116,8 @@ pub trait Codec {
     /// [`settle_counts`](Self::settle_counts). `None` where nothing was counted.
     fn take_counts(&mut self) -> Option<Self::Request>;
 
-    /// What became of the counts last taken, which are one body's: they arrived or can never arrive (`keep` is false) and are dropped, or they
-    /// are to be counted again.
+    /// What became of the counts last taken, which are one body's: they arrived or can never arrive (`keep` is false) and are
+    /// dropped, or they are to be counted again.
     fn settle_counts(&mut self, keep: bool);
 }
 

@@ -154,8 +154,8 @@ pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
     }
 }
 
-/// A short name for texts, with the end of each marked: FNV-1a of 64 bits as 16 hexadecimal digits, so that nobody reads a key or a target in a list
-/// of locks. `pkg-template/src/hash.ts` has the same.
+/// A short name for texts, with the end of each marked: FNV-1a of 64 bits as 16 hexadecimal digits, so that nobody reads a key
+/// or a target in a list of locks. `pkg-template/src/hash.ts` has the same.
 #[must_use]
 pub fn fingerprint(texts: &[&str]) -> String {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;

@@ -20,9 +20,10 @@
 //!
 //! # Map
 //! `client` joins the parts and holds the commands and inputs; `client/auth`, `client/snapshot`, `client/stream`,
-//! `client/tabs`, `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what it asks of the
-//! driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `protocol` has the wire's names. With
-//! the feature `serde`, `serde_codec` is a codec with values in Rust, and `http` the requests that it writes.
+//! `client/tabs`, `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what
+//! it asks of the driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `protocol` has
+//! the wire's names. With the feature `serde`, `serde_codec` is a codec with values in Rust, and `http` the requests that it
+//! writes.
 #![no_std]
 #![deny(
     missing_docs,

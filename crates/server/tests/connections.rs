@@ -39,7 +39,17 @@ struct Client {
 
 impl Client {
     async fn send(address: SocketAddr, request: &str) -> Self {
-        let mut socket = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), request).await
+    }
+
+    /// Little room on this side, so that the other side's is soon full.
+    async fn send_with_little_room(address: SocketAddr, request: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::over(socket.connect(address).await.unwrap(), request).await
+    }
+
+    async fn over(mut socket: TcpStream, request: &str) -> Self {
         socket.write_all(request.as_bytes()).await.unwrap();
         Self {
             socket,
@@ -244,15 +254,8 @@ async fn a_reader_that_does_not_read_is_cut_off_and_the_others_are_not_kept_wait
     let server = server();
     let address = serve(&server, PATIENT).await;
     let token = server.token(CLIENT_KEY, ada()).await;
-    // Little room on this side, so that the other side's is soon full.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut stuck = Client {
-        socket: socket.connect(address).await.unwrap(),
-        text: String::new(),
-    };
     let request = stream_request(&token, "");
-    stuck.socket.write_all(request.as_bytes()).await.unwrap();
+    let mut stuck = Client::send_with_little_room(address, &request).await;
     stuck.until("\r\n\r\n").await;
     let mut quick = Client::send(address, &request).await;
     quick.until("\r\n\r\n").await;
@@ -444,15 +447,8 @@ async fn a_reader_that_pauses_gets_all_it_has_missed_whole_and_in_order() {
     let server = server();
     let address = serve(&server, PATIENT).await;
     let token = server.token(CLIENT_KEY, ada()).await;
-    // Little room on this side, so that the other side's is soon full.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut slow = Client {
-        socket: socket.connect(address).await.unwrap(),
-        text: String::new(),
-    };
     let request = stream_request(&token, "");
-    slow.socket.write_all(request.as_bytes()).await.unwrap();
+    let mut slow = Client::send_with_little_room(address, &request).await;
     slow.until("\r\n\r\n").await;
     assert_eq!(slow.chunk().await, ":\n\n");
     let mut quick = open(address, &token).await;

@@ -155,8 +155,8 @@ async fn refuse(request: Request, next: Next) -> Response {
     response
 }
 
-/// Counts each request, and writes a line for it at debug. The query is left out: it may hold a ticket. For a stream, the time is until
-/// its head was sent.
+/// Counts each request, and writes a line for it at debug. The query is left out: it may hold a ticket. For a stream, the time
+/// is until its head was sent.
 async fn log_request(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = request.method().clone();

@@ -1,8 +1,9 @@
 //! Flags from an upstream: Harness, its relay, or another `flagwire-server`. This makes the server a relay.
 //!
-//! Three loops run side by side, and a fourth keeps what is in force on disk. One keeps the upstream's stream open; it never carries values, it only says that there
-//! is something to fetch. One fetches: when the stream says so, once after each opening of the stream, and from time to
-//! time while there is no stream. One posts what clients have counted. Whatever is fetched goes to
+//! Three loops run side by side, and a fourth keeps what is in force on disk. One keeps the upstream's stream open; it never
+//! carries values, it only says that there is something to fetch. One fetches: when the stream says so, once after each opening
+//! of the stream, and from time to time while there is no stream. One posts what clients have counted. Whatever is fetched goes
+//! to
 //! [`Environment::apply`], which finds the changes; so a missed event costs time and never a change.
 //!
 //! All flags and all groups come in one call each, however many changed: a burst of events is one fetch, and one more
