@@ -47,7 +47,7 @@ function body(options) {
  * @returns {Promise<Data>}
  */
 export async function measure(scope, { quick, say }) {
-  const rounds = quick ? 1 : 12;
+  const rounds = quick ? 1 : 20;
   const folder = await bundle(scope, SCRIPTS);
   const pages = await serve(scope, folder);
   const browser = await startBrowser(scope);

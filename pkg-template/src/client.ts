@@ -230,8 +230,12 @@ export class Client {
   // ---- within ----
 
   async #start(): Promise<void> {
-    // Not at once: middleware may be registered right after the construction.
-    if (!this.#restarted) queueMicrotask(() => this.#closed() || this.#core || this.#wire.signInEarly_());
+    if (!this.#restarted) {
+      // Not at once: middleware may be registered right after the construction. Before the module is asked for: signing in from
+      // another origin takes two requests, one after the other.
+      await undefined;
+      if (!this.#closed()) this.#wire.signInEarly_();
+    }
     for (let attempt = 0; !this.#closed(); attempt++) {
       try {
         const core = await loadCore(this.#options.wasm, this.#restarted);
