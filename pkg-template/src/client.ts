@@ -343,7 +343,7 @@ export class Client {
     this.#listeners.tell_(name, payload);
   }
 
-  /** Posts that fail are nobody's trouble but those's who ask about them. */
+  /** A post of counts that failed is told to those alone who ask for it. */
   #fail(name: EventName, error: FlagwireError): void {
     this.#emit(name, error);
     if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);

@@ -76,7 +76,6 @@ type Listener = (payload: never) => void;
 /** Lists of listeners by name. */
 export class Listeners {
   readonly #lists = new Map<string, Set<Listener>>();
-
   readonly #report: (error: unknown) => void;
 
   /** @param report is told what a listener threw; the others are called all the same */
