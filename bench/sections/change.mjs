@@ -312,13 +312,14 @@ async function many(scope, browser, pages, carried, rounds) {
 }
 
 /** @param {Data} data */
-export function plots({ delays }) {
-  const rows = [true, false].flatMap((carried) =>
-    delays
+export function plots({ delays, steady }) {
+  const groups = [delays, steady].flatMap((all, busy) => [true, false].map((carried) => ({ all, carried, title: `${busy ? "busy stream" : "one change"}, ${carried ? "value in the event" : "refetch of the flag"}` })));
+  const rows = groups.flatMap(({ all, carried, title }) =>
+    all
       .filter((delay) => delay.carried === carried)
       .map(({ name, ours, fromServer }, index) => {
         const { median, p25, p75 } = summary(fromServer);
-        return { group: index === 0 ? (carried ? "value in the event" : "refetch of the flag") : undefined, label: name, value: median, low: p25, high: p75, ours };
+        return { group: index === 0 ? title : undefined, label: name, value: median, low: p25, high: p75, ours };
       }),
   );
   return { "change.svg": bars({ title: "Change asked of the server to listener called, milliseconds, Chromium", unit: "ms", rows }) };
