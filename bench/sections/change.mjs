@@ -191,11 +191,7 @@ async function settled(requests) {
  * @returns {Promise<Delay[]>}
  */
 async function delays(scope, browser, pages, carried, rounds) {
-  const all = [];
-  for (const candidate of CANDIDATES) {
-    const delay = { name: candidate.name, ours: candidate.ours, carried, fromWire: /** @type {number[]} */ ([]), fromServer: /** @type {number[]} */ ([]) };
-    all.push({ delay, on: false, client: await connect(scope, browser, pages, candidate, { flags: flagsFile(100), carried }) });
-  }
+  const all = await delayed(scope, browser, pages, carried, 100);
   for (let round = 0; round < rounds; round++) {
     for (const one of interleaved(all, round)) {
       const { client, delay } = one;
@@ -212,6 +208,22 @@ async function delays(scope, browser, pages, carried, rounds) {
 }
 
 /**
+ * All candidates, connected, each with what will be measured of it.
+ *
+ * @param {import("../../tests/lib/scope.mjs").Scope} scope
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} pages @param {boolean} carried @param {number} flags
+ */
+async function delayed(scope, browser, pages, carried, flags) {
+  const all = [];
+  for (const candidate of CANDIDATES) {
+    const delay = { name: candidate.name, ours: candidate.ours, carried, fromWire: /** @type {number[]} */ ([]), fromServer: /** @type {number[]} */ ([]) };
+    all.push({ delay, on: false, client: await connect(scope, browser, pages, candidate, { flags: flagsFile(flags), carried }) });
+  }
+  return all;
+}
+
+/**
  * Flags that change one soon after another, as a script or a deployment changes them.
  *
  * @param {import("../../tests/lib/scope.mjs").Scope} scope
@@ -220,11 +232,7 @@ async function delays(scope, browser, pages, carried, rounds) {
  * @returns {Promise<Delay[]>}
  */
 async function steady(scope, browser, pages, carried, rounds) {
-  const all = [];
-  for (const candidate of CANDIDATES) {
-    const delay = { name: candidate.name, ours: candidate.ours, carried, fromWire: /** @type {number[]} */ ([]), fromServer: /** @type {number[]} */ ([]) };
-    all.push({ delay, on: false, client: await connect(scope, browser, pages, candidate, { flags: flagsFile(STEADY), carried }) });
-  }
+  const all = await delayed(scope, browser, pages, carried, STEADY);
   for (let round = 0; round < rounds; round++) {
     for (const one of interleaved(all, round)) {
       const { client, delay } = one;
