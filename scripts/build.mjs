@@ -1,8 +1,8 @@
 // `npm run build`: the npm package, into pkg/.
 //
 // 1. cargo makes the module, wasm-bindgen its glue (`--target web`).
-// 2. esbuild puts the glue and the facade (pkg-template/src) together, and gives the module's imports and exports short names
-//    on the JavaScript side; the same names are written into the module. The other entries (React, …) import the main one
+// 2. The module's imports become numbers. esbuild puts the glue and the facade (pkg-template/src) together, and gives the exports
+//    short names on the JavaScript side; the same names are written into the module. The other entries (React, …) import the main one
 //    by the package's name, so that an application has one client library whichever entries it uses.
 // 3. wasm-opt makes the module smaller, tsc writes the types.
 //

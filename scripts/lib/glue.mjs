@@ -31,7 +31,7 @@ const EDITS = [
   // Handles are given and taken in one place each.
   [/^function getObject\(idx\) .*\n/m, ""],
   [/\bgetObject\((\w+)\)/g, "heap[$1]"],
-  [/^function dropObject\(idx\) \{\n([^]*?)^\}\n/m, ""],
+  [/^function dropObject\(idx\) \{\n[^]*?^\}\n/m, ""],
   [/^ *dropObject\(idx\);\n/m, "    if (idx >= 1028) {\n        heap[idx] = heap_next;\n        heap_next = idx;\n    }\n"],
   [/^let heap = new Array\(1024\)\.fill\(undefined\);\nheap\.push\(undefined, null, true, false\);$/m, "let heap = [...Array(1024), undefined, null, true, false];"],
   [/^ *__proto__: null,\n/gm, ""],

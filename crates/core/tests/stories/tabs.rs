@@ -98,11 +98,8 @@ fn a_tab_alone_says_nothing_of_what_it_hears() {
     world.change("a", "2");
     world.run(60_000);
     world.assert_fresh(0);
-    let posts: Vec<_> = world.log();
-    let posts: Vec<_> = posts
-        .iter()
-        .filter(|line| line.starts_with("post"))
-        .collect();
+    let mut posts = world.log();
+    posts.retain(|line| line.starts_with("post"));
     assert_eq!(
         posts,
         ["post Alive", "post Alive"],
