@@ -107,7 +107,8 @@ fn after(text: &str, before: &Configuration, name: &str, edit: &Edit) -> Option<
 /// Lines that are comments. Lines of texts look so, too, and stay as well; but for the last one of a quoted text, behind which
 /// something may be written.
 fn comments(text: &str) -> Vec<&str> {
-    let lines = text.lines().map(str::trim);
+    // YAML's lines end in a lone carriage return, too.
+    let lines = text.split(['\n', '\r']).map(str::trim);
     let mut comments: Vec<&str> = lines
         .filter(|line| line.starts_with('#') && !line.contains(['"', '\'']))
         .collect();
