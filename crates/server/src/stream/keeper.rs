@@ -60,7 +60,7 @@ struct Arrival<P> {
 }
 
 impl<P: Send + 'static> Keepers<P> {
-    /// Each ends when this is dropped, and lets go of what it keeps.
+    /// Each ends when this is dropped, and says farewell to whom it keeps.
     pub(crate) fn start(stopping: &watch::Receiver<bool>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let doors = (0..count)
@@ -256,6 +256,8 @@ impl<P> Keeper<P> {
             if self.bell.answer() {
                 self.read_news();
                 if !self.let_in() {
+                    // The server waits no longer; those whose turn has not come are told now.
+                    self.each(Kept::say_goodbye);
                     return;
                 }
             }
