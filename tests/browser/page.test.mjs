@@ -46,6 +46,8 @@ test("a page that was offline shows what changed meanwhile", async (t) => {
   await page.context().setOffline(false);
   await untilServed(page, "theme", "sunset");
   await untilTold(page, "connected", { times: 2 });
+  // The value may have come with the stream, before the list of all is there.
+  await untilTold(page, "state", { times: 3 });
   const { events } = await told(page);
   assert.deepEqual(
     events.filter(({ event }) => event === "state").map(({ status }) => status),
