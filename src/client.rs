@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::codec::HostCodec;
 use crate::driver::Driver;
-use crate::host::{Host, Values, Wire};
+use crate::host::{Host, Values, Wire, copy};
 use crate::options::{Numbers, config};
 
 thread_local! {
@@ -20,7 +20,11 @@ thread_local! {
     static CLIENTS: RefCell<Vec<Option<Rc<Driver>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Starts a client at once, and returns its number. `seed` decides about jitter. The facade closes the client and frees it.
+/// Of the inputs, the one that ends a client, and the first that brings bytes.
+const CLOSE: u32 = 1;
+const BYTES: u32 = 17;
+
+/// Makes a client, and returns its number; its first input is to be that it starts. `seed` decides about jitter.
 ///
 /// Functions and a list: an exported class brings a cell, a destructor and texts that take more than the list.
 #[expect(
@@ -32,34 +36,23 @@ pub fn start(host: Host, wire: Wire, values: Values, numbers: Numbers, seed: f64
     let codec = HostCodec { wire, values };
     let core = Core::new(config(&numbers), codec, seed.to_bits());
     let driver = Rc::new(Driver::new(host, core));
-    driver.run(&mut Core::start);
     CLIENTS.with_borrow_mut(|clients| {
-        let number = clients.iter().position(Option::is_none);
-        let number = number.unwrap_or(clients.len());
-        if number == clients.len() {
-            clients.push(None);
+        for (number, place) in clients.iter_mut().enumerate() {
+            if place.is_none() {
+                *place = Some(driver);
+                return number as u32;
+            }
         }
-        if let Some(place) = clients.get_mut(number) {
-            *place = Some(driver);
-        }
-        number as u32
+        clients.push(Some(driver));
+        (clients.len() - 1) as u32
     })
 }
 
-/// Lets go of a client that was closed; its number may be another's then.
-#[wasm_bindgen(js_name = free_)]
-pub fn free(client: u32) {
-    let taken = CLIENTS.with_borrow_mut(|clients| clients.get_mut(client as usize)?.take());
-    drop(taken);
-}
-
 /// Something happened to a client, or the application wants something: `what` is a place in `Input` of `pkg-template/src/core.ts`,
-/// the others what it says there; `retry_after` is in milliseconds, NaN for none. Returns how many times the target was
-/// switched.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one function for all: each exported one costs glue, and reading an object more than that"
-)]
+/// the others what it says there; `retry_after` is in milliseconds, NaN for none. Where `detail` is bytes, `status` is how many.
+/// A client that is closed is let go of, and its number may be another's then. Returns how many times the target was switched.
+///
+/// One function for all: each exported one costs glue.
 #[wasm_bindgen(js_name = call_)]
 pub fn call(
     client: u32,
@@ -67,25 +60,35 @@ pub fn call(
     id: u32,
     status: u32,
     retry_after: f64,
-    text: &[u8],
-    detail: JsValue,
-    tag: JsValue,
+    mut detail: Option<JsValue>,
+    tag: Option<JsValue>,
 ) -> u32 {
-    let driver = CLIENTS.with_borrow(|clients| clients.get(client as usize).cloned().flatten());
+    let driver = CLIENTS.with_borrow_mut(|clients| {
+        let place = clients.get_mut(client as usize)?;
+        if what == CLOSE {
+            place.take()
+        } else {
+            place.clone()
+        }
+    });
     let Some(driver) = driver else { return 0 };
-    let status = status as u16;
     let retry_after = (!retry_after.is_nan()).then_some(Millis(retry_after as u32));
-    let mut arguments = Some((detail, tag));
+    let mut text = Vec::new();
+    if what >= BYTES
+        && let Some(bytes) = detail.take()
+    {
+        text.resize(status as usize, 0);
+        copy(&mut text, bytes);
+    }
     let mut switches = 0;
-    driver.run(&mut |core, now| {
-        let (detail, tag) = arguments.take().unwrap_or_default();
+    driver.run(|core, now| {
         let stream = match what {
             0 => return core.handle_timeout(now),
-            1 => return core.close(now),
+            CLOSE => return core.close(now),
             2 => return core.refresh(now),
             3 => return core.flush(now),
-            4 => return switches = core.identify(now, detail),
-            5 => return core.set_evaluations(now, detail.unchecked_into()),
+            4 => return switches = core.identify(now, detail.unwrap_or_default()),
+            5 => return core.set_evaluations(now, detail.unwrap_or_default().unchecked_into()),
             6 => return core.handle_page(now, PageEvent::Online),
             7 => return core.handle_page(now, PageEvent::Visible),
             8 => return core.handle_page(now, PageEvent::Hidden),
@@ -96,32 +99,33 @@ pub fn call(
             13 => return core.handle_failure(now, RequestId(id)),
             14 => {
                 let response = Response {
-                    status,
+                    status: status as u16,
                     retry_after,
-                    etag: (tag != JsValue::NULL).then_some(tag),
-                    body: (detail != JsValue::UNDEFINED).then_some(detail),
+                    etag: tag,
+                    body: detail,
                 };
                 return core.handle_response(now, RequestId(id), response);
             }
             15 | 16 => StreamInput::Answered {
-                status,
+                status: status as u16,
                 event_stream: what == 16,
                 retry_after,
             },
-            17 => StreamInput::Bytes(text),
+            BYTES => StreamInput::Bytes(&text),
             18 | 19 => StreamInput::Event {
                 kind: if what == 18 {
                     CHANGE_EVENT
                 } else {
                     HEARTBEAT_EVENT
                 },
-                data: text,
+                data: &text,
             },
             20 => StreamInput::Closed,
+            21 => return core.start(now),
             _ => {
                 // A message of a later version is none.
-                if let Some(message) = TabMessage::from_number(what.wrapping_sub(21) as u8) {
-                    core.handle_tabs(now, TabInput::Message(message, text));
+                if let Some(message) = TabMessage::from_number(what.wrapping_sub(22) as u8) {
+                    core.handle_tabs(now, TabInput::Message(message, &text));
                 }
                 return;
             }

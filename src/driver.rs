@@ -9,9 +9,6 @@ use crate::clock::Clock;
 use crate::codec::HostCodec;
 use crate::host::{Host, Wire};
 
-/// One call of the core.
-pub(crate) type Call<'a> = &'a mut dyn FnMut(&mut Core<HostCodec>, Instant);
-
 /// Owns the core.
 pub(crate) struct Driver {
     host: Host,
@@ -35,9 +32,8 @@ impl Driver {
 
     /// Calls the core once, and does what it puts out.
     ///
-    /// A trait object, because a generic one would be compiled into every caller.
-    #[inline(never)]
-    pub(crate) fn run(&self, call: Call<'_>) {
+    /// It is compiled into every caller, so there is one.
+    pub(crate) fn run(&self, call: impl FnOnce(&mut Core<HostCodec>, Instant)) {
         let now = self.clock.now();
         call(&mut self.core.borrow_mut(), now);
         if !self.draining.replace(true) {

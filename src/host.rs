@@ -102,6 +102,13 @@ extern "C" {
     #[wasm_bindgen(method, js_name = arm_)]
     pub(crate) fn arm(this: &Host, delay_ms: f64);
 
+    // ---- bytes ----
+
+    /// Copies a `Uint8Array` into as much room as it needs. Bytes as an argument of an export bring an allocation to each call, and
+    /// three functions.
+    #[wasm_bindgen(js_namespace = ["Uint8Array", "prototype", "set"], js_name = call)]
+    pub(crate) fn copy(into: &mut [u8], bytes: JsValue);
+
     // ---- what travels through the core unopened ----
 
     /// A list of evaluations, not stored yet.

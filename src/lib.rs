@@ -35,7 +35,7 @@ mod options;
 #[cfg(feature = "rust-api")]
 pub use api::*;
 #[cfg(not(feature = "rust-api"))]
-pub use client::{call, free, start};
+pub use client::{call, start};
 
 /// A list of free blocks, searched from its beginning: a client holds a dozen blocks, so that the list stays short, and blocks
 /// that are freed are joined with their neighbours. Two kilobytes smaller, compressed, than the standard allocator. A front end

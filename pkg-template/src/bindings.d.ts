@@ -7,10 +7,11 @@ import type { Values } from "./values";
 /** An instance of the module. Clients are numbers there. */
 export interface Core {
   start_(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number): number;
-  /** WebAssembly takes a number that is not given for 0, and `retryAfterMs` for NaN. */
-  call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, bytes: Uint8Array, detail: unknown, etag: unknown): number;
-  /** Lets go of a client that was closed. */
-  free_(client: number): void;
+  /**
+   * WebAssembly takes a number that is not given for 0, and `retryAfterMs` for NaN. Where `detail` is bytes, their number is in the
+   * place of the status. A client that is closed is let go of; its number may be another's then.
+   */
+  call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, detail: unknown, etag: unknown): number;
 }
 
 /** Makes an instance of the module. See scripts/lib/glue.mjs. */

@@ -19,7 +19,6 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
 const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
-const NOTHING = new Uint8Array();
 const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 interface Waiter {
@@ -216,7 +215,6 @@ export class Client {
   /** Ends the client: no socket, timer or listener is left. What was counted is posted. Harmless when called again. */
   close(): void {
     if (this.#closed()) return;
-    const core = this.#core;
     this.#call(Input.CLOSE);
     // Without a core, or while a listener that the core calls runs: it tells only when that has returned.
     if (!this.#closed()) {
@@ -224,7 +222,6 @@ export class Client {
       this.#setState("closed");
     }
     this.#release();
-    core?.free_(this.#number);
   }
 
   // ---- within ----
@@ -262,12 +259,13 @@ export class Client {
       return;
     }
     for (const name of PAGE_EVENTS) globalThis.addEventListener?.(name, this.#page);
+    this.#call(Input.START);
   }
 
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
-  #call = (...[input, detail, id, bytes = NOTHING, status, retryAfterMs, etag]: Parameters<Hear>): number => {
+  #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, retryAfterMs, etag]: Parameters<Hear>): number => {
     try {
-      return this.#core?.call_(this.#number, input, id, status, retryAfterMs, bytes, detail, etag) ?? 0;
+      return this.#core?.call_(this.#number, input, id, status, retryAfterMs, detail, etag) ?? 0;
     } catch (error) {
       this.#trapped(error);
       return 0;
@@ -313,7 +311,7 @@ export class Client {
         if (final) this.#refuse(error);
         this.#fail(name, error);
       },
-      join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, undefined, 0, encode(text)))),
+      join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, encode(text)))),
       tabs_: (action, bytes) => {
         if (action === 0) this.#group?.leave_();
         else if (action === 1) this.#group?.lead_(true);

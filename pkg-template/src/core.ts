@@ -33,12 +33,14 @@ export const enum Input {
   HEARTBEAT,
   /** A stream ended, by whatever cause. */
   ENDED,
+  /** Once, before anything else. */
+  START,
   /** Another tab said message 0; message 1 is one more. */
   MESSAGE,
 }
 
-/** Tells the core: something about a request or stream of that number, with what belongs to it. */
-export type Hear = (input: Input, detail?: unknown, id?: number, bytes?: Uint8Array, status?: number, retryAfterMs?: number, etag?: string | null) => unknown;
+/** Tells the core: something about a request or stream of that number, with what belongs to it. Bytes are a `detail` from `BYTES` on. */
+export type Hear = (input: Input, detail?: unknown, id?: number, status?: number, retryAfterMs?: number, etag?: string | null) => unknown;
 
 /** UTF-8. */
 export function encode(text: string): Uint8Array {

@@ -107,7 +107,7 @@ export class Wire {
       const etag = headers.get("etag");
       // A body that is no JSON is the core's to judge by its status.
       const body: unknown = await response.json().catch(() => {});
-      reply = [Input.REPLY, body, id, undefined, status, retryAfter(headers), etag];
+      reply = [Input.REPLY, body, id, status, retryAfter(headers), etag];
     } catch {
       // no reply, or what `fetch` resolves to is no response: any script may have put its own in place of the browser's
     }
@@ -125,9 +125,9 @@ export class Wire {
       const response = await this.#fetch(id, request as Prepared, false, false);
       const { status, headers } = response;
       const isStream = headers.get("content-type")?.startsWith("text/event-stream");
-      hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, undefined, status, retryAfter(headers));
+      hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, status, retryAfter(headers));
       const reader = response.body!.getReader();
-      for (let part; !(part = await reader.read()).done; ) hear(Input.BYTES, undefined, id, part.value);
+      for (let part; !(part = await reader.read()).done; ) hear(Input.BYTES, part.value, id);
     } catch {
       // it ended, by whatever cause
     }
@@ -137,8 +137,8 @@ export class Wire {
   #listen(id: number, url: string): void {
     const source = new EventSource(url);
     this.#underWay.set(id, { abort: () => source.close() });
-    source.addEventListener("*", ({ data }) => this.#hear(Input.EVENT, undefined, id, encode(data as string)));
-    source.addEventListener("heartbeat", ({ data }) => this.#hear(Input.HEARTBEAT, undefined, id, encode(data as string)));
+    source.addEventListener("*", ({ data }) => this.#hear(Input.EVENT, encode(data as string), id));
+    source.addEventListener("heartbeat", ({ data }) => this.#hear(Input.HEARTBEAT, encode(data as string), id));
     // Also one that the browser would recover from by itself: the core decides when to try again.
     source.onerror = () => this.#hear(Input.ENDED, undefined, id);
   }

@@ -10,8 +10,7 @@ import { Plain } from "./run.mjs";
 const EDITS = [
   [/^export function /gm, "function "],
   // From the module's variables to the end: loading.
-  [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn { start_, call_, free_: wasm.free_ };\n"],
-  [/^function free_\([^]*?^\}\n/m, ""],
+  [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn { start_, call_ };\n"],
   // A view kept would be of an old buffer after memory has grown, where the module is a script and nothing detaches that.
   [/^let cachedUint8ArrayMemory0 = null;\nfunction getUint8ArrayMemory0\(\) \{[^]*?^\}\n/m, "const getUint8ArrayMemory0 = () => new Uint8Array(wasm.memory.buffer);\n"],
   // A decoder kept has to be renewed in Safari after two gigabytes.

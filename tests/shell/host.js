@@ -1,8 +1,7 @@
 // What the facade is to the shell, with a wire whose other end is the test, and a record of what is told. The numbers are those
 // of `pkg-template/src/core.ts`.
 
-const [CLOSE, FAILURE, REPLY, OPENED, BYTES, ENDED] = [1, 13, 14, 16, 17, 20];
-const NOTHING = new Uint8Array();
+const [CLOSE, FAILURE, REPLY, OPENED, BYTES, ENDED, START] = [1, 13, 14, 16, 17, 20, 21];
 
 /** Everything around one client. */
 export class World {
@@ -50,8 +49,9 @@ export class World {
     return [1, 2, Infinity, 1, 60_000, 0, 60_000, 30_000, 0, 0, 0, 0];
   }
 
-  setCall(call) {
+  start(call) {
     this.call = call;
+    this.#tell(START);
   }
 
   close() {
@@ -77,8 +77,8 @@ export class World {
   }
 
   /** Tells the core, once it is there. */
-  #tell(input, id = 0, { status = 0, retryAfterMs = NaN, bytes = NOTHING, detail, etag = null } = {}) {
-    this.call?.(input, id, status, retryAfterMs, bytes, detail, etag);
+  #tell(input, id = 0, { status = 0, retryAfterMs = NaN, detail, etag } = {}) {
+    this.call?.(input, id, status, retryAfterMs, detail, etag);
   }
 
   #take(ask) {
@@ -103,7 +103,8 @@ export class World {
   }
 
   push(text) {
-    this.#tell(BYTES, this.streaming, { bytes: new TextEncoder().encode(text) });
+    const bytes = new TextEncoder().encode(text);
+    this.#tell(BYTES, this.streaming, { detail: bytes, status: bytes.length });
   }
 
   end() {

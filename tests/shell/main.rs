@@ -23,8 +23,8 @@ extern "C" {
     fn delay(this: &World) -> f64;
     #[wasm_bindgen(method)]
     fn numbers(this: &World) -> JsValue;
-    #[wasm_bindgen(method, js_name = setCall)]
-    fn set_call(this: &World, call: JsValue);
+    #[wasm_bindgen(method)]
+    fn start(this: &World, call: JsValue);
     #[wasm_bindgen(method)]
     fn close(this: &World);
     #[wasm_bindgen(method, js_name = closeOn)]
@@ -58,7 +58,7 @@ extern "C" {
     fn parse(text: &str) -> JsValue;
 }
 
-type Call = dyn Fn(u32, u32, u32, f64, Vec<u8>, JsValue, JsValue) -> u32;
+type Call = dyn Fn(u32, u32, u32, f64, Option<JsValue>, Option<JsValue>) -> u32;
 
 const SIGN_IN: u32 = 0;
 const ALL: u32 = 1;
@@ -79,12 +79,10 @@ fn started() -> (World, u32) {
         world.numbers().unchecked_into(),
         0.5,
     );
-    let call: Closure<Call> = Closure::new(
-        move |what, id, status, retry_after, bytes: Vec<u8>, detail, tag| {
-            flagwire::call(client, what, id, status, retry_after, &bytes, detail, tag)
-        },
-    );
-    world.set_call(call.into_js_value());
+    let call: Closure<Call> = Closure::new(move |what, id, status, retry_after, detail, tag| {
+        flagwire::call(client, what, id, status, retry_after, detail, tag)
+    });
+    world.start(call.into_js_value());
     (world, client)
 }
 
@@ -185,7 +183,7 @@ fn a_client_may_be_closed_while_it_tells() {
 
 #[test]
 fn what_comes_after_the_end_does_nothing() {
-    let (world, client) = started();
+    let world = start();
     answer(&world, SIGN_IN, r#"{"authToken":"a"}"#);
     world.stream(STREAM);
     world.close();
@@ -194,15 +192,13 @@ fn what_comes_after_the_end_does_nothing() {
         world.push("event: *\ndata: late\n\n");
         world.end();
         assert_eq!(world.all(), all);
-        flagwire::free(client);
     }
 }
 
 #[test]
-fn a_client_that_is_freed_leaves_its_place_to_another() {
+fn a_client_that_is_closed_leaves_its_place_to_another() {
     let (first, client) = started();
     first.close();
-    flagwire::free(client);
     let (second, other) = started();
     assert_eq!(other, client);
     answer(&second, SIGN_IN, r#"{"authToken":"a"}"#);
