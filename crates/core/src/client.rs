@@ -146,14 +146,14 @@ impl<C: Codec> Client<C> {
         &mut self,
         now: Instant,
         id: RequestId,
-        response: Response<C::Json, C::Text>,
+        mut response: Response<C::Json, C::Text>,
     ) {
         let failure = match response.status {
             200..=299 | 304 => None,
             status => Some(Cause::Status(status)),
         };
         if let Some(pending) = self.requests.take(id) {
-            self.settle_request(now, pending, failure, response);
+            self.settle_request(now, pending, failure, &mut response);
         }
     }
 
@@ -294,13 +294,13 @@ impl<C: Codec> Client<C> {
     }
 
     fn fail_request(&mut self, now: Instant, pending: Pending, cause: Cause) {
-        let nothing = Response {
+        let mut nothing = Response {
             status: 0,
             retry_after: None,
             etag: None,
             body: None,
         };
-        self.settle_request(now, pending, Some(cause), nothing);
+        self.settle_request(now, pending, Some(cause), &mut nothing);
     }
 
     /// Routes a reply to the mechanism that asked. Its status is judged: without `failure` it is 2xx or 304.
@@ -309,7 +309,7 @@ impl<C: Codec> Client<C> {
         now: Instant,
         pending: Pending,
         failure: Option<Cause>,
-        response: Response<C::Json, C::Text>,
+        response: &mut Response<C::Json, C::Text>,
     ) {
         if self.is_closed() {
             return;
@@ -329,7 +329,7 @@ impl<C: Codec> Client<C> {
         match pending.purpose {
             Purpose::SignIn => self.signed_in(now, failure, response),
             Purpose::All => self.fetched_all(now, pending.asked, failure, response),
-            Purpose::Flag => self.fetched_flag(now, pending, failure, response.body),
+            Purpose::Flag => self.fetched_flag(now, pending, failure, response),
             Purpose::Metrics => self.posted_metrics(now, failure),
         }
         self.settle_order();

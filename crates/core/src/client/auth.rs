@@ -49,9 +49,9 @@ impl<C: Codec> Client<C> {
         &mut self,
         now: Instant,
         failure: Option<Cause>,
-        response: Response<C::Json, C::Text>,
+        response: &mut Response<C::Json, C::Text>,
     ) {
-        let signed_in = match (failure, response.body) {
+        let signed_in = match (failure, response.body.take()) {
             (None, Some(body)) => self.codec.sign_in(body),
             _ => None,
         };

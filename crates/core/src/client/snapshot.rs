@@ -113,9 +113,8 @@ impl<C: Codec> Client<C> {
         now: Instant,
         asked: Moment,
         failure: Option<Cause>,
-        response: Response<C::Json, C::Text>,
+        response: &mut Response<C::Json, C::Text>,
     ) {
-        let retry_after = response.retry_after;
         let failure = failure.or_else(|| self.store_all(asked, response));
         let again = core::mem::take(&mut self.snapshots.again);
         match failure {
@@ -130,7 +129,10 @@ impl<C: Codec> Client<C> {
                 }
             }
             Some(cause) => {
-                let delay = self.snapshots.backoff.fail(&mut self.random, retry_after);
+                let delay = self
+                    .snapshots
+                    .backoff
+                    .fail(&mut self.random, response.retry_after);
                 // A status that will not pass by itself is asked about as rarely as a poll.
                 let delay = if cause.is_retryable() {
                     delay
@@ -145,7 +147,11 @@ impl<C: Codec> Client<C> {
     }
 
     /// Says what is wrong with the reply.
-    fn store_all(&mut self, asked: Moment, response: Response<C::Json, C::Text>) -> Option<Cause> {
+    fn store_all(
+        &mut self,
+        asked: Moment,
+        response: &mut Response<C::Json, C::Text>,
+    ) -> Option<Cause> {
         if response.status == 304 {
             if !self.snapshots.conditional {
                 return Some(Cause::Malformed);
@@ -160,6 +166,7 @@ impl<C: Codec> Client<C> {
         }
         let Some(list) = response
             .body
+            .take()
             .and_then(|body| self.codec.evaluations(body, false))
         else {
             return Some(Cause::Malformed);
@@ -167,7 +174,7 @@ impl<C: Codec> Client<C> {
         self.snapshots.etag = None;
         if self.order.is_news(asked) {
             if self.order.know_all(asked) {
-                self.snapshots.etag = response.etag;
+                self.snapshots.etag = response.etag.take();
             }
             if let Some(changes) = self.codec.replace(list, asked) {
                 self.emit(Event::Changed(changes));
@@ -266,7 +273,7 @@ impl<C: Codec> Client<C> {
         now: Instant,
         Pending { id, asked, .. }: Pending,
         failure: Option<Cause>,
-        body: Option<C::Json>,
+        response: &mut Response<C::Json, C::Text>,
     ) {
         let Some(index) = self.snapshots.singles.iter().position(
             |single| matches!(single.stage, Stage::Asked(of) | Stage::Again(of) if of == id),
@@ -275,7 +282,10 @@ impl<C: Codec> Client<C> {
         };
         let Single { flag, stage } = self.snapshots.singles.swap_remove(index);
         let evaluation = match failure {
-            None => body.and_then(|body| self.codec.evaluations(body, true)),
+            None => response
+                .body
+                .take()
+                .and_then(|body| self.codec.evaluations(body, true)),
             Some(_) => None,
         };
         match (evaluation, failure) {
