@@ -40,7 +40,16 @@ pub use client::{call, start};
 /// A list of free blocks, searched from its beginning: a client holds a dozen blocks, so that the list stays short, and blocks
 /// that are freed are joined with their neighbours. Two kilobytes smaller, compressed, than the standard allocator. A front end
 /// in Rust chooses its own.
-#[cfg(all(target_family = "wasm", not(feature = "rust-api")))]
+#[cfg(all(
+    target_family = "wasm",
+    not(target_feature = "atomics"),
+    not(feature = "rust-api")
+))]
 #[global_allocator]
-static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
-    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
+#[expect(
+    unsafe_code,
+    reason = "its lock is 111 bytes of the shipped module, and nobody to wait for: without atomics there is one thread"
+)]
+static ALLOCATOR: lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator> =
+    // SAFETY: WebAssembly without atomics has no threads.
+    unsafe { lol_alloc::AssumeSingleThreaded::new(lol_alloc::FreeListAllocator::new()) };

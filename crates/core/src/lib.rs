@@ -25,6 +25,7 @@
 //! the wire's names. With the feature `serde`, `serde_codec` is a codec with values in Rust, and `http` the requests that it
 //! writes.
 #![no_std]
+#![forbid(unsafe_code)]
 #![deny(
     missing_docs,
     clippy::unwrap_used,

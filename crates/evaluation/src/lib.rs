@@ -74,6 +74,7 @@
 //! The vectors in `vectors/` say what is expected, for this crate and for any other evaluator.
 
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(

@@ -18,6 +18,7 @@
 //!
 //! [`app`] is the whole service without a socket, so that tests call it directly.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(
