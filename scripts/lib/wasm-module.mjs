@@ -9,7 +9,7 @@ import { wasmBindgen } from "./wasm-bindgen.mjs";
 import { wasmToolchain } from "./wasm.mjs";
 
 /** More passes, and other thresholds for inlining, are within half a per cent after brotli, either way. */
-const PASSES = ["-Oz"];
+const PASSES = ["-Os", "--low-memory-unused"];
 /** Features named one by one: Node 20 does not run what `--all-features` makes. */
 const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrapping-float-to-int"];
 /** One page of memory in place of sixteen, and shorter addresses behind it. Nothing of ours recurses; what overflows traps. */
