@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flagwire_server::environment::Environment;
@@ -31,10 +32,19 @@ pub fn program() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Nobody listens on it at the moment.
+/// Nobody listens on it at the moment. Not one that the system would give out: until it is listened on, a connection of
+/// another test could get it.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        // Programs of tests that run at the same time begin in different places.
+        let place = std::process::id().wrapping_mul(101).wrapping_add(tried);
+        let port = 20_000 + (place % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A Redis server without persistence. Ends with the test.
