@@ -302,7 +302,9 @@ export class Client {
         else if (event === Output.SAVE) void this.#save(detail as Saved);
         else {
           if (event === Output.READY) this.#identified(0);
-          this.#emit(EVENTS[event]!, event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
+          const name = EVENTS[event]!;
+          // Ten thousand values are not gathered for nobody.
+          this.#emit(name, !this.#listeners.has_(name) ? undefined : event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
         }
       },
       fail_: (kind, code, message, status, final) => {

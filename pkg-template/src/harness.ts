@@ -11,6 +11,7 @@
 import { Event as CoreEvent, initialize as start, valueOf, type EventName } from "./index";
 import type { Client as CoreClient } from "./client";
 import type { FlagwireError } from "./error";
+import { record } from "./record";
 import { sha256 } from "./sha256";
 import type { CacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";
 
@@ -330,7 +331,7 @@ class HarnessClient {
     this.#untold = [];
     if (this.#ready) return;
     this.#ready = true;
-    this.#emit(Event.READY, Object.fromEntries([...this.#slots].map(([flag, { value }]) => [flag, value])));
+    this.#emit(Event.READY, record([...this.#slots].map(([flag, { value }]) => [flag, value])));
   }
 
   #count(flag: string, slot: Slot): void {

@@ -18,6 +18,7 @@ import { createContext, createElement, useCallback, useContext, useEffect, useMe
 import { initialize, valueOf } from "./index";
 import type { Client } from "./client";
 import type { FlagDefault, FlagName, FlagValue } from "./flags";
+import { record } from "./record";
 import type { Evaluation, Json, Options, State, Target, Variation } from "./types";
 
 /** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
@@ -149,7 +150,7 @@ export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = Fla
 export function useFlags(): { readonly [flag: string]: Json } {
   const held = useHeld();
   const { client } = held;
-  const rendered = useMemo(() => Object.fromEntries(held.bootstrap.map((evaluation) => [evaluation.flag, valueOf(evaluation)])), [held]);
+  const rendered = useMemo(() => record(held.bootstrap.map((evaluation) => [evaluation.flag, valueOf(evaluation)])), [held]);
   const store = useMemo(() => {
     let flags: { readonly [flag: string]: Json } | undefined;
     return {

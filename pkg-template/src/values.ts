@@ -2,6 +2,7 @@
 // name into WebAssembly takes ten times as long as looking it up here.
 
 import { encode } from "./core";
+import { record } from "./record";
 import type { Change, Evaluation, Json, Target } from "./types";
 
 /** The most bytes of one metrics post: browsers refuse `keepalive` bodies past 64 KiB in flight. */
@@ -94,7 +95,7 @@ export class Values {
   }
 
   all_(): { [flag: string]: Json } {
-    return Object.fromEntries([...this.slots_].map(([flag, slot]) => [flag, slot.value_]));
+    return record([...this.slots_].map(([flag, slot]) => [flag, slot.value_]));
   }
 
   /** Takes counts as the body of a metrics post, and puts them aside. What does not fit stays for the next. */

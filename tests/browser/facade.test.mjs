@@ -75,6 +75,20 @@ test("a logger that throws does no harm", async (t) => {
   await untilServed(page, "theme", "sunset");
 });
 
+test("all flags are a plain object, whatever their names", async (t) => {
+  const { proxy, page } = await setUp(t, browser);
+  await startClient(page, proxy.url);
+  await untilSettled(proxy);
+  const found = await page.evaluate(() => {
+    const { client } = /** @type {any} */ (window).clients.main;
+    const names = ["__proto__", "constructor", "7"];
+    client.setEvaluations(names.map((flag) => ({ flag, identifier: "v", value: '{"a":1}', kind: "json" })));
+    const flags = client.flags();
+    return { plain: Object.getPrototypeOf(flags) === Object.prototype, own: names.map((name) => JSON.stringify(Object.getOwnPropertyDescriptor(flags, name)?.value)), theme: flags.theme };
+  });
+  assert.deepEqual(found, { plain: true, own: ['{"a":1}', '{"a":1}', '{"a":1}'], theme: "classic" });
+});
+
 for (const act of ["close", "identify", "variation", "refreshEvaluations", "flush", "setEvaluations", "on", "off"]) {
   test(`a listener may call ${act}()`, async (t) => {
     const { server, proxy, page } = await setUp(t, browser);
