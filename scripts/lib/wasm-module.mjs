@@ -13,7 +13,7 @@ const PASSES = ["-Os", "--low-memory-unused"];
 /** Features named one by one: Node 20 does not run what `--all-features` makes. */
 const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrapping-float-to-int"];
 /** One page of memory in place of sixteen, and shorter addresses behind it. Nothing of ours recurses; what overflows traps. */
-const STACK = ` -Clink-arg=-zstack-size=${64 * 1024}`;
+export const STACK_BYTES = 64 * 1024;
 
 /**
  * Compiles the crate. Returns the module's path.
@@ -38,7 +38,7 @@ export async function compile(step, { names = false, mvp = false } = {}) {
   const features = mvp ? "-Ctarget-cpu=mvp" : "-Ctarget-feature=-reference-types,-multivalue";
   // A folder of its own, or the two would throw each other's standard library away.
   const targetDir = mvp ? `${wasmTargetDir}-mvp` : wasmTargetDir;
-  const env = { ...toolchain.env, CARGO_TARGET_DIR: targetDir, RUSTFLAGS: `${features}${STACK}${unstable}`, ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }) };
+  const env = { ...toolchain.env, CARGO_TARGET_DIR: targetDir, RUSTFLAGS: `${features} -Clink-arg=-zstack-size=${STACK_BYTES}${unstable}`, ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }) };
   const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
   if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
   step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");

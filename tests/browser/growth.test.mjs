@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { STACK_BYTES } from "../../scripts/lib/wasm-module.mjs";
 import { startBrowser } from "../lib/browser.mjs";
 import { startClient, untilServed } from "../lib/client-page.mjs";
 import { setUp, untilSettled } from "./support.mjs";
@@ -9,8 +10,6 @@ import { setUp, untilSettled } from "./support.mjs";
 const browser = await startBrowser({ after });
 /** What the JavaScript heap may be larger by afterwards: compiled code and the browser's own, in bytes. A leak is larger. */
 const SLACK = 300_000;
-/** The module's stack, which memory begins with, in bytes; see scripts/lib/wasm-module.mjs. */
-const STACK = 64 * 1024;
 
 test("2,000 events do not make the page grow", async (t) => {
   const { proxy, page } = await setUp(t, browser);
@@ -92,7 +91,8 @@ async function watchMemory(page) {
     const { usedSize } = await session.send("Runtime.getHeapUsage");
     const wasm = await page.evaluate(() => /** @type {any} */ (window).memories.map((/** @type {WebAssembly.Memory} */ memory) => memory.buffer.byteLength));
     assert.equal(wasm.length, 1, "the module's memory was not found");
-    assert.ok(await page.evaluate(untouched, STACK / 2), "less than half of the module's stack is left");
+    // Memory begins with the stack.
+    assert.ok(await page.evaluate(untouched, STACK_BYTES / 2), "less than half of the module's stack is left");
     return { heap: usedSize, wasm };
   };
 }
