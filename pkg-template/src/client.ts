@@ -304,7 +304,8 @@ export class Client {
           if (event === Output.READY) this.#identified(0);
           const name = EVENTS[event]!;
           // Ten thousand values are not gathered for nobody.
-          this.#emit(name, !this.#listeners.has_(name) ? undefined : event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
+          const heard = this.#options.debug || this.#listeners.has_(name);
+          this.#emit(name, !heard ? undefined : event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
         }
       },
       fail_: (kind, code, message, status, final) => {
