@@ -69,7 +69,9 @@ interface Held {
 /** Clients that were made while rendering and are not committed yet: React may render several times before it commits. */
 const unclaimed = new Map<string, Held>();
 const Context = createContext<Held | undefined>(undefined);
+/** States without a client: the same on the server as in the page, where React compares what both rendered. */
 const NOWHERE: State = { status: "initializing", since: 0 };
+const BOOTSTRAPPED: State = { status: "cached", since: 0 };
 
 /** Gives a client to the components inside. Safe in StrictMode: one client is made, and closed after the provider has gone. */
 export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
@@ -169,17 +171,25 @@ export function useFlags(): { readonly [flag: string]: Json } {
   return useSyncExternalStore(store.subscribe, store.read, () => rendered);
 }
 
-/** The client, for what the hooks do not offer; `undefined` while rendering on a server. */
+/** The client, for what the hooks do not offer; `undefined` while rendering on a server and while hydrating what it rendered. */
 export function useFlagwireClient(): Client | undefined {
-  return useHeld().client;
+  const { client } = useHeld();
+  return useSyncExternalStore(neverChanges, () => client, nothing);
 }
 
-/** How far the values can be trusted, since when and why. */
+/**
+ * How far the values can be trusted, since when and why. While rendering on a server, and while hydrating, `cached` where
+ * there are `bootstrap` values and `initializing` where there are none.
+ */
 export function useFlagwireState(): State {
-  const { client } = useHeld();
+  const { client, bootstrap } = useHeld();
   const subscribe = useCallback((changed: () => void) => client?.on("state", changed) ?? (() => {}), [client]);
-  return useSyncExternalStore(subscribe, () => client?.state() ?? NOWHERE, () => NOWHERE);
+  const rendered = bootstrap.length ? BOOTSTRAPPED : NOWHERE;
+  return useSyncExternalStore(subscribe, () => client?.state() ?? rendered, () => rendered);
 }
+
+const neverChanges = () => () => {};
+const nothing = () => undefined;
 
 function useHeld(): Held {
   const held = useContext(Context);

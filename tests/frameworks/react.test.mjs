@@ -24,7 +24,7 @@ function Spy() {
   const client = useFlagwireClient();
   if (client) clients.add(client);
   globalThis.client = client;
-  return <p id="state">{useFlagwireState().status}</p>;
+  return <><p id="client">{client ? "client" : "none"}</p><p id="state">{useFlagwireState().status}</p></>;
 }
 function All() {
   renders.all = (renders.all ?? 0) + 1;
@@ -156,7 +156,18 @@ for (const [name, alias] of /** @type {const} */ ([
       assert.deepEqual(await page.evaluate(() => window.errors), []);
       const html = await page.evaluate(() => window.served);
       assert.match(html, /&quot;ocean&quot;/);
-      assert.match(html, /initializing/);
+      assert.match(html, />none</);
+      assert.match(html, />cached</);
+      assert.equal(await page.locator("#client").textContent(), "client");
+    });
+
+    test("hydrates what a server rendered without values, without a mismatch", async (t) => {
+      const { page } = await render(t, "hydrate", {}, await serverHtml(t, alias, []));
+      await all(page);
+      assert.deepEqual(await page.evaluate(() => window.errors), []);
+      const html = await page.evaluate(() => window.served);
+      assert.match(html, />none</);
+      assert.match(html, />initializing</);
     });
 
     test("suspends until the values are there, with the boundary outside of the provider", async (t) => {
