@@ -168,14 +168,10 @@ async fn head(sent: Result<Promise, JsValue>) -> Option<http::Response> {
     Some(response.unchecked_into::<web_sys::Response>().into())
 }
 
-/// Seconds, or a date.
 fn retry_after(headers: &Headers) -> Option<Millis> {
-    let header = headers.get("retry-after")?;
-    let millis = match header.trim().parse::<u32>() {
-        Ok(seconds) => f64::from(seconds) * 1000.0,
-        Err(_) => js_sys::Date::parse(&header) - js_sys::Date::now(),
-    };
-    (!millis.is_nan()).then_some(Millis(millis as u32))
+    flagwire_core::retry_after(&headers.get("retry-after")?, |date| {
+        Some(js_sys::Date::parse(date) - js_sys::Date::now())
+    })
 }
 
 #[wasm_bindgen]

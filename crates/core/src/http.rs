@@ -1,10 +1,11 @@
 //! The requests of the client protocol, as HTTP: URLs and headers. For [`SerdeCodec`](crate::SerdeCodec); in the browser
-//! `pkg-template/src/host.ts` writes the same.
+//! `pkg-template/src/wire.ts` writes the same.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::codec::Ask;
+use crate::time::Millis;
 
 /// A `GET`, or with a body a `POST` of JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +166,31 @@ pub fn fingerprint(texts: &[&str]) -> String {
         }
     }
     alloc::format!("{hash:016x}")
+}
+
+/// Reads the header `Retry-After`: seconds, also with a fraction, or a date. A date that is past means now. `None` where it is
+/// neither.
+///
+/// `date` reads an HTTP date, as milliseconds from now; platforms have readers of their own.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>; fractions are not in it, and some gateways send them.
+pub fn retry_after(header: &str, date: impl FnOnce(&str) -> Option<f64>) -> Option<Millis> {
+    let header = header.trim();
+    let (whole, fraction) = header.split_once('.').unwrap_or((header, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits(whole) && digits(fraction) {
+        // Digits alone fail to be a number only where there are too many. No floats: reading them costs 12 kB of WebAssembly.
+        let seconds = whole.parse::<u32>().unwrap_or(u32::MAX);
+        let thousandths = fraction.bytes().chain(*b"000").take(3);
+        let millis = thousandths.fold(0_u32, |sum, digit| {
+            let digit = u32::from(digit.saturating_sub(b'0'));
+            sum.saturating_mul(10).saturating_add(digit)
+        });
+        return Some(Millis(seconds.saturating_mul(1000).saturating_add(millis)));
+    }
+    // The conversion takes what is too small or too large for the nearest number that fits.
+    let millis = date(header).filter(|millis| !millis.is_nan())?;
+    Some(Millis(millis as u32))
 }
 
 fn join(parts: &[&str]) -> String {

@@ -61,7 +61,7 @@ pub use codec::{Ask, ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, P
 pub use config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT, Transport};
 pub use error::{Cause, Error, ErrorKind};
 #[cfg(feature = "serde")]
-pub use http::{HttpRequest, Service, fingerprint};
+pub use http::{HttpRequest, Service, fingerprint, retry_after};
 pub use order::Moment;
 pub use output::{Event, Output, Status, StreamId, StreamRequest, Why};
 pub use request::{Request, RequestId, Response};

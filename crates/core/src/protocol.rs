@@ -16,8 +16,9 @@ use alloc::vec::Vec;
 pub struct Evaluation {
     /// Identifier of the flag.
     pub flag: String,
-    /// Identifier of the variation that was served. Optional in the protocol's description, always present in practice.
-    #[cfg_attr(feature = "serde", serde(default))]
+    /// Identifier of the variation that was served. The protocol's description leaves it optional: it is empty where it is missing
+    /// or null.
+    #[cfg_attr(feature = "serde", serde(default, deserialize_with = "null_as_empty"))]
     pub identifier: String,
     /// The variation's value as text, whatever its kind. The empty text is a legitimate value.
     pub value: String,
@@ -56,13 +57,25 @@ pub const CHANGE_EVENT: &str = "*";
 pub const HEARTBEAT_EVENT: &str = "heartbeat";
 
 #[cfg(feature = "serde")]
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text: Option<String> = serde::Deserialize::deserialize(deserializer)?;
+    Ok(text.unwrap_or_default())
+}
+
+#[cfg(feature = "serde")]
 pub use self::json::*;
 
 #[cfg(feature = "serde")]
 mod json {
-    use super::{Change, Domain, Evaluation, String, Vec};
-    use serde::{Deserialize, Serialize};
+    use alloc::string::ToString;
+
+    use base64::Engine;
+    use base64::alphabet::URL_SAFE;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    use serde::{Deserialize, Deserializer, Serialize};
     use serde_json::{Map, Value};
+
+    use super::{Change, Domain, Evaluation, String, Vec};
 
     /// Who flags are served to: a user or a device.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -99,28 +112,78 @@ mod json {
         pub auth_token: String,
         /// Where a native `EventSource` may open the stream without headers: a URL with a short-lived ticket, absolute
         /// or relative to the base URL. Ours; Harness sends none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "text",
+            skip_serializing_if = "Option::is_none"
+        )]
         pub stream_url: Option<String>,
     }
 
     /// The payload of the token.
+    ///
+    /// A claim that is a number is read as its text. One that is empty, or of any other type, counts as missing.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", default)]
     pub struct Claims {
         /// Path parameter of every later call; a UUID on Harness.
+        #[serde(deserialize_with = "required_text")]
         pub environment: String,
         /// Value of the `cluster` query parameter; `1` where it is missing.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
         pub cluster_identifier: Option<String>,
         /// Sent back in the header `Harness-EnvironmentID`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
         pub environment_identifier: Option<String>,
         /// Sent back in the header `Harness-AccountID`. Capitals as on the wire.
-        #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
+        #[serde(
+            rename = "accountID",
+            deserialize_with = "text",
+            skip_serializing_if = "Option::is_none"
+        )]
         pub account_id: Option<String>,
         /// `Client` or `Server`.
-        #[serde(default, rename = "key_type", skip_serializing_if = "Option::is_none")]
+        #[serde(
+            rename = "key_type",
+            deserialize_with = "text",
+            skip_serializing_if = "Option::is_none"
+        )]
         pub key_type: Option<String>,
+    }
+
+    /// Both padded and not: the standard for tokens forbids padding, and some gateways add it.
+    const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
+        &URL_SAFE,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+            .with_decode_allow_trailing_bits(true),
+    );
+
+    impl Claims {
+        /// Reads the payload of a token without verifying it: it came from whom the client asked. `None` where there is no
+        /// payload, or none with an environment.
+        #[must_use]
+        pub fn from_token(token: &str) -> Option<Self> {
+            // Some gateways write base64 in its standard alphabet, and the published clients read that too.
+            let payload = token.split('.').nth(1)?.replace('+', "-").replace('/', "_");
+            let bytes = PADDED_OR_NOT.decode(payload).ok()?;
+            let claims: Value = serde_json::from_str(&String::from_utf8_lossy(&bytes)).ok()?;
+            // A list would be read as the fields in their order.
+            let claims = Self::deserialize(claims.is_object().then_some(claims)?).ok()?;
+            (!claims.environment.is_empty()).then_some(claims)
+        }
+    }
+
+    fn required_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        text(deserializer).map(Option::unwrap_or_default)
+    }
+
+    fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::String(text) if !text.is_empty() => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
     }
 
     /// The data of a change event on the stream.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::codec::{
@@ -58,7 +58,7 @@ impl Held {
         &self.evaluation
     }
 
-    /// The value parsed, for kind `json` where it is JSON. The same one until it changes.
+    /// The value parsed, for kind `json`; a text where it is no JSON. The same one until it changes.
     #[must_use]
     pub const fn json(&self) -> Option<&Rc<Value>> {
         self.json.as_ref()
@@ -139,24 +139,28 @@ impl SerdeCodec {
         {
             return;
         }
-        let json: Option<Value> = evaluation
-            .kind
-            .eq_ignore_ascii_case("json")
-            .then(|| serde_json::from_str(&evaluation.value).ok())
-            .flatten();
+        // JSON that does not parse is a text, as in JavaScript.
+        let json = evaluation.kind.eq_ignore_ascii_case("json").then(|| {
+            serde_json::from_str(&evaluation.value)
+                .unwrap_or_else(|_| Value::String(evaluation.value.clone()))
+        });
         if let Some(held) = self.values.get_mut(&evaluation.flag) {
             if held.as_of > as_of {
                 return;
             }
             held.as_of = as_of;
-            let same_value = match (&held.json, &json) {
-                (Some(held), Some(new)) => **held == *new,
-                _ => {
-                    held.evaluation.value == evaluation.value
-                        && held.evaluation.kind == evaluation.kind
+            let old = &held.evaluation;
+            let same_value = old.kind.eq_ignore_ascii_case(&evaluation.kind)
+                && match (&held.json, &json) {
+                    (Some(held), Some(new)) => same_json(held, new),
+                    _ => old.value == evaluation.value,
+                };
+            if same_value && old.identifier == evaluation.identifier {
+                // Integers that are the same double may differ beyond 2^53, and here they can be read.
+                if held.json.as_deref() != json.as_ref() {
+                    held.json = json.map(Rc::new);
+                    held.evaluation = evaluation;
                 }
-            };
-            if same_value && held.evaluation.identifier == evaluation.identifier {
                 return;
             }
         }
@@ -203,6 +207,32 @@ impl Counts {
         } else if self.0.len() < MAX_COUNTERS {
             self.0.insert(counter, reads);
         }
+    }
+}
+
+/// `None` where `json` is no evaluation. A list is none, though serde would read one as the fields in their order.
+fn evaluation(json: Value) -> Option<Evaluation> {
+    json.is_object()
+        .then(|| serde_json::from_value(json).ok())
+        .flatten()
+}
+
+/// Whether two JSON values are the same as JavaScript has them: numbers are doubles, and the order of keys does not matter.
+fn same_json(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| same_json(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let same = |(key, value)| other.get(key).is_some_and(|other| same_json(value, other));
+            one.len() == other.len() && one.iter().all(same)
+        }
+        _ => one == other,
     }
 }
 
@@ -254,11 +284,10 @@ impl Codec for SerdeCodec {
 
     fn sign_in(&mut self, reply: Value) -> Option<SignedIn> {
         let reply: SignInReply = serde_json::from_value(reply).ok()?;
-        let payload = reply.auth_token.split('.').nth(1)?.trim_end_matches('=');
-        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        let claims = Claims::from_token(&reply.auth_token)?;
         self.session = SignIn {
             environment: claims.environment,
-            cluster: claims.cluster_identifier.filter(|text| !text.is_empty()),
+            cluster: claims.cluster_identifier,
             environment_identifier: claims.environment_identifier,
             account: claims.account_id,
             stream_url: reply.stream_url.unwrap_or_default(),
@@ -270,12 +299,18 @@ impl Codec for SerdeCodec {
     }
 
     fn change_event(&self, data: &[u8]) -> Parsed<Vec<Evaluation>, String> {
-        let Ok(Value::Object(event)) = serde_json::from_str(&String::from_utf8_lossy(data)) else {
+        let data = String::from_utf8_lossy(data);
+        // JSON has no mark of the byte order, and readers may ignore one (RFC 8259, section 8.1), as `TextDecoder` does.
+        let json = data.strip_prefix('\u{feff}').unwrap_or(&data);
+        let Ok(Value::Object(mut event)) = serde_json::from_str(json) else {
             return Parsed::Malformed;
         };
-        let read = |name: &str| event.get(name).cloned();
-        let (Some(change), Some(domain), Some(Value::String(identifier))) =
-            (read("event"), read("domain"), read("identifier"))
+        let mut read = |name: &str| event.remove(name);
+        let (
+            Some(change @ Value::String(_)),
+            Some(domain @ Value::String(_)),
+            Some(Value::String(identifier)),
+        ) = (read("event"), read("domain"), read("identifier"))
         else {
             return Parsed::Malformed;
         };
@@ -285,26 +320,24 @@ impl Codec for SerdeCodec {
         ) else {
             return Parsed::Unknown;
         };
-        let evaluations: Option<Vec<Evaluation>> =
-            read("evaluations").and_then(|list| serde_json::from_value(list).ok());
+        let evaluations = match read("evaluations") {
+            Some(Value::Array(list)) => list.into_iter().map(evaluation).collect(),
+            _ => None,
+        };
         Parsed::Change(ChangeEvent {
             change,
             domain,
             identifier,
-            evaluations: evaluations.filter(|list| !list.is_empty()),
+            evaluations: evaluations.filter(|list: &Vec<_>| !list.is_empty()),
         })
     }
 
     fn evaluations(&self, reply: Value, single: bool) -> Option<Vec<Evaluation>> {
         match reply {
-            Value::Array(list) if !single => Some(
-                list.into_iter()
-                    .filter_map(|item| serde_json::from_value(item).ok())
-                    .collect(),
-            ),
-            reply if single => serde_json::from_value(reply)
-                .ok()
-                .map(|evaluation| Vec::from([evaluation])),
+            Value::Array(list) if !single => {
+                Some(list.into_iter().filter_map(evaluation).collect())
+            }
+            reply if single => evaluation(reply).map(|evaluation| Vec::from([evaluation])),
             _ => None,
         }
     }

@@ -1,10 +1,8 @@
 //! The requests a relay makes: it is a client of the same endpoints that this server serves to back ends.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flagwire_core::Millis;
 use flagwire_core::protocol::{Claims, Metrics, SignInReply, SignInRequest};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
@@ -158,7 +156,7 @@ impl Api {
             .header("Harness-SDK-Info", SDK_INFO)
             .timeout(self.timeout);
         let reply: SignInReply = read(checked(request.send().await?, WHAT).await?, WHAT).await?;
-        let claims = claims(&reply.auth_token).ok_or_else(|| ApiError::Unreadable {
+        let claims = Claims::from_token(&reply.auth_token).ok_or_else(|| ApiError::Unreadable {
             what: WHAT,
             reason: "the token names no environment".to_owned(),
         })?;
@@ -283,11 +281,14 @@ fn json(request: RequestBuilder, body: &impl serde::Serialize) -> RequestBuilder
         .body(serde_json::to_vec(body).unwrap_or_default())
 }
 
-/// The payload of a token. It is not verified: it came from whom we asked.
-fn claims(token: &str) -> Option<Claims> {
-    let payload = token.split('.').nth(1)?;
-    let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&json).ok()
+/// Milliseconds until an HTTP date; negative where it is past.
+fn until(date: &str) -> Option<f64> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    let now = SystemTime::now();
+    Some(match date.duration_since(now) {
+        Ok(ahead) => ahead.as_secs_f64() * 1000.0,
+        Err(past) => past.duration().as_secs_f64() * -1000.0,
+    })
 }
 
 async fn checked(response: Response, what: &'static str) -> Result<Response, ApiError> {
@@ -298,8 +299,7 @@ async fn checked(response: Response, what: &'static str) -> Result<Response, Api
     let retry_after = response
         .headers()
         .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok())
-        .map(|seconds| Millis(seconds.saturating_mul(1000)));
+        .and_then(|value| flagwire_core::retry_after(value.to_str().ok()?, until));
     let message = match bytes(response, 16 * 1024).await {
         Ok(body) => message(&body),
         Err(_) => String::new(),
