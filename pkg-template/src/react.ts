@@ -15,14 +15,17 @@
  */
 
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
-import { initialize, valueOf } from "./index";
+import { valueOf } from "./index";
 import type { Client } from "./client";
 import type { FlagDefault, FlagName, FlagValue } from "./flags";
+import { claim, given, identityOf, make, preset, switchTarget, type Held } from "./held";
 import { record } from "./record";
-import type { Evaluation, Json, Options, State, Target, Variation } from "./types";
+import type { Json, Options, State, Target, Variation } from "./types";
+import { hasValues, haveValues, limitOf, within } from "./waiting";
 
-/** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
-const UNCLAIMED_MS = 60_000;
+const SUSPENSE_TIMEOUT_MS = 3_000;
+/** Below the time after which a client that React has not committed is closed. */
+const MAX_SUSPENSE_TIMEOUT_MS = 30_000;
 
 /** What {@link FlagwireProvider} takes: what a client is made of, or a client. */
 export type FlagwireProviderProps = { children?: ReactNode } & (
@@ -47,43 +50,47 @@ export type FlagwireProviderProps = { children?: ReactNode } & (
 /** How a hook reads. */
 export interface ReadOptions {
   /**
-   * Suspend until the server's evaluations are there, or are known not to come.
+   * Suspend while there are no values at all, until they are there, are known not to come, or `suspenseTimeoutMs` has passed.
+   * Values at hand, from `bootstrap`, the cache or the server, are rendered at once. A component that rendered a default renders
+   * again when its flag's value arrives. On a page that a server rendered nothing suspends, so that nothing on it vanishes.
    * @default false
    */
   suspense?: boolean;
+  /**
+   * Milliseconds after which a component that suspends renders the default, at most 30000. Components of one client that give the
+   * same limit wait together: for a client it passes once.
+   * @default 3000
+   */
+  suspenseTimeoutMs?: number;
 }
 
-/** A client on its way through React's rendering. */
-interface Held {
-  /** Missing on a server: nothing is fetched while rendering there. */
-  readonly client: Client | undefined;
-  readonly bootstrap: readonly Evaluation[];
-  /** What it was made of; missing for a client made elsewhere, which is not closed here. */
-  readonly origin?: string;
-  /** How many effects hold it. */
-  users: number;
-  closed?: boolean;
-  timer?: ReturnType<typeof setTimeout>;
-}
-
-/** Clients that were made while rendering and are not committed yet: React may render several times before it commits. */
-const unclaimed = new Map<string, Held>();
 const Context = createContext<Held | undefined>(undefined);
 /** States without a client: the same on the server as in the page, where React compares what both rendered. */
 const NOWHERE: State = { status: "initializing", since: 0 };
 const BOOTSTRAPPED: State = { status: "cached", since: 0 };
 
-/** Gives a client to the components inside. Safe in StrictMode: one client is made, and closed after the provider has gone. */
+/**
+ * Gives a client to the components inside. Safe in StrictMode: one client is made, and closed after the provider has gone. It never
+ * throws while rendering: where the key or the target is missing or wrong, that is logged, and defaults are rendered until it is not.
+ */
 export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   const { apiKey, target, options, client, children } = props;
   // Another key or server is another client; another target is not.
   const origin = client ? undefined : JSON.stringify([apiKey, options?.baseUrl]);
-  const identity = JSON.stringify(target);
+  const identity = identityOf(target);
   // useId would give another one at each attempt to render.
   const key = origin + identity;
-  const create = () => (client ? given(client) : make(key, origin!, apiKey!, target!, options));
+  const [first] = useState({ identity, bootstrap: options?.bootstrap });
+  const create = () => {
+    if (client) return given(client);
+    // The values that a page has for one target are not another's.
+    const another = identity !== first.identity && options?.bootstrap === first.bootstrap;
+    return make(key, origin!, apiKey!, target!, another ? { ...options, bootstrap: [] } : options);
+  };
   // State alone would not do: what suspends before the first commit is thrown away with its state.
   const [held, setHeld] = useState(create);
+  const hydrating = useSyncExternalStore(neverChanges, no, yes);
+  if (hydrating && held.client) serverRendered.add(held.client);
 
   const stale = held.origin !== origin || (client !== undefined && held.client !== client);
   useEffect(() => {
@@ -96,8 +103,7 @@ export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   useEffect(() => {
     if (current === identity) return;
     setCurrent(identity);
-    // Should the switch fail, the state and the events of the client say so.
-    if (target && !stale) held.client?.identify(target).catch(() => {});
+    if (!client && !stale && !switchTarget(held, target!)) setHeld(create());
   }, [identity]);
 
   return createElement(Context.Provider, { value: held }, children);
@@ -115,11 +121,11 @@ export function useFlag<T extends FlagDefault<N>, N extends FlagName = FlagName>
 export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = FlagName>(
   flag: N,
   defaultValue: T,
-  { suspense = false }: ReadOptions = {},
+  { suspense = false, suspenseTimeoutMs }: ReadOptions = {},
 ): Variation<FlagValue<N, T>> {
   const held = useHeld();
   const { client } = held;
-  if (suspense && client) suspend(client);
+  if (suspense && client) suspend(client, Math.min(limitOf(suspenseTimeoutMs, SUSPENSE_TIMEOUT_MS), MAX_SUSPENSE_TIMEOUT_MS));
   const type = typeof defaultValue;
   const store = useMemo(() => {
     // Read once for each change, and not for each render: reads are counted.
@@ -188,28 +194,15 @@ export function useFlagwireState(): State {
   return useSyncExternalStore(subscribe, () => client?.state() ?? rendered, () => rendered);
 }
 
+// For useSyncExternalStore, which takes the last on a server and while hydrating.
 const neverChanges = () => () => {};
 const nothing = () => undefined;
+const no = () => false;
+const yes = () => true;
 
 function useHeld(): Held {
   const held = useContext(Context);
   if (!held) throw new Error("Flagwire: there is no <FlagwireProvider> around this component");
-  return held;
-}
-
-function given(client: Client): Held {
-  return { client, bootstrap: client.evaluations(), users: 0 };
-}
-
-function make(key: string, origin: string, apiKey: string, target: Target, options: Options | undefined): Held {
-  const bootstrap = options?.bootstrap ?? [];
-  if (typeof window === "undefined") return { client: undefined, bootstrap, origin, users: 0 };
-  let held = unclaimed.get(key);
-  if (!held) {
-    held = { client: initialize(apiKey, target, options), bootstrap, origin, users: 0 };
-    unclaimed.set(key, held);
-    release(held, key, UNCLAIMED_MS);
-  }
   return held;
 }
 
@@ -226,44 +219,22 @@ function changesOf(client: Client): { n: number } {
   return count;
 }
 
-/** Holds a client until the returned function is called. */
-function claim(held: Held, key: string): () => void {
-  if (held.origin === undefined) return () => {};
-  held.users++;
-  clearTimeout(held.timer);
-  unclaimed.delete(key);
-  return () => {
-    // StrictMode, and a fast refresh, take effects back and run them again at once.
-    if (--held.users === 0) release(held, key, 0);
-  };
-}
+/** Clients of pages that a server rendered. */
+const serverRendered = new WeakSet<Client>();
+/** What is thrown to React, by client and limit: the same promise for all components, until it is settled. */
+const waits = new WeakMap<Client, Map<number, { readonly promise: Promise<void>; over: boolean }>>();
 
-function release(held: Held, key: string, delayMs: number): void {
-  held.timer = setTimeout(() => {
-    if (unclaimed.get(key) === held) unclaimed.delete(key);
-    held.closed = true;
-    held.client?.close();
-  }, delayMs);
-}
-
-/** What a client's evaluations at the start make of a read. */
-function preset(bootstrap: readonly Evaluation[], flag: string, defaultValue: unknown): Variation<unknown> {
-  const evaluation = bootstrap.find((evaluation) => evaluation.flag === flag);
-  if (!evaluation) return { value: defaultValue, reason: "not-found", isDefaultValue: true };
-  const value = valueOf(evaluation);
-  if (defaultValue != null && typeof value !== typeof defaultValue) return { value: defaultValue, reason: "wrong-type", isDefaultValue: true };
-  return { value, variation: evaluation.identifier, reason: "evaluated", isDefaultValue: false };
-}
-
-/** What is thrown to React: the same promise until it is settled. */
-const waiting = new WeakMap<Client, { promise: Promise<void>; over: boolean }>();
-
-function suspend(client: Client): void {
-  let wait = waiting.get(client);
+/** Throws a promise to React, while there are no values and the limit has not passed. */
+function suspend(client: Client, limitMs: number): void {
+  // What a server rendered would be taken off the page, when React renders it anew.
+  if (hasValues(client) || serverRendered.has(client)) return;
+  let byLimit = waits.get(client);
+  if (!byLimit) waits.set(client, (byLimit = new Map()));
+  let wait = byLimit.get(limitMs);
   if (!wait) {
     const over = () => void (made.over = true);
-    const made = { promise: client.ready().then(over, over), over: client.state().status === "ready" };
-    waiting.set(client, (wait = made));
+    const made = { promise: within(haveValues(client), limitMs).then(over, over), over: false };
+    byLimit.set(limitMs, (wait = made));
   }
   if (!wait.over) throw wait.promise;
 }

@@ -1,0 +1,99 @@
+// A client on its way through React's rendering: made while rendering, held by effects, closed when no effect holds it.
+
+import { initialize, valueOf } from "./index";
+import type { Client } from "./client";
+import { logOf } from "./options";
+import type { Evaluation, Options, Target, Variation } from "./types";
+
+/** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
+const UNCLAIMED_MS = 60_000;
+
+export interface Held {
+  /** Missing on a server, where nothing is fetched while rendering, and without a target that flags can be served to. */
+  readonly client: Client | undefined;
+  readonly bootstrap: readonly Evaluation[];
+  /** What it was made of; missing for a client made elsewhere, which is not closed here. */
+  readonly origin?: string;
+  /** How many effects hold it. */
+  users: number;
+  closed?: boolean;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/** Clients that were made while rendering and are not committed yet: React may render several times before it commits. */
+const unclaimed = new Map<string, Held>();
+
+/** Tells targets apart. Whatever a target holds, rendering must not throw. */
+export function identityOf(target: unknown): string {
+  try {
+    return JSON.stringify(target, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value)) ?? "";
+  } catch {
+    return ""; // no client can be made for it
+  }
+}
+
+export function given(client: Client): Held {
+  return { client, bootstrap: client.evaluations(), users: 0 };
+}
+
+/** What cannot be made, because the key or the target is missing or wrong, is reported, and defaults are rendered. */
+export function make(key: string, origin: string, apiKey: string, target: Target, options: Options | undefined): Held {
+  const bootstrap = options?.bootstrap ?? [];
+  if (typeof window === "undefined") return { client: undefined, bootstrap, origin, users: 0 };
+  let held = unclaimed.get(key);
+  if (!held) {
+    held = { client: start(apiKey, target, options), bootstrap, origin, users: 0 };
+    unclaimed.set(key, held);
+    release(held, key, UNCLAIMED_MS);
+  }
+  return held;
+}
+
+function start(apiKey: string, target: Target, options: Options | undefined): Client | undefined {
+  try {
+    return initialize(apiKey, target, options);
+  } catch (error) {
+    logOf(options ?? {})("error", `${(error as Error).message.replace(/^Flagwire: /, "")}; until then <FlagwireProvider> renders defaults`);
+    return undefined;
+  }
+}
+
+/** Switches to another target. False where that takes another client, or none. */
+export function switchTarget({ client }: Held, target: Target): boolean {
+  try {
+    // Should the switch fail, the state and the events of the client say so.
+    client?.identify(target).catch(() => {});
+    return !!client;
+  } catch {
+    return false; // the target is refused: there must be no client, which would go on serving the last one's values
+  }
+}
+
+/** Holds a client until the returned function is called. */
+export function claim(held: Held, key: string): () => void {
+  if (held.origin === undefined) return () => {};
+  held.users++;
+  clearTimeout(held.timer);
+  unclaimed.delete(key);
+  return () => {
+    // StrictMode, and a fast refresh, take effects back and run them again at once.
+    if (--held.users === 0) release(held, key, 0);
+  };
+}
+
+function release(held: Held, key: string, delayMs: number): void {
+  held.timer = setTimeout(() => {
+    if (unclaimed.get(key) === held) unclaimed.delete(key);
+    held.closed = true;
+    held.client?.close();
+  }, delayMs);
+}
+
+/** What a client's evaluations at the start make of a read. */
+export function preset(bootstrap: readonly Evaluation[], flag: string, defaultValue: unknown): Variation<unknown> {
+  const evaluation = bootstrap.find((evaluation) => evaluation.flag === flag);
+  if (!evaluation) return { value: defaultValue, reason: "not-found", isDefaultValue: true };
+  const value = valueOf(evaluation);
+  if (defaultValue != null && typeof value !== typeof defaultValue) return { value: defaultValue, reason: "wrong-type", isDefaultValue: true };
+  return { value, variation: evaluation.identifier, reason: "evaluated", isDefaultValue: false };
+}

@@ -1,0 +1,42 @@
+// Waiting with a limit, for what awaits a client: suspense, OpenFeature's lifecycle, components of Vue and Svelte. A page must never
+// wait for the flag server without an end.
+
+import type { Client } from "./client";
+
+/** The longest delay `setTimeout` takes; a longer one would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** A limit as an option says it, in milliseconds; `fallback` where it says none, or what is no number. */
+export function limitOf(option: number | undefined, fallback: number): number {
+  return typeof option === "number" && option >= 0 ? Math.min(option, MAX_DELAY_MS) : fallback;
+}
+
+/** Resolves to whether `work` ended well within `limitMs`. Rejects as `work` does, where it does so in time. */
+export function within(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, limitMs, false);
+    const clear = () => clearTimeout(timer);
+    work.then(() => resolve(true), reject).finally(clear);
+  });
+}
+
+/**
+ * Resolves as soon as the client has values to read, wherever from: `bootstrap`, the cache, the server. Rejects like
+ * `Client.ready` where there will be none.
+ */
+export async function haveValues(client: Client): Promise<void> {
+  if (hasValues(client)) return;
+  await new Promise<void>((resolve, reject) => {
+    const stop = client.on("state", () => {
+      if (!hasValues(client)) return;
+      stop();
+      resolve();
+    });
+    client.ready().then(resolve, reject);
+  });
+}
+
+/** Whether the client has values to read, wherever from. */
+export function hasValues(client: Client): boolean {
+  return client.state().status !== "initializing";
+}
