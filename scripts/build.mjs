@@ -89,7 +89,7 @@ async function bundle(step) {
     minify: true,
     sourcemap: true,
     legalComments: "none",
-    define: { VERSION: JSON.stringify(version()) },
+    define: { VERSION: JSON.stringify(version()), DEVELOPMENT: "false" },
     logLevel: "warning",
   };
   const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "bindings.js") }));
@@ -122,10 +122,14 @@ async function bundle(step) {
     return build({ ...common, ...mangle, mangleCache, entryPoints: { [entry]: source(facade) }, plugins: [glue, load, inside, outside, apart], ...more });
   };
   /** @type {import("esbuild").BuildOptions} */
-  const node = { platform: "node", target: "node20", loader: { ".wasm": "binary" } };
+  const developing = { define: { ...common.define, DEVELOPMENT: "true" } };
+  await variant("development", "index", "wasm", developing);
+  // On servers the sentences cost nobody anything.
+  /** @type {import("esbuild").BuildOptions} */
+  const node = { ...developing, platform: "node", target: "node20", loader: { ".wasm": "binary" } };
   await variant("node", "node", "wasm-node", node);
   await variant("node", "node", "wasm-node", { ...node, format: "cjs", outExtension: { ".js": ".cjs" } });
-  await variant("edge", "node", "wasm-edge");
+  await variant("edge", "node", "wasm-edge", developing);
   await variant("javascript", "index", "wasm-none");
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));

@@ -95,10 +95,8 @@ impl Driver {
             Event::Identified(switches) => (8, switches),
             Event::State(status, why) => (9, status as u32 * 16 + why as u32),
             Event::Error(error) => {
-                let (code, message) = (error.code(), error.message());
-                let status = u32::from(error.cause.status());
-                self.host
-                    .fail(error.kind as u32, code, message, status, error.is_final());
+                let cause = u32::from(error.cause.number());
+                self.host.fail(error.kind as u32, cause, error.is_final());
                 return;
             }
         };

@@ -79,15 +79,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = emit_)]
     pub(crate) fn emit(this: &Host, event: u32, number: u32, detail: JsValue);
 
+    /// `kind` is the place in `ErrorKind`. `cause` is 0 for no answer, 1 for none in time, 2 for one that cannot be read, else the
+    /// status. Texts are the facade's: in the module they would be there for every page, and few see one.
     #[wasm_bindgen(method, js_name = fail_)]
-    pub(crate) fn fail(
-        this: &Host,
-        kind: u32,
-        code: &str,
-        message: &str,
-        status: u32,
-        is_final: bool,
-    );
+    pub(crate) fn fail(this: &Host, kind: u32, cause: u32, is_final: bool);
 
     /// Joins the group of that name.
     #[wasm_bindgen(method, js_name = join_)]

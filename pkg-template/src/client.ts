@@ -3,15 +3,20 @@
 
 import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
 import { encode, Input, Output, type Hear, type Host } from "./core";
-import { FlagwireError } from "./error";
+import { nearest } from "./diagnose";
+import { describe, FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagDefault, FlagName, FlagValue, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
-import { Group } from "./tabs";
 import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
+import type { Code, Data, FailureCode } from "./sentences";
+import { Group } from "./tabs";
 import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
 import { changeOf, isEvaluation, Values, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
 import { Wire } from "./wire";
+
+/** Set by the build. */
+declare const DEVELOPMENT: boolean;
 
 /** The longest delay `setTimeout` takes; a longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -19,6 +24,20 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
 const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
+/** The codes of failures by the numbers that `src/driver.rs` gives: what has no status, and statuses. */
+const CODES: { readonly [cause: number]: FailureCode } = {
+  0: "network",
+  1: "timeout",
+  2: "malformed",
+  400: "bad-request",
+  401: "unauthorized",
+  403: "unauthorized",
+  404: "not-found",
+  408: "throttled",
+  413: "too-large",
+  429: "throttled",
+  431: "too-large",
+};
 const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 interface Waiter {
@@ -52,6 +71,8 @@ export class Client {
   /** The last switch of target that is complete; -1 before the first fetch. */
   #complete = -1;
   #refused: FlagwireError | undefined;
+  /** What was said once and is not to be said again. */
+  readonly #said = new Set<string>();
 
   /** @internal */
   constructor(apiKey: string, target: Target, options: Options) {
@@ -239,8 +260,7 @@ export class Client {
         if (!this.#closed()) this.#run(core);
         return;
       } catch (error) {
-        const failure = new FlagwireError("the WebAssembly file could not be loaded; it must be served beside the script, or its place given as option wasm", "load", undefined, false, error);
-        if (attempt === 0) this.#emit(Event.ERROR, failure);
+        if (attempt === 0) this.#emit(Event.ERROR, new FlagwireError(describe("load", error), "load", undefined, false, error));
         await new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(1000 * 2 ** attempt, 60_000))));
       }
     }
@@ -276,7 +296,7 @@ export class Client {
     this.#group?.leave_();
     this.#letGo();
     if (this.#closed()) return;
-    this.#emit(Event.ERROR, new FlagwireError("internal error", "internal", undefined, this.#restarted, error));
+    this.#emit(Event.ERROR, new FlagwireError(describe("internal", error), "internal", undefined, this.#restarted, error));
     this.#setState("stale", "internal");
     if (!this.#restarted) {
       this.#restarted = true;
@@ -308,10 +328,16 @@ export class Client {
           this.#emit(name, !heard ? undefined : event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
         }
       },
-      fail_: (kind, code, message, status, final) => {
+      fail_: (kind, cause, final) => {
         const name = EVENTS[Output.ERROR_AUTH + kind]!;
-        const error = new FlagwireError(message, code, status || undefined, !!final);
+        const code = CODES[cause] ?? (cause < 500 ? "status" : "server");
+        const status = cause > 2 ? cause : undefined;
+        const { thrown_, words_ } = this.#wire;
+        const thrown = cause ? undefined : thrown_;
+        const error = new FlagwireError(describe(code, name, this.#wire.address_(kind), status, status ? words_ : undefined, thrown), code, status, !!final, thrown);
         if (final) this.#refuse(error);
+        // One that a page cannot do without, and that is tried again.
+        else if (kind < 2) this.#once(code + name, error.message.slice(10));
         this.#fail(name, error);
       },
       join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, encode(text)))),
@@ -353,7 +379,7 @@ export class Client {
   /** The key is wrong, for good. */
   #refuse(error: FlagwireError): void {
     this.#refused = error;
-    this.#log("error", error.message);
+    this.#log("error", error.message.slice(10));
     this.#settle(() => true, error);
   }
 
@@ -371,23 +397,46 @@ export class Client {
     return this.#state.status === "closed";
   }
 
+  #closedError(): FlagwireError {
+    return new FlagwireError(describe("closed"), "closed");
+  }
+
+  /** Warns of something, once. */
+  #once(what: string, text: string): void {
+    if (!this.#said.has(what)) this.#log("warn", text);
+    this.#said.add(what);
+  }
+
   #fallBack<T>(flag: string, defaultValue: T): Widen<T> {
+    if (this.#options.debug) this.#explain(flag, defaultValue);
     if (this.#listeners.has_(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
       this.#emit(Event.ERROR_DEFAULT_VARIATION_RETURNED, { flag, defaultVariation: defaultValue });
     }
     return defaultValue as Widen<T>;
   }
 
+  /** Says why a read gave the default; not before there are the server's flags, nor of a closed client. */
+  #explain(flag: string, defaultValue: unknown): void {
+    const slot = this.#slots.get(flag);
+    const say = <C extends Code>(code: C, ...data: Data<C>) => this.#once(code + flag, describe(code, ...data));
+    if (slot) {
+      const { value_: value, evaluation_: evaluation } = slot;
+      // Text is what is left of a value that its kind does not allow.
+      if (value === evaluation.value && evaluation.kind.toLowerCase() !== "string") say("wrong-value", flag, evaluation.kind, value);
+      else say("wrong-type", flag, typeof value, typeof defaultValue);
+    } else if (this.#complete >= 0 && !this.#closed()) say("unknown-flag", flag, DEVELOPMENT ? nearest(flag, this.#slots.keys()) : undefined);
+  }
+
   #wait(switches: number, timeoutMs?: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#complete >= switches) return resolve();
       if (this.#refused) return reject(this.#refused);
-      if (this.#closed()) return reject(new FlagwireError("the client is closed", "closed"));
+      if (this.#closed()) return reject(this.#closedError());
       const waiter: Waiter = { resolve_: resolve, reject_: reject, switches_: switches };
       this.#waiters.push(waiter);
       if (timeoutMs !== undefined) {
         waiter.timer_ = setTimeout(() => {
-          this.#settle((other) => other === waiter, new FlagwireError(`no evaluations after ${timeoutMs} ms; it is tried further`, "timeout"));
+          this.#settle((other) => other === waiter, new FlagwireError(describe("timeout", timeoutMs), "timeout"));
         }, timeoutMs);
       }
     });
@@ -433,7 +482,7 @@ export class Client {
   }
 
   #cacheFailed(error: unknown): void {
-    this.#fail(Event.ERROR_CACHE, new FlagwireError("the cache could not be used", "cache", undefined, false, error));
+    this.#fail(Event.ERROR_CACHE, new FlagwireError(describe("cache", error), "cache", undefined, false, error));
   }
 
   /** Values before the server has been heard. */
@@ -454,7 +503,7 @@ export class Client {
   #release(): void {
     this.#letGo();
     for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
-    this.#settle(() => true, new FlagwireError("the client is closed", "closed"));
+    this.#settle(() => true, this.#closedError());
     this.#values.slots_.clear();
     this.#listeners.remove_();
     this.#flagListeners.remove_();
@@ -465,7 +514,7 @@ export class Client {
 export function checkTarget(target: Target): Target {
   const identifier: unknown = target?.identifier;
   if (identifier === undefined || identifier === null || identifier === "") {
-    throw new Error('Flagwire: a target with an identifier is missing; pass e.g. { identifier: "user-42" }');
+    throw new FlagwireError(describe("missing-target"), "missing-target", undefined, true);
   }
   return { ...target, identifier: String(identifier) };
 }

@@ -62,7 +62,8 @@ export const enum Output {
 /** Does what the core asks for besides requests and values. Runs user code. What is true or false is 1 or 0. */
 export interface Host {
   emit_(event: number, number: number, detail: unknown): void;
-  fail_(kind: number, code: string, message: string, status: number, final: number): void;
+  /** `cause` is 0 for no answer, 1 for none in time, 2 for one that cannot be read, else the status. */
+  fail_(kind: number, cause: number, final: number): void;
   /** Joins the group of that name. */
   join_(group: string): void;
   /** 0 leave the group, 1 steal its lock, 2 and more say the message `action` − 2 to the others. */

@@ -1,10 +1,18 @@
+import { sentences, type Code, type Data } from "./sentences";
+
+/** Set by the build: whether errors and warnings are whole sentences, and reads are explained. */
+declare const DEVELOPMENT: boolean;
+
+/** Where each code's causes and cures are described, as the fragment of its name. */
+const DOCUMENTATION = "https://github.com/flagwire/flagwire/blob/main/docs/ERRORS.md#";
+
 /** What went wrong: `code` for programs, `message` for people. */
 export class FlagwireError extends Error {
   override readonly name = "FlagwireError";
 
   constructor(
     message: string,
-    /** `network`, `timeout`, `unauthorized`, `bad-request`, `not-found`, `throttled`, `server`, `malformed`, `internal`, … */
+    /** One of those in docs/ERRORS.md: `network`, `timeout`, `unauthorized`, `bad-request`, `not-found`, `server`, … */
     readonly code: string,
     /** The HTTP status, where there was one. */
     readonly status?: number,
@@ -14,4 +22,13 @@ export class FlagwireError extends Error {
   ) {
     super(`Flagwire: ${message}`, cause === undefined ? undefined : { cause });
   }
+}
+
+/**
+ * What is written of an error or a warning: a sentence in the development build, else the code and what belongs to it; and the
+ * place that describes it.
+ */
+export function describe<C extends Code>(code: C, ...data: Data<C>): string {
+  const text = DEVELOPMENT ? (sentences[code] as (...data: Data<C>) => string)(...data) : [code, ...data.filter(Boolean)].join(", ");
+  return `${text}. See ${DOCUMENTATION}${code}`;
 }

@@ -14,6 +14,7 @@
  */
 
 import { checkTarget, Client } from "./client";
+import { describe, FlagwireError } from "./error";
 import type { Options, Target } from "./types";
 
 /**
@@ -21,11 +22,11 @@ import type { Options, Target } from "./types";
  * with cached or given values, or the default.
  *
  * @param apiKey a client key of the environment
- * @throws Error where the key or the target's identifier is missing. Never because of the network.
+ * @throws FlagwireError where the key or the target's identifier is missing. Never because of the network.
  */
 export function initialize(apiKey: string, target: Target, options: Options = {}): Client {
   if (!apiKey || typeof apiKey !== "string") {
-    throw new Error("Flagwire: the API key is missing; pass a client key of your environment as the first argument");
+    throw new FlagwireError(describe("missing-key"), "missing-key", undefined, true);
   }
   return new Client(apiKey, checkTarget(target), options);
 }

@@ -1,5 +1,6 @@
 // Checks the options and fills in the defaults.
 
+import { describe } from "./error";
 import type { Logger, Options } from "./types";
 
 const HARNESS = "https://config.ff.harness.io/api/1.0";
@@ -31,7 +32,7 @@ export function logOf({ logger }: Options): Log {
   const used = logger && LEVELS.every((level) => typeof logger[level] === "function") ? logger : console;
   return (level, text, ...data) => {
     try {
-      used[level]("[Flagwire] " + text, ...data);
+      used[level]("Flagwire: " + text, ...data);
     } catch {
       // as if nobody read it
     }
@@ -44,14 +45,14 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
   function pick<K extends keyof Options>(name: K, fallback: NonNullable<Options[K]>): NonNullable<Options[K]> {
     const value = options[name] ?? fallback;
     if (typeof value === typeof fallback && value === value) return value;
-    log("warn", `option ${name} must be a ${typeof fallback}; ${String(fallback)} is used`);
+    log("warn", describe("option", name, "a " + typeof fallback, String(fallback)));
     return fallback;
   }
   const url = (name: "baseUrl" | "eventUrl", fallback: string) => pick(name, fallback).replace(/\/+$/, "");
   const baseUrl = url("baseUrl", HARNESS);
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto"));
-  if (transport < 0) log("warn", `option streamTransport must be one of ${TRANSPORTS.join(", ")}; auto is used`);
+  if (transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
   return {
     endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS) },
     numbers_: [

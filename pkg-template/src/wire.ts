@@ -16,6 +16,9 @@ const MAX_TARGET_HEADER = 262_144;
 /** The number of a request that the core has not asked for yet; its own begin at 0. */
 const EARLY = -1;
 
+/** The kind of error that posting metrics is, as in `ErrorKind` of the core. */
+const METRICS = 4;
+
 const CHANGE_KINDS = ["create", "patch", "delete"];
 const DOMAINS = ["flag", "target-segment"];
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -34,6 +37,9 @@ interface ChangeEvent {
 
 export class Wire {
   middleware_: APIRequestMiddleware | undefined;
+  /** Of the last request or stream that got no answer, what was thrown; of the last that got one, the server's own words. */
+  thrown_: unknown;
+  words_: string | undefined;
   readonly #apiKey: string;
   readonly #endpoints: Endpoints;
   readonly #values: Values;
@@ -54,6 +60,11 @@ export class Wire {
     this.#endpoints = endpoints;
     this.#values = values;
     this.#hear = hear;
+  }
+
+  /** Where requests of a kind go. */
+  address_(kind: number): string {
+    return kind === METRICS ? this.#endpoints.events_ : this.#endpoints.base_;
   }
 
   /** The name of the group of tabs that share a stream; nobody reads a key or a target in a list of locks. */
@@ -101,18 +112,22 @@ export class Wire {
   async send_(id: number, request: Prepared, keepalive: boolean, detached: boolean): Promise<void> {
     const life = this.#life;
     let reply: Parameters<Hear> = [Input.FAILURE, undefined, id];
+    let words: string | undefined;
     try {
       const response = await this.#fetch(id, request, keepalive, detached);
       const { status, headers } = response;
       const etag = headers.get("etag");
       // A body that is no JSON is the core's to judge by its status.
       const body: unknown = await response.json().catch(() => {});
+      words = (body as { message?: string } | undefined)?.message;
       reply = [Input.REPLY, body, id, status, retryAfter(headers), etag];
-    } catch {
-      // no reply, or what `fetch` resolves to is no response: any script may have put its own in place of the browser's
+    } catch (error) {
+      // No reply, or what `fetch` resolves to is no response: any script may have put its own in place of the browser's.
+      this.thrown_ = error;
     }
     if (life !== this.#life) return;
     this.end_(id);
+    this.words_ = words;
     this.#hear(...reply);
   }
 
@@ -124,12 +139,13 @@ export class Wire {
       if (native) return this.#listen(id, request as string);
       const response = await this.#fetch(id, request as Prepared, false, false);
       const { status, headers } = response;
+      this.words_ = undefined;
       const isStream = headers.get("content-type")?.startsWith("text/event-stream");
       hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, status, retryAfter(headers));
       const reader = response.body!.getReader();
       for (let part; !(part = await reader.read()).done; ) hear(Input.BYTES, part.value, id);
-    } catch {
-      // it ended, by whatever cause
+    } catch (error) {
+      this.thrown_ = error; // it ended, by whatever cause
     }
     hear(Input.ENDED, undefined, id);
   }

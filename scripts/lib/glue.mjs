@@ -13,8 +13,6 @@ const EDITS = [
   [/^let wasmModule, wasmInstance, wasm;[^]*/m, "const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;\nreturn { start_, call_ };\n"],
   // A view kept would be of an old buffer after memory has grown, where the module is a script and nothing detaches that.
   [/^let cachedUint8ArrayMemory0 = null;\nfunction getUint8ArrayMemory0\(\) \{[^]*?^\}\n/m, "const getUint8ArrayMemory0 = () => new Uint8Array(wasm.memory.buffer);\n"],
-  // A decoder kept has to be renewed in Safari after two gigabytes.
-  [/^let cachedTextDecoder = [^]*?^function decodeText\(bytes\) \{[^]*?^\}\n/m, "const decodeText = (bytes) => new TextDecoder().decode(bytes);\n"],
   // What is the same in every import is said shorter.
   [/function\(((?:arg\d+(?:, )?)*)\) \{/g, "($1) => {"],
   [/isLikeNone\((\w+)\) \? 0 : addHeapObject\(\1\)/g, "addOptional($1)"],

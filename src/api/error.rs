@@ -28,15 +28,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// A stable name, for programs: `missing-key`, `missing-target`, `attributes`, `bootstrap`, `closed`, `timeout`, `cache`; of
-    /// the service `network`, `timeout`, `unauthorized`, `bad-request`, `not-found`, `throttled`, `server`, `status`, `malformed`.
+    /// A stable name, for programs: `missing-key`, `missing-target`, `invalid-target`, `evaluations`, `closed`, `timeout`,
+    /// `cache`; of the service `network`, `timeout`, `unauthorized`, `bad-request`, `not-found`, `too-large`, `throttled`, `server`,
+    /// `status`, `malformed`. The npm package has the same, and `docs/ERRORS.md` describes them.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::MissingKey => "missing-key",
             Self::MissingTarget => "missing-target",
-            Self::Attributes(_) => "attributes",
-            Self::Bootstrap(_) => "bootstrap",
+            Self::Attributes(_) => "invalid-target",
+            Self::Bootstrap(_) => "evaluations",
             Self::Closed => "closed",
             Self::Timeout(_) => "timeout",
             Self::Cache(_) => "cache",

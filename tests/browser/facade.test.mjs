@@ -9,23 +9,28 @@ import { edit, isFetchOfAll, isSignIn, isStream, setUp, untilSettled } from "./s
 const browser = await startBrowser({ after });
 const KEY = "flagwire-dev-client-key";
 
-test("a missing key or target throws at once, with a sentence that helps", async (t) => {
-  const { proxy, page } = await setUp(t, browser);
-  await page.waitForFunction(() => "start" in window);
-  const messages = await page.evaluate(() => {
-    const { initialize } = /** @type {any} */ (window).flagwire;
-    return [[], [""], [undefined, { identifier: "a" }], [7, { identifier: "a" }], ["key"], ["key", {}], ["key", null], ["key", { identifier: "" }]].map((args) => {
-      try {
-        initialize(...args);
-        return "nothing was thrown";
-      } catch (error) {
-        return error instanceof Error ? error.message : "not an Error";
-      }
-    });
+for (const [build, wanted] of /** @type {[string, RegExp][]} */ ([
+  ["index", /^Flagwire: (missing-key|missing-target)\. See https:.*#\1$/],
+  ["development", /^Flagwire: .*(API key is missing|target with an identifier is missing); pass .*\. See https:.*#missing-/],
+])) {
+  test(`a missing key or target throws at once, with a sentence or a code that helps: ${build}.js`, async (t) => {
+    const { proxy, url, page } = await setUp(t, browser);
+    await page.waitForFunction(() => "start" in window);
+    const messages = await page.evaluate(async (file) => {
+      const { initialize } = await import(file);
+      return [[], [""], [undefined, { identifier: "a" }], [7, { identifier: "a" }], ["key"], ["key", {}], ["key", null], ["key", { identifier: "" }]].map((args) => {
+        try {
+          initialize(...args);
+          return "nothing was thrown";
+        } catch (error) {
+          return error instanceof Error ? error.message : "not an Error";
+        }
+      });
+    }, `${url}${build}.js`);
+    assert.deepEqual(messages.map((message) => wanted.test(message)), messages.map(() => true), messages.join("\n"));
+    assert.equal(proxy.requests.length, 0);
   });
-  assert.deepEqual(messages.map((message) => /^Flagwire: .*(API key is missing|target with an identifier is missing); pass /.test(message)), messages.map(() => true), messages.join("\n"));
-  assert.equal(proxy.requests.length, 0);
-});
+}
 
 test("a listener that throws does not stop the others, and is reported", async (t) => {
   const { server, proxy, page } = await setUp(t, browser);

@@ -184,7 +184,7 @@ fn mistakes_are_said_at_once() {
         "missing-target"
     );
     let wrong = Target::new("ada").attributes(&"gold").unwrap_err();
-    assert_eq!(wrong.code(), "attributes");
+    assert_eq!(wrong.code(), "invalid-target");
     assert!(
         wrong.to_string().contains("must be a struct or a map"),
         "{wrong}"
@@ -192,7 +192,7 @@ fn mistakes_are_said_at_once() {
     let Err(wrong) = options().bootstrap_from(&JsValue::from(7)) else {
         panic!("7 is no list");
     };
-    assert_eq!(wrong.code(), "bootstrap");
+    assert_eq!(wrong.code(), "evaluations");
 }
 
 #[test]

@@ -18,7 +18,7 @@ export class World {
         tell(`emit ${event} ${number}`);
         this.onEmit(event);
       },
-      fail_: (kind, code, message, status, final) => tell(`fail ${kind} ${code} ${status} ${final}`),
+      fail_: (kind, cause, final) => tell(`fail ${kind} ${cause} ${final}`),
       join_: () => {},
       tabs_: () => {},
       arm_: (delay) => (this.delay = delay),

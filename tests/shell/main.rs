@@ -111,24 +111,21 @@ fn asks_for_all_and_for_the_stream_at_once() {
 fn a_request_without_a_reply_is_a_failure() {
     let world = start();
     world.fail(SIGN_IN);
-    assert!(world.has("fail 0 network 0 false"), "{}", world.all());
+    assert!(world.has("fail 0 0 false"), "{}", world.all());
 }
 
 #[test]
 fn a_status_and_its_retry_after_reach_the_core() {
     let world = start();
     world.answer(SIGN_IN, 503, parse("{}"), 7_000.0, JsValue::NULL);
-    assert!(world.has("fail 0 server 503 false"), "{}", world.all());
+    assert!(world.has("fail 0 503 false"), "{}", world.all());
     // How much of the seven seconds has passed already depends on the machine.
     assert!(world.delay() > 1_000.0, "{}", world.delay());
 }
 
 #[test]
 fn a_body_that_is_no_json_is_judged_by_its_status() {
-    for (status, told) in [
-        (200, "fail 0 malformed 0 false"),
-        (401, "fail 0 unauthorized 401 true"),
-    ] {
+    for (status, told) in [(200, "fail 0 2 false"), (401, "fail 0 401 true")] {
         let world = start();
         world.answer(SIGN_IN, status, JsValue::UNDEFINED, f64::NAN, JsValue::NULL);
         assert!(world.has(told), "{}", world.all());
@@ -165,7 +162,7 @@ fn a_stream_that_ends_is_told() {
     assert!(world.has("emit 1 0"), "{}", world.all());
     world.end();
     assert!(world.has("emit 2 0"), "{}", world.all());
-    assert!(world.has("fail 3 network 0 false"), "{}", world.all());
+    assert!(world.has("fail 3 0 false"), "{}", world.all());
 }
 
 #[test]

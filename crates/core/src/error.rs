@@ -51,6 +51,18 @@ impl Cause {
         }
     }
 
+    /// For drivers to which texts are dear: 0 for no answer, 1 for none in time, 2 for one that cannot be read, else the HTTP
+    /// status.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Network => 0,
+            Self::Timeout => 1,
+            Self::Malformed => 2,
+            Self::Status(status) => status,
+        }
+    }
+
     /// The HTTP status, or 0.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -82,6 +94,7 @@ impl Error {
             Cause::Status(400) => "bad-request",
             Cause::Status(401 | 403) => "unauthorized",
             Cause::Status(404) => "not-found",
+            Cause::Status(413 | 431) => "too-large",
             Cause::Status(408 | 429) => "throttled",
             Cause::Status(500..) => "server",
             Cause::Status(_) => "status",

@@ -1,0 +1,74 @@
+// What the development build says of errors and warnings; the production build says the code and the data instead. Each code is
+// described in docs/ERRORS.md, and a test compares.
+
+import { causeOf } from "./diagnose";
+import type { EventName } from "./events";
+
+/** What belongs to a failed request or stream: the event, where it went, the status, the server's own words, what was thrown. */
+type Service = [event: EventName, address: string, status?: number, words?: string, thrown?: unknown];
+
+const DOING: { readonly [event: string]: string } = {
+  "auth error": "signing in at",
+  "fetch flags error": "fetching all flags from",
+  "fetch flag error": "fetching a flag from",
+  "stream error": "the stream from",
+  "metrics error": "posting metrics to",
+};
+
+/** Puts the parts that all failed requests share around what is known of one. */
+function failed([event, address, status, words]: Service, why: string): string {
+  const said = words ? `; the server says: ${words.replace(/\.$/, "")}` : "";
+  return `${DOING[event]} ${address} failed${status ? ` with status ${status}` : ""}: ${why}${said}`;
+}
+
+/** A sentence without its full stop, for each code. */
+export const sentences = {
+  // What was passed.
+  "missing-key": () => "the API key is missing; pass a client key of your environment as the first argument",
+  "missing-target": () => 'a target with an identifier is missing; pass e.g. { identifier: "user-42" }',
+  "invalid-target": (why: unknown) => `the target cannot be sent as JSON: ${String(why)}; pass texts, numbers, booleans, lists and plain objects`,
+  "option": (name: string, wanted: string, used: string) => `the option ${name} must be ${wanted}; ${used} is used`,
+  "evaluations": (what: string) => `${what} must be a list of evaluations, { flag, identifier, value, kind } with four texts each; what is none was left out`,
+
+  // Requests and the stream.
+  "network": (...data: Service) => failed(data, `no answer came (${causeOf(data[1], data[4])}). It is tried again`),
+  "timeout": (...data: Service | [timeoutMs: number]) =>
+    data.length === 1 ? `no evaluations came within ${data[0]} ms. It is tried further` : failed(data, "no answer came in time. It is tried again"),
+  "malformed": (...data: Service) =>
+    failed(data, data[0] === "stream error" ? "what it sent cannot be read. It is tried again" : "the reply cannot be read: it may be a page of a proxy, of a network's login, or of another service. It is tried again"),
+  "bad-request": (...data: Service) => failed(data, data[0] === "auth error" ? "the server refused the target; check its identifier and name" : "the server refused the request"),
+  "unauthorized": (...data: Service) =>
+    failed(
+      data,
+      data[0] !== "auth error"
+        ? "the server refused the token"
+        : data[2] === 403
+          ? "the server refused the API key here; a server key must not be used in a page: pass a client key of this environment"
+          : "the server refused the API key; check that it is a client key of this environment",
+    ),
+  "not-found": (...data: Service) => failed(data, data[0] === "auth error" ? "no flag service answers there; check baseUrl" : data[0] === "stream error" ? "there is no stream; flags are polled instead" : "there is no such thing"),
+  "too-large": (...data: Service) => failed(data, "the target is too large for the server; pass fewer or shorter attributes"),
+  "throttled": (...data: Service) => failed(data, "the server is busy. It is tried again"),
+  "server": (...data: Service) => failed(data, "the server has a problem. It is tried again"),
+  "status": (...data: Service) => failed(data, "the server refused it"),
+
+  // The client.
+  "closed": () => "the client is closed",
+  "cache": (why: unknown) => `the cache could not be read or written: ${String(why)}`,
+  "load": (why: unknown) => `the WebAssembly file could not be loaded (${String(why)}); it must be served beside the script, or its place given as the option wasm. It is tried again`,
+  "internal": (why: unknown) => `there was an internal error (${String(why)}); please report it`,
+
+  // Reads, with the option `debug`.
+  "unknown-flag": (flag: string, nearest?: string) => `there is no flag ${flag}; its default was returned${nearest ? `. Do you mean ${nearest}?` : ""}`,
+  "wrong-type": (flag: string, value: string, wanted: string) => `the flag ${flag} is ${value} and was read with a default that is ${wanted}; its default was returned`,
+  "wrong-value": (flag: string, kind: string, value: string) => `the flag ${flag} is of kind ${kind}, and its value ${JSON.stringify(value)} is none; its default was returned`,
+} as const;
+
+/** Names what is said; of an error it is the `code`. */
+export type Code = keyof typeof sentences;
+
+/** The codes of failed requests and of the stream. */
+export type FailureCode = "network" | "timeout" | "malformed" | "bad-request" | "unauthorized" | "not-found" | "too-large" | "throttled" | "server" | "status";
+
+/** What belongs to a code. */
+export type Data<C extends Code> = Parameters<(typeof sentences)[C]>;
