@@ -53,19 +53,25 @@ function start(apiKey: string, target: Target, options: Options | undefined): Cl
   try {
     return initialize(apiKey, target, options);
   } catch (error) {
-    logOf(options ?? {})("error", `${(error as Error).message.replace(/^Flagwire: /, "")}; until then <FlagwireProvider> renders defaults`);
+    logOf(options ?? {})("error", `<FlagwireProvider> renders defaults: ${(error as Error).message.replace(/^Flagwire: /, "")}`);
     return undefined;
   }
 }
 
-/** Switches to another target. False where that takes another client, or none. */
-export function switchTarget({ client }: Held, target: Target): boolean {
+/**
+ * Switches to another target. Calls `refused` where that takes another client, or none: there must be no client for a target that
+ * cannot be served, because it would go on with the last one's values.
+ */
+export function switchTarget({ client }: Held, target: Target, refused: () => void): void {
+  if (!client) return refused();
+  // Should the switch fail otherwise, the state and the events of the client say so.
+  const failed = ({ code }: { code?: string }) => {
+    if (code === "missing-target" || code === "invalid-target") refused();
+  };
   try {
-    // Should the switch fail, the state and the events of the client say so.
-    client?.identify(target).catch(() => {});
-    return !!client;
-  } catch {
-    return false; // the target is refused: there must be no client, which would go on serving the last one's values
+    client.identify(target).catch(failed);
+  } catch (error) {
+    failed(error as { code?: string });
   }
 }
 

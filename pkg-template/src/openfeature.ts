@@ -12,26 +12,35 @@
 import {
   ErrorCode,
   GeneralError,
+  InvalidContextError,
   OpenFeatureEventEmitter,
   ProviderEvents,
   ProviderFatalError,
+  ProviderNotReadyError,
   StandardResolutionReasons,
   TargetingKeyMissingError,
   type EvaluationContext,
   type JsonValue,
+  type OpenFeatureError,
   type Provider,
   type ResolutionDetails,
   type TrackingEventDetails,
 } from "@openfeature/web-sdk";
 import { initialize, FlagwireError } from "./index";
 import type { Client } from "./client";
-import type { Options, State, Target } from "./types";
+import type { Options, Target } from "./types";
+import { haveValues, limitOf, within } from "./waiting";
+
+const READY_TIMEOUT_MS = 5_000;
+/** Codes of errors that another context may not meet; any other final one is the key's or the server's. */
+const OF_THE_TARGET = ["missing-target", "invalid-target", "bad-request", "too-large"];
 
 /** Options of {@link FlagwireWebProvider}. */
 export interface FlagwireWebProviderOptions extends Options {
   /**
-   * Milliseconds after which the provider is in error if the server has not answered. It goes on trying, and is ready when it has.
-   * @default 30000
+   * Milliseconds after which starting, or changing the context, fails if there are no values for the context yet. The provider is in error
+   * then, goes on trying, and is ready as soon as they are there.
+   * @default 5000
    */
   readyTimeout?: number;
   /**
@@ -41,7 +50,20 @@ export interface FlagwireWebProviderOptions extends Options {
   onTrack?: (event: string, context: EvaluationContext, details: TrackingEventDetails) => void;
 }
 
-/** Serves OpenFeature from Flagwire. The context's `targetingKey` is the target's identifier, what else it has its attributes. */
+type Status = "ready" | "stale" | "error" | "fatal";
+
+/**
+ * Serves OpenFeature from Flagwire. The context's `targetingKey` is the target's identifier, what else it has its attributes.
+ *
+ * - It may be set before there is a `targetingKey`: its status is ERROR and defaults are served, until a context has one.
+ * - Starting and changing the context end after `readyTimeout` at the latest. Values at hand (`bootstrap`, for the first context, or the
+ *   cache) are enough to be ready; should the server not answer in that time, the provider is stale.
+ * - While a context is changed the last one's values are served, as STALE. Where the new one's do not come in time, defaults are, or, if
+ *   it is the same user with other attributes, the last values. A context without `targetingKey` has defaults at once.
+ * - Of several changes in quick succession the last wins, and all end with it.
+ * - A refused key is FATAL, and stays so until the provider is set anew.
+ * - The reason of a value is CACHED or STALE where it is that, else UNKNOWN: the server says what a target gets, and not why.
+ */
 export class FlagwireWebProvider implements Provider {
   readonly metadata = { name: "flagwire" } as const;
   readonly runsOn = "client";
@@ -50,58 +72,50 @@ export class FlagwireWebProvider implements Provider {
   readonly events = new OpenFeatureEventEmitter();
   readonly #apiKey: string;
   readonly #options: FlagwireWebProviderOptions;
+  readonly #limitMs: number;
   #client: Client | undefined;
-  /** What OpenFeature was told last; it tells of `initialize` and `onContextChange` itself. */
-  #told: "ready" | "stale" | "error" | undefined;
+  /** Whether `bootstrap` was used: it is one target's. */
+  #started = false;
+  /** Whose flags are asked for, and whose the client has. They differ while the context changes. */
+  #wanted: string | undefined;
+  #owner: string | undefined;
+  /** Why there are no values to serve. */
+  #problem: OpenFeatureError | undefined;
+  /** The values are of the cache or of `bootstrap`, and the server has not answered in time. */
+  #unheard = false;
+  /** Counts how often it was started or closed. */
+  #life = 0;
+  /** Getting values for the last context. */
+  #latest: Promise<void> | undefined;
+  /** Calls of OpenFeature that wait; it sets the status by their outcome itself. */
+  #pending = 0;
+  /** The status that OpenFeature has, as long as nothing is pending. */
+  #told: Status | undefined;
   #changed: Set<string> | undefined;
-  #switching = 0;
 
   /** @param apiKey a client key of the environment */
   constructor(apiKey: string, options: FlagwireWebProviderOptions = {}) {
     this.#apiKey = apiKey;
     this.#options = options;
+    this.#limitMs = limitOf(options.readyTimeout, READY_TIMEOUT_MS);
   }
 
-  /** The client at work, from `initialize` on. */
+  /** The client at work; none while the context has no `targetingKey`, and another one afterwards. */
   get client(): Client | undefined {
     return this.#client;
   }
 
-  async initialize(context: EvaluationContext = {}): Promise<void> {
-    const target = targetOf(context);
-    this.#client?.close();
-    const client = (this.#client = initialize(this.#apiKey, target, this.#options));
-    client.on("changed", ({ flag }) => this.#tellChange(flag));
-    client.on("state", (state) => this.#tellState(state));
-    client.on("auth error", (error) => {
-      // Refused after it was ready: the key was revoked.
-      if (error.final && this.#told) this.#tell("error", ProviderEvents.Error, { message: error.message, errorCode: ErrorCode.PROVIDER_FATAL });
-    });
-    try {
-      await client.ready(this.#options.readyTimeout ?? 30_000);
-      this.#told = "ready";
-    } catch (error) {
-      if (client !== this.#client) return;
-      this.#told = "error";
-      const { message, final } = error as FlagwireError;
-      throw final ? new ProviderFatalError(message) : new GeneralError(message);
-    }
+  initialize(context: EvaluationContext = {}): Promise<void> {
+    this.#end();
+    return this.#adopt(context, true);
   }
 
-  async onContextChange(_: EvaluationContext, context: EvaluationContext): Promise<void> {
-    const target = targetOf(context);
-    this.#switching++;
-    try {
-      await this.#client?.identify(target);
-    } finally {
-      this.#switching--;
-    }
+  onContextChange(_: EvaluationContext, context: EvaluationContext): Promise<void> {
+    return this.#adopt(context, false);
   }
 
   async onClose(): Promise<void> {
-    this.#told = undefined;
-    this.#client?.close();
-    this.#client = undefined;
+    this.#end();
   }
 
   resolveBooleanEvaluation(flag: string, defaultValue: boolean): ResolutionDetails<boolean> {
@@ -125,45 +139,167 @@ export class FlagwireWebProvider implements Provider {
   }
 
   #resolve<T>(flag: string, defaultValue: T): ResolutionDetails<T> {
+    const failed = (errorCode: ErrorCode, errorMessage: string) => ({ value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode, errorMessage });
     const client = this.#client;
-    if (!client) return { value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode: ErrorCode.PROVIDER_NOT_READY, errorMessage: "the provider is not initialised" };
-    const { value, variation, reason } = client.variationDetail(flag as never, defaultValue as never);
+    if (this.#problem) return failed(this.#problem.code, this.#problem.message);
+    if (!client) return failed(ErrorCode.PROVIDER_NOT_READY, "the provider is not initialised");
+    const { value, variation, reason, isDefaultValue } = client.variationDetail(flag as never, defaultValue as never);
     // A default of null, which is an object here, fits any value there.
-    const fits = typeof value === typeof defaultValue;
-    if (reason === "evaluated" && fits) return { value: value as T, ...(variation !== undefined && { variant: variation }), reason: reasonOf(client.state()) };
-    return {
-      value: defaultValue,
-      reason: StandardResolutionReasons.ERROR,
-      ...(reason !== "not-found"
-        ? { errorCode: ErrorCode.TYPE_MISMATCH, errorMessage: `the value of ${flag} is no ${typeof defaultValue}` }
-        : { errorCode: ErrorCode.FLAG_NOT_FOUND, errorMessage: `there is no flag ${flag}` }),
-    };
+    if (!isDefaultValue && typeof value === typeof defaultValue) return { value: value as T, ...(variation !== undefined && { variant: variation }), reason: this.#reason() };
+    if (reason !== "not-found") return failed(ErrorCode.TYPE_MISMATCH, `the value of ${flag} is no ${typeof defaultValue}`);
+    return client.state().status === "initializing"
+      ? failed(ErrorCode.PROVIDER_NOT_READY, "there are no values yet")
+      : failed(ErrorCode.FLAG_NOT_FOUND, `there is no flag ${flag}`);
   }
 
-  #tellChange(flag: string): void {
-    // The first values, and those of another context, are no change of configuration.
-    if (!this.#told || this.#switching) return;
+  /** The server evaluates for the target, and does not say by which rule. */
+  #reason(): string {
+    const status = this.#client?.state().status;
+    if (status === "cached") return StandardResolutionReasons.CACHED;
+    return status === "stale" || this.#owner !== this.#wanted ? StandardResolutionReasons.STALE : StandardResolutionReasons.UNKNOWN;
+  }
+
+  /** Gets values for a context. What it returns is settled after the limit at the latest. */
+  #adopt(context: EvaluationContext, starting: boolean): Promise<void> {
+    const life = this.#life;
+    this.#pending++;
+    const work = (this.#latest = this.#reconcile(context));
+    const isLatest = () => work === this.#latest;
+    // It may end after the limit, and is a success then all the same.
+    work.then(
+      () => isLatest() && this.#serve(undefined),
+      (error: OpenFeatureError) => isLatest() && this.#fail(error),
+    );
+    const settled = within(this.#outcome(), this.#limitMs).then((inTime) => {
+      if (inTime) return;
+      const late = `there are no values for this context after ${this.#limitMs} ms; it is tried further`;
+      // The last context's values may be another user's.
+      if (life === this.#life && this.#owner !== this.#wanted) this.#serve(new ProviderNotReadyError(late));
+      throw new GeneralError(late);
+    });
+    const over = (told: Status) => {
+      if (life !== this.#life) return;
+      this.#pending--;
+      this.#told = told;
+      this.#tell();
+    };
+    // OpenFeature sets its status by the outcome. It asks for that as soon as this has returned, so what is asked for afterwards comes later.
+    queueMicrotask(() => void settled.then(() => over("ready"), (error: unknown) => over(starting && error instanceof ProviderFatalError ? "fatal" : "error")));
+    return settled;
+  }
+
+  /** Settled as the last context is: earlier ones do not matter any more. */
+  async #outcome(): Promise<void> {
+    for (let latest: unknown; latest !== this.#latest; ) {
+      latest = this.#latest;
+      try {
+        await this.#latest;
+      } catch (error) {
+        if (latest === this.#latest) throw error;
+      }
+    }
+    if (!this.#latest) throw new GeneralError("the provider is closed");
+  }
+
+  /** Resolves when there are values for the context. Rejects with an error of OpenFeature when there will not be any. */
+  async #reconcile(context: EvaluationContext): Promise<void> {
+    if (this.#problem instanceof ProviderFatalError) throw this.#problem;
+    try {
+      const target = targetOf(context);
+      this.#wanted = target.identifier;
+      if (this.#client) await this.#client.identify(target);
+      else await haveValues(this.#start(target));
+    } catch (thrown) {
+      const error = errorOf(thrown);
+      // At once: who is gone has no values any more.
+      if (error instanceof TargetingKeyMissingError) this.#fail(error);
+      throw error;
+    }
+  }
+
+  #start(target: Target): Client {
+    const client = initialize(this.#apiKey, target, this.#started ? { ...this.#options, bootstrap: [] } : this.#options);
+    this.#client = client;
+    this.#started = true;
+    this.#problem = undefined;
+    client.on("changed", ({ flag }) => {
+      // The first values, and those of another context, are no change of configuration.
+      if (!this.#pending) this.#tellChanged([flag]);
+    });
+    client.on("state", () => this.#tell());
+    client.on("auth error", (error) => {
+      // Also long after it was ready: the key was revoked.
+      if (error.final && client === this.#client) this.#fail(errorOf(error));
+    });
+    this.#unheard = false;
+    const heard = (inTime: boolean) => {
+      if (client !== this.#client || this.#unheard === !inTime) return;
+      this.#unheard = !inTime;
+      this.#tell();
+    };
+    client.ready().then(() => heard(true), () => {});
+    within(client.ready(), this.#limitMs).then(heard, () => {});
+    return client;
+  }
+
+  /** There are no values for the context, and there will not be any. */
+  #fail(error: OpenFeatureError): void {
+    if (this.#problem instanceof ProviderFatalError) return;
+    this.#serve(error);
+    if (error instanceof ProviderFatalError) return; // the client has stopped, and says why
+    // It would go on with the last target's values.
+    this.#client?.close();
+    this.#client = this.#owner = undefined;
+  }
+
+  /** From now on values of the context are served, or defaults. */
+  #serve(problem: OpenFeatureError | undefined): void {
+    const before = this.#problem;
+    this.#problem = problem;
+    if (!problem) this.#owner = this.#wanted;
+    // What is read changes for all flags at once. A new context's values are told by OpenFeature, which is silent about errors.
+    if (problem ? !before : before && !this.#pending) this.#tellChanged(Object.keys(this.#client?.flags() ?? {}));
+    this.#tell();
+  }
+
+  #end(): void {
+    this.#life++;
+    this.#client?.close();
+    this.#client = this.#latest = this.#told = this.#problem = this.#owner = this.#wanted = this.#changed = undefined;
+    this.#pending = 0;
+  }
+
+  #tellChanged(flags: readonly string[]): void {
+    if (!flags.length) return;
     if (!this.#changed) {
-      this.#changed = new Set();
-      queueMicrotask(() => {
-        const flagsChanged = [...this.#changed!];
+      const changed = (this.#changed = new Set<string>());
+      setTimeout(() => {
+        if (this.#changed !== changed) return; // closed meanwhile
         this.#changed = undefined;
-        this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
+        this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged: [...changed] });
       });
     }
-    this.#changed.add(flag);
+    for (const flag of flags) this.#changed.add(flag);
   }
 
-  #tellState({ status, reason }: State): void {
-    if (!this.#told) return;
-    if (status === "ready") this.#tell("ready", ProviderEvents.Ready);
-    else if (status === "stale" && reason !== "target" && reason !== "hidden") this.#tell("stale", ProviderEvents.Stale);
+  /** Tells OpenFeature the status, where it has another one. */
+  #tell(): void {
+    const status = this.#status();
+    if (this.#pending || !this.#told || !status || this.#told === status) return;
+    this.#told = status;
+    const message = this.#problem?.message ?? "the values may be out of date";
+    if (status === "ready") this.events.emit(ProviderEvents.Ready);
+    else if (status === "stale") this.events.emit(ProviderEvents.Stale, { message });
+    else this.events.emit(ProviderEvents.Error, { message, errorCode: this.#problem!.code });
   }
 
-  #tell(what: "ready" | "stale" | "error", event: ProviderEvents.Ready | ProviderEvents.Stale | ProviderEvents.Error, details?: { message: string; errorCode: ErrorCode }): void {
-    if (this.#told === what) return;
-    this.#told = what;
-    this.events.emit(event, details);
+  /** The status to be told; none where it stays. */
+  #status(): Status | undefined {
+    if (this.#problem) return this.#problem instanceof ProviderFatalError ? "fatal" : "error";
+    const { status, reason } = this.#client?.state() ?? {};
+    if (status === "ready") return "ready";
+    if (status === "cached") return this.#unheard ? "stale" : undefined;
+    return status === "stale" && reason !== "hidden" ? "stale" : undefined;
   }
 }
 
@@ -177,8 +313,9 @@ function targetOf({ targetingKey, name, anonymous, ...attributes }: EvaluationCo
   };
 }
 
-/** The server evaluates for the target, and does not say by which rule. */
-function reasonOf({ status }: State): string {
-  if (status === "cached") return StandardResolutionReasons.CACHED;
-  return status === "stale" ? StandardResolutionReasons.STALE : StandardResolutionReasons.TARGETING_MATCH;
+function errorOf(error: unknown): OpenFeatureError {
+  if (!(error instanceof FlagwireError)) return error as OpenFeatureError;
+  const { message, code, final } = error;
+  if (OF_THE_TARGET.includes(code)) return new InvalidContextError(message, { cause: error });
+  return final && code !== "closed" ? new ProviderFatalError(message, { cause: error }) : new GeneralError(message, { cause: error });
 }

@@ -103,7 +103,7 @@ export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   useEffect(() => {
     if (current === identity) return;
     setCurrent(identity);
-    if (!client && !stale && !switchTarget(held, target!)) setHeld(create());
+    if (!client && !stale) switchTarget(held, target!, () => setHeld(create()));
   }, [identity]);
 
   return createElement(Context.Provider, { value: held }, children);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
+import { startProxy } from "../lib/proxy.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 import { FLAGS } from "../lib/flags.mjs";
 
@@ -22,6 +23,8 @@ window.start = async (key, options, context) => {
   OpenFeature.setLogger(quiet);
   window.client = OpenFeature.getClient();
   for (const event of Object.values(ProviderEvents)) OpenFeature.addHandler(event, (details) => log.push([event, details.flagsChanged ?? details.errorCode ?? null]));
+  window.statuses = [];
+  OpenFeature.addHandler(ProviderEvents.Ready, () => statuses.push(client.providerStatus));
   try {
     await OpenFeature.setProviderAndWait((window.provider = new FlagwireWebProvider(key, { ...options, logger: quiet, onTrack: (...event) => tracked.push(event) })), context);
   } catch (error) {
@@ -29,15 +32,46 @@ window.start = async (key, options, context) => {
   }
 };
 window.OpenFeature = OpenFeature;
+window.read = (flag) => {
+  const { value, reason, errorCode } = client.getBooleanDetails(flag, false);
+  return errorCode ? [value, reason, errorCode] : [value, reason];
+};
 function App() {
-  return <p id="theme">{useFlag("theme", "default").value}</p>;
+  return <><p id="theme">{useFlag("theme", "default").value}</p><p id="free-shipping">{String(useFlag("free-shipping", false).value)}</p></>;
 }
 window.render = () => createRoot(document.getElementById("root")).render(<OpenFeatureProvider><App /></OpenFeatureProvider>);
 `;
 
-/** @param {import("../lib/scope.mjs").Scope} t @param {{ key?: string, context?: object, options?: object }} [options] */
-async function start(t, { key = CLIENT_KEY, context = CONTEXT, options = {} } = {}) {
-  const server = await startServer(t, { flags: FLAGS });
+/** Another user, for whom `free-shipping` is false. */
+const OTHER = { targetingKey: "user-43", plan: "free" };
+
+/**
+ * A page with a provider, and a server that can be out of reach.
+ *
+ * @param {import("../lib/scope.mjs").Scope} t
+ * @param {{ key?: string, context?: object, options?: object, fault?: import("../lib/proxy.mjs").Fault }} [options] `fault` is what requests
+ *   suffer until `heal` is called
+ */
+async function startAway(t, { fault = {}, ...options } = {}) {
+  const upstream = await startServer(t, { flags: FLAGS });
+  const proxy = await startProxy(t, upstream.url);
+  /** @param {import("../lib/proxy.mjs").Fault} fault */
+  const suffer = (fault) => void (proxy.decide = () => fault);
+  suffer(fault);
+  const { page, failed } = await start(t, { ...options, options: { baseUrl: proxy.url, streamTransport: "fetch", readyTimeout: 300, ...options.options }, server: upstream });
+  // However slow the machine is: the limit is short where the server is to be out of reach.
+  if (!fault.refuse && (!failed || failed === "GENERAL")) await event(page, "PROVIDER_READY");
+  /** @param {string} flag */
+  const read = (flag) => page.evaluate((flag) => window.read(flag), flag);
+  /** Sets the context, and says what OpenFeature says as soon as that has settled. @param {object} context */
+  const setContext = (context) => page.evaluate((context) => window.OpenFeature.setContext(context).then(() => [window.client.providerStatus, ...window.read("free-shipping")]), context);
+  return { proxy, page, failed, suffer, read, setContext, heal: () => suffer({}) };
+}
+const HANG = /** @type {const} */ ({ refuse: "hang" });
+
+/** @param {import("../lib/scope.mjs").Scope} t @param {{ key?: string, context?: object, options?: object, server?: import("../lib/server.mjs").TestServer }} [options] */
+async function start(t, { key = CLIENT_KEY, context = CONTEXT, options = {}, server: upstream } = {}) {
+  const server = upstream ?? (await startServer(t, { flags: FLAGS }));
   const page = await openPage(t, browser, await servePage(t, import.meta.dirname, SCRIPT, { alias: { "@openfeature/web-sdk": "@openfeature/web-sdk" } }));
   const failed = await page.evaluate(([key, options, context]) => window.start(key, options, context), /** @type {const} */ ([key, { baseUrl: server.url, ...options }, context]));
   return { server, page, failed };
@@ -67,7 +101,8 @@ test("is ready once, with the values of every type, variants and reasons", async
       [{ rps: 10, regions: ["eu"] }, "free", undefined],
     ],
   );
-  assert.ok(details.every(({ reason }) => reason === "TARGETING_MATCH" || reason === "STALE"));
+  // By which rule, the server does not say.
+  await page.waitForFunction(() => window.client.getBooleanDetails("free-shipping", false).reason === "UNKNOWN");
   assert.deepEqual(await page.evaluate(() => window.log.filter(([event]) => event === "PROVIDER_READY").length), 1);
   assert.deepEqual(await page.evaluate(() => window.log.filter(([event]) => event === "PROVIDER_CONFIGURATION_CHANGED")), []);
 });
@@ -113,7 +148,7 @@ test("switches the target with the context, which is no change of configuration"
 
 test("is stale while the server is away, and ready when it is back", async (t) => {
   const { server, page } = await start(t, { options: { streamTransport: "fetch" } });
-  await page.waitForFunction(() => window.client.getStringDetails("theme", "default").reason === "TARGETING_MATCH");
+  await page.waitForFunction(() => window.client.getStringDetails("theme", "default").reason === "UNKNOWN");
   await forget(page);
   await server.stop();
   await event(page, "PROVIDER_STALE");
@@ -132,6 +167,121 @@ test("a wrong key is fatal", async (t) => {
   assert.equal(failed, "PROVIDER_FATAL");
   await event(page, "PROVIDER_ERROR");
   assert.equal(await page.evaluate(() => window.client.providerStatus), "FATAL");
+});
+
+test("a refused key stays fatal when the context changes", async (t) => {
+  const { setContext } = await startAway(t, { key: "no-such-key", options: { readyTimeout: 30_000 } });
+  assert.deepEqual(await setContext(OTHER), ["FATAL", false, "ERROR", "PROVIDER_FATAL"]);
+  assert.deepEqual(await setContext({}), ["FATAL", false, "ERROR", "PROVIDER_FATAL"]);
+});
+
+test("is set before there is a targeting key, and starts when there is one", async (t) => {
+  const { proxy, page, failed, read, setContext } = await startAway(t, { context: {}, options: { readyTimeout: 30_000 } });
+  assert.equal(failed, "TARGETING_KEY_MISSING");
+  assert.equal(await page.evaluate(() => window.client.providerStatus), "ERROR");
+  assert.deepEqual(await read("free-shipping"), [false, "ERROR", "TARGETING_KEY_MISSING"]);
+  assert.equal(proxy.requests.length, 0);
+  assert.deepEqual(await page.evaluate(() => window.statuses), []);
+  const [status, value] = await setContext(CONTEXT);
+  assert.deepEqual([status, value], ["READY", true]);
+});
+
+test("ends its start after the limit, and is ready when the values come", async (t) => {
+  const { page, failed, read, heal } = await startAway(t, { fault: { refuse: "reset" } });
+  assert.equal(failed, "GENERAL");
+  assert.equal(await page.evaluate(() => window.client.providerStatus), "ERROR");
+  assert.deepEqual(await read("free-shipping"), [false, "ERROR", "PROVIDER_NOT_READY"]);
+  await page.evaluate(() => window.render());
+  await page.locator("#free-shipping", { hasText: "false" }).waitFor();
+  heal();
+  await event(page, "PROVIDER_READY");
+  await page.locator("#free-shipping", { hasText: "true" }).waitFor();
+  assert.deepEqual(await page.evaluate(() => window.statuses), ["READY"]);
+});
+
+test("is ready at once with values at hand, stale while the server does not answer, and ready when it does", async (t) => {
+  const bootstrap = [{ flag: "free-shipping", identifier: "true", value: "true", kind: "boolean" }];
+  const { page, failed, read, heal, suffer, setContext } = await startAway(t, { fault: HANG, options: { bootstrap, authRequestReadTimeout: 1000 } });
+  assert.equal(failed, undefined);
+  assert.deepEqual(await read("free-shipping"), [true, "CACHED"]);
+  await event(page, "PROVIDER_STALE");
+  assert.equal(await page.evaluate(() => window.client.providerStatus), "STALE");
+  await forget(page);
+  heal();
+  await event(page, "PROVIDER_READY");
+  assert.deepEqual(await read("free-shipping"), [true, "UNKNOWN"]);
+  // They were the first user's.
+  suffer(HANG);
+  await setContext({});
+  assert.deepEqual(await setContext(OTHER), ["ERROR", false, "ERROR", "PROVIDER_NOT_READY"]);
+});
+
+test("a change of user ends after the limit with defaults, and is ready when the values come", async (t) => {
+  const { page, read, suffer, heal, setContext } = await startAway(t);
+  await page.evaluate(() => window.render());
+  await page.locator("#free-shipping", { hasText: "true" }).waitFor();
+  suffer({ refuse: "reset" });
+  const other = { targetingKey: "user-44", plan: "gold" };
+  assert.deepEqual(await setContext(other), ["ERROR", false, "ERROR", "PROVIDER_NOT_READY"]);
+  await page.locator("#free-shipping", { hasText: "false" }).waitFor();
+  await forget(page);
+  heal();
+  await event(page, "PROVIDER_READY");
+  await page.locator("#free-shipping", { hasText: "true" }).waitFor();
+  assert.equal(await page.evaluate(() => window.client.providerStatus), "READY");
+  assert.equal((await read("free-shipping"))[0], true);
+});
+
+test("the same user with other attributes keeps the last values while the server is away, as stale", async (t) => {
+  const { page, suffer, heal, read, setContext } = await startAway(t);
+  suffer({ refuse: "reset" });
+  assert.deepEqual(await setContext({ ...CONTEXT, plan: "free" }), ["STALE", true, "STALE"]);
+  await forget(page);
+  heal();
+  await event(page, "PROVIDER_READY");
+  assert.equal((await read("free-shipping"))[0], false);
+});
+
+test("who logs out has defaults at once, and who logs in next never has the last one's values", async (t) => {
+  const { page, suffer, heal, setContext } = await startAway(t);
+  await page.evaluate(() => window.render());
+  await page.locator("#free-shipping", { hasText: "true" }).waitFor();
+  const [reads, status] = await page.evaluate(async () => {
+    const before = window.provider.client;
+    const settled = window.OpenFeature.setContext({});
+    const reads = [window.read("free-shipping")];
+    await settled;
+    return [[...reads, window.read("free-shipping")], before.state().status];
+  });
+  assert.deepEqual(reads, Array(2).fill([false, "ERROR", "TARGETING_KEY_MISSING"]));
+  assert.equal(status, "closed");
+  await page.locator("#free-shipping", { hasText: "false" }).waitFor();
+  suffer(HANG);
+  assert.deepEqual(await setContext(OTHER), ["ERROR", false, "ERROR", "PROVIDER_NOT_READY"]);
+  heal();
+  await setContext(CONTEXT);
+  await page.locator("#free-shipping", { hasText: "true" }).waitFor();
+});
+
+test("of several changes in quick succession the last wins, and no failed one sticks", async (t) => {
+  const { page } = await startAway(t, { options: { readyTimeout: 30_000 } });
+  const outcome = await page.evaluate(
+    async ([one, other]) => {
+      const set = (/** @type {object} */ context) => window.OpenFeature.setContext(context);
+      const circle = /** @type {Record<string, unknown>} */ ({ targetingKey: "user-45" });
+      circle.circle = circle;
+      log.length = 0;
+      await Promise.all([set(other), set({}), set(one), set({ plan: "gold" }), set(circle), set(other), set(one)]);
+      return [window.client.providerStatus, window.read("free-shipping")[0], window.log.filter(([event]) => event === "PROVIDER_CONTEXT_CHANGED").length];
+    },
+    /** @type {const} */ ([CONTEXT, OTHER]),
+  );
+  assert.deepEqual(outcome, ["READY", true, 1]);
+  const last = await page.evaluate(async (one) => {
+    await Promise.all([window.OpenFeature.setContext(one), window.OpenFeature.setContext({})]);
+    return [window.client.providerStatus, ...window.read("free-shipping")];
+  }, CONTEXT);
+  assert.deepEqual(last, ["ERROR", false, "ERROR", "TARGETING_KEY_MISSING"]);
 });
 
 test("a context without targeting key is an error that says so", async (t) => {
