@@ -6,7 +6,7 @@ import { encode, Input, Output, type Hear, type Host } from "./core";
 import { nearest } from "./diagnose";
 import { describe, FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
-import type { FlagDefault, FlagName, FlagValue, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
+import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
 import type { Code, Data, FailureCode } from "./sentences";
 import { Group } from "./tabs";
@@ -153,7 +153,7 @@ export class Client {
   }
 
   /** The values of all flags as they are now. Counts no reads. */
-  flags(): { readonly [flag: string]: Json } {
+  flags(): FlagValues {
     return this.#values.all_();
   }
 
@@ -189,8 +189,11 @@ export class Client {
   }
 
   /** Calls `listener` when that flag's value or variation changes. Returns what stops it. */
-  onFlag(flag: FlagName, listener: (value: Json | undefined, change: Change) => void): Unsubscribe {
-    return this.#flagListeners.add_(flag, (change: Change) => listener(change.value, change));
+  onFlag<N extends FlagName>(flag: N, listener: (value: FlagContent<N> | undefined, change: Change<FlagContent<N>>) => void): Unsubscribe;
+  /** The same for a listener that takes any JSON. */
+  onFlag(flag: FlagName, listener: (value: Json | undefined, change: Change) => void): Unsubscribe;
+  onFlag(flag: FlagName, listener: (value: never, change: Change<never>) => void): Unsubscribe {
+    return this.#flagListeners.add_(flag, (change: Change) => listener(change.value as never, change as never));
   }
 
   // ---- acting ----

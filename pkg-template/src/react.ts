@@ -17,7 +17,7 @@
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { valueOf } from "./index";
 import type { Client } from "./client";
-import type { FlagDefault, FlagName, FlagValue } from "./flags";
+import type { FlagDefault, FlagName, FlagValue, FlagValues } from "./flags";
 import { claim, given, identityOf, make, preset, switchTarget, type Held } from "./held";
 import { record } from "./record";
 import type { Json, Options, State, Target, Variation } from "./types";
@@ -155,7 +155,7 @@ export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = Fla
 }
 
 /** The values of all flags. Renders again when any of them changes; counts no reads. */
-export function useFlags(): { readonly [flag: string]: Json } {
+export function useFlags(): FlagValues {
   const held = useHeld();
   const { client } = held;
   const rendered = useMemo(() => record(held.bootstrap.map((evaluation) => [evaluation.flag, valueOf(evaluation)])), [held]);

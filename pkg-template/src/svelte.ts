@@ -18,8 +18,8 @@ import { getContext, hasContext, onDestroy, setContext } from "svelte";
 import { readable, type Readable } from "svelte/store";
 import { initialize } from "./index";
 import type { Client } from "./client";
-import type { FlagDefault, FlagName, FlagValue } from "./flags";
-import type { Json, Options, State, Target } from "./types";
+import type { FlagDefault, FlagName, FlagValue, FlagValues } from "./flags";
+import type { Options, State, Target } from "./types";
 
 /** What {@link setFlagwire} takes: what a client is made of, or a client. */
 export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
@@ -54,7 +54,7 @@ export function flag<T extends FlagDefault<N>, N extends FlagName = FlagName>(na
 }
 
 /** The values of all flags as a store. Counts no reads. */
-export function flags(client: Client = getFlagwire()): Readable<{ readonly [flag: string]: Json }> {
+export function flags(client: Client = getFlagwire()): Readable<FlagValues> {
   return readable(client.flags(), (set) => {
     let due = false;
     const update = () => {

@@ -27,12 +27,12 @@ export interface Evaluation {
   kind: string;
 }
 
-/** What listeners of changes get. */
-export interface Change {
+/** What listeners of changes get. `V` is the type of the flag's values. */
+export interface Change<V = Json> {
   /** Identifier of the flag. */
   readonly flag: string;
   /** The new value, converted: boolean, number, text, or parsed and frozen JSON; `undefined` where the flag is gone. */
-  readonly value: Json | undefined;
+  readonly value: V | undefined;
   /** Identifier of the variation; missing where the flag is gone. */
   readonly identifier?: string;
   /** Kind of the flag; missing where the flag is gone. */

@@ -13,8 +13,8 @@
 import { inject, onScopeDispose, readonly, shallowRef, toValue, watch, type App, type InjectionKey, type MaybeRefOrGetter, type Ref, type ShallowRef } from "vue";
 import { initialize } from "./index";
 import type { Client } from "./client";
-import type { FlagDefault, FlagName, FlagValue } from "./flags";
-import type { Json, Options, State, Target } from "./types";
+import type { FlagDefault, FlagName, FlagValue, FlagValues } from "./flags";
+import type { Options, State, Target } from "./types";
 
 /** What the plugin takes: what a client is made of, or a client. */
 export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
@@ -55,7 +55,7 @@ export function useFlag<T extends FlagDefault<N>, N extends FlagName = FlagName>
 }
 
 /** The values of all flags as a read-only ref. Counts no reads. */
-export function useFlags(): Readonly<Ref<{ readonly [flag: string]: Json }>> {
+export function useFlags(): Readonly<Ref<FlagValues>> {
   const client = useFlagwireClient();
   const flags = shallowRef(client.flags());
   let due = false;
