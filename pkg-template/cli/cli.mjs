@@ -1,59 +1,39 @@
-// `npx flagwire types`: writes a project's own flags as types.
+// `npx flagwire`: the package's command.
 
-import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
-import { declaration, flagsOfFile, flagsOfServer } from "./types.mjs";
+import { writesTypes } from "./types.mjs";
+import { Mistake } from "./mistake.mjs";
 
-const USAGE = `npx flagwire types (--flags <file> | --base-url <URL> --api-key <key>) [--out <file>]
+/* global VERSION: the build puts the package's version in its place. */
 
-Writes a .d.ts with the names and types of your flags. Unknown names and wrong defaults are compile errors from then on.
+const USAGE = `npx flagwire types …     writes the names and types of your flags, for TypeScript
+npx flagwire --version   prints the package's version
+npx flagwire --help      prints this; after a command, what it takes
 
-  --flags     a flags file of flagwire-server
-  --base-url  where the flags are served, e.g. http://127.0.0.1:7700 or https://config.ff.harness.io/api/1.0
-  --api-key   a key of the environment. A server key tells all variations; a client key the values of one target
-  --out       the file to write; - prints it. Default: flagwire-flags.d.ts
+Exits with 0 where it did what was asked, else with 1.
 `;
 
-/** A mistake of who called, said in a sentence. */
-class Plain extends Error {}
-
-async function main() {
-  const { values, positionals } = parse();
-  if (values.help) return void process.stdout.write(USAGE);
-  if (positionals.length !== 1 || positionals[0] !== "types") throw new Plain(`There is one command: types.\n\n${USAGE}`);
-  const { flags: file, "base-url": baseUrl, "api-key": apiKey, out = "flagwire-flags.d.ts" } = values;
-  if (!file && !(baseUrl && apiKey)) throw new Plain(`Give --flags, or --base-url and --api-key.\n\n${USAGE}`);
-  const flags = file ? flagsOfFile(read(file)) : await flagsOfServer(baseUrl ?? "", apiKey ?? "");
-  const text = declaration(flags, file ?? baseUrl ?? "");
-  if (out === "-") return void process.stdout.write(text);
-  writeFileSync(out, text);
-  console.log(`${flags.size} flags written to ${out}`);
-}
-
-function parse() {
-  const text = /** @type {const} */ ({ type: "string" });
-  try {
-    return parseArgs({ allowPositionals: true, options: { flags: text, "base-url": text, "api-key": text, out: text, help: { type: "boolean", short: "h" } } });
-  } catch (error) {
-    throw new Plain(`${message(error)}\n\n${USAGE}`);
+/** @param {string[]} args */
+async function main([command, ...args]) {
+  switch (command) {
+    case "types":
+      return writesTypes(args);
+    case "--version":
+    case "-v":
+    case "-V":
+      return console.log(VERSION);
+    case "--help":
+    case "-h":
+    case "help":
+      return void process.stdout.write(USAGE);
+    case undefined:
+      throw new Mistake(`Say what to do.\n\n${USAGE}`);
+    default:
+      throw new Mistake(`There is no ${command.startsWith("-") ? "option" : "command"} ${command}.\n\n${USAGE}`);
   }
 }
 
-/** @param {string} file */
-function read(file) {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new Plain(`${file} cannot be read: ${message(error)}`);
-  }
-}
-
-/** @param {unknown} error */
-function message(error) {
-  return error instanceof Error ? error.message : String(error);
-}
-
-main().catch((error) => {
-  console.error(message(error));
+main(process.argv.slice(2)).catch((error) => {
+  // A mistake of the caller is said in a sentence; anything else is one of the program, and its stack helps.
+  console.error(error instanceof Mistake ? error.message : error);
   process.exitCode = 1;
 });

@@ -1,133 +1,78 @@
-// Flags, from a file or a server, as types.
+// `npx flagwire types`: writes a project's own flags as types.
 
-import { parse } from "yaml";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { differences, declaration } from "./declaration.mjs";
+import { flagsOfFile } from "./flags-file.mjs";
+import { Mistake, messageOf } from "./mistake.mjs";
+import { flagsOfServer } from "./server.mjs";
+import { findProject } from "./tsconfig.mjs";
 
-/** @typedef {Map<string, unknown[]>} Flags the values that each flag may have, as far as is known; none for any value of the kind */
+const NAME = "flagwire-flags.d.ts";
+const USAGE = `npx flagwire types (--flags <file> | --base-url <URL> --api-key <key>) [--out <file>] [--check]
 
-/**
- * The flags of a flags file: in the short form, where a flag may be as little as a value, or in the protocol's.
- *
- * @param {string} text
- * @returns {Flags}
- */
-export function flagsOfFile(text) {
-  const file = parse(text);
-  const flags = record(file)?.["flags"];
-  if (Array.isArray(flags)) return new Map(flags.map((config) => [String(record(config)?.["feature"]), valuesOfConfig(config)]));
-  const entries = record(flags);
-  if (!entries) throw new Error("The file has no `flags`: is it a flags file of flagwire-server?");
-  return new Map(Object.entries(entries).map(([name, flag]) => [name, valuesOf(flag)]));
-}
+Writes a .d.ts with the names and types of your flags. Unknown names and wrong defaults are compile errors from then on.
 
-/**
- * The flags of an environment.
- *
- * @param {string} baseUrl
- * @param {string} apiKey
- * @returns {Promise<Flags>}
- */
-export async function flagsOfServer(baseUrl, apiKey) {
-  const base = baseUrl.replace(/\/+$/, "");
-  const target = { identifier: "flagwire-types", anonymous: true };
-  const { authToken } = await ask(`${base}/client/auth`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ apiKey, target }) });
-  const claims = JSON.parse(Buffer.from(String(authToken).split(".")[1] ?? "", "base64url").toString());
-  const headers = { Authorization: `Bearer ${authToken}` };
-  const cluster = `?cluster=${encodeURIComponent(claims.clusterIdentifier ?? "1")}`;
-  const environment = `${base}/client/env/${encodeURIComponent(claims.environment)}`;
-  if (claims.key_type === "Server") {
-    const configs = await ask(`${environment}/feature-configs${cluster}`, { headers });
-    return new Map(configs.map((/** @type {Record<string, unknown>} */ config) => [String(config["feature"]), valuesOfConfig(config)]));
-  }
-  const list = await ask(`${environment}/target/${target.identifier}/evaluations${cluster}`, { headers });
-  // One value says what kind it is, and no more.
-  return new Map(list.map((/** @type {Record<string, string>} */ { flag, kind, value }) => [flag, [valueOf(kind, value), undefined]]));
-}
-
-/**
- * The text of the `.d.ts`.
- *
- * @param {Flags} flags
- * @param {string} origin
- */
-export function declaration(flags, origin) {
-  const lines = [...flags].sort(([one], [other]) => (one < other ? -1 : 1)).map(([name, values]) => `    ${JSON.stringify(name)}: ${typeOf(values)};`);
-  return `// Written by \`npx flagwire types\` from ${origin}. Write it anew when flags are added.
-
-import type { Json } from "flagwire";
-
-declare module "flagwire" {
-  interface Flags {
-${lines.join("\n")}
-  }
-}
-
-export type { Json };
+  --flags     a flags file of flagwire-server. Where that program is in the PATH, it checks the file first
+  --base-url  where the flags are served, e.g. http://127.0.0.1:7700 or https://config.ff.harness.io/api/1.0
+  --api-key   a key of the environment. A server key tells all variations; a client key the values of one target
+  --out       the file to write; - prints it. Default: ${NAME} where your tsconfig.json includes it
+  --check     writes nothing, and exits with 1 where the file is missing or out of date
 `;
+
+/** @param {string[]} args */
+export async function writesTypes(args) {
+  const { flags: file, "base-url": baseUrl, "api-key": apiKey, out, check, help } = parse(args);
+  if (help) return void process.stdout.write(USAGE);
+  if (!file && !(baseUrl && apiKey)) throw new Mistake(`Give --flags, or --base-url and --api-key.\n\n${USAGE}`);
+  if (file && (baseUrl || apiKey)) throw new Mistake(`Give either --flags, or --base-url and --api-key.\n\n${USAGE}`);
+  if (out === "-" && check) throw new Mistake(`--check compares a file; --out - names none.\n\n${USAGE}`);
+  const flags = file ? flagsOfFile(file) : await flagsOfServer(baseUrl ?? "", apiKey ?? "");
+  const text = declaration(flags, file ?? baseUrl ?? "");
+  if (out === "-") return void process.stdout.write(text);
+
+  const project = findProject(process.cwd());
+  const path = out ? resolve(out) : (project?.placeOf(NAME) ?? resolve(NAME));
+  const shown = relative(process.cwd(), path);
+  if (check) {
+    const differs = differences(existsSync(path) ? readFileSync(path, "utf8") : undefined, text);
+    if (differs) throw new Mistake(`${shown} ${differs}. Write it with the same command without --check.`);
+    console.log(`${shown} is up to date`);
+  } else {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    console.log(`${flags.size} flags written to ${shown}`);
+  }
+  const warning = notCompiled(project, path);
+  if (warning) console.error(warning);
 }
 
-/** @param {unknown} flag */
-function valuesOf(flag) {
-  const spelled = record(flag);
-  if (!spelled) return [flag];
-  if (Array.isArray(spelled["variations"])) return valuesOfConfig(flag);
-  if ("value" in spelled) return [spelled["value"]];
-  const variations = record(spelled["variations"]);
-  // Without variations it is a boolean that rules or shares decide about.
-  return variations ? Object.values(variations) : [true, false];
-}
-
-/** @param {unknown} config a flag as the protocol has it */
-function valuesOfConfig(config) {
-  const { kind, variations } = record(config) ?? {};
-  return Array.isArray(variations) ? variations.map((variation) => valueOf(String(kind), String(record(variation)?.["value"]))) : [undefined];
-}
-
-/** @param {string} kind @param {string} value */
-function valueOf(kind, value) {
-  switch (kind.toLowerCase()) {
-    case "boolean":
-      return value.toLowerCase() === "true";
-    case "int":
-    case "number":
-      return Number(value);
-    case "json":
-      try {
-        return JSON.parse(value);
-      } catch {
-        return value;
-      }
-    default:
-      return value;
+/** @param {string[]} args */
+function parse(args) {
+  const text = /** @type {const} */ ({ type: "string" });
+  const yes = /** @type {const} */ ({ type: "boolean" });
+  try {
+    return parseArgs({ args, options: { flags: text, "base-url": text, "api-key": text, out: text, check: yes, help: { ...yes, short: "h" } } }).values;
+  } catch (error) {
+    throw new Mistake(`${messageOf(error)}\n\n${USAGE}`);
   }
 }
 
 /**
- * Texts are told one by one, where all are known: a comparison with another one is a mistake. Numbers and JSON are not.
+ * What to say where the compiler does not see a file: it would go on to accept any name, without a word.
  *
- * @param {unknown[]} values
+ * @param {import("./tsconfig.mjs").Project | undefined} project
+ * @param {string} path
  */
-function typeOf(values) {
-  const known = values.filter((value) => value !== undefined);
-  const kinds = new Set(known.map((value) => (value === null ? "object" : typeof value)));
-  if (kinds.size !== 1 || kinds.has("object")) return "Json";
-  if (!kinds.has("string") || known.length !== values.length || known.length < 2) return [...kinds].join();
-  return [...new Set(known)].map((value) => JSON.stringify(value)).join(" | ");
-}
-
-/** @param {string} url @param {RequestInit} init */
-async function ask(url, init) {
-  let response;
-  try {
-    response = await fetch(url, init);
-  } catch (error) {
-    throw new Error(`${url} cannot be reached: ${error instanceof Error ? (error.cause ?? error.message) : error}`);
-  }
-  if (response.status === 401) throw new Error("The key was refused; pass a key of the environment as --api-key.");
-  if (!response.ok) throw new Error(`${url} answered ${response.status}.`);
-  return response.json();
-}
-
-/** @param {unknown} value @returns {Record<string, unknown> | undefined} */
-function record(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? /** @type {Record<string, unknown>} */ (value) : undefined;
+function notCompiled(project, path) {
+  const shown = (/** @type {string} */ file) => relative(process.cwd(), file).replaceAll("\\", "/");
+  if (!project) return `There is no tsconfig.json here. Put ${shown(path)} where your compiler finds it: among its files, or by \`/// <reference path="…" />\`.`;
+  if (project.includes(path)) return undefined;
+  const better = project.placeOf(NAME);
+  const config = project.configs.find(({ ownsFiles }) => ownsFiles) ?? project.configs[0];
+  const add = `add "${relative(dirname(config?.file ?? ""), path).replaceAll("\\", "/")}" to \`include\` in ${shown(config?.file ?? "tsconfig.json")}`;
+  return `The compiler does not see ${shown(path)}: no \`files\` or \`include\` of ${project.configs.map(({ file }) => shown(file)).join(", ")} reaches it. ${
+    project.includes(better) ? `Write to ${shown(better)} in place of it, or ${add}.` : `${add[0]?.toUpperCase()}${add.slice(1)}.`
+  }`;
 }

@@ -1,58 +1,18 @@
 // What must compile, what must not, and the types that `npx flagwire types` writes.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root } from "../../scripts/lib/paths.mjs";
-import { packageDir } from "../../scripts/lib/products.mjs";
-import { run } from "../../scripts/lib/run.mjs";
 import { FLAGS as KINDS } from "../lib/flags.mjs";
-import { tempDir } from "../lib/scope.mjs";
 import { CLIENT_KEY, SERVER_KEY, startServer } from "../lib/server.mjs";
+import { compile, COMPILERS, flagwire, HEAD, project } from "./support.mjs";
 
 const FLAGS = `${KINDS}  greeting: hello
 `;
-const OWN = { "dark-mode": "boolean", "free-shipping": "boolean", greeting: "string", limits: "Json", "page-size": "number", theme: '"classic" | "ocean"' };
-const HEAD = `
-import { initialize, type Client, type Flags } from "flagwire";
-declare const client: Client;
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-function is<A, B>(..._: Same<A, B> extends true ? [] : [never]): void {}
-`;
-
-/**
- * A project with the package installed.
- *
- * @param {import("../lib/scope.mjs").Scope} t
- */
-function project(t) {
-  const folder = tempDir(t);
-  const modules = join(folder, "node_modules");
-  mkdirSync(modules);
-  symlinkSync(packageDir, join(modules, "flagwire"));
-  // The frameworks' types, and what those need.
-  for (const name of readdirSync(join(root, "node_modules"))) if (name !== "flagwire") symlinkSync(join(root, "node_modules", name), join(modules, name));
-  return folder;
-}
-
-/**
- * @param {string} folder
- * @param {Record<string, string>} files
- * @param {string} module
- * @returns {Promise<string>} the compiler's complaints
- */
-async function compile(folder, files, module = "bundler") {
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  const options = { target: "es2022", module: module === "bundler" ? "esnext" : module, moduleResolution: module, lib: ["es2022", "dom", "dom.iterable"], types: [], strict: true, noEmit: true, preserveSymlinks: true, skipLibCheck: false };
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: Object.keys(files) }));
-  const { code, output } = await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder, "--pretty", "false"], { cwd: folder });
-  assert.equal(code === 0, output.trim() === "", output);
-  return output.trim();
-}
-
-/** @param {typeof OWN} types */
-const own = (types) => `import type { Json } from "flagwire";\ndeclare module "flagwire" { interface Flags { ${Object.entries(types).map(([name, type]) => `"${name}": ${type};`).join(" ")} } }\n`;
+const OWN = { "dark-mode": "boolean", "free-shipping": "boolean", greeting: "string", limits: "{ rps: number; regions: string[] }", "page-size": "number", theme: '"classic" | "ocean"' };
+/** @param {Record<string, string>} types */
+const own = (types) => `export {};\ndeclare module "flagwire" { interface Flags { ${Object.entries(types).map(([name, type]) => `"${name}": ${type};`).join(" ")} } }\n`;
 
 test("reads are typed from their defaults; any name goes", async (t) => {
   const source = `${HEAD}
@@ -79,9 +39,97 @@ const dark = client.variation("dark-mode", false); is<boolean, typeof dark>();
 const size = client.numberVariation("page-size", 1); is<number, typeof size>();
 client.stringVariation("theme", "classic");
 client.boolVariation("dark-mode", false);
-client.jsonVariation("limits", { rps: 1 });
+const limits = client.jsonVariation("limits", { rps: 1, regions: [] }); is<Flags["limits"], typeof limits>();
 `;
   assert.equal(await compile(project(t), { "flags.d.ts": own(OWN), "good.ts": source }), "");
+});
+
+const SHAPES = {
+  ...OWN,
+  banner: "{ text: string; link?: string; tags: string[] } | null",
+  made: "unknown",
+  any: "Json",
+};
+
+// What an application has in it before its types are written, and what it gains by them.
+for (const [name, compiler] of Object.entries(COMPILERS)) {
+  for (const options of [{}, { exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true }]) {
+    test(`values of json flags have their shapes, with ${name} and ${JSON.stringify(options)}`, async (t) => {
+      const source = `${HEAD}
+import { type Json, type FlagValues } from "flagwire";
+import { useFlag, useFlags } from "flagwire/react";
+import { useFlag as vueFlag, useFlags as vueFlags } from "flagwire/vue";
+import { flag, flags } from "flagwire/svelte";
+interface Banner { text: string; link?: string; tags: string[] }
+interface Limits { rps: number; regions: string[] }
+declare const banner: Banner;
+declare const fixed: { readonly text: "hi"; readonly tags: readonly ["a", "b"] };
+type Shape = Flags["banner"];
+
+// Interfaces, what is read-only and what is written in place are defaults alike, and the result goes where it went before.
+const one = client.variation("banner", banner); is<Shape, typeof one>();
+const same: Banner | null = client.variation("banner", banner);
+const two = client.variation("banner", fixed); is<Shape, typeof two>();
+const three = client.variation("banner", { text: "", tags: [] }); is<string | undefined, NonNullable<typeof three>["link"]>();
+const four = client.variation("banner", null); is<Shape, typeof four>();
+const limits: Limits = client.jsonVariation("limits", { rps: 1, regions: ["eu"] });
+// The type may be written out.
+const five = client.variation<Banner>("banner", banner); is<Banner, typeof five>();
+const six = client.jsonVariation<Banner>("banner", banner); is<Banner, typeof six>();
+const seven = useFlag<boolean>("dark-mode", false); is<boolean, typeof seven>();
+// A name that is one of several.
+declare const either: "theme" | "page-size";
+const eight = client.variation(either, "classic"); is<number | "classic" | "ocean", typeof eight>();
+// A shape that is not known, and one that may be any.
+const nine = client.variation("made", banner); is<Banner, typeof nine>();
+const ten = client.variation("any", banner); is<Banner, typeof ten>();
+const eleven = client.variation("any", { rps: 1 }); is<Json, typeof eleven>();
+const twelve = client.jsonVariation("made", { rps: 1 }); is<{ rps: number }, typeof twelve>();
+
+client.onFlag("theme", (value, change) => (is<"classic" | "ocean" | undefined, typeof value>(), is<typeof value, typeof change.value>()));
+client.onFlag("limits", (value) => value?.regions.join());
+client.onFlag("made", (value) => is<Json | undefined, typeof value>());
+client.onFlag("theme", (value: Json | undefined) => void value);
+const all = client.flags(); is<FlagValues, typeof all>();
+const theme = all.theme; is<"classic" | "ocean" | undefined, typeof theme>();
+const plain: { readonly [flag: string]: Json } = all;
+for (const [name, value] of Object.entries(client.flags())) void [name.length, value satisfies Json];
+
+const hook = useFlag("banner", banner); is<Shape, typeof hook>();
+const hooks = useFlags().banner; is<Shape | undefined, typeof hooks>();
+const ref = vueFlag("banner", banner).value; is<Shape, typeof ref>();
+const refs = vueFlags().value.banner; is<Shape | undefined, typeof refs>();
+flag("banner", banner).subscribe((value) => is<Shape, typeof value>());
+flags().subscribe((value) => is<boolean | undefined, typeof value["dark-mode"]>());
+void [same, limits, plain, initialize];
+`;
+      assert.equal(await compile(project(t), { "flags.d.ts": own(SHAPES).replace("export {}", 'import type { Json } from "flagwire"'), "good.ts": source }, { compiler, options }), "");
+    });
+  }
+}
+
+test("types by hand from before compile as they did", async (t) => {
+  const flags = `
+import type { Json } from "flagwire";
+interface Limits { rps: number }
+declare module "flagwire" { interface Flags { "dark-mode": boolean; theme: "classic" | "ocean"; any: Json; limits: Limits } }
+`;
+  const source = `${HEAD}
+import type { Change, Json, FlagName, FlagDefault, FlagValue } from "flagwire";
+let json = client.variation("any", { rps: 1 }); if (typeof json === "string") json.length; json = [1];
+client.onFlag("limits", (value: Json | undefined, change: Change) => void [value, change.value]);
+client.jsonVariation("limits", { other: 1 }).other;
+client.jsonVariation<{ rps: number }>("any", { rps: 1 }).rps;
+client.flags()["some other"];
+function read<N extends FlagName, T extends FlagDefault<N>>(name: N, value: T): FlagValue<N, T> { return client.variation<T, N>(name, value); }
+is<boolean, ReturnType<typeof dark>>(); function dark() { return read("dark-mode", false); }
+`;
+  assert.equal(await compile(project(t), { "flags.ts": flags, "good.ts": source }), "");
+});
+
+test("a project with one flag has its type", async (t) => {
+  const source = `${HEAD} const theme = client.variation("theme", "classic"); is<"classic" | "ocean", typeof theme>();`;
+  assert.equal(await compile(project(t), { "flags.d.ts": own({ theme: OWN.theme }), "good.ts": source }), "");
 });
 
 for (const [what, line] of [
@@ -90,6 +138,9 @@ for (const [what, line] of [
   ["a text that is none of the variations", 'client.variation("theme", "sunset");'],
   ["a comparison with what never comes", 'if (client.variation("theme", "classic") === "sunset") client.close();'],
   ["a flag of another kind", 'client.boolVariation("theme", false);'],
+  ["a default of another shape", 'client.variation("limits", { rps: "1", regions: [] });'],
+  ["a default that lacks something", 'client.variation("limits", { rps: 1 });'],
+  ["a comparison in a listener with what never comes", 'client.onFlag("theme", (value) => value === "sunset");'],
   ["a listener of an unknown flag", 'client.onFlag("dark-mod", () => {});'],
   ["an unknown flag in React", 'import { useFlag } from "flagwire/react"; useFlag("dark-mod", false);'],
   ["an unknown option", 'initialize("key", { identifier: "u" }, { pollInterval: 1 });'],
@@ -120,7 +171,7 @@ const client: Result = start("key", { identifier: "u" });
 client.on(Event.CHANGED, ({ flag, value }) => void [flag, value]);
 void [initialize, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider];
 `;
-    assert.equal(await compile(project(t), { "entries.mts": source }, module), "");
+    assert.equal(await compile(project(t), { "entries.mts": source }, { module }), "");
   });
 }
 
@@ -133,29 +184,15 @@ for (const [what, args] of /** @type {const} */ ([
     const server = await startServer(t, { flags: FLAGS });
     const folder = project(t);
     const out = join(folder, "flags.d.ts");
-    const { code, output } = await run(process.execPath, [join(packageDir, "cli.js"), "types", ...args(server), "--out", out], { cwd: folder });
+    const { code, output } = await flagwire(folder, ["types", ...args(server), "--out", out]);
     assert.equal(code, 0, output);
     assert.match(output, /^6 flags written/);
     const written = readFileSync(out, "utf8");
     const types = Object.fromEntries([...written.matchAll(/^ {4}"([^"]+)": (.+);$/gm)].map(([, name, type]) => [name, type]));
     // A client key tells one value of each flag.
-    assert.deepEqual(types, what.includes("client key") ? { ...OWN, theme: "string" } : OWN);
+    assert.deepEqual(types, what.includes("client key") ? { ...OWN, theme: "string", limits: "unknown" } : OWN);
     const good = `${HEAD} is<boolean, ReturnType<typeof read>>(); function read() { return client.variation("dark-mode", false); }`;
     assert.equal(await compile(folder, { "flags.d.ts": written, "good.ts": good }), "");
     assert.match(await compile(folder, { "flags.d.ts": written, "bad.ts": `${HEAD} client.variation("dark-mod", false);` }), /^bad\.ts/);
-  });
-}
-
-for (const [what, args, says] of /** @type {const} */ ([
-  ["no source", ["types"], /Give --flags, or --base-url and --api-key/],
-  ["a missing file", ["types", "--flags", "no-such-file.yaml"], /no-such-file\.yaml cannot be read/],
-  ["an unknown option", ["types", "--flag", "x"], /--flag/],
-  ["an unreachable server", ["types", "--base-url", "http://127.0.0.1:9", "--api-key", "k"], /cannot be reached/],
-])) {
-  test(`says what to do about ${what}`, async () => {
-    const { code, output } = await run(process.execPath, [join(packageDir, "cli.js"), ...args]);
-    assert.equal(code, 1);
-    assert.match(output, says);
-    assert.doesNotMatch(output, /^ {4}at /m);
   });
 }

@@ -1,0 +1,7 @@
+/** What the caller can set right. The message says what is wrong and what to do. */
+export class Mistake extends Error {}
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,69 @@
+// The flags of an environment, asked of its server.
+
+import { Mistake, messageOf } from "./mistake.mjs";
+
+/**
+ * @param {string} baseUrl
+ * @param {string} apiKey
+ * @returns {Promise<import("./declaration.mjs").Flags>}
+ */
+export async function flagsOfServer(baseUrl, apiKey) {
+  const base = baseUrl.replace(/\/+$/, "");
+  const target = { identifier: "flagwire-types", anonymous: true };
+  const { authToken } = await ask(`${base}/client/auth`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ apiKey, target }) });
+  const claims = JSON.parse(Buffer.from(String(authToken).split(".")[1] ?? "", "base64url").toString());
+  const headers = { Authorization: `Bearer ${authToken}` };
+  const cluster = `?cluster=${encodeURIComponent(claims.clusterIdentifier ?? "1")}`;
+  const environment = `${base}/client/env/${encodeURIComponent(claims.environment)}`;
+  if (claims.key_type === "Server") {
+    const configs = await ask(`${environment}/feature-configs${cluster}`, { headers });
+    return new Map(configs.map((/** @type {Record<string, unknown>} */ config) => [String(config["feature"]), flagOfConfig(config)]));
+  }
+  const list = await ask(`${environment}/target/${target.identifier}/evaluations${cluster}`, { headers });
+  // One value says what kind it is, and no more.
+  return new Map(list.map((/** @type {Record<string, string>} */ { flag, kind, value }) => [flag, { kind: kindOf(kind), values: [valueOf(kind, value)], complete: false }]));
+}
+
+/**
+ * @param {any} config a flag as the protocol has it
+ * @returns {import("./declaration.mjs").Flag}
+ */
+export function flagOfConfig(config) {
+  const variations = Array.isArray(config?.variations) ? config.variations : [];
+  const kind = kindOf(String(config?.kind));
+  return { kind, values: variations.map((/** @type {any} */ variation) => valueOf(kind, String(variation?.value))), complete: variations.length > 0 };
+}
+
+/** @param {string | undefined} kind as it is read by the client: what it does not know is text */
+function kindOf(kind) {
+  const known = String(kind).toLowerCase();
+  return known === "number" ? "int" : ["boolean", "int", "json"].includes(known) ? known : "string";
+}
+
+/** @param {string | undefined} kind @param {string} value */
+function valueOf(kind, value) {
+  if (kindOf(kind) !== "json") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+/** @param {string} url @param {RequestInit} init */
+async function ask(url, init) {
+  let response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause ? error.cause : error;
+    throw new Mistake(`${url} cannot be reached: ${messageOf(cause)}`);
+  }
+  if (response.status === 401 || response.status === 403) throw new Mistake("The key was refused; pass a key of the environment as --api-key.");
+  if (!response.ok) throw new Mistake(`${url} answered ${response.status}.`);
+  try {
+    return await response.json();
+  } catch {
+    throw new Mistake(`${url} answered with something that is no JSON; is --base-url that of a flag server?`);
+  }
+}
