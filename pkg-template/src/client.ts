@@ -23,7 +23,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 /** Names by the numbers that `src/driver.rs` gives. */
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
-const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target"];
+const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target", "refused", "unreachable"];
 /** The codes of failures by the numbers that `src/driver.rs` gives: what has no status, and statuses. */
 const CODES: { readonly [cause: number]: FailureCode } = {
   0: "network",

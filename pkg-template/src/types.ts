@@ -47,15 +47,31 @@ export type Status =
   | "initializing"
   /** Values of an earlier visit or given by the page; the server has not been heard yet. */
   | "cached"
-  /** What the server said last, and it would say so if that changed. */
+  /** What the server said last, and nothing is known to be wrong: changes are heard of in the way that the options ask for. */
   | "ready"
-  /** What the server said last, but it may have changed since; the client is at work on it. */
+  /** What the server said last, but it may have changed since: the reason says what is wrong. */
   | "stale"
   /** Closed. */
   | "closed";
 
 /** Why the status is what it is; missing where nothing is wrong. */
-export type Reason = "auth" | "fetch" | "stream" | "hidden" | "target" | "internal";
+export type Reason =
+  /** Signing in fails: the server answered with an error that may pass, or refused a token that is being replaced. */
+  | "auth"
+  /** Fetching evaluations fails: the server answered with an error. */
+  | "fetch"
+  /** There is to be a stream, and the last attempt at it failed, or it was lost, or it was given up. Flags are polled. */
+  | "stream"
+  /** The page is hidden, and its stream was closed. */
+  | "hidden"
+  /** The target was switched, and its evaluations have not come yet. */
+  | "target"
+  /** The server refused the key or the target. Nothing is tried any more but with another target. */
+  | "refused"
+  /** Signing in or fetching evaluations got no answer, or none in time; it is tried again. */
+  | "unreachable"
+  /** There was an internal error; the client begins anew, once. */
+  | "internal";
 
 /** How far the values can be trusted, since when and why. */
 export interface State {

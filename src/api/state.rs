@@ -22,6 +22,8 @@ impl State {
             Why::Stream => Some(Reason::Stream),
             Why::Hidden => Some(Reason::Hidden),
             Why::Target => Some(Reason::Target),
+            Why::Refused => Some(Reason::Refused),
+            Why::Unreachable => Some(Reason::Unreachable),
         };
         Self {
             status,
@@ -35,14 +37,18 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Signing in fails.
+    /// Signing in fails: the server answered with an error that may pass, or refused a token that is being replaced.
     Auth,
-    /// Fetching all evaluations fails.
+    /// Fetching evaluations fails: the server answered with an error.
     Fetch,
-    /// The stream is down.
+    /// There is to be a stream, and the last attempt at it failed, or it was lost, or it was given up.
     Stream,
     /// The page is hidden and its stream was closed.
     Hidden,
     /// The target was switched and its evaluations have not come yet.
     Target,
+    /// The server refused the key or the target. Nothing is tried any more but with another target.
+    Refused,
+    /// Signing in or fetching evaluations got no answer, or none in time.
+    Unreachable,
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::output::Why;
+
 /// A failure. Network trouble is reported and retried; only what [`is_final`](Self::is_final) ends something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -48,6 +50,14 @@ impl Cause {
         match self {
             Self::Network | Self::Timeout | Self::Malformed => true,
             Self::Status(status) => matches!(status, 408 | 429 | 500..),
+        }
+    }
+
+    /// The reason of a state that this leads to: that there is no answer says the same whatever was asked, else it is `why`.
+    pub(crate) const fn reason(self, why: Why) -> Why {
+        match self {
+            Self::Network | Self::Timeout => Why::Unreachable,
+            Self::Status(_) | Self::Malformed => why,
         }
     }
 

@@ -73,9 +73,9 @@ pub enum Status {
     Initializing,
     /// Values of an earlier visit or given by the page; the server has not been heard yet.
     Cached,
-    /// What the server said last, and it would say so if that changed.
+    /// What the server said last, and nothing is known to be wrong: changes are heard of in the way that the options ask for.
     Ready,
-    /// What the server said last, but it may have changed since; the client is at work on it.
+    /// What the server said last, but it may have changed since: the reason says what is wrong.
     Stale,
     /// Closed by the application.
     Closed,
@@ -87,14 +87,18 @@ pub enum Status {
 pub enum Why {
     /// Nothing is wrong.
     Fine,
-    /// Signing in fails.
+    /// Signing in fails: the server answered with an error that may pass, or refused a token that is being replaced.
     Auth,
-    /// Fetching all evaluations fails.
+    /// Fetching evaluations fails: the server answered with an error.
     Fetch,
-    /// The stream is down.
+    /// There is to be a stream, and the last attempt at it failed, or it was lost, or it was given up.
     Stream,
     /// The page is hidden and its stream was closed.
     Hidden,
     /// The target was switched and its evaluations have not come yet.
     Target,
+    /// The server refused the key or the target. Nothing is tried any more but with another target.
+    Refused,
+    /// Signing in or fetching evaluations got no answer, or none in time.
+    Unreachable,
 }

@@ -92,7 +92,7 @@ impl<C: Codec> Client<C> {
         }
         // With a session, this was for a ticket or for metrics: the values are as good as before.
         if self.session.is_none() {
-            self.degrade(Why::Auth);
+            self.degrade(cause.reason(Why::Auth));
         }
     }
 
@@ -104,7 +104,7 @@ impl<C: Codec> Client<C> {
         self.auth = Auth::Refused;
         self.report(ErrorKind::Auth, cause);
         self.disconnected();
-        self.degrade(Why::Auth);
+        self.degrade(Why::Refused);
     }
 
     /// Goes on where signing in had been in the way.

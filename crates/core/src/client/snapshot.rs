@@ -30,6 +30,8 @@ pub(super) struct Snapshots<T> {
     /// Fetch all once more when the fetch under way has ended: something changed meanwhile.
     again: bool,
     backoff: Backoff,
+    /// When the list was asked for that is under way, or was the last; none yet in this session.
+    pub(super) asked_at: Option<Instant>,
     /// Of the values as they are stored. None as soon as they came from anything but one whole list.
     etag: Option<T>,
     /// The fetch under way named the tag.
@@ -65,6 +67,7 @@ impl<T> Default for Snapshots<T> {
             signed_in_again: false,
             again: false,
             backoff: Backoff::default(),
+            asked_at: None,
             etag: None,
             conditional: false,
             ready: false,
@@ -83,6 +86,7 @@ impl<T> Snapshots<T> {
     pub(super) fn forget(&mut self) {
         self.wanted = true;
         self.again = false;
+        self.asked_at = None;
         self.etag = None;
         self.singles.clear();
     }
@@ -96,6 +100,7 @@ impl<C: Codec> Client<C> {
             self.snapshots.again = true;
         } else if self.session.is_some() {
             self.timers.cancel(Timer::Snapshot);
+            self.snapshots.asked_at = Some(now);
             self.snapshots.conditional = self.snapshots.etag.is_some();
             let request = self.codec.request(Ask::All(self.snapshots.etag.as_ref()));
             self.send(now, Purpose::All, request);
@@ -141,7 +146,7 @@ impl<C: Codec> Client<C> {
                 };
                 self.timers.set(Timer::Snapshot, now.after(delay));
                 self.report(ErrorKind::FetchFlags, cause);
-                self.degrade(Why::Fetch);
+                self.degrade(cause.reason(Why::Fetch));
             }
         }
     }
@@ -190,13 +195,16 @@ impl<C: Codec> Client<C> {
             self.snapshots.ready = true;
             self.emit(Event::Ready);
         }
-        if self.snapshots.identified != self.target_switches {
+        let switched = self.snapshots.identified != self.target_switches;
+        if switched {
             self.snapshots.identified = self.target_switches;
             self.emit(Event::Identified(self.target_switches));
         }
         match self.streaming.trouble() {
-            _ if (again || self.timers.is_set(Timer::Snapshot)) && self.status == Status::Stale => {
-            }
+            // What may have been missed comes with the next list. Of a new target this is the first, and nothing was missed.
+            _ if (again || self.timers.is_set(Timer::Snapshot))
+                && self.status == Status::Stale
+                && !switched => {}
             Some(why) => self.set_state(Status::Stale, why),
             None => self.set_state(Status::Ready, Why::Fine),
         }
@@ -302,7 +310,8 @@ impl<C: Codec> Client<C> {
                 }
             }
             (None, failure) => {
-                self.report(ErrorKind::FetchFlag, failure.unwrap_or(Cause::Malformed));
+                let cause = failure.unwrap_or(Cause::Malformed);
+                self.report(ErrorKind::FetchFlag, cause);
                 // The fetch of all has the retries; what it brings is at least as new.
                 self.snapshots.wanted = true;
                 if self.requests.is_under_way(Purpose::All) {
@@ -311,7 +320,7 @@ impl<C: Codec> Client<C> {
                     let delay = self.snapshots.backoff.fail(&mut self.random, None);
                     self.timers.set(Timer::Snapshot, now.after(delay));
                 }
-                self.degrade(Why::Fetch);
+                self.degrade(cause.reason(Why::Fetch));
                 return;
             }
         }

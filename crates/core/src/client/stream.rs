@@ -55,6 +55,10 @@ pub enum StreamInput<'a> {
 pub(super) struct Streaming {
     pub(super) state: State,
     backoff: Backoff,
+    /// Attempts in a row that opened no stream, or one that said nothing before it was lost.
+    failures: u32,
+    /// When the last event came, or the stream opened.
+    pub(super) quiet_since: Instant,
     parser: Parser,
     /// The delay the server asked for between connections.
     retry: Option<Millis>,
@@ -100,7 +104,7 @@ impl Streaming {
     pub(super) fn trouble(&self) -> Option<Why> {
         match self.state {
             State::Open { .. } | State::Following { open: true } => None,
-            State::Stopped => (!self.polling).then_some(Why::Stream),
+            State::Stopped => Some(Why::Stream),
             State::Paused => Some(Why::Hidden),
             State::Off
             | State::Waiting
@@ -215,6 +219,7 @@ impl<C: Codec> Client<C> {
                     && kind == HEARTBEAT_EVENT
                     && data != HEARTBEAT_DATA;
                 self.stream_opened(now, id);
+                self.streaming.failures = 0;
                 if reopened {
                     self.post_as_leader(TabMessage::Open, b"");
                     self.fetch_all(now);
@@ -231,6 +236,7 @@ impl<C: Codec> Client<C> {
             return;
         }
         self.streaming.state = State::Open { id, since: now };
+        self.streaming.quiet_since = now;
         self.streaming.signed_in_again = false;
         self.connected();
         self.post_as_leader(TabMessage::Open, b"");
@@ -249,6 +255,7 @@ impl<C: Codec> Client<C> {
 
     fn stream_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
+        self.streaming.failures = 0;
         self.post_as_leader(TabMessage::Alive, b"");
         loop {
             match self.streaming.parser.next_raw(&mut bytes) {
@@ -266,6 +273,7 @@ impl<C: Codec> Client<C> {
         if kind == HEARTBEAT_EVENT.as_bytes() {
             self.post_as_leader(TabMessage::Alive, b"");
         } else {
+            self.streaming.quiet_since = now;
             self.post_as_leader(TabMessage::Event, data);
             self.stream_event(now, data);
         }
@@ -332,16 +340,18 @@ impl<C: Codec> Client<C> {
             _ => {}
         }
         self.close_stream();
-        if self.streaming.backoff.attempts() >= self.config.max_stream_retries {
+        // A stream that opened and delivered was no failed attempt, however short it was; only the delay grows.
+        if self.streaming.failures >= self.config.max_stream_retries {
             self.stop_stream(now, cause);
             return;
         }
+        self.streaming.failures = self.streaming.failures.saturating_add(1);
         let least = retry_after.or(self.streaming.retry);
         let delay = self.streaming.backoff.fail(&mut self.random, least);
         self.streaming.state = State::Waiting;
         self.timers.set(Timer::StreamRetry, now.after(delay));
         self.outage(now, cause);
-        self.degrade(Why::Stream);
+        self.stream_missing();
         self.post_as_leader(TabMessage::Down, b"");
     }
 
@@ -351,8 +361,13 @@ impl<C: Codec> Client<C> {
         self.leave_tabs(); // another tab may fare better
         self.streaming.state = State::Stopped;
         self.outage(now, cause);
-        if let Some(why) = self.streaming.trouble() {
-            self.degrade(why);
+        self.stream_missing();
+    }
+
+    /// There is to be a stream, and there is none. Another reason says more, and stays until the next list is there.
+    pub(super) fn stream_missing(&mut self) {
+        if self.why == Why::Fine {
+            self.degrade(Why::Stream);
         }
     }
 

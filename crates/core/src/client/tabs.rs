@@ -20,7 +20,7 @@ use super::Client;
 use super::stream::State;
 use crate::codec::Codec;
 use crate::error::Cause;
-use crate::output::{Output, Why};
+use crate::output::Output;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
@@ -50,7 +50,7 @@ pub enum TabMessage {
     Lead,
     /// The leader's stream has just opened.
     Open,
-    /// The leader's stream is open.
+    /// The leader's stream is open. In an answer to [`Hello`](Self::Hello) one byte says for how many seconds no event has come.
     Alive,
     /// The leader's stream is down, and the leader goes on trying.
     Down,
@@ -178,12 +178,19 @@ impl<C: Codec> Client<C> {
     /// Says how the stream stands, now and again in a while.
     pub(super) fn post_state(&mut self, now: Instant) {
         self.timers.set(Timer::Lead, now.after(LEAD_INTERVAL));
+        let quiet = now.millis_since(self.streaming.quiet_since) / 1_000;
+        let mut data: &[u8] = b"";
+        // What tabs say is UTF-8: a byte of 7 bits.
+        let seconds = [quiet.min(127) as u8];
         let message = match self.streaming.state {
-            State::Open { .. } => TabMessage::Alive,
+            State::Open { .. } => {
+                data = &seconds;
+                TabMessage::Alive
+            }
             _ if self.streaming.is_told_lost() => TabMessage::Down,
             _ => TabMessage::Lead,
         };
-        self.post(message, b"");
+        self.post(message, data);
     }
 
     /// The leader said something.
@@ -208,7 +215,9 @@ impl<C: Codec> Client<C> {
                 if !open || message == TabMessage::Open {
                     self.streaming.state = State::Following { open: true };
                     self.connected();
-                    if self.snapshots.signed_in_again {
+                    if message == TabMessage::Alive && self.is_complete(now, data) {
+                        // Nothing happened since this tab asked for its list, and from now on it hears of all.
+                    } else if self.snapshots.signed_in_again {
                         // No wait: after one, this tab would sign in, join and fetch again, once a second.
                         self.fetch_all(now);
                     } else {
@@ -224,6 +233,14 @@ impl<C: Codec> Client<C> {
         }
     }
 
+    /// Whether this tab's list was asked for within the time for which the leader heard no event.
+    fn is_complete(&self, now: Instant, quiet: &[u8]) -> bool {
+        let quiet = u64::from(quiet.first().copied().unwrap_or_default()).saturating_mul(1_000);
+        self.snapshots
+            .asked_at
+            .is_some_and(|asked| now.millis_since(asked) < quiet)
+    }
+
     /// The leader was silent for too long: it is frozen, and holds the lock.
     pub(super) fn leader_silent(&mut self, now: Instant) {
         self.tell_driver(TabOutput::Steal);
@@ -236,7 +253,7 @@ impl<C: Codec> Client<C> {
         self.streaming.state = State::Following { open: false };
         if !self.streaming.is_told_lost() {
             self.outage(now, cause);
-            self.degrade(Why::Stream);
+            self.stream_missing();
         }
     }
 

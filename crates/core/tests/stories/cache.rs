@@ -93,7 +93,7 @@ fn cached_values_are_said_to_be_cached_until_the_server_was_heard() {
     world.server.next(Ask::SignIn, &[Fate::Lost]);
     world.start();
     world.run(50);
-    assert_eq!(world.state(), (Status::Cached, Why::Auth));
+    assert_eq!(world.state(), (Status::Cached, Why::Unreachable));
     world.run(5_000);
     assert_eq!(world.state(), (Status::Ready, Why::Fine));
 }

@@ -306,7 +306,7 @@ fn is_not_ready_again_while_a_flag_is_known_to_be_old() {
     let log = world.log();
     let stale = log
         .iter()
-        .position(|line| line == "state Stale Fetch")
+        .position(|line| line == "state Stale Unreachable")
         .unwrap();
     let changed = log.iter().position(|line| line == "changed a=2").unwrap();
     let ready = log.iter().position(|line| line == "state Ready Fine");

@@ -175,7 +175,7 @@ fn a_refused_target_leaves_the_old_values() {
     world.identify("t2");
     world.run(600_000);
     assert_eq!(world.count("error Auth bad-request"), 1);
-    assert_eq!(world.state(), (Status::Stale, Why::Auth));
+    assert_eq!(world.state(), (Status::Stale, Why::Refused));
     assert_eq!(world.value("a").as_deref(), Some("1"));
     world.server.is_healthy();
     world.identify("t3");

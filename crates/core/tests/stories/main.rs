@@ -17,6 +17,7 @@ mod polling;
 mod properties;
 mod server;
 mod signing_in;
+mod states;
 mod streaming;
 mod tabs;
 mod world;

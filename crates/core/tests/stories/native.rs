@@ -69,7 +69,8 @@ fn nothing_streams_where_it_alone_is_asked_for_and_not_offered() {
     world.run(600_000);
     assert_eq!(world.count("open"), 0);
     assert_eq!(world.count("error Stream"), 1);
-    assert_eq!(world.state(), (Status::Ready, Why::Fine), "it polls");
+    assert_eq!(world.count("polling"), 1);
+    assert_eq!(world.state(), (Status::Stale, Why::Stream));
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_fatal_status_is_reported_once_and_ends_everything() {
         assert_eq!(log.len(), 3, "{log:?}");
         assert_eq!(log[0], "send sign-in");
         assert!(log[1].starts_with("error Auth"));
-        assert_eq!(log[2], "state Initializing Auth");
+        assert_eq!(log[2], "state Initializing Refused");
         assert_eq!(
             world.pages[0].client.poll_timeout(),
             None,
@@ -214,7 +214,7 @@ fn a_key_withdrawn_later_is_final() {
     assert_eq!(world.count("send sign-in"), 1);
     assert_eq!(world.count("error Auth unauthorized"), 1);
     assert_eq!(world.count("disconnected"), 1, "nothing streams any more");
-    assert_eq!(world.state(), (Status::Stale, Why::Auth));
+    assert_eq!(world.state(), (Status::Stale, Why::Refused));
     assert_eq!(world.value("a").as_deref(), Some("1"), "values are kept");
 }
 
@@ -240,7 +240,7 @@ fn after_a_refusal_another_target_starts_anew() {
     world.server.revoke_tokens();
     world.refresh();
     world.run(60_000);
-    assert_eq!(world.state(), (Status::Stale, Why::Auth));
+    assert_eq!(world.state(), (Status::Stale, Why::Refused));
     world.server.is_healthy();
     world.identify("t2");
     world.run(10_000);

@@ -1,6 +1,6 @@
 //! The stream: opening it, losing it, noticing its death.
 
-use flagwire_core::{Config, PageEvent, Status, Why};
+use flagwire_core::{Config, PageEvent, Status, StreamInput, Why};
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -127,7 +127,7 @@ fn a_stream_refused_for_good_leaves_polling() {
         assert_eq!(world.count("open stream"), 1);
         assert_eq!(world.count("error Stream"), 1);
         assert!(world.count("send all") >= 8);
-        assert_eq!(world.state(), (Status::Ready, Why::Fine));
+        assert_eq!(world.state(), (Status::Stale, Why::Stream));
     }
 }
 
@@ -259,7 +259,8 @@ fn if_only_the_stream_goes_on_refusing_the_rest_goes_on_without() {
     world.run(600_000);
     assert_eq!(world.count("open stream"), 2);
     assert_eq!(world.count("send sign-in"), 2);
-    assert_eq!(world.state(), (Status::Ready, Why::Fine), "it polls");
+    assert_eq!(world.count("polling"), 1);
+    assert_eq!(world.state(), (Status::Stale, Why::Stream));
     world.change("a", "5");
     world.run(70_000);
     world.assert_fresh(0);
@@ -286,6 +287,56 @@ fn retries_count_failures_and_not_streams_that_lived() {
     world.run(600_000);
     assert_eq!(world.count("connected"), 0, "given up");
     assert!(world.count("send all") > 10, "and polling");
+}
+
+#[test]
+fn streams_that_delivered_use_up_no_retries_however_short_they_were() {
+    for native in [false, true] {
+        let mut world = World::with(Config {
+            max_stream_retries: 3,
+            ..config()
+        });
+        world.server.tickets = native;
+        world.start();
+        for round in 0..20 {
+            world.wait_for("a stream", |world| world.server.connections.len() == 1);
+            world.change("a", &round.to_string());
+            world.run(1_000);
+            world.assert_fresh(0);
+            world.cut();
+            world.run(50);
+        }
+        // The delay has grown all the same: the server may be one that cannot hold streams.
+        let opened = world.times("open");
+        let waits = opened.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(waits.max() > Some(10_000), "{opened:?}");
+    }
+}
+
+#[test]
+fn streams_that_open_and_say_nothing_use_retries_up() {
+    let mut world = World::with(Config {
+        max_stream_retries: 3,
+        ..config()
+    });
+    world.server.always(Ask::Stream, Fate::Hangs);
+    world.start();
+    for _ in 0..4 {
+        world.wait_for("a stream", |world| world.pages[0].stream.is_some());
+        let id = world.pages[0].stream.unwrap();
+        let opened = StreamInput::Answered {
+            status: 200,
+            event_stream: true,
+            retry_after: None,
+        };
+        world.act(0, |client, now| client.handle_stream(now, id, opened));
+        world.act(0, |client, now| {
+            client.handle_stream(now, id, StreamInput::Closed);
+        });
+    }
+    world.run(600_000);
+    assert_eq!(world.count("open stream"), 4);
+    assert_eq!(world.state(), (Status::Stale, Why::Stream));
 }
 
 #[test]

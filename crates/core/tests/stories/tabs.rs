@@ -108,6 +108,61 @@ fn a_tab_alone_says_nothing_of_what_it_hears() {
 }
 
 #[test]
+fn a_switch_to_a_target_whose_stream_another_tab_holds_fetches_once_and_is_ready_at_once() {
+    let mut world = tabs(2);
+    world.identify_on(1, "t2");
+    world.run(30_000);
+    assert_eq!(world.streaming_pages(), [0, 1]);
+    forget(&mut world);
+    world.identify_on(1, "t1");
+    world.run(10_000);
+    assert_eq!(world.streaming_pages(), [0]);
+    assert_eq!(lines(&world, 1, "send all"), 1);
+    let log: Vec<_> = world.pages[1].log.iter().map(|(_, line)| line).collect();
+    let identified = log.iter().position(|line| *line == "identified 2").unwrap();
+    assert_eq!(log[identified + 1], "state Ready Fine", "{log:?}");
+    assert!(
+        log[identified..].iter().all(|line| !line.contains("Stale")),
+        "{log:?}"
+    );
+    assert_calm(&world);
+    world.change("a", "2");
+    world.run(500);
+    assert_calm(&world);
+}
+
+#[test]
+fn a_tab_that_joins_fetches_again_only_where_it_may_have_missed_something() {
+    for (quiet, fetches) in [(0, 2), (900, 2), (5_000, 1)] {
+        let mut world = tabs(1);
+        world.change("a", "2");
+        world.run(quiet);
+        world.add_page(shared(), 12);
+        world.act(1, |client, now| client.start(now));
+        world.run(5_000);
+        assert_eq!(lines(&world, 1, "send all"), fetches, "{quiet}");
+        assert_calm(&world);
+    }
+}
+
+#[test]
+fn a_tab_that_joins_while_the_leader_is_busy_misses_nothing() {
+    for late in [0, 15, 25, 40, 60] {
+        let mut world = tabs(1);
+        world.server.values_in_events = true;
+        world.freeze(0);
+        world.add_page(shared(), 12);
+        world.act(1, |client, now| client.start(now));
+        world.run(late);
+        world.change("a", "2");
+        world.run(3_000);
+        world.thaw(0);
+        world.run(5_000);
+        assert_calm(&world);
+    }
+}
+
+#[test]
 fn a_change_reaches_every_tab() {
     let mut world = tabs(4);
     world.change("a", "2");
