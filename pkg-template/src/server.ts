@@ -14,6 +14,13 @@
 
 import { FlagwireError, initialize } from "./index";
 import type { Evaluation, Options, Target } from "./types";
+import { limitOf } from "./waiting";
+
+const TIMEOUT_MS = 3_000;
+/** For how long a failure is remembered: a service that is away costs one page in so many milliseconds its timeout. */
+const OUTAGE_MS = 5_000;
+/** Of more services than this nothing is remembered for long. */
+const MAX_SERVICES = 1_000;
 
 /** Options of {@link fetchEvaluations}. */
 export interface FetchEvaluationsOptions extends Pick<Options, "baseUrl" | "logger" | "debug" | "wasm"> {
@@ -24,27 +31,80 @@ export interface FetchEvaluationsOptions extends Pick<Options, "baseUrl" | "logg
   timeoutMs?: number;
 }
 
+/** What calls know of one service from those before. Moments are those of `performance.now()`. */
+interface Service {
+  /** When it answered last. */
+  heard: number;
+  outage?: {
+    readonly error: FlagwireError;
+    /** Who would wait longer than the call that failed may ask. */
+    readonly waitedMs: number;
+    until: number;
+  };
+}
+
+/** By base URL and key. */
+const services = new Map<string, Service>();
+
 /**
  * All evaluations of a target, for one request. Signs in, fetches and closes: two requests, no stream, and no reads counted,
  * because the page counts its own.
  *
- * @throws FlagwireError where the key is refused, or nothing has come in time; its `cause` is what failed last. Render with defaults
- * then.
+ * A service that does not answer in time, or refuses the key, is left alone for 5 seconds: calls with the same `baseUrl` and key reject at
+ * once meanwhile, unless their `timeoutMs` is longer than what was waited already. Then one call asks again, and the others go on
+ * rejecting until that one knows. So an outage costs one page in five seconds its timeout, and not each.
+ *
+ * @throws FlagwireError where the key or the target is refused, or nothing has come in time; its `cause` is what failed last. Render
+ * with defaults then.
  */
 export async function fetchEvaluations(apiKey: string, target: Target, options: FetchEvaluationsOptions = {}): Promise<Evaluation[]> {
-  const { timeoutMs = 3000, ...rest } = options;
+  const { timeoutMs: given, ...rest } = options;
+  const timeoutMs = limitOf(given, TIMEOUT_MS);
+  const service = serviceOf(apiKey, options.baseUrl);
+  const begun = performance.now();
+  const { outage } = service;
+  const known = outage && timeoutMs <= outage.waitedMs;
+  if (known && begun < outage.until) {
+    const { code, status, final } = outage.error;
+    throw new FlagwireError("the flag service failed a moment ago, and is not asked again for some seconds", code, status, final, outage.error);
+  }
   const client = initialize(apiKey, target, { ...rest, streamEnabled: false, pollingEnabled: false, enableAnalytics: false });
+  // The others need not try as long as this call does. Not for longer, should it never be heard of again.
+  if (known) outage.until = begun + timeoutMs;
   let failed: FlagwireError | undefined;
   client.on("error", (error) => (failed = error));
   try {
     await client.ready(timeoutMs);
+    answered(service);
     return client.evaluations();
   } catch (error) {
-    if ((error as FlagwireError).code !== "timeout") throw error;
-    throw new FlagwireError(`no evaluations after ${timeoutMs} ms`, "timeout", failed?.status, false, failed);
+    const { code } = error as FlagwireError;
+    const late = code === "timeout" ? new FlagwireError(`no evaluations after ${timeoutMs} ms`, code, failed?.status, false, failed) : (error as FlagwireError);
+    if (code !== "timeout" && code !== "unauthorized") answered(service);
+    // Where others were answered meanwhile it was this call's bad luck.
+    else if (service.heard < begun) {
+      const waitedMs = code === "timeout" ? Math.max(timeoutMs, service.outage?.waitedMs ?? 0) : Infinity;
+      service.outage = { error: late, waitedMs, until: performance.now() + OUTAGE_MS };
+    }
+    throw late;
   } finally {
     client.close();
   }
+}
+
+function serviceOf(apiKey: string, baseUrl: string | undefined): Service {
+  const name = JSON.stringify([baseUrl, apiKey]);
+  let service = services.get(name);
+  if (!service) {
+    if (services.size >= MAX_SERVICES) services.clear();
+    services.set(name, (service = { heard: -1 }));
+  }
+  return service;
+}
+
+function answered(service: Service): void {
+  service.heard = performance.now();
+  delete service.outage;
 }
 
 /**

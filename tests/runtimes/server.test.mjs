@@ -9,6 +9,7 @@ import { after, test } from "node:test";
 import { packageDir } from "../../scripts/lib/products.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { serveFiles } from "../lib/files.mjs";
+import { startProxy } from "../lib/proxy.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
@@ -44,6 +45,56 @@ test("says why there are none", async (t) => {
   assert.deepEqual([late.name, late.code, late.cause.name, late.cause.code], ["FlagwireError", "timeout", "FlagwireError", "network"]);
 });
 
+test("an outage costs one call in some seconds its timeout, and its end is found", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const proxy = await startProxy(t, server.url);
+  const elapse = clock(t);
+  /** @param {object} [options] @param {string} [key] */
+  const call = (options, key = CLIENT_KEY) => fetchEvaluations(key, TARGET, { baseUrl: proxy.url, timeoutMs: 300, logger: quiet, ...options });
+  /** @param {object} [options] @param {string} [key] */
+  const code = (options, key) => call(options, key).then(() => "answered", (/** @type {any} */ error) => `${error.name} ${error.code} ${error.cause?.code ?? ""}`);
+  proxy.decide = () => ({ refuse: "hang" });
+  assert.equal(await code(), "FlagwireError timeout ");
+  assert.equal(proxy.requests.length, 1);
+
+  // Remembered, for this key and for those who would not wait longer.
+  assert.equal(await code(), "FlagwireError timeout timeout");
+  assert.equal(await code({ timeoutMs: 100 }), "FlagwireError timeout timeout");
+  assert.equal(proxy.requests.length, 1);
+  await code({ timeoutMs: 400 });
+  assert.equal(proxy.requests.length, 2);
+  await code({}, "another-key");
+  assert.equal(proxy.requests.length, 3);
+
+  // Then one asks, and the others do not wait for it.
+  elapse(5000);
+  const one = code({ timeoutMs: 400 });
+  assert.deepEqual(await Promise.all(Array.from({ length: 9 }, () => code())), Array(9).fill("FlagwireError timeout timeout"));
+  assert.equal(await one, "FlagwireError timeout ");
+  assert.equal(proxy.requests.length, 4);
+
+  proxy.decide = () => ({});
+  elapse(5000);
+  assert.equal(await code({ timeoutMs: 400 }).then((said) => (said === "answered" ? said : code({ timeoutMs: 30_000 }))), "answered");
+  assert.equal(await code({ timeoutMs: 30_000 }), "answered");
+});
+
+test("a refused key is remembered too, and a call that alone had bad luck is not", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const proxy = await startProxy(t, server.url);
+  /** @param {string} key @param {object} target @param {number} [timeoutMs] */
+  const call = (key, target, timeoutMs = 30_000) => fetchEvaluations(key, target, { baseUrl: proxy.url, timeoutMs, logger: quiet });
+  await assert.rejects(call("no-such-key", TARGET), { code: "unauthorized", final: true });
+  await assert.rejects(call("no-such-key", TARGET), { code: "unauthorized", final: true });
+  assert.equal(proxy.requests.length, 1);
+
+  proxy.decide = ({ body }) => (body.includes("unlucky") ? { refuse: "hang" } : {});
+  const unlucky = call(CLIENT_KEY, { identifier: "unlucky" }, 2000);
+  await call(CLIENT_KEY, TARGET);
+  await assert.rejects(unlucky, { code: "timeout" });
+  assert.equal((await call(CLIENT_KEY, TARGET, 2000)).length, 3);
+});
+
 test("is the same in CommonJS", () => {
   const list = [{ flag: "a", identifier: "on", value: "<", kind: "string", other: 1 }];
   const common = createRequire(import.meta.url)(join(packageDir, "server.cjs"));
@@ -70,3 +121,16 @@ test("its text ends no script, and is what a client starts with", async (t) => {
   assert.deepEqual(await page.evaluate(() => [window.flags, JSON.parse(document.getElementById("flags")?.textContent ?? ""), "broken" in window]), [JSON.parse(text), JSON.parse(text), false]);
   assert.deepEqual(await page.waitForFunction(() => window.first).then((it) => it.jsonValue()), ["cached", NASTY, "</script>", true]);
 });
+
+/**
+ * Lets time pass as `performance.now()` sees it.
+ *
+ * @param {import("node:test").TestContext} t
+ * @returns {(ms: number) => void}
+ */
+function clock(t) {
+  let passed = 0;
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, "now", () => now() + passed);
+  return (ms) => void (passed += ms);
+}
