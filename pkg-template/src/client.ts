@@ -200,7 +200,7 @@ export class Client {
 
   /**
    * Switches to another target. The old one's values stay until the new one's are there; resolves then, and rejects like
-   * {@link ready}.
+   * {@link ready}. It waits for as long as the server is away: where a page depends on it, limit the waiting.
    */
   identify(target: Target): Promise<void> {
     const checked = checkTarget(target);

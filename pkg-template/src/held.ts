@@ -1,9 +1,10 @@
 // A client on its way through React's rendering: made while rendering, held by effects, closed when no effect holds it.
 
-import { initialize, valueOf } from "./index";
+import { initialize } from "./index";
 import type { Client } from "./client";
 import { logOf } from "./options";
-import type { Evaluation, Options, Target, Variation } from "./types";
+import { isServer } from "./preset";
+import type { Evaluation, Options, Target } from "./types";
 
 /** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
 const UNCLAIMED_MS = 60_000;
@@ -39,7 +40,7 @@ export function given(client: Client): Held {
 /** What cannot be made, because the key or the target is missing or wrong, is reported, and defaults are rendered. */
 export function make(key: string, origin: string, apiKey: string, target: Target, options: Options | undefined): Held {
   const bootstrap = options?.bootstrap ?? [];
-  if (typeof window === "undefined") return { client: undefined, bootstrap, origin, users: 0 };
+  if (isServer()) return { client: undefined, bootstrap, origin, users: 0 };
   let held = unclaimed.get(key);
   if (!held) {
     held = { client: start(apiKey, target, options), bootstrap, origin, users: 0 };
@@ -93,13 +94,4 @@ function release(held: Held, key: string, delayMs: number): void {
     held.closed = true;
     held.client?.close();
   }, delayMs);
-}
-
-/** What a client's evaluations at the start make of a read. */
-export function preset(bootstrap: readonly Evaluation[], flag: string, defaultValue: unknown): Variation<unknown> {
-  const evaluation = bootstrap.find((evaluation) => evaluation.flag === flag);
-  if (!evaluation) return { value: defaultValue, reason: "not-found", isDefaultValue: true };
-  const value = valueOf(evaluation);
-  if (defaultValue != null && typeof value !== typeof defaultValue) return { value: defaultValue, reason: "wrong-type", isDefaultValue: true };
-  return { value, variation: evaluation.identifier, reason: "evaluated", isDefaultValue: false };
 }

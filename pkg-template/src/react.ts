@@ -15,11 +15,10 @@
  */
 
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
-import { valueOf } from "./index";
 import type { Client } from "./client";
 import type { FlagDefault, FlagName, FlagValue, FlagValues } from "./flags";
-import { claim, given, identityOf, make, preset, switchTarget, type Held } from "./held";
-import { record } from "./record";
+import { claim, given, identityOf, make, switchTarget, type Held } from "./held";
+import { preset, presetFlags, presetState } from "./preset";
 import type { Json, Options, State, Target, Variation } from "./types";
 import { hasValues, haveValues, limitOf, within } from "./waiting";
 
@@ -65,9 +64,6 @@ export interface ReadOptions {
 }
 
 const Context = createContext<Held | undefined>(undefined);
-/** States without a client: the same on the server as in the page, where React compares what both rendered. */
-const NOWHERE: State = { status: "initializing", since: 0 };
-const BOOTSTRAPPED: State = { status: "cached", since: 0 };
 
 /**
  * Gives a client to the components inside. Safe in StrictMode: one client is made, and closed after the provider has gone. It never
@@ -158,7 +154,7 @@ export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = Fla
 export function useFlags(): FlagValues {
   const held = useHeld();
   const { client } = held;
-  const rendered = useMemo(() => record(held.bootstrap.map((evaluation) => [evaluation.flag, valueOf(evaluation)])), [held]);
+  const rendered = useMemo(() => presetFlags(held.bootstrap), [held]);
   const store = useMemo(() => {
     let flags: { readonly [flag: string]: Json } | undefined;
     return {
@@ -190,7 +186,7 @@ export function useFlagwireClient(): Client | undefined {
 export function useFlagwireState(): State {
   const { client, bootstrap } = useHeld();
   const subscribe = useCallback((changed: () => void) => client?.on("state", changed) ?? (() => {}), [client]);
-  const rendered = bootstrap.length ? BOOTSTRAPPED : NOWHERE;
+  const rendered = presetState(bootstrap);
   return useSyncExternalStore(subscribe, () => client?.state() ?? rendered, () => rendered);
 }
 

@@ -19,16 +19,21 @@ import { readable, type Readable } from "svelte/store";
 import { initialize } from "./index";
 import type { Client } from "./client";
 import type { FlagDefault, FlagName, FlagValue, FlagValues } from "./flags";
+import { isServer, renderingClient } from "./preset";
 import type { Options, State, Target } from "./types";
+import { settled } from "./waiting";
 
 /** What {@link setFlagwire} takes: what a client is made of, or a client. */
 export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
 
 const KEY = Symbol.for("flagwire");
 
-/** Makes a client, for this component and those below. It is closed with the component, unless it was given. */
+/**
+ * Makes a client, for this component and those below. It is closed with the component, unless it was given. While rendering on a
+ * server none is made: `options.bootstrap` is rendered, and nothing is fetched.
+ */
 export function setFlagwire(options: FlagwireOptions): Client {
-  const client = options.client ?? initialize(options.apiKey, options.target, options.options);
+  const client = options.client ?? (isServer() ? renderingClient(options.options?.bootstrap) : initialize(options.apiKey, options.target, options.options));
   setContext(KEY, client);
   if (!options.client) onDestroy(() => client.close());
   return client;
@@ -76,4 +81,15 @@ export function flagwireState(client: Client = getFlagwire()): Readable<State> {
     set(client.state());
     return client.on("state", set);
   });
+}
+
+/**
+ * For `{#await flagwireReady()}`: resolves as soon as there are values, from `bootstrap`, the cache or the server, and when none came in
+ * time, to how far they can be trusted. Never rejects. Stores follow what comes later.
+ *
+ * @param timeoutMs milliseconds
+ * @param client the one of the context by default; give one outside of components
+ */
+export function flagwireReady(timeoutMs = 3_000, client: Client = getFlagwire()): Promise<State> {
+  return settled(client, timeoutMs);
 }

@@ -14,7 +14,9 @@ import { inject, onScopeDispose, readonly, shallowRef, toValue, watch, type App,
 import { initialize } from "./index";
 import type { Client } from "./client";
 import type { FlagDefault, FlagName, FlagValue, FlagValues } from "./flags";
+import { isServer, renderingClient } from "./preset";
 import type { Options, State, Target } from "./types";
+import { settled } from "./waiting";
 
 /** What the plugin takes: what a client is made of, or a client. */
 export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
@@ -22,10 +24,13 @@ export type FlagwireOptions = { apiKey: string; target: Target; options?: Option
 /** The place of the client, for `provide` in parts of an application that need another one. */
 export const flagwireKey: InjectionKey<Client> = Symbol("flagwire");
 
-/** `app.use(flagwire, { apiKey, target, options })`. A client made by it is closed when the application is unmounted. */
+/**
+ * `app.use(flagwire, { apiKey, target, options })`. A client made by it is closed when the application is unmounted. While rendering on a
+ * server none is made: `options.bootstrap` is rendered, and nothing is fetched.
+ */
 export const flagwire = {
   install(app: App, options: FlagwireOptions): void {
-    const client = options.client ?? initialize(options.apiKey, options.target, options.options);
+    const client = options.client ?? (isServer() ? renderingClient(options.options?.bootstrap) : initialize(options.apiKey, options.target, options.options));
     app.provide(flagwireKey, client);
     if (!options.client) app.onUnmount(() => client.close());
   },
@@ -79,4 +84,14 @@ export function useFlagwireState(): Readonly<Ref<State>> {
   const state = shallowRef(client.state());
   onScopeDispose(client.on("state", (now) => (state.value = now)));
   return readonly(state);
+}
+
+/**
+ * For an asynchronous `setup` below `<Suspense>`: resolves as soon as there are values, from `bootstrap`, the cache or the server, and when
+ * none came in time, to how far they can be trusted. Never rejects. Flags that come later are drawn then.
+ *
+ * @param timeoutMs milliseconds
+ */
+export function useFlagwireReady(timeoutMs = 3_000): Promise<State> {
+  return settled(useFlagwireClient(), timeoutMs);
 }

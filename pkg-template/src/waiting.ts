@@ -2,6 +2,7 @@
 // wait for the flag server without an end.
 
 import type { Client } from "./client";
+import type { State } from "./types";
 
 /** The longest delay `setTimeout` takes; a longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -34,6 +35,12 @@ export async function haveValues(client: Client): Promise<void> {
     });
     client.ready().then(resolve, reject);
   });
+}
+
+/** Resolves to the client's state as soon as it has values, will have none, or the limit has passed. */
+export async function settled(client: Client, timeoutMs: number): Promise<State> {
+  await within(haveValues(client), limitOf(timeoutMs, 3_000)).catch(() => false);
+  return client.state();
 }
 
 /** Whether the client has values to read, wherever from. */

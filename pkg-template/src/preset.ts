@@ -1,0 +1,65 @@
+// What is rendered on a server, where no client is made: reads of the evaluations that the page starts with. The page hydrates
+// with the same.
+
+import { valueOf } from "./index";
+import type { Client } from "./client";
+import { record } from "./record";
+import type { Evaluation, Json, State, Variation } from "./types";
+
+const NOWHERE: State = { status: "initializing", since: 0 };
+const BOOTSTRAPPED: State = { status: "cached", since: 0 };
+
+/** How far a page's first values can be trusted. */
+export function presetState(bootstrap: readonly Evaluation[]): State {
+  return bootstrap.length ? BOOTSTRAPPED : NOWHERE;
+}
+
+/** What a page's first values make of a read. */
+export function preset(bootstrap: readonly Evaluation[], flag: string, defaultValue: unknown): Variation<unknown> {
+  const evaluation = bootstrap.find((evaluation) => evaluation.flag === flag);
+  if (!evaluation) return { value: defaultValue, reason: "not-found", isDefaultValue: true };
+  const value = valueOf(evaluation);
+  if (defaultValue != null && typeof value !== typeof defaultValue) return { value: defaultValue, reason: "wrong-type", isDefaultValue: true };
+  return { value, variation: evaluation.identifier, reason: "evaluated", isDefaultValue: false };
+}
+
+/** The values of all flags that a page starts with. */
+export function presetFlags(bootstrap: readonly Evaluation[]): { readonly [flag: string]: Json } {
+  return record(bootstrap.map((evaluation) => [evaluation.flag, valueOf(evaluation)]));
+}
+
+/** Whether a page is rendered on a server here. */
+export function isServer(): boolean {
+  return typeof window === "undefined";
+}
+
+/** Takes a client's place while rendering on a server: has the page's first values, asks nobody, and needs no closing. */
+export function renderingClient(bootstrap: readonly Evaluation[] = []): Client {
+  const detail = (flag: string, defaultValue: unknown) => preset(bootstrap, flag, defaultValue);
+  const read = (flag: string, defaultValue: unknown) => detail(flag, defaultValue).value;
+  const typed = ["bool", "string", "number", "json"].flatMap((type) => [
+    [`${type}Variation`, read],
+    [`${type}VariationDetail`, detail],
+  ]);
+  const nothing = () => {};
+  const listen = () => nothing;
+  const settled = () => Promise.resolve();
+  return {
+    ...Object.fromEntries(typed),
+    variation: read,
+    variationDetail: detail,
+    evaluations: () => [...bootstrap],
+    flags: () => presetFlags(bootstrap),
+    state: () => presetState(bootstrap),
+    on: listen,
+    onFlag: listen,
+    off: nothing,
+    ready: settled,
+    identify: settled,
+    refreshEvaluations: nothing,
+    setEvaluations: nothing,
+    registerAPIRequestMiddleware: nothing,
+    flush: nothing,
+    close: nothing,
+  } satisfies Record<keyof Client, unknown> as unknown as Client;
+}
