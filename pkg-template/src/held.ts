@@ -3,7 +3,7 @@
 import { initialize } from "./index";
 import type { Client } from "./client";
 import { logOf } from "./options";
-import { isServer } from "./preset";
+import { isServer, presets } from "./preset";
 import type { Evaluation, Options, Target } from "./types";
 
 /** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
@@ -39,7 +39,7 @@ export function given(client: Client): Held {
 
 /** What cannot be made, because the key or the target is missing or wrong, is reported, and defaults are rendered. */
 export function make(key: string, origin: string, apiKey: string, target: Target, options: Options | undefined): Held {
-  const bootstrap = options?.bootstrap ?? [];
+  const bootstrap = presets(options?.bootstrap);
   if (isServer()) return { client: undefined, bootstrap, origin, users: 0 };
   let held = unclaimed.get(key);
   if (!held) {

@@ -4,10 +4,16 @@
 import { valueOf } from "./index";
 import type { Client } from "./client";
 import { record } from "./record";
-import type { Evaluation, Json, State, Variation } from "./types";
+import type { Evaluation, Json, Options, State, Variation } from "./types";
+import { isEvaluation } from "./values";
 
 const NOWHERE: State = { status: "initializing", since: 0 };
 const BOOTSTRAPPED: State = { status: "cached", since: 0 };
+
+/** The evaluations of a page that can be read, as a client takes them. */
+export function presets(bootstrap: readonly Evaluation[] | undefined): readonly Evaluation[] {
+  return Array.isArray(bootstrap) ? bootstrap.filter(isEvaluation) : [];
+}
 
 /** How far a page's first values can be trusted. */
 export function presetState(bootstrap: readonly Evaluation[]): State {
@@ -34,7 +40,8 @@ export function isServer(): boolean {
 }
 
 /** Takes a client's place while rendering on a server: has the page's first values, asks nobody, and needs no closing. */
-export function renderingClient(bootstrap: readonly Evaluation[] = []): Client {
+export function renderingClient(options: Options | undefined): Client {
+  const bootstrap = presets(options?.bootstrap);
   const detail = (flag: string, defaultValue: unknown) => preset(bootstrap, flag, defaultValue);
   const read = (flag: string, defaultValue: unknown) => detail(flag, defaultValue).value;
   const typed = ["bool", "string", "number", "json"].flatMap((type) => [

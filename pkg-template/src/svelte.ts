@@ -33,7 +33,7 @@ const KEY = Symbol.for("flagwire");
  * server none is made: `options.bootstrap` is rendered, and nothing is fetched.
  */
 export function setFlagwire(options: FlagwireOptions): Client {
-  const client = options.client ?? (isServer() ? renderingClient(options.options?.bootstrap) : initialize(options.apiKey, options.target, options.options));
+  const client = options.client ?? (isServer() ? renderingClient(options.options) : initialize(options.apiKey, options.target, options.options));
   setContext(KEY, client);
   if (!options.client) onDestroy(() => client.close());
   return client;

@@ -30,7 +30,7 @@ export const flagwireKey: InjectionKey<Client> = Symbol("flagwire");
  */
 export const flagwire = {
   install(app: App, options: FlagwireOptions): void {
-    const client = options.client ?? (isServer() ? renderingClient(options.options?.bootstrap) : initialize(options.apiKey, options.target, options.options));
+    const client = options.client ?? (isServer() ? renderingClient(options.options) : initialize(options.apiKey, options.target, options.options));
     app.provide(flagwireKey, client);
     if (!options.client) app.onUnmount(() => client.close());
   },

@@ -175,6 +175,32 @@ test("a refused key stays fatal when the context changes", async (t) => {
   assert.deepEqual(await setContext({}), ["FATAL", false, "ERROR", "PROVIDER_FATAL"]);
 });
 
+test("a key that is revoked later is fatal, and is told", async (t) => {
+  const { proxy, page, suffer, read } = await startAway(t);
+  await page.evaluate(() => window.render());
+  await page.locator("#free-shipping", { hasText: "true" }).waitFor();
+  await proxy.until(() => proxy.streams.size > 0);
+  await forget(page);
+  suffer({ answer: { status: 401 } });
+  proxy.cutAll();
+  assert.deepEqual(await event(page, "PROVIDER_ERROR"), ["PROVIDER_ERROR", "PROVIDER_FATAL"]);
+  assert.equal(await page.evaluate(() => window.client.providerStatus), "FATAL");
+  assert.deepEqual(await read("free-shipping"), [false, "ERROR", "PROVIDER_FATAL"]);
+  await page.locator("#free-shipping", { hasText: "false" }).waitFor();
+});
+
+test("closing ends what waits", async (t) => {
+  const { page, heal } = await startAway(t, { context: {}, fault: HANG, options: { readyTimeout: 30_000 } });
+  const outcome = await page.evaluate(async (context) => {
+    const changing = window.OpenFeature.setContext(context);
+    await window.OpenFeature.clearProviders();
+    await changing;
+    return window.log.filter(([event]) => event === "PROVIDER_READY" || event === "PROVIDER_CONTEXT_CHANGED");
+  }, CONTEXT);
+  assert.deepEqual(outcome, []);
+  heal();
+});
+
 test("is set before there is a targeting key, and starts when there is one", async (t) => {
   const { proxy, page, failed, read, setContext } = await startAway(t, { context: {}, options: { readyTimeout: 30_000 } });
   assert.equal(failed, "TARGETING_KEY_MISSING");
