@@ -5,9 +5,12 @@ import type { Client } from "./client";
 import { logOf } from "./options";
 import { isServer, presets } from "./preset";
 import type { Evaluation, Options, Target } from "./types";
+import { within } from "./waiting";
 
 /** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
 const UNCLAIMED_MS = 60_000;
+/** For so many milliseconds another user may see the last one's values, while their own are under way. */
+const SWITCH_TIMEOUT_MS = 5_000;
 
 export interface Held {
   /** Missing on a server, where nothing is fetched while rendering, and without a target that flags can be served to. */
@@ -15,6 +18,8 @@ export interface Held {
   readonly bootstrap: readonly Evaluation[];
   /** What it was made of; missing for a client made elsewhere, which is not closed here. */
   readonly origin?: string;
+  /** Whose values the client has: the identifier of the target that it was made for, or has switched to. */
+  owner?: string;
   /** How many effects hold it. */
   users: number;
   closed?: boolean;
@@ -43,7 +48,7 @@ export function make(key: string, origin: string, apiKey: string, target: Target
   if (isServer()) return { client: undefined, bootstrap, origin, users: 0 };
   let held = unclaimed.get(key);
   if (!held) {
-    held = { client: start(apiKey, target, options), bootstrap, origin, users: 0 };
+    held = { client: start(apiKey, target, options), bootstrap, origin, owner: target?.identifier, users: 0 };
     unclaimed.set(key, held);
     release(held, key, UNCLAIMED_MS);
   }
@@ -60,19 +65,20 @@ function start(apiKey: string, target: Target, options: Options | undefined): Cl
 }
 
 /**
- * Switches to another target. Calls `refused` where that takes another client, or none: there must be no client for a target that
- * cannot be served, because it would go on with the last one's values.
+ * Switches to another target, and resolves to whether the client has that one's values, or will have them. False where it takes another
+ * client, or none: for a target that is refused, or that is another user whose values do not come in time. The client would go on
+ * serving the last one's.
  */
-export function switchTarget({ client }: Held, target: Target, refused: () => void): void {
-  if (!client) return refused();
-  // Should the switch fail otherwise, the state and the events of the client say so.
-  const failed = ({ code }: { code?: string }) => {
-    if (code === "missing-target" || code === "invalid-target") refused();
-  };
+export async function switchTarget(held: Held, target: Target): Promise<boolean> {
+  const { client } = held;
+  if (!client) return false;
   try {
-    client.identify(target).catch(failed);
+    const switching = client.identify(target).then(() => void (held.owner = target.identifier));
+    return (await within(switching, SWITCH_TIMEOUT_MS)) || held.owner === target.identifier;
   } catch (error) {
-    failed(error as { code?: string });
+    const { code } = error as { code?: string };
+    // Should the switch fail otherwise, the state and the events of the client say so.
+    return code !== "missing-target" && code !== "invalid-target";
   }
 }
 

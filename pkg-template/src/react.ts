@@ -31,7 +31,10 @@ export type FlagwireProviderProps = { children?: ReactNode } & (
   | {
       /** A client key of the environment. Another one makes another client. */
       apiKey: string;
-      /** Who flags are served to. Another one is switched to without a new client. */
+      /**
+       * Who flags are served to. Another one is switched to without a new client, and the last one's values stay until the new one's are
+       * there; for another `identifier`, for 5 seconds at the most.
+       */
       target: Target;
       /** Read when the client is made. For values while rendering on a server, and while hydrating, give `bootstrap`. */
       options?: Options;
@@ -86,7 +89,7 @@ export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   // State alone would not do: what suspends before the first commit is thrown away with its state.
   const [held, setHeld] = useState(create);
   const hydrating = useSyncExternalStore(neverChanges, no, yes);
-  if (hydrating && held.client) serverRendered.add(held.client);
+  if (hydrating && held.client) neverSuspend.add(held.client);
 
   const stale = held.origin !== origin || (client !== undefined && held.client !== client);
   useEffect(() => {
@@ -99,7 +102,16 @@ export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   useEffect(() => {
     if (current === identity) return;
     setCurrent(identity);
-    if (!client && !stale) switchTarget(held, target!, () => setHeld(create()));
+    if (client || stale) return;
+    let over = false;
+    void switchTarget(held, target!).then((switched) => {
+      if (switched || over) return;
+      const next = create();
+      // What is shown is not to vanish.
+      if (held.client && next.client && target) neverSuspend.add(next.client);
+      setHeld(next);
+    });
+    return () => void (over = true);
   }, [identity]);
 
   return createElement(Context.Provider, { value: held }, children);
@@ -215,15 +227,15 @@ function changesOf(client: Client): { n: number } {
   return count;
 }
 
-/** Clients of pages that a server rendered. */
-const serverRendered = new WeakSet<Client>();
+/** Clients of pages that a server rendered, and those that take the place of one whose values are on the page. */
+const neverSuspend = new WeakSet<Client>();
 /** What is thrown to React, by client and limit: the same promise for all components, until it is settled. */
 const waits = new WeakMap<Client, Map<number, { readonly promise: Promise<void>; over: boolean }>>();
 
 /** Throws a promise to React, while there are no values and the limit has not passed. */
 function suspend(client: Client, limitMs: number): void {
   // What a server rendered would be taken off the page, when React renders it anew.
-  if (hasValues(client) || serverRendered.has(client)) return;
+  if (hasValues(client) || neverSuspend.has(client)) return;
   let byLimit = waits.get(client);
   if (!byLimit) waits.set(client, (byLimit = new Map()));
   let wait = byLimit.get(limitMs);

@@ -153,6 +153,34 @@ for (const [name, alias] of /** @type {const} */ ([
       assert.deepEqual([...new Set(await shown(page))].sort(), ["classic", "default"]);
     });
 
+    test("another user has the last one's values for some seconds, and not for as long as the server is away", async (t) => {
+      const { proxy, page, options } = await open(t);
+      await render(page, options);
+      await shows(page, "theme", "classic");
+      proxy.decide = () => dead;
+      await page.evaluate(() => (window.shown.length = 0));
+      await page.evaluate(() => window.set({ target: { identifier: "user-43" } }));
+      await page.waitForFunction(() => window.client.state().reason === "unreachable");
+      await page.evaluate(() => window.set({ target: { identifier: "user-43", attributes: { plan: "free" } } }));
+      await shows(page, "theme", "default");
+      proxy.decide = () => ({});
+      await shows(page, "theme", "classic");
+      assert.ok(!(await shown(page)).includes("waiting"));
+    });
+
+    test("the same user with other attributes keeps the last values while the server is away", async (t) => {
+      const { proxy, page, options } = await open(t);
+      await render(page, options);
+      await shows(page, "theme", "classic");
+      proxy.decide = () => dead;
+      const first = await page.evaluateHandle(() => window.client);
+      await page.evaluate((target) => window.set({ target }), { ...TARGET, attributes: { plan: "free" } });
+      await page.waitForFunction(() => window.client.state().reason === "unreachable");
+      await page.waitForFunction((until) => performance.now() > until, await page.evaluate(() => performance.now() + 6000));
+      await shows(page, "theme", "classic");
+      assert.ok(await page.evaluate((first) => first === window.client, first));
+    });
+
     for (const bootstrap of [BOOTSTRAP, []]) {
       const text = bootstrap.length ? "ocean" : "default";
       test(`leaves ${bootstrap.length ? "a value" : "a default"} that a server rendered on the page, also where React renders it anew`, async (t) => {
@@ -182,7 +210,7 @@ for (const [name, alias] of /** @type {const} */ ([
       const { page, options } = await open(t);
       await render(page, options, { target: null });
       await shows(page, "theme", "default");
-      assert.match((await page.evaluate(() => window.reported)).join("\n"), /^\[Flagwire\] [^\n]*target[^\n]*$/);
+      assert.match((await page.evaluate(() => window.reported)).join("\n"), /^Flagwire: <FlagwireProvider>[^\n]*missing-target[^\n]*$/);
       await page.evaluate((target) => window.set({ target }), TARGET);
       await shows(page, "theme", "classic");
     });
