@@ -13,7 +13,7 @@
  */
 
 import { FlagwireError, initialize } from "./index";
-import type { Evaluation, Options, Target } from "./types";
+import type { Evaluation, Logger, Options, Target } from "./types";
 import { limitOf } from "./waiting";
 
 const TIMEOUT_MS = 3_000;
@@ -55,11 +55,14 @@ const services = new Map<string, Service>();
  * rejecting until that one knows. So an outage costs one page in five seconds its timeout, and not each.
  *
  * @throws FlagwireError where the key or the target is refused, or nothing has come in time; its `cause` is what failed last. Render
- * with defaults then.
+ * with defaults then. Where Next renders a page ahead of requests, what its `fetch` throws is passed on: Next learns from it that the
+ * page has to wait for a request.
  */
 export async function fetchEvaluations(apiKey: string, target: Target, options: FetchEvaluationsOptions = {}): Promise<Evaluation[]> {
   const { timeoutMs: given, ...rest } = options;
   const timeoutMs = limitOf(given, TIMEOUT_MS);
+  // Next, with `cacheComponents`, renders pages ahead of requests up to what has to wait, and allows neither the time nor chance before.
+  await new Promise((resolve) => setTimeout(resolve));
   const service = serviceOf(apiKey, options.baseUrl);
   const begun = performance.now();
   const { outage } = service;
@@ -68,16 +71,20 @@ export async function fetchEvaluations(apiKey: string, target: Target, options: 
     const { code, status, final } = outage.error;
     throw new FlagwireError("the flag service failed a moment ago, and is not asked again for some seconds", code, status, final, outage.error);
   }
-  const client = initialize(apiKey, target, { ...rest, streamEnabled: false, pollingEnabled: false, enableAnalytics: false });
+  let failed: FlagwireError | undefined;
+  const client = initialize(apiKey, target, { ...rest, logger: unless(() => endsRendering(failed), options.logger), streamEnabled: false, pollingEnabled: false, enableAnalytics: false });
   // The others need not try as long as this call does. Not for longer, should it never be heard of again.
   if (known) outage.until = begun + timeoutMs;
-  let failed: FlagwireError | undefined;
-  client.on("error", (error) => (failed = error));
+  client.on("error", (error) => {
+    failed = error;
+    if (endsRendering(error)) client.close();
+  });
   try {
     await client.ready(timeoutMs);
     answered(service);
     return client.evaluations();
   } catch (error) {
+    if (endsRendering(failed)) throw failed!.cause;
     const { code } = error as FlagwireError;
     const late = code === "timeout" ? new FlagwireError(`no evaluations after ${timeoutMs} ms`, code, failed?.status, false, failed) : (error as FlagwireError);
     if (code !== "timeout" && code !== "unauthorized") answered(service);
@@ -90,6 +97,24 @@ export async function fetchEvaluations(apiKey: string, target: Target, options: 
   } finally {
     client.close();
   }
+}
+
+/**
+ * Whether a failure is how a framework ends the rendering of a page ahead of requests: what Next's `fetch` throws then has a `digest`, by
+ * which Next knows it again. It says nothing about the flag service.
+ */
+function endsRendering(failure: FlagwireError | undefined): boolean {
+  return typeof (failure?.cause as { digest?: unknown } | undefined)?.digest === "string";
+}
+
+/** A logger that keeps a warning to itself where the event that comes right after it says that there is nothing to warn of. */
+function unless(quiet: () => boolean, logger: Logger = console): Logger {
+  return {
+    debug: (...data) => logger.debug(...data),
+    info: (...data) => logger.info(...data),
+    warn: (...data) => queueMicrotask(() => quiet() || logger.warn(...data)),
+    error: (...data) => logger.error(...data),
+  };
 }
 
 function serviceOf(apiKey: string, baseUrl: string | undefined): Service {

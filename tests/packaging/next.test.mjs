@@ -1,8 +1,8 @@
-// The package in Next (app router), built by each of its bundlers, without configuration: a page rendered on the server with the
-// flags of the request, hydrated in Chromium and live there; and a route on the edge.
+// The guide's files in projects of Next as `create-next-app` makes them, built by each of its bundlers: pages rendered on the server
+// with the flags of the request, hydrated in Chromium and live there; and a route on the edge.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { run } from "../../scripts/lib/run.mjs";
@@ -10,84 +10,112 @@ import { startService } from "../../scripts/lib/services.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { filesOf } from "../lib/files.mjs";
 import { installPackage } from "../lib/install.mjs";
+import { writeFiles } from "../lib/markdown.mjs";
 import { atEnd } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
 const browser = await startBrowser({ after });
-const FLAGS = 'flags:\n  theme:\n    variations: { classic: "</script><!--", ocean: ocean }\n    default: classic\n';
-const next = join(import.meta.dirname, "node_modules/next/dist/bin/next");
-const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
+const FLAGS = `flags:
+  theme:
+    variations: { classic: "</script><!--", ocean: ocean, sunset: sunset }
+    default: classic
+    targets: { sunset: [maya] }
+`;
+const modules = join(import.meta.dirname, "node_modules");
+const next = join(modules, "next/dist/bin/next");
 
-/** @type {Record<string, string>} */
-const APP = {
-  "package.json": '{ "private": true, "type": "module" }',
-  "app/layout.jsx": 'export default ({ children }) => <html><head><link rel="icon" href="data:," /></head><body>{children}</body></html>;',
-  // A component of the server renders the provider.
-  "app/page.jsx": `
-    import { FlagwireProvider } from "flagwire/react";
-    import { fetchEvaluations } from "flagwire/server";
-    import { Theme } from "./theme";
-    export default async function Page({ searchParams }) {
-      const { server: baseUrl } = await searchParams;
-      const user = { apiKey: "${CLIENT_KEY}", target: { identifier: "user-42" } };
-      const bootstrap = await fetchEvaluations(user.apiKey, user.target, { baseUrl });
-      return <FlagwireProvider {...user} options={{ baseUrl, bootstrap }}><Theme /></FlagwireProvider>;
-    }`,
-  "app/theme.jsx": `
-    "use client";
-    import { useFlag, useFlagwireState } from "flagwire/react";
-    export function Theme() {
-      return <><p id="theme">{useFlag("theme", "default")}</p><p id="state">{useFlagwireState().status}</p></>;
-    }`,
-};
-/** @type {Record<string, string>} */
+// Next itself must be found from its projects, as in a user's; so must the package, which is installed once for all of them.
+const parent = mkdtempSync(join(import.meta.dirname, "next-app-"));
+after(() => rmSync(parent, { recursive: true, force: true }));
+writeFileSync(join(parent, "package.json"), '{ "private": true }');
+await installPackage(parent);
+const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", XDG_CONFIG_HOME: join(parent, "config") };
+
+/** What is not in the guide. @type {Record<string, string>} */
 const EDGE = {
-  "app/edge/route.js": `
+  "app/edge/route.ts": `
     import { dehydrate, fetchEvaluations } from "flagwire/server";
     export const runtime = "edge";
-    export async function GET(request) {
-      const baseUrl = new URL(request.url).searchParams.get("server");
+    export async function GET() {
+      const baseUrl = process.env.NEXT_PUBLIC_FLAGWIRE_URL;
       return new Response(dehydrate(await fetchEvaluations("${CLIENT_KEY}", { identifier: "user-42" }, { baseUrl })));
     }`,
 };
+/** A target that is the same for everybody, and nothing else that says that the page is for a request: the values are still those of the request. @type {Record<string, string>} */
+const FIXED = {
+  "app/fixed/page.tsx": `
+    import { Suspense } from "react";
+    import { fetchEvaluations } from "flagwire/server";
+    async function Values() {
+      const [theme] = await fetchEvaluations("${CLIENT_KEY}", { identifier: "maya" }, { baseUrl: process.env.NEXT_PUBLIC_FLAGWIRE_URL });
+      return <p>{theme?.value}</p>;
+    }
+    export default function Page() {
+      return <Suspense><Values /></Suspense>;
+    }`,
+};
 
-for (const [bundler, files] of Object.entries({
-  turbopack: { ...APP, ...EDGE },
-  // Next 16 builds no route of the edge with webpack, not even one that imports nothing.
-  webpack: APP,
-})) {
-  test(`Next, built with ${bundler}`, async (t) => {
-    // Next itself must be found from there, as in a user's project.
-    const root = mkdtempSync(join(import.meta.dirname, "next-app-"));
-    atEnd(t, () => rmSync(root, { recursive: true, force: true }));
+for (const { name, scaffold, bundler, cacheComponents, files } of [
+  { name: "turbopack", scaffold: ["--yes"], bundler: "turbopack", cacheComponents: true, files: FIXED },
+  // Next allows no route of the edge with cacheComponents, and with webpack builds none, not even one that imports nothing.
+  { name: "turbopack, rendered whole", scaffold: ["--yes"], bundler: "turbopack", cacheComponents: false, files: { ...FIXED, ...EDGE } },
+  // The Tailwind of its projects is a loader of Turbopack's; without it an empty project has no style sheet.
+  { name: "webpack", scaffold: ["--yes", "--no-tailwind"], bundler: "webpack", cacheComponents: true, files: { "app/globals.css": "" } },
+]) {
+  test(`the guide's page in a project of create-next-app, built with ${name}`, async (t) => {
+    const root = join(parent, name.replaceAll(/\W+/g, "-"));
+    const create = join(modules, "create-next-app/dist/index.js");
+    const created = await run(process.execPath, [create, root, "--empty", ...scaffold, "--use-npm", "--skip-install", "--disable-git"], { cwd: parent, env });
+    assert.equal(created.code, 0, created.output);
+    const config = readFileSync(join(root, "next.config.ts"), "utf8");
+    assert.match(config, /cacheComponents: true/, "what create-next-app writes by default has changed");
+    if (!cacheComponents) writeFileSync(join(root, "next.config.ts"), config.replace(/^ *(cacheComponents|partialPrefetching): true,\n/gm, ""));
+
+    assert.deepEqual(writeFiles("docs/guides/server-rendering.md", "Next", root), [".env", "app/flags.tsx", "app/layout.tsx", "app/shop.tsx", "app/page.tsx"]);
     for (const [file, text] of Object.entries(files)) {
       mkdirSync(dirname(join(root, file)), { recursive: true });
       writeFileSync(join(root, file), text.trimStart());
     }
-    await installPackage(root);
+    const server = await startServer(t, { flags: FLAGS });
+    writeFileSync(join(root, ".env.local"), `NEXT_PUBLIC_FLAGWIRE_URL=${server.url}\n`);
+
     const built = await run(process.execPath, [next, "build", `--${bundler}`], { cwd: root, env });
     assert.equal(built.code, 0, built.output);
     assert.match(built.output, /Compiled successfully/);
-    const modules = filesOf(join(root, ".next/static")).filter((file) => file.endsWith(".wasm"));
-    assert.equal(modules.length, 1, modules.join("\n"));
+    // Next ends the requests of pages that it renders ahead: no failure of the flag server.
+    assert.doesNotMatch(built.output, /Flagwire:/);
+    const wasm = filesOf(join(root, ".next/static")).filter((file) => file.endsWith(".wasm"));
+    assert.equal(wasm.length, 1, wasm.join("\n"));
 
-    const server = await startServer(t, { flags: FLAGS });
     const service = await startService("next", process.execPath, [next, "start", "--port", "0", "--hostname", "127.0.0.1"], { cwd: root, env, ready: /Local:.*http/ });
     atEnd(t, () => service.stop());
-    const url = service.readyLine.match(/http:\/\/\S+/)?.[0];
+    const url = service.readyLine.match(/http:\/\/\S+/)?.[0] ?? "";
 
-    if (files !== APP) {
-      const edge = await fetch(`${url}/edge?server=${server.url}`);
+    if ("app/edge/route.ts" in files) {
+      const edge = await fetch(`${url}/edge`);
       assert.equal(await edge.text(), '[{"flag":"theme","identifier":"classic","value":"\\u003c/script\\u003e\\u003c!--","kind":"string"}]');
     }
-    const html = await (await fetch(`${url}/?server=${server.url}`)).text();
-    assert.match(html, /<p id="theme">&lt;\/script&gt;&lt;!--<\/p><p id="state">initializing<\/p>/);
+    if ("app/fixed/page.tsx" in files) assert.match(await html(`${url}/fixed`), /<p>sunset<\/p>/);
+    assert.match(await html(url), /<p>The theme is &lt;\/script&gt;&lt;!--\.<\/p><small>cached<\/small>/);
+    assert.match(await html(url, { Cookie: "user=maya" }), /<p>The theme is sunset\.<\/p>/);
 
     // A mismatch while hydrating would be an error of the page.
-    const page = await openPage(t, browser, `${url}/?server=${server.url}`);
-    await page.locator("#state", { hasText: "ready" }).waitFor({ timeout: 0 });
-    assert.equal(await page.locator("#theme").textContent(), "</script><!--");
-    server.editFlags((text) => text.replace("default: classic", "default: ocean"));
-    await page.locator("#theme", { hasText: "ocean" }).waitFor({ timeout: 0 });
+    const page = await openPage(t, browser, url);
+    await page.locator("small", { hasText: "ready" }).waitFor({ timeout: 0 });
+    assert.equal(await page.locator("p").textContent(), "The theme is </script><!--.");
+    server.editFlags((text) => text.replace("default: classic", "default: ocean").replace("sunset: [maya]", "ocean: [maya]"));
+    await page.locator("p", { hasText: "ocean" }).waitFor({ timeout: 0 });
+    assert.match(await html(url), /The theme is ocean/);
+    if ("app/fixed/page.tsx" in files) assert.match(await html(`${url}/fixed`), /<p>ocean<\/p>/);
   });
+}
+
+/**
+ * What a page's server sends, without the comments by which React tells texts apart.
+ *
+ * @param {string} url
+ * @param {Record<string, string>} [headers]
+ */
+async function html(url, headers = {}) {
+  return (await (await fetch(url, { headers })).text()).replaceAll("<!-- -->", "");
 }
