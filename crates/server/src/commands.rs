@@ -33,8 +33,8 @@ pub fn run(command: &Command) -> ExitCode {
 fn check(files: &[PathBuf]) -> io::Result<bool> {
     let mut good = true;
     for file in files {
-        let configuration = match FileSource::open(file) {
-            Ok(source) => source.into_configuration(),
+        let (configuration, places) = match FileSource::check(file) {
+            Ok(checked) => checked,
             Err(error) => {
                 eprintln!("{error}");
                 good = false;
@@ -44,21 +44,24 @@ fn check(files: &[PathBuf]) -> io::Result<bool> {
         let (flags, groups) = (configuration.flags.len(), configuration.segments.len());
         let snapshot = Snapshot::compile(configuration.flags, configuration.segments);
         for problem in snapshot.problems() {
-            eprintln!(
-                "{}: `{}`: {}",
-                file.display(),
-                problem.identifier,
-                problem.sentence
-            );
+            eprintln!("{}:{}", file.display(), places.of(problem));
             good = false;
         }
         if snapshot.problems().is_empty() {
             writeln!(
                 io::stdout(),
-                "{}: {flags} flags, {groups} groups, no mistakes",
-                file.display()
+                "{}: {}, {}, no mistakes",
+                file.display(),
+                count(flags, "flag"),
+                count(groups, "group")
             )?;
         }
     }
     Ok(good)
+}
+
+/// As in "1 flag" and "2 flags".
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
 }

@@ -152,9 +152,11 @@ impl ConfigFile {
             path: path.display().to_string(),
             reason,
         };
-        let text = std::fs::read_to_string(path).map_err(|error| wrap(error.to_string()))?;
+        let text =
+            crate::files::read_text_at_start(path).map_err(|error| wrap(error.to_string()))?;
         let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        serde_saphyr::from_str_with_options(&text, options).map_err(|error| wrap(error.to_string()))
+        serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| wrap(crate::flags_file::syntax::placed(&error)))
     }
 
     /// The command line's definition with what this file, which lies in `directory`, says as defaults.

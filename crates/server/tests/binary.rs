@@ -337,7 +337,7 @@ fn check_says_where_mistakes_are_and_schema_prints_what_editors_need() {
     let (code, out, _) = run(&["check", "good.yaml"]);
     assert_eq!(
         (code, out.as_str()),
-        (Some(0), "good.yaml: 2 flags, 1 groups, no mistakes\n")
+        (Some(0), "good.yaml: 2 flags, 1 group, no mistakes\n")
     );
     let (code, out, err) = run(&["check", "good.yaml", "bad.yaml", "none.yaml"]);
     assert_eq!(code, Some(1));
@@ -345,6 +345,15 @@ fn check_says_where_mistakes_are_and_schema_prints_what_editors_need() {
         out.contains("good.yaml")
             && err.contains("bad.yaml:2:8: unknown key `defualt`")
             && err.contains("none.yaml"),
+        "{err}"
+    );
+    // What reads well and cannot work has its place, too.
+    let circle = "flags:\n  a: { value: true, requires: { b: true } }\n  b: { value: true, requires: { a: true } }\n";
+    std::fs::write(directory.path().join("circle.yaml"), circle).unwrap();
+    let (code, _, err) = run(&["check", "circle.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("circle.yaml:2:3: `a`: its prerequisites lead back to itself"),
         "{err}"
     );
     let (code, out, _) = run(&["schema"]);

@@ -12,8 +12,8 @@ use std::ops::Range;
 use flagwire_evaluation::model::{FeatureConfig, Serve, State};
 
 use self::text::{Style, extent, is_flow, json_text, literal};
+use super::full;
 use super::node::{self, Node, Value};
-use super::{full, parse};
 use crate::source::{Edit, EditError};
 
 /// The text with the change made; the same text where there is nothing to change.
@@ -154,9 +154,13 @@ fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
     if let Some(slot) = expected.flags.get_mut(index) {
         *slot = wanted;
     }
-    match parse(&new) {
-        Ok(after) if after == expected => Ok(new),
-        _ => Err(refused()),
+    let after = node::parse(&new)
+        .ok()
+        .and_then(|new| super::read(&new).ok());
+    if after.as_ref() == Some(&expected) {
+        Ok(new)
+    } else {
+        Err(refused())
     }
 }
 

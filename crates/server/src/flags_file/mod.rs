@@ -8,13 +8,15 @@ mod conditions;
 pub(crate) mod edit;
 mod full;
 mod node;
+mod references;
 mod short;
+pub(crate) mod syntax;
 pub(crate) mod write;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use flagwire_evaluation::model::FeatureConfig;
+use flagwire_evaluation::Subject;
 
 use self::node::{Key, Node, Position, Value};
 use crate::source::Configuration;
@@ -89,13 +91,51 @@ impl fmt::Display for Problem {
 /// # Errors
 /// All mistakes found, at least one, in the order of the file. Broken syntax hides what follows it.
 pub fn parse(text: &str) -> Result<Configuration, Vec<Problem>> {
+    parse_with_places(text).map(|(configuration, _)| configuration)
+}
+
+/// The same, and where each flag and group stands.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with_places(text: &str) -> Result<(Configuration, Places), Vec<Problem>> {
     let document = node::parse(text).map_err(|problem| vec![problem])?;
-    read(&document)
+    read_with_places(&document, true)
+}
+
+/// Where the names of flags and groups stand in a file.
+#[derive(Debug, Default)]
+pub struct Places {
+    flags: HashMap<String, Position>,
+    groups: HashMap<String, Position>,
+}
+
+impl Places {
+    /// A problem of the flag or group that `problem` is about, at the place of its name.
+    pub(crate) fn of(&self, problem: &flagwire_evaluation::Problem) -> Problem {
+        let names = match problem.subject {
+            Subject::Flag => &self.flags,
+            Subject::Segment => &self.groups,
+        };
+        let at = names.get(&problem.identifier).copied().unwrap_or_default();
+        Problem::new(
+            at,
+            format!("`{}`: {}", problem.identifier, problem.sentence),
+        )
+    }
 }
 
 fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
+    read_with_places(document, false).map(|(configuration, _)| configuration)
+}
+
+/// `finished` is false for a text that an edit comes by.
+fn read_with_places(
+    document: &Node,
+    finished: bool,
+) -> Result<(Configuration, Places), Vec<Problem>> {
     let entries = match &document.value {
-        Value::Null => return Ok(Configuration::default()),
+        Value::Null => return Ok((Configuration::default(), Places::default())),
         Value::Map(entries) => entries,
         _ => {
             return Err(vec![Problem::new(
@@ -141,9 +181,21 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
         flags: flags.items,
         segments: groups.items,
     };
-    references(&configuration, &flags.places, &groups.places, &mut problems);
+    let parts = references::Parts {
+        document,
+        flags: &flags.places,
+        groups: &groups.places,
+    };
+    references::check(&configuration, parts, &mut problems);
+    if finished {
+        references::check_targets(&configuration, parts, &mut problems);
+    }
     if problems.is_empty() {
-        Ok(configuration)
+        let places = Places {
+            flags: flags.places,
+            groups: groups.places,
+        };
+        Ok((configuration, places))
     } else {
         problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
         Err(problems)
@@ -258,76 +310,6 @@ fn check_identifier(name: &str, what: &str) -> Result<(), String> {
             "the name `{name}` of a {what} has `{}` in it; use letters, digits, `-`, `_`, `.`, `$` and `@`",
             c.escape_debug()
         )),
-    }
-}
-
-/// What a flag or group names must exist.
-fn references(
-    configuration: &Configuration,
-    flag_places: &HashMap<String, Position>,
-    group_places: &HashMap<String, Position>,
-    problems: &mut Vec<Problem>,
-) {
-    let names: Vec<&str> = group_places.keys().map(String::as_str).collect();
-    let mut check_group = |group: &str, at: Position, owner: &str| {
-        if !group_places.contains_key(group) {
-            problems.push(Problem::new(
-                at,
-                format!("{owner} names the group `{group}`, which is not defined{}; add it under `groups`", suggest(group, &names)),
-            ));
-        }
-    };
-    for flag in &configuration.flags {
-        let at = flag_places.get(&flag.feature).copied().unwrap_or_default();
-        let owner = format!("flag `{}`", flag.feature);
-        for group in crate::changes::groups_named_by_flag(flag) {
-            check_group(group, at, &owner);
-        }
-    }
-    for group in &configuration.segments {
-        let at = group_places
-            .get(&group.identifier)
-            .copied()
-            .unwrap_or_default();
-        for other in crate::changes::groups_named_by_group(group) {
-            check_group(other, at, &format!("group `{}`", group.identifier));
-        }
-    }
-    let by_name: HashMap<&str, &FeatureConfig> = configuration
-        .flags
-        .iter()
-        .map(|flag| (flag.feature.as_str(), flag))
-        .collect();
-    for flag in &configuration.flags {
-        let at = flag_places.get(&flag.feature).copied().unwrap_or_default();
-        for required in &flag.prerequisites {
-            match by_name.get(required.feature.as_str()) {
-                None if !flag_places.contains_key(&required.feature) => {
-                    problems.push(Problem::new(
-                        at,
-                        format!(
-                            "flag `{}` requires the flag `{}`, which is not defined",
-                            flag.feature, required.feature
-                        ),
-                    ));
-                }
-                Some(other) => {
-                    for variation in &required.variations {
-                        if !other.variations.iter().any(|v| v.identifier == *variation) {
-                            problems.push(Problem::new(
-                                at,
-                                format!(
-                                    "flag `{}` requires variation `{variation}` of flag `{}`, which has no such variation",
-                                    flag.feature, required.feature
-                                ),
-                            ));
-                        }
-                    }
-                }
-                // Defined, but broken: that problem is reported already.
-                None => {}
-            }
-        }
     }
 }
 

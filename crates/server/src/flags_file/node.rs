@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::Problem;
+use super::{Problem, syntax};
 
 /// Lists and maps in each other. The parser's own limit of 64 is too much for the stack of a worker thread in a build without
 /// optimisations, which ends the process.
@@ -101,27 +101,15 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
         })
 }
 
-/// The parser's sentence without the place, which [`Problem`] prints itself.
+/// What is wrong, without the place, which [`Problem`] prints itself.
 fn syntax_reason(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let first = text.lines().next().unwrap_or("not valid YAML");
-    let reason = match first.find(" at line ").or_else(|| first.find(", line ")) {
-        Some(end) => first.get(..end).unwrap_or(first),
-        None => first,
-    };
-    let reason = match reason
-        .strip_prefix("line ")
-        .and_then(|rest| rest.split_once(": "))
-    {
-        Some((_, rest)) => rest,
-        None => reason,
-    };
+    let reason = syntax::reason(error);
     if reason.starts_with("budget breached") {
         return format!(
             "the file is too deep or too large from here; it may have {MAX_DEPTH} lists and maps in each other and {MAX_NODES} values, those that aliases repeat counted each time"
         );
     }
-    reason.to_owned()
+    reason
 }
 
 impl Node {

@@ -1,5 +1,7 @@
 use flagwire_evaluation::model::{Serve, State};
 
+use flagwire_evaluation::model::FeatureConfig;
+
 use super::*;
 
 fn problems(text: &str) -> Vec<String> {
@@ -100,15 +102,31 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "flags:\n  a: { default: true, rules: [{ when: { group: staf }, serve: true }] }\ngroups: { staff: { include: [x] } }\n",
-        "2:3: flag `a` names the group `staf`, which is not defined (did you mean `staff`?); add it under `groups`",
+        "2:48: flag `a` names the group `staf`, which is not defined (did you mean `staff`?); add it under `groups`",
     ),
     (
         "flags:\n  a: { value: true, requires: { b: true } }\n",
-        "2:3: flag `a` requires the flag `b`, which is not defined",
+        "2:33: flag `a` requires the flag `b`, which is not defined",
+    ),
+    (
+        "flags:\n  a:\n    default: true\n    rules:\n      - { when: { group: [staff, staf] }, serve: true }\ngroups: { staff: { include: [x] } }\n",
+        "5:34: flag `a` names the group `staf`, which is not defined (did you mean `staff`?); add it under `groups`",
+    ),
+    (
+        "flags: { a: true }\ngroups:\n  g:\n    rules:\n      - { group: h }\n",
+        "5:18: group `g` names the group `h`, which is not defined; add it under `groups`",
+    ),
+    (
+        "flags:\n  - feature: a\n    kind: boolean\n    state: on\n    variations: [{ identifier: t, value: 'true' }]\n    offVariation: t\n    defaultServe: { variation: t }\n    prerequisites: [{ feature: b, variations: [t] }]\n",
+        "8:32: flag `a` requires the flag `b`, which is not defined",
+    ),
+    (
+        "flags:\n  a:\n    default: true\n    targets:\n      true: [ada, ben]\n      false: [eve, ada]\n",
+        "6:20: `targets` of flag `a` names `ada` for `true` in line 5 and for `false` here; remove one of the two",
     ),
     (
         "flags:\n  a: { value: true, requires: { b: x } }\n  b: true\n",
-        "2:3: flag `a` requires variation `x` of flag `b`, which has no such variation",
+        "2:33: flag `a` requires variation `x` of flag `b`, which has no such variation",
     ),
     (
         "groups:\n  g: { includes: [x] }\n",
@@ -173,6 +191,22 @@ fn every_mistake_is_placed_and_says_what_to_do() {
 
 #[test]
 fn broken_syntax_and_keys_given_twice_are_placed() {
+    for (text, said) in [
+        (
+            "flags:\n  a: true\n  a: false\n",
+            "3:3: the key `a` is there twice; remove one of the two",
+        ),
+        (
+            "flags: { a: true }\n---\nflags: { b: true }\n",
+            "3:1: a second document starts here; a file holds one, so remove the line `---`",
+        ),
+        (
+            "flags: { a: *nothing }\n",
+            "1:13: an alias (`*name`) names an anchor (`&name`) that is not above it",
+        ),
+    ] {
+        assert_eq!(problems(text), [said]);
+    }
     for (text, place) in [
         ("flags:\n  a: [\n", "2:6"),
         ("flags:\n\ta: 1\n", "2:"),

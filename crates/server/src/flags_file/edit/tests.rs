@@ -1,4 +1,5 @@
 use super::*;
+use crate::flags_file::parse;
 use crate::source::TargetEdit;
 
 fn off(text: &str, flag: &str) -> Result<String, EditError> {

@@ -1,0 +1,198 @@
+//! What a flag or group names must exist. Each mistake is reported where the name stands.
+
+use std::collections::HashMap;
+
+use flagwire_evaluation::model::FeatureConfig;
+
+use super::node::{Key, Node, Position, Value};
+use super::{Problem, suggest};
+use crate::source::Configuration;
+
+/// Keys whose values may name a group, in both forms.
+const GROUP_KEYS: &[&str] = &["group", "values", "targetSegments"];
+
+/// Keys whose values name flags that another one requires, in both forms.
+const REQUIRES_KEYS: &[&str] = &["requires", "prerequisites"];
+
+/// The parts of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) document: &'a Node,
+    /// Where each flag's name stands, by name; also of those that could not be read.
+    pub(super) flags: &'a HashMap<String, Position>,
+    /// The same of groups.
+    pub(super) groups: &'a HashMap<String, Position>,
+}
+
+impl<'a> Parts<'a> {
+    /// The flag's or group's own part of the document.
+    fn entry(&self, part: &str, name_key: &str, name: &str) -> Option<&'a Node> {
+        let part = self.document.get(part)?;
+        match &part.value {
+            Value::List(entries) => entries.iter().find(|entry| {
+                let named = entry.get(name_key).and_then(Node::scalar_text);
+                named.as_deref() == Some(name)
+            }),
+            _ => part.get(name),
+        }
+    }
+}
+
+/// Reports what is named and not there.
+pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &mut Vec<Problem>) {
+    let names: Vec<&str> = parts.groups.keys().map(String::as_str).collect();
+    let mut check_group = |group: &str, at: Position, owner: &str| {
+        if !parts.groups.contains_key(group) {
+            problems.push(Problem::new(
+                at,
+                format!("{owner} names the group `{group}`, which is not defined{}; add it under `groups`", suggest(group, &names)),
+            ));
+        }
+    };
+    for flag in &configuration.flags {
+        let node = parts.entry("flags", "feature", &flag.feature);
+        let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
+        let owner = format!("flag `{}`", flag.feature);
+        for group in crate::changes::groups_named_by_flag(flag) {
+            let at = node.and_then(|node| value_below(node, GROUP_KEYS, group));
+            check_group(group, at.unwrap_or(own), &owner);
+        }
+    }
+    for group in &configuration.segments {
+        let node = parts.entry("groups", "identifier", &group.identifier);
+        let own = parts
+            .groups
+            .get(&group.identifier)
+            .copied()
+            .unwrap_or_default();
+        let owner = format!("group `{}`", group.identifier);
+        for other in crate::changes::groups_named_by_group(group) {
+            let at = node.and_then(|node| value_below(node, GROUP_KEYS, other));
+            check_group(other, at.unwrap_or(own), &owner);
+        }
+    }
+    let by_name: HashMap<&str, &FeatureConfig> = configuration
+        .flags
+        .iter()
+        .map(|flag| (flag.feature.as_str(), flag))
+        .collect();
+    for flag in &configuration.flags {
+        let node = parts.entry("flags", "feature", &flag.feature);
+        let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
+        let required_at = |name: &str| {
+            let part = node.and_then(|node| REQUIRES_KEYS.iter().find_map(|key| node.get(key)));
+            part.and_then(|part| key_or_value(part, name))
+        };
+        for required in &flag.prerequisites {
+            let at = required_at(&required.feature).unwrap_or(own);
+            match by_name.get(required.feature.as_str()) {
+                None if !parts.flags.contains_key(&required.feature) => {
+                    problems.push(Problem::new(
+                        at,
+                        format!(
+                            "flag `{}` requires the flag `{}`, which is not defined",
+                            flag.feature, required.feature
+                        ),
+                    ));
+                }
+                Some(other) => {
+                    for variation in &required.variations {
+                        if !other.variations.iter().any(|v| v.identifier == *variation) {
+                            problems.push(Problem::new(
+                                at,
+                                format!(
+                                    "flag `{}` requires variation `{variation}` of flag `{}`, which has no such variation",
+                                    flag.feature, required.feature
+                                ),
+                            ));
+                        }
+                    }
+                }
+                // Defined, but broken: that problem is reported already.
+                None => {}
+            }
+        }
+    }
+}
+
+/// Reports a user who is in two lists of a flag in the short form: the first would count, and nobody could see that in the
+/// second. An edit moves a user from one list to another by way of both, so this is not for what it comes by.
+pub(super) fn check_targets(
+    configuration: &Configuration,
+    parts: Parts<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    for flag in &configuration.flags {
+        if flag.variation_to_target_map.len() < 2 {
+            continue;
+        }
+        let node = parts.entry("flags", "feature", &flag.feature);
+        let Some(Value::Map(entries)) = node
+            .and_then(|node| node.get("targets"))
+            .map(|node| &node.value)
+        else {
+            continue;
+        };
+        let mut seen: HashMap<String, (&str, u64)> = HashMap::new();
+        for (key, users) in entries {
+            let users = match &users.value {
+                Value::List(users) => users.as_slice(),
+                _ => std::slice::from_ref(users),
+            };
+            for user in users {
+                let Some(identifier) = user.scalar_text() else {
+                    continue;
+                };
+                let here = (key.text.as_str(), user.at.line);
+                if let Some((variation, line)) = seen.insert(identifier.clone(), here)
+                    && variation != key.text
+                {
+                    problems.push(Problem::new(
+                        user.at,
+                        format!(
+                            "`targets` of flag `{}` names `{identifier}` for `{variation}` in line {line} and for `{}` here; remove one of the two",
+                            flag.feature, key.text
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Where a scalar stands whose text is `wanted`, anywhere below one of these keys.
+fn value_below(node: &Node, keys: &[&str], wanted: &str) -> Option<Position> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().find_map(|(key, node)| {
+            if keys.contains(&key.text.as_str()) {
+                scalar(node, wanted).or_else(|| value_below(node, keys, wanted))
+            } else {
+                value_below(node, keys, wanted)
+            }
+        }),
+        Value::List(nodes) => nodes
+            .iter()
+            .find_map(|node| value_below(node, keys, wanted)),
+        _ => None,
+    }
+}
+
+/// Where a scalar stands whose text is `wanted`, anywhere in a node.
+fn scalar(node: &Node, wanted: &str) -> Option<Position> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().find_map(|(_, node)| scalar(node, wanted)),
+        Value::List(nodes) => nodes.iter().find_map(|node| scalar(node, wanted)),
+        _ => (node.scalar_text().as_deref() == Some(wanted)).then_some(node.at),
+    }
+}
+
+/// The same for a key of a map as well.
+fn key_or_value(node: &Node, wanted: &str) -> Option<Position> {
+    if let Value::Map(entries) = &node.value {
+        let key = |(key, _): &&(Key, Node)| key.text == wanted;
+        if let Some((key, _)) = entries.iter().find(key) {
+            return Some(key.at);
+        }
+    }
+    scalar(node, wanted)
+}
