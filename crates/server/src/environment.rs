@@ -6,6 +6,7 @@
 //! Invariants: changes are published in the order they were put in force; versions of one entry only grow; a
 //! configuration's [stamp](Environment::stamp) names it and no other, on whichever replica it is in force.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -59,6 +60,11 @@ pub struct Environment {
     /// What happened, for people.
     pub(crate) activity: Activity,
     refresh: Notify,
+    /// By topic.
+    warnings: Mutex<BTreeMap<&'static str, String>>,
+    /// What the source has and does not put in force before somebody says so.
+    doubt: Mutex<Option<String>>,
+    accept: Notify,
     /// How often each variation was served, as clients report it.
     pub usage: Usage,
 }
@@ -81,6 +87,9 @@ impl Environment {
             readers: Registry::default(),
             activity: Activity::default(),
             refresh: Notify::new(),
+            warnings: Mutex::default(),
+            doubt: Mutex::default(),
+            accept: Notify::new(),
             usage: Usage::default(),
         }
     }
@@ -258,13 +267,48 @@ impl Environment {
         });
     }
 
-    /// Says what people should know although all is served as it should be. Returns whether that is news.
-    pub(crate) fn set_warning(&self, warning: Option<String>) -> bool {
-        self.status.send_if_modified(|status| {
-            let news = status.warning != warning;
-            status.warning = warning;
-            news
-        })
+    /// Says what people should know although all is served as it should be, one sentence for each topic. Returns whether that
+    /// is news.
+    pub(crate) fn set_warning(&self, topic: &'static str, warning: Option<String>) -> bool {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.get(topic) == warning.as_ref() {
+            return false;
+        }
+        match warning {
+            Some(warning) => warnings.insert(topic, warning),
+            None => warnings.remove(topic),
+        };
+        let all: Vec<&str> = warnings.values().map(String::as_str).collect();
+        let all = (!all.is_empty()).then(|| all.join("; "));
+        self.status.send_modify(|status| status.warning = all);
+        true
+    }
+
+    /// For sources: says that there is a new configuration that is not put in force before it has been looked at longer, or
+    /// before somebody [accepts](Self::accept) it; `None` once there is no such one.
+    pub(crate) fn set_doubt(&self, doubt: Option<String>) {
+        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner) = doubt;
+    }
+
+    /// What is doubted, for people.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let doubt = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        doubt.clone()
+    }
+
+    /// Has the source put in force what it has, whatever is missing from it. Returns what was doubted; `None` if nothing
+    /// is, and then nothing happens.
+    pub fn accept(&self) -> Option<String> {
+        let doubt = self.doubt()?;
+        tracing::warn!(environment = self.name, doubt, "accepted by hand");
+        self.accept.notify_one();
+        Some(doubt)
+    }
+
+    /// For sources: completes when somebody has accepted what is doubted.
+    pub(crate) async fn accept_wanted(&self) {
+        self.accept.notified().await;
     }
 
     /// Tells of each configuration that is put in force, by its number.

@@ -54,6 +54,12 @@ pub enum ApiError {
     /// 503: not yet or not now; worth another try.
     #[error("{0}")]
     Unavailable(&'static str),
+    /// 503: something that is needed for it does not answer.
+    #[error("{0}")]
+    Busy(String),
+    /// 507: there is no room to write it down.
+    #[error("{0}")]
+    StorageFull(String),
     /// 500: our fault. The reason is logged, not sent.
     #[error("internal error")]
     Internal(String),
@@ -75,7 +81,10 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooManyConnections | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyConnections | Self::Unavailable(_) | Self::Busy(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::StorageFull(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

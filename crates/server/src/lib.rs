@@ -38,6 +38,7 @@ pub mod config;
 mod config_file;
 pub mod environment;
 pub mod error;
+mod files;
 pub mod flags_file;
 mod metrics;
 pub mod plan;

@@ -1,10 +1,28 @@
 //! The program. All of it is in the library; here are the command line, the signals and the exit code.
 
+use std::process::ExitCode;
+use std::time::Duration;
+
 use flagwire_server::{commands, config::Options, run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
+/// Tasks that the runtime cannot end, such as a look-up of a name, are not waited for longer than this.
+const END: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(start());
+    runtime.shutdown_timeout(END);
+    code
+}
+
+async fn start() -> ExitCode {
     let options = Options::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if let Some(command) = &options.command {
         return commands::run(command);
@@ -12,10 +30,10 @@ async fn main() -> std::process::ExitCode {
     telemetry::init(&options);
     survive_hangups();
     match run(options, stopped()).await {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
 }

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::auth::{BadSecret, Grant, Hashed, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::config_file::{ConfigFile, Entry};
+use crate::files;
 use crate::flags_file::write::directory_of;
 use crate::replicas::{Redis, ReplicaOptions};
 use crate::source::kept::Kept;
@@ -141,7 +142,7 @@ fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
         return Ok(None);
     };
     let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|error| ConfigError::Unreadable {
+        files::read_at_start(path).map_err(|error| ConfigError::Unreadable {
             path: path.display().to_string(),
             reason: error.to_string(),
         })
@@ -181,7 +182,7 @@ fn planned(
                 (Some(key), None) => key,
                 (None, Some(file)) => {
                     let path = directory.join(file);
-                    match std::fs::read_to_string(&path) {
+                    match files::read_text_at_start(&path) {
                         Ok(text) => SecretString::from(text.trim()),
                         Err(error) => {
                             return wrong(&format!("cannot read {}: {error}", path.display()));

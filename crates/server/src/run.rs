@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
+use crate::files::at_start;
 use crate::plan::{From, Plan, Planned};
 use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
@@ -92,13 +93,25 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     for planned in &plan.environments {
         sources.push(match &replicas {
             Some(replicas) => Box::new(replica(planned, replicas)?),
-            None => open(planned, plan.development_keys, &mut notes)?,
+            None => open(planned, plan.development_keys, &mut notes).await?,
         });
     }
-    let made_now = !secret::is_kept_in(&plan.state_dir);
+    let made_now = {
+        let directory = plan.state_dir.clone();
+        let what = format!("reading {}", directory.display());
+        at_start(&what, move || !secret::is_kept_in(&directory)).unwrap_or(true)
+    };
     let secret = signing_secret(&options, &plan)?;
     let tls = match (&options.tls_certificate, &options.tls_key) {
-        (Some(certificate), Some(key)) => Some(Arc::new(Certificates::load(certificate, key)?)),
+        (Some(certificate), Some(key)) => {
+            let files = (certificate.clone(), key.clone());
+            let what = format!("reading {} and {}", certificate.display(), key.display());
+            let loaded = at_start(&what, move || Certificates::load(&files.0, &files.1));
+            Some(Arc::new(loaded.map_err(|error| RunError::System {
+                what: "reading the certificate",
+                error,
+            })??))
+        }
         _ => None,
     };
     warn_of_few_files();
@@ -121,12 +134,16 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let mut running = Vec::new();
     for (planned, source) in plan.environments.iter().zip(sources) {
         let environment = Arc::new(Environment::new(&planned.name));
-        running.push(tokio::spawn(
-            source.run(Arc::clone(&environment), ended.clone()),
-        ));
+        let (serves, ended) = (Arc::clone(&environment), ended.clone());
+        let begun = tokio::task::spawn_blocking(move || source.run(serves, ended));
+        match begun.await {
+            Ok(source) => running.push(tokio::spawn(source)),
+            Err(error) => tracing::error!(%error, "a source did not start"),
+        }
         environments.push(environment);
     }
 
+    accept_on_signal(&environments);
     let drain = Duration::from_secs(options.drain_seconds);
     let state = AppState::new(
         environments,
@@ -193,7 +210,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
 
 /// Opens a source as far as that can be done before the server listens; notes for people what there is instead of a file.
 /// Examples are for those who try the server: whoever has keys of their own does not want them served.
-fn open(
+async fn open(
     planned: &Planned,
     samples: bool,
     notes: &mut Vec<String>,
@@ -202,7 +219,11 @@ fn open(
         From::File(path) => {
             let name = path.display();
             if samples {
-                let written = FileSource::write_sample(path).map_err(|error| RunError::Sample {
+                let sample = path.clone();
+                let written = at_start(&format!("reading {name}"), move || {
+                    FileSource::write_sample(&sample)
+                });
+                let written = written.flatten().map_err(|error| RunError::Sample {
                     path: name.to_string(),
                     error,
                 })?;
@@ -212,11 +233,9 @@ fn open(
                     ));
                 }
             }
-            let source = FileSource::open_or_wait(path)?;
-            if source.waits() {
-                notes.push(format!(
-                    "there is no {name} yet; it is served once it is there"
-                ));
+            let source = FileSource::open_or_wait(path).await?;
+            if let Some(why) = source.waits() {
+                notes.push(why);
             }
             Ok(Box::new(source))
         }
@@ -231,6 +250,25 @@ fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, 
         From::Upstream(upstream) => Arc::new(UpstreamSource::new((**upstream).clone())?),
     };
     Ok(Replica::new(Arc::clone(options), origin))
+}
+
+/// SIGUSR1 says that what sources have is right, although much is missing from it.
+fn accept_on_signal(environments: &[Arc<Environment>]) {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let Ok(mut told) = signal(SignalKind::user_defined1()) else {
+        return;
+    };
+    let environments = environments.to_vec();
+    tokio::spawn(async move {
+        while told.recv().await.is_some() {
+            let accepted = environments.iter().filter_map(|one| one.accept()).count();
+            tracing::info!(
+                "SIGUSR1: accepted what {accepted} of {} environments held back",
+                environments.len()
+            );
+        }
+    });
 }
 
 /// Each stream is an open file.
@@ -287,7 +325,14 @@ fn signing_secret(options: &Options, plan: &Plan) -> Result<SecretSlice<u8>, Run
         return Ok(secret.expose_secret().as_bytes().to_vec().into());
     }
     let directory = &plan.state_dir;
-    secret::kept_in(directory).or_else(|error| {
+    let kept = {
+        let directory = directory.clone();
+        // Another secret would lock out every open page, so this one is waited for.
+        at_start(&format!("reading {}", directory.display()), move || {
+            secret::kept_in(&directory)
+        })
+    };
+    kept.flatten().or_else(|error| {
         tracing::warn!(
             %error,
             "cannot keep a signing secret in {}; clients must sign in again after a restart. Name a writable --state-dir or a --token-secret",

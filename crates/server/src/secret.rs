@@ -10,6 +10,8 @@ use std::path::Path;
 
 use secrecy::SecretSlice;
 
+use crate::flags_file::write;
+
 const FILE: &str = "token-secret";
 const BYTES: usize = 32;
 
@@ -58,9 +60,8 @@ fn written(directory: &Path, secret: &[u8]) -> io::Result<tempfile::NamedTempFil
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".secret-")
-        .tempfile_in(directory)?;
+    write::sweep(directory);
+    let mut file = write::unfinished_in(directory)?;
     file.write_all(secret)?;
     file.as_file().sync_all()?;
     Ok(file)

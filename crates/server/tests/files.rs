@@ -231,6 +231,104 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
     );
 }
 
+fn many(count: usize, number: u32) -> String {
+    let flags: String = (0..count).map(|n| format!("  flag-{n}: on\n")).collect();
+    format!("flags:\n  number: {number}\n{flags}")
+}
+
+fn count(followed: &Followed) -> usize {
+    let current = followed.server.environment.current().unwrap();
+    current.snapshot.flags().len()
+}
+
+/// A hundred flags and `number`, of the value 0.
+async fn hundred() -> Followed {
+    Followed::new(|directory| fs::write(directory.join("flags.yaml"), many(100, 0)).unwrap()).await
+}
+
+/// Between two writes of a program that writes slowly.
+async fn slowly() {
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn what_is_written_slowly_is_read_once_its_writer_has_closed_it() {
+    let mut followed = hundred().await;
+    let text = many(100, 1);
+    // Cut at ends of lines, where each part is a valid file.
+    let (first, rest) = text.split_at(text.find("  flag-50:").unwrap());
+    let (second, third) = rest.split_at(rest.find("  flag-96:").unwrap());
+    let mut writer = fs::File::create(followed.path()).unwrap();
+    for part in [first, second, third] {
+        std::io::Write::write_all(&mut writer, part.as_bytes()).unwrap();
+        slowly().await;
+    }
+    drop(writer);
+    followed.expect(1).await;
+    assert_eq!(count(&followed), 101);
+    let generation = followed.server.environment.current().unwrap().generation;
+    assert_eq!(generation, 2, "nothing was put in force in between");
+}
+
+#[tokio::test]
+async fn half_a_file_whose_writer_comes_back_deletes_nothing_and_is_told_of() {
+    let mut followed = hundred().await;
+    let text = many(100, 1);
+    let (first, second) = text.split_at(text.find("  flag-50:").unwrap());
+    fs::write(followed.path(), first).unwrap();
+    wait_for(&followed.server.environment, |status| {
+        let warning = status.warning.as_deref().unwrap_or_default();
+        warning.contains("has lost 50 of 101 flags") && status.healthy
+    })
+    .await;
+    let mut appending = fs::OpenOptions::new()
+        .append(true)
+        .open(followed.path())
+        .unwrap();
+    std::io::Write::write_all(&mut appending, second.as_bytes()).unwrap();
+    drop(appending);
+    followed.expect(1).await;
+    assert_eq!(count(&followed), 101);
+    let generation = followed.server.environment.current().unwrap().generation;
+    assert_eq!(generation, 2, "nothing was put in force in between");
+    wait_for(&followed.server.environment, |status| {
+        status.warning.is_none()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_flags_that_are_taken_out_for_good_are_gone_in_the_end() {
+    let mut followed = hundred().await;
+    let beside = followed.directory.path().join("beside.yaml");
+    fs::write(&beside, many(40, 1)).unwrap();
+    fs::rename(&beside, followed.path()).unwrap();
+    wait_for(&followed.server.environment, |status| {
+        status.warning.is_some()
+    })
+    .await;
+    assert_eq!(count(&followed), 101);
+    followed.expect(1).await;
+    assert_eq!(count(&followed), 41);
+}
+
+#[tokio::test]
+async fn truncated_to_nothing_and_cut_inside_a_character_change_nothing() {
+    let mut followed = plain().await;
+    let text = "flags:\n  number: 1 # ä\n".as_bytes();
+    let inside = text.iter().position(|byte| *byte > 127).unwrap() + 1;
+    let mut writer = fs::File::create(followed.path()).unwrap();
+    slowly().await;
+    for part in [&text[..inside], &text[inside..]] {
+        std::io::Write::write_all(&mut writer, part).unwrap();
+        slowly().await;
+        assert!(followed.server.environment.status().healthy);
+    }
+    drop(writer);
+    followed.expect(1).await;
+    assert!(followed.server.environment.status().healthy);
+}
+
 /// Waits until the source says so.
 async fn wait_for(environment: &Environment, condition: impl FnMut(&SourceStatus) -> bool) {
     environment

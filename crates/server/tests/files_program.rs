@@ -201,3 +201,98 @@ fn a_file_that_is_not_there_yet_is_waited_for_and_no_example_served_in_its_place
     fs::write(&path, flags(8)).unwrap();
     told.expect(8);
 }
+
+fn answers(server: &Running) -> bool {
+    server
+        .ask("GET /live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .starts_with("HTTP/1.1 200")
+}
+
+fn make_pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn a_pipe_in_place_of_the_file_stops_neither_answers_nor_the_end() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    fs::write(&path, flags(0)).unwrap();
+    let server = start(directory.path(), "flags.yaml");
+    fs::remove_file(&path).unwrap();
+    make_pipe(&path);
+    let pipe = until(&server, |status| {
+        let error = status["error"].as_str().unwrap_or_default();
+        error.contains("not a regular file")
+    });
+    assert_eq!(
+        (&pipe["state"], &pipe["flags"]),
+        (&"degraded".into(), &1.into())
+    );
+    assert!(answers(&server) && is_ready(&server));
+    // A file in its place is served again.
+    let beside = directory.path().join("beside.yaml");
+    fs::write(&beside, flags(1)).unwrap();
+    fs::rename(&beside, &path).unwrap();
+    until(&server, |status| status["healthy"] == true);
+    fs::remove_file(&path).unwrap();
+    make_pipe(&path);
+    until(&server, |status| status["healthy"] == false);
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+/// A pipe that nobody writes to is read for ever, as a file on a mount whose server is gone.
+#[test]
+fn a_file_that_hangs_at_the_start_is_waited_for_while_the_server_answers() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    make_pipe(&path);
+    let server = start(directory.path(), "flags.yaml");
+    assert!(
+        server.printed.contains("has not come to an end"),
+        "{}",
+        server.printed
+    );
+    assert!(answers(&server) && !is_ready(&server));
+    let waiting = status(&server);
+    assert_eq!(waiting["state"], "starting");
+    let error = waiting["error"].as_str().unwrap();
+    assert!(error.contains("flags.yaml"), "{error}");
+
+    let beside = directory.path().join("beside.yaml");
+    fs::write(&beside, flags(1)).unwrap();
+    fs::rename(&beside, &path).unwrap();
+    until(&server, |status| status["state"] == "live");
+    assert!(is_ready(&server));
+    // The thread that reads the pipe still hangs.
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn what_a_killed_server_left_unfinished_is_removed_by_the_next() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    fs::write(&path, flags(0)).unwrap();
+    let left: Vec<_> = [".", "state"]
+        .iter()
+        .map(|place| directory.path().join(place).join(".flagwire-Ab12.tmp"))
+        .collect();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    for path in &left {
+        fs::write(path, "half").unwrap();
+    }
+    let server = Running::start(
+        directory.path(),
+        &[
+            "--flags",
+            "flags.yaml",
+            "--client-key",
+            KEY,
+            "--state-dir",
+            "state",
+        ],
+    );
+    until(&server, |_| left.iter().all(|path| !path.exists()));
+}

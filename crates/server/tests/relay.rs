@@ -314,3 +314,123 @@ async fn what_browsers_count_is_summed_and_passed_on_also_after_an_outage() {
     }
     assert_eq!(counted(), 105);
 }
+
+/// Answers `path` with `[]` while `empty` is true.
+fn emptied(app: Router, path: &'static str, empty: Arc<AtomicBool>) -> Router {
+    app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let empty = empty.load(Ordering::SeqCst) && request.uri().path().ends_with(path);
+        async move {
+            if empty {
+                return axum::Json(json!([])).into_response();
+            }
+            next.run(request).await
+        }
+    }))
+}
+
+#[tokio::test]
+async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_again_or_that_is_accepted()
+ {
+    let origin = server();
+    let empty = Arc::new(AtomicBool::new(false));
+    let app = emptied(app_of(&origin), "/feature-configs", Arc::clone(&empty));
+    let socket = listen(app).await;
+    let mut options = upstream(socket.address);
+    options.recheck = Duration::from_millis(20);
+    let relay = relay(options);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    let flags = || {
+        let current = relay.environment.current().unwrap();
+        current.snapshot.flags().len()
+    };
+    empty.store(true, Ordering::SeqCst);
+    origin.save(&dark());
+    let doubted = relay
+        .status(|status| status.state == SourceState::Degraded)
+        .await;
+    let error = doubted.error.unwrap();
+    assert!(error.contains("suddenly lacks 4 of 4 flags"), "{error}");
+    assert!(error.contains("/admin/accept"), "{error}");
+    assert!(!doubted.healthy && doubted.fresh_at.is_some());
+    assert_eq!(flags(), 4);
+
+    // It is asked again, and believed when it has flags.
+    empty.store(false, Ordering::SeqCst);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    relay.serves(DARK, "true").await;
+
+    empty.store(true, Ordering::SeqCst);
+    origin.save(FLAGS);
+    relay
+        .status(|status| status.state == SourceState::Degraded)
+        .await;
+    let accept = || {
+        let request = axum::http::Request::post("/admin/accept").header("host", "localhost");
+        relay.send(request.body(axum::body::Body::empty()).unwrap())
+    };
+    assert_eq!(accept().await.status(), StatusCode::OK);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    assert_eq!(flags(), 0);
+    let again = read(accept().await).await;
+    assert_eq!(again.0, StatusCode::CONFLICT, "{}", again.1);
+}
+
+#[tokio::test]
+async fn groups_that_suddenly_are_all_gone_are_doubted_and_believed_in_the_end() {
+    let origin = server();
+    let empty = Arc::new(AtomicBool::new(false));
+    let app = emptied(app_of(&origin), "/target-segments", Arc::clone(&empty));
+    let socket = listen(app).await;
+    let mut options = upstream(socket.address);
+    options.recheck = Duration::from_millis(20);
+    let relay = relay(options);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    empty.store(true, Ordering::SeqCst);
+    origin.save(&FLAGS.replace("@example.com", "@example.org"));
+    let doubted = relay
+        .status(|status| status.state == SourceState::Degraded)
+        .await;
+    let error = doubted.error.unwrap();
+    assert!(error.contains("suddenly lacks 1 of 1 group"), "{error}");
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    let current = relay.environment.current().unwrap();
+    assert_eq!(current.snapshot.segments().len(), 0);
+}
+
+#[tokio::test]
+async fn at_the_start_an_empty_upstream_does_not_replace_what_was_kept() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let origin = server();
+    let empty = Arc::new(AtomicBool::new(true));
+    let app = emptied(app_of(&origin), "/feature-configs", Arc::clone(&empty));
+    let socket = listen(app).await;
+    let mut options = upstream(socket.address);
+    options.recheck = Duration::from_millis(20);
+    let kept = flagwire_server::source::kept::Kept::new(
+        directory.path(),
+        "development",
+        &options.source(),
+    );
+    let saved = flagwire_server::flags_file::parse(FLAGS).unwrap();
+    kept.save(&saved.flags, &saved.segments).unwrap();
+    options.kept = Some(kept.clone());
+    let relay = relay(options);
+    let doubted = relay
+        .status(|status| {
+            let error = status.error.as_deref().unwrap_or_default();
+            error.contains("suddenly lacks 4 of 4 flags")
+        })
+        .await;
+    assert_eq!(doubted.state, SourceState::Degraded);
+    assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 4);
+}

@@ -254,3 +254,63 @@ fn a_disk_too_full_for_the_sample_ends_the_start_and_leaves_no_half_of_it() {
     assert!(said.contains("cannot write a sample"), "{said}");
     assert!(!path.exists(), "half a sample is there");
 }
+
+/// A file that may hold no more than 1 KiB takes the place of a disk without room.
+#[test]
+fn an_edit_for_which_there_is_no_room_is_answered_507_and_told_in_the_status() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
+    let directory = TempDir::new().unwrap();
+    let flags: String = (0..100).map(|n| format!("  flag-{n}: true\n")).collect();
+    let text = format!("flags:\n{flags}");
+    let path = directory.path().join("flags.yaml");
+    fs::write(&path, &text).unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_flagwire-server"))
+        .args(["--listen", "127.0.0.1:0", "--flags", "flags.yaml"])
+        .current_dir(directory.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let address = line.trim_end().rsplit_once("http://").unwrap().1.to_owned();
+    let ask = |request: &str| {
+        let mut socket = std::net::TcpStream::connect(&address).unwrap();
+        let head = "host: localhost\r\nconnection: close\r\ncontent-type: application/json";
+        write!(socket, "{}", request.replace("HEAD", head)).unwrap();
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).unwrap();
+        reply
+    };
+    let body = r#"{"state":"off"}"#;
+    let edit = format!(
+        "POST /admin/flags/flag-7 HTTP/1.1\r\nHEAD\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let reply = ask(&edit);
+    assert!(reply.starts_with("HTTP/1.1 507"), "{reply}");
+    assert!(reply.contains("cannot change flags.yaml"), "{reply}");
+    let status = ask("GET /status HTTP/1.1\r\nHEAD\r\n\r\n");
+    assert!(
+        status.contains(r#""warning":"cannot change flags.yaml"#),
+        "{status}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    // With room again the edit is made, and the warning is gone.
+    fs::write(&path, "flags:\n  flag-7: true\n  other: true\n").unwrap();
+    while !ask("GET /status HTTP/1.1\r\nHEAD\r\n\r\n").contains(r#""flags":2"#) {
+        std::thread::yield_now();
+    }
+    assert!(ask(&edit).starts_with("HTTP/1.1 200"));
+    let status = ask("GET /status HTTP/1.1\r\nHEAD\r\n\r\n");
+    assert!(status.contains(r#""warning":null"#), "{status}");
+    end(child);
+    let left = fs::read_dir(directory.path()).unwrap();
+    let mut left = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    assert!(!left.any(|name| name.starts_with(".flagwire-")));
+}

@@ -1,23 +1,34 @@
 //! Writing a file so that a reader, or a crash, finds either the old text or the new, whole.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
 
 /// Names of files that are being written.
 const PREFIX: &str = ".flagwire-";
 const SUFFIX: &str = ".tmp";
 
+/// Where files cannot be locked, unfinished ones older than this have nobody who writes them any more.
+const ABANDONED: Duration = Duration::from_secs(600);
+
 /// Whether a file of this name is being written, or was when its writer was killed.
-pub(crate) fn is_unfinished(name: &str) -> bool {
+fn is_unfinished(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 /// Replaces a file's content; keeps its permissions, and writes through a symbolic link instead of replacing it.
+/// `wanted` is asked once the new content is on the disk, right before it takes the file's name.
 ///
 /// # Errors
-/// What the system says. The file is unchanged then.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+/// What the system says; [`io::ErrorKind::TimedOut`] if it is no longer wanted. The file is unchanged then.
+pub(crate) fn replace(
+    path: &Path,
+    content: &[u8],
+    wanted: impl FnOnce() -> bool,
+) -> io::Result<()> {
     let real: PathBuf = fs::canonicalize(path)?;
     let permissions = fs::metadata(&real)?.permissions();
     if permissions.readonly() {
@@ -26,7 +37,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
             "the file is read-only",
         ));
     }
-    write_beside(&real, content, Some(permissions))
+    write_if(&real, content, Some(permissions), wanted)
 }
 
 /// Writes a file that must not exist yet.
@@ -44,25 +55,27 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Writes a file whole, whether it exists or not.
+/// Writes a file whole, whether it exists or not. `wanted` is asked once the content is on the disk, right before it takes
+/// the file's name.
 ///
 /// # Errors
-/// What the system says. An existing file is unchanged then.
-pub(crate) fn write_beside(
+/// What the system says; [`io::ErrorKind::TimedOut`] if it is no longer wanted. An existing file is unchanged then.
+pub(crate) fn write_if(
     path: &Path,
     content: &[u8],
     permissions: Option<fs::Permissions>,
+    wanted: impl FnOnce() -> bool,
 ) -> io::Result<()> {
     let directory = directory_of(path);
-    let mut file = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .suffix(SUFFIX)
-        .tempfile_in(directory)?;
+    let mut file = unfinished_in(directory)?;
     file.write_all(content)?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }
     file.as_file().sync_all()?;
+    if !wanted() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
     file.persist(path).map_err(|error| error.error)?;
     // Makes the new name last through a power cut; not every file system allows it, and nothing is lost where not.
     if let Ok(directory) = File::open(directory) {
@@ -71,10 +84,101 @@ pub(crate) fn write_beside(
     Ok(())
 }
 
+/// Makes a file that is yet to be written, beside which [`sweep`] leaves nothing whose writer is gone. Its owner alone can
+/// read it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn unfinished_in(directory: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
+            .tempfile_in(directory)?;
+        // The lock ends with the process, however that ends.
+        match file.as_file().try_lock() {
+            // Where locks do not work, age tells.
+            Err(TryLockError::Error(_)) => return Ok(file),
+            Ok(()) if file.path().exists() => return Ok(file),
+            // Another process has swept it before it was locked.
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
+        }
+    }
+}
+
+/// Removes what writers that were killed have left behind in `directory`.
+pub(crate) fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if !is_unfinished(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else {
+            continue;
+        };
+        let abandoned = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(_)) => {
+                let age = || file.metadata().ok()?.modified().ok()?.elapsed().ok();
+                age().is_some_and(|age| age > ABANDONED)
+            }
+        };
+        if abandoned {
+            // While it is locked, or else its writer could lock it in between.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// The same for the directory of a file, and for that of the file it links to.
+pub(crate) fn sweep_beside(path: &Path) {
+    sweep(directory_of(path));
+    if let Ok(real) = fs::canonicalize(path)
+        && fs::canonicalize(directory_of(path)).ok().as_deref() != Some(directory_of(&real))
+    {
+        sweep(directory_of(&real));
+    }
+}
+
 /// The directory that holds a file; `.` for a bare name.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let written = unfinished_in(directory.path()).unwrap();
+        for name in [".flagwire-a.tmp", "other.tmp"] {
+            File::create(directory.path().join(name)).unwrap();
+        }
+        sweep(directory.path());
+        let left = |name: &str| directory.path().join(name).exists();
+        assert!(!left(".flagwire-a.tmp") && left("other.tmp"));
+        assert!(written.path().exists());
+        // As when its process is killed: closed, and neither renamed nor removed.
+        let (file, path) = written.keep().unwrap();
+        drop(file);
+        sweep(directory.path());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_leaves_the_file_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flags.yaml");
+        fs::write(&path, "old").unwrap();
+        assert!(replace(&path, b"new", || false).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        replace(&path, b"new", || true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 }

@@ -1,5 +1,6 @@
 //! Changing flags on a replica that does not own them: the leader is asked to do it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::ReplicaOptions;
 use super::redis::{Connection, reason};
 use super::store::{self, Keys};
 use crate::environment::Environment;
+use crate::files::is_full;
 use crate::source::{Edit, EditError, Editor};
 
 /// For the leader to answer.
@@ -40,6 +42,15 @@ enum Answer {
         known: String,
     },
     Refused(String),
+    /// The leader's file could not be read or written.
+    Io {
+        path: String,
+        reason: String,
+        /// For want of room.
+        full: bool,
+        /// Because the disk does not answer.
+        hangs: bool,
+    },
 }
 
 /// The editor of a follower.
@@ -51,7 +62,12 @@ pub(super) struct Elsewhere {
 }
 
 impl Editor for Elsewhere {
-    fn edit(&self, environment: &Environment, flag: &str, edit: &Edit) -> Result<(), EditError> {
+    fn edit(
+        &self,
+        environment: &Arc<Environment>,
+        flag: &str,
+        edit: &Edit,
+    ) -> Result<(), EditError> {
         let Some(leader) = environment.replica().and_then(|status| status.leader) else {
             return Err(EditError::Refused(
                 "flags can be changed by one replica only, and at the moment there is none that may; try again soon"
@@ -120,6 +136,21 @@ impl Elsewhere {
                 known,
             }),
             Ok(Answer::Refused(why)) => Err(EditError::Refused(why)),
+            Ok(Answer::Io {
+                path,
+                reason,
+                full,
+                hangs,
+            }) => {
+                let kind = match (full, hangs) {
+                    (true, _) => io::ErrorKind::StorageFull,
+                    (false, true) => io::ErrorKind::TimedOut,
+                    (false, false) => io::ErrorKind::Other,
+                };
+                let path = format!("{path} of the replica `{leader}`");
+                let error = io::Error::new(kind, reason);
+                Err(EditError::Io { path, error })
+            }
             Err(_) => refused("whose answer cannot be read".to_owned()),
         }
     }
@@ -166,6 +197,12 @@ pub(super) async fn perform(
             flag,
             variation,
             known,
+        },
+        Ok(Err(EditError::Io { path, error })) => Answer::Io {
+            path,
+            reason: error.to_string(),
+            full: is_full(&error),
+            hangs: error.kind() == io::ErrorKind::TimedOut,
         },
         Ok(Err(error)) => Answer::Refused(error.to_string()),
         Err(error) => Answer::Refused(error.to_string()),

@@ -268,7 +268,7 @@ impl Running {
             if self.bringing.is_none() {
                 self.take(store, seen).await?;
                 if self.environment.current().is_none() {
-                    self.origin.restore(&self.environment);
+                    self.origin.restore(&self.environment).await;
                 }
             }
         }
@@ -346,7 +346,7 @@ impl Running {
         self.role(Role::Follower);
         self.take(store, seen).await?;
         if seen.snapshot.is_none() && self.environment.current().is_none() {
-            self.origin.restore(&self.environment);
+            self.origin.restore(&self.environment).await;
         }
         let told = seen.status.as_deref().map(serde_json::from_str::<Told>);
         match (told, cannot_open) {
@@ -405,11 +405,7 @@ impl Running {
 
     /// Opens the source; may read files.
     async fn open(&self) -> Result<Box<dyn Source>, String> {
-        let origin = Arc::clone(&self.origin);
-        match tokio::task::spawn_blocking(move || origin.open()).await {
-            Ok(opened) => opened,
-            Err(error) => Err(error.to_string()),
-        }
+        self.origin.open().await
     }
 
     async fn start_source(&mut self, source: Box<dyn Source>) {
@@ -432,7 +428,7 @@ impl Running {
     /// Redis is away, and nobody knows who leads. Returns whether the source could be opened.
     async fn go_alone(&mut self) -> bool {
         if self.environment.current().is_none() {
-            self.origin.restore(&self.environment);
+            self.origin.restore(&self.environment).await;
         }
         match self.open().await {
             Ok(source) => {

@@ -17,6 +17,7 @@ use tokio::time::{Duration, sleep};
 use super::ReplicaOptions;
 use super::redis::{Connection, reason};
 use crate::auth::token::Signer;
+use crate::files::Place;
 
 /// Secrets that are too short to be one are not taken.
 const LEAST_BYTES: usize = 32;
@@ -42,6 +43,7 @@ pub(crate) struct Sharing {
     signer: Arc<Signer>,
     /// Where what signs is kept, for a restart without Redis.
     directory: PathBuf,
+    place: Place,
     /// What signs.
     signs: Vec<u8>,
     /// With what signs.
@@ -65,6 +67,7 @@ impl Sharing {
             options,
             signer,
             directory: directory.to_owned(),
+            place: Place::default(),
             known: BTreeSet::from([signs.clone()]),
             signs,
             unused,
@@ -125,7 +128,7 @@ impl Sharing {
         {
             self.signs.clone_from(theirs);
             self.known = found;
-            self.keep();
+            self.keep().await;
         } else {
             let before = self.known.len();
             let room = MOST.saturating_sub(before);
@@ -144,8 +147,13 @@ impl Sharing {
         Ok(())
     }
 
-    fn keep(&self) {
-        if let Err(error) = crate::secret::keep_in(&self.directory, &self.signs) {
+    async fn keep(&self) {
+        let (directory, secret) = (self.directory.clone(), self.signs.clone());
+        let what = format!("writing to {}", self.directory.display());
+        let kept = self
+            .place
+            .run(&what, move |_| crate::secret::keep_in(&directory, &secret));
+        if let Err(error) = kept.await.flatten() {
             tracing::warn!(
                 %error,
                 "cannot keep the common signing secret in {}; after a restart without Redis tokens of before are refused",

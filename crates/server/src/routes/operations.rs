@@ -65,6 +65,7 @@ fn describe(environment: &Environment) -> Value {
         "since": unix_seconds(status.since),
         "error": status.error,
         "warning": status.warning,
+        "doubt": environment.doubt(),
         "version": current.as_ref().map(|current| &current.content),
         "changed": current.as_ref().map(|current| unix_seconds(current.since)),
         "age": current.is_some().then(|| age(status.fresh_at)),

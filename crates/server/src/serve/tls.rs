@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::until;
+use crate::files::Place;
 
 /// Certificates change every few weeks, and the old one is good for a while.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -61,6 +62,7 @@ pub struct Certificates {
     current: ArcSwap<ServerConfig>,
     /// Of both files, as they were read last, whether they could be used or not.
     seen: Mutex<[u8; 32]>,
+    place: Place,
 }
 
 impl Certificates {
@@ -76,6 +78,7 @@ impl Certificates {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             seen: Mutex::new(seen),
+            place: Place::default(),
         })
     }
 
@@ -88,13 +91,20 @@ impl Certificates {
     pub async fn follow(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut told = None;
+        let (certificate, key) = (self.certificate.display(), self.key.display());
+        let what = format!("reading {certificate} and {key}");
         loop {
             tokio::select! {
                 () = until(&mut stopping) => return,
                 _ = looks.tick() => {}
             }
             let certificates = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || certificates.look()).await {
+            let look = self.place.run(&what, move |_| certificates.look());
+            let looked = tokio::select! {
+                () = until(&mut stopping) => return,
+                looked = look => looked,
+            };
+            match looked {
                 Ok(Ok(Looked::New)) => {
                     told = None;
                     tracing::info!("serving the new certificate");
@@ -107,7 +117,14 @@ impl Certificates {
                         told = error;
                     }
                 }
-                Err(error) => tracing::error!(%error, "reading the certificate failed"),
+                // The disk hangs, or the check itself failed.
+                Err(error) => {
+                    let error = Some(error.to_string());
+                    if told != error {
+                        tracing::error!(error, "the certificate stays the one before");
+                        told = error;
+                    }
+                }
             }
         }
     }

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Configuration, ConfigurationRef};
 use crate::auth::hex;
-use crate::flags_file::write::{is_unfinished, write_beside};
+use crate::flags_file::write;
 
 /// Grows when the shape changes; another one is not read.
 const FORMAT: u32 = 1;
 
 /// Larger files are not read.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Unfinished files older than this have nobody who writes them any more.
-const ABANDONED: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
@@ -86,6 +83,16 @@ impl Kept {
     /// # Errors
     /// What the system says; what was kept before is untouched then.
     pub fn save(&self, flags: &[FeatureConfig], segments: &[Segment]) -> io::Result<()> {
+        self.save_if(flags, segments, || true)
+    }
+
+    /// The same, unless it is no longer wanted once it is written.
+    pub(crate) fn save_if(
+        &self,
+        flags: &[FeatureConfig],
+        segments: &[Segment],
+        wanted: impl FnOnce() -> bool,
+    ) -> io::Result<()> {
         let body = serde_json::to_vec(&ConfigurationRef { flags, segments })?;
         let head = Head {
             format: FORMAT,
@@ -100,7 +107,7 @@ impl Kept {
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory)?;
         }
-        write_beside(&self.path, &content, None)
+        write::write_if(&self.path, &content, None, wanted)
     }
 
     /// Says that what is kept is still current. Blocks.
@@ -116,21 +123,7 @@ impl Kept {
 
     /// Removes what writers that were killed have left behind. Blocks.
     pub fn sweep(&self) {
-        let entries = self
-            .path
-            .parent()
-            .and_then(|directory| fs::read_dir(directory).ok());
-        for entry in entries.into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let abandoned = || {
-                let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
-                Some(age > ABANDONED)
-            };
-            if is_unfinished(&name) && abandoned() == Some(true) {
-                drop(fs::remove_file(entry.path()));
-            }
-        }
+        write::sweep(write::directory_of(&self.path));
     }
 
     /// What is kept and when it was last known to be current; `None` where nothing is. Blocks.
@@ -210,28 +203,6 @@ mod tests {
             fs::write(kept.path(), &altered).unwrap();
             assert!(kept.load().is_err(), "{at}");
         }
-    }
-
-    #[test]
-    fn only_old_unfinished_files_are_swept() {
-        let directory = tempfile::tempdir().unwrap();
-        let kept = Kept::new(directory.path(), "e", "http://up");
-        kept.save(&[], &[]).unwrap();
-        let long_ago = SystemTime::now() - 2 * ABANDONED;
-        for (name, old) in [
-            (".flagwire-a.tmp", true),
-            (".flagwire-b.tmp", false),
-            ("other.tmp", true),
-        ] {
-            let file = File::create(directory.path().join(name)).unwrap();
-            if old {
-                file.set_modified(long_ago).unwrap();
-            }
-        }
-        kept.sweep();
-        let left = |name: &str| directory.path().join(name).exists();
-        assert!(!left(".flagwire-a.tmp") && left(".flagwire-b.tmp") && left("other.tmp"));
-        assert!(kept.load().unwrap().is_some());
     }
 
     #[test]

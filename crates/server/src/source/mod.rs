@@ -3,6 +3,7 @@
 //! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and says
 //! how it stands through [`Environment::set_status`]. It knows nothing of readers, events or versions.
 
+pub(crate) mod doubt;
 pub mod file;
 pub mod kept;
 pub mod upstream;
@@ -39,7 +40,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Brings configurations.
 pub trait Source: Send {
-    /// Feeds `environment` until `stopping` turns true.
+    /// Feeds `environment` until `stopping` turns true. Blocks for some seconds before it returns where the disk hangs.
     fn run(
         self: Box<Self>,
         environment: Arc<Environment>,
@@ -56,10 +57,10 @@ pub trait Origin: Send + Sync {
     ///
     /// # Errors
     /// Why this replica cannot, for people.
-    fn open(&self) -> Result<Box<dyn Source>, String>;
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Source>, String>>;
 
     /// Puts in force what this replica has kept from before, if there is something.
-    fn restore(&self, environment: &Environment);
+    fn restore<'a>(&'a self, environment: &'a Arc<Environment>) -> BoxFuture<'a, ()>;
 
     /// Whether flags can be changed through it.
     fn editable(&self) -> bool;
@@ -179,9 +180,14 @@ pub enum EditError {
 
 /// Changes flags where they come from, for good.
 pub trait Editor: Send + Sync + std::fmt::Debug {
-    /// Makes the change and returns once it is in force. Blocks: it writes files.
+    /// Makes the change and returns once it is in force. Blocks, but not without end: it writes files.
     ///
     /// # Errors
     /// [`EditError`]; nothing has changed then.
-    fn edit(&self, environment: &Environment, flag: &str, edit: &Edit) -> Result<(), EditError>;
+    fn edit(
+        &self,
+        environment: &Arc<Environment>,
+        flag: &str,
+        edit: &Edit,
+    ) -> Result<(), EditError>;
 }

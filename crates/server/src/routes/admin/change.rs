@@ -1,17 +1,20 @@
 //! Changing a flag.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::access::{Payload, Segments};
 use super::{Admin, describe, json};
 use crate::AppState;
 use crate::activity::in_words;
 use crate::error::ApiError;
+use crate::files::is_full;
+use crate::replicas::Role;
 use crate::source::{Edit, EditError, TargetEdit};
 
 /// The longest identifier of a target, in bytes.
@@ -77,7 +80,15 @@ pub(super) async fn change(
         match error {
             EditError::UnknownFlag(_) => ApiError::NotFound(error.to_string()),
             EditError::UnknownVariation { .. } => ApiError::BadRequest(error.to_string()),
-            EditError::Refused(_) | EditError::Io { .. } => ApiError::Conflict(error.to_string()),
+            EditError::Refused(_) => ApiError::Conflict(error.to_string()),
+            EditError::Io { error: ref io, .. } if is_full(io) => {
+                ApiError::StorageFull(error.to_string())
+            }
+            // It may answer again later.
+            EditError::Io { error: ref io, .. } if io.kind() == ErrorKind::TimedOut => {
+                ApiError::Busy(error.to_string())
+            }
+            EditError::Io { .. } => ApiError::Conflict(error.to_string()),
         }
     })?;
     tracing::info!(
@@ -89,6 +100,33 @@ pub(super) async fn change(
     );
     environment.activity.edited(&flag, &edit, address);
     Ok(Json(describe::Overview::of(&state, &environment, None)))
+}
+
+/// `POST /admin/accept`: has the source put in force what it has, although much is missing from it.
+pub(super) async fn accept(admin: Admin) -> Result<Json<Accepted>, ApiError> {
+    let environment = admin.environment;
+    let follows = environment
+        .replica()
+        .filter(|status| status.role == Role::Follower);
+    if let Some(leader) = follows.and_then(|status| status.leader) {
+        return Err(ApiError::Conflict(format!(
+            "the replica `{leader}` brings the flags of `{}`; accept it there",
+            environment.name()
+        )));
+    }
+    let accepted = environment.accept().ok_or_else(|| {
+        ApiError::Conflict(format!(
+            "nothing that the source of `{}` has is held back",
+            environment.name()
+        ))
+    })?;
+    Ok(Json(Accepted { accepted }))
+}
+
+/// What was held back.
+#[derive(Debug, Serialize)]
+pub(super) struct Accepted {
+    accepted: String,
 }
 
 fn edit(request: ChangeRequest) -> Result<Edit, ApiError> {

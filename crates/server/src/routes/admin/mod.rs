@@ -42,6 +42,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/streams", get(streams))
         .route("/admin/events", get(live::events))
         .route("/admin/explain", post(explain::explain))
+        .route("/admin/accept", post(change::accept))
         .route("/admin/flags/{flag}", post(change::change))
 }
 

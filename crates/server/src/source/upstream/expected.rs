@@ -1,6 +1,7 @@
 //! What there is to fetch, and what a fetch should bring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::Deserialize;
@@ -15,6 +16,8 @@ const MAX_NAMED: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     wanted: Wanted,
+    /// What events have named as deleted since everything they named was fetched.
+    deleted: BTreeSet<(Kind, String)>,
 }
 
 /// What came of a fetch.
@@ -26,6 +29,8 @@ pub(super) enum Brought {
     Less,
     /// Less than that, over and over. The upstream may still come round to it.
     LessForGood,
+    /// Much less than what is in force; to be asked for again after this time.
+    Doubted(Duration),
 }
 
 /// What one fetch is for.
@@ -86,11 +91,33 @@ impl Expected {
             "delete" => None,
             _ => Some(told.version.unwrap_or(i64::MIN)),
         };
+        let entry = (told.domain, told.identifier.clone());
+        if version.is_some() {
+            self.deleted.remove(&entry);
+        } else if self.deleted.len() < MAX_NAMED {
+            self.deleted.insert(entry);
+        }
         let named = &mut self.wanted.named;
         if named.len() < MAX_NAMED {
             named.insert((told.domain, told.identifier), Entry { version, tries: 0 });
         }
         true
+    }
+
+    /// Whether an event has named this flag as deleted, and none as changed since.
+    pub(super) fn tells_deleted_flag(&self, identifier: &str) -> bool {
+        self.deleted.contains(&(Kind::Flag, identifier.to_owned()))
+    }
+
+    /// The same for a group.
+    pub(super) fn tells_deleted_group(&self, identifier: &str) -> bool {
+        self.deleted
+            .contains(&(Kind::TargetSegment, identifier.to_owned()))
+    }
+
+    /// What events have named as deleted is out of force.
+    pub(super) fn deleted_is_done(&mut self) {
+        self.deleted.clear();
     }
 
     /// Hands over what is wanted to a fetch that starts now.

@@ -1,21 +1,47 @@
 //! What is in force, kept on disk for a restart without upstream.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::sleep;
 
 use crate::environment::Environment;
-use crate::source::kept::Kept;
-use crate::source::{SourceState, SourceStatus};
+use crate::files::{Abandoned, Place};
+use crate::source::kept::{Kept, KeptError};
+use crate::source::{Configuration, SourceState, SourceStatus};
 
 /// How often what is on disk is confirmed, or tried again after it could not be written.
 const KEEP: Duration = Duration::from_secs(60);
 
+/// Names the warning of the state directory in the environment's status.
+const TOPIC: &str = "kept";
+
+type Loaded = Result<Option<(Configuration, SystemTime)>, KeptError>;
+
+/// Reads what was kept from before.
+pub(super) async fn load(disk: &Place, kept: &Kept) -> Loaded {
+    let (what, work) = loading(kept);
+    disk.run(&what, work).await?
+}
+
+/// The same for callers that may block.
+pub(super) fn load_blocking(disk: &Place, kept: &Kept) -> Loaded {
+    let (what, work) = loading(kept);
+    disk.run_blocking(&what, work)?
+}
+
+fn loading(kept: &Kept) -> (String, impl FnOnce(&Abandoned) -> Loaded + Send + use<>) {
+    let file = kept.clone();
+    let what = format!("reading {}", kept.path().display());
+    (what, move |_: &Abandoned| {
+        file.sweep();
+        file.load()
+    })
+}
+
 /// Puts in force what was kept from before, if there is something.
-pub(super) fn restore(kept: &Kept, source: &str, environment: &Environment) {
+pub(super) fn restore(loaded: Loaded, kept: &Kept, source: &str, environment: &Environment) {
     let name = environment.name();
-    kept.sweep();
-    match kept.load() {
+    match loaded {
         Ok(Some((configuration, at))) => {
             let flags = configuration.flags.len();
             tracing::info!(environment = name, flags, file = %kept.path().display(), "serving what was kept until the upstream answers");
@@ -36,7 +62,7 @@ pub(super) fn restore(kept: &Kept, source: &str, environment: &Environment) {
 }
 
 /// Keeps what is in force on disk, and says from time to time that it is still current.
-pub(super) async fn keep(kept: Option<&Kept>, environment: &Environment) {
+pub(super) async fn keep(disk: &Place, kept: Option<&Kept>, environment: &Environment) {
     let Some(kept) = kept else {
         return std::future::pending().await;
     };
@@ -57,21 +83,19 @@ pub(super) async fn keep(kept: Option<&Kept>, environment: &Environment) {
             continue;
         };
         let file = kept.clone();
-        let save = tokio::task::spawn_blocking(move || {
+        let what = format!("writing {}", kept.path().display());
+        let save = disk.run(&what, move |abandoned| {
             if unsaved {
-                file.save(current.snapshot.flags(), current.snapshot.segments())
+                let (flags, segments) = (current.snapshot.flags(), current.snapshot.segments());
+                file.save_if(flags, segments, || !abandoned.is_set())
             } else {
                 file.confirm()
             }
         });
-        let error = match save.await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
+        let error = save.await.flatten().err();
         unsaved = error.is_some();
         let warning = error.map(|error| format!("cannot keep the configuration on disk: {error}"));
-        if environment.set_warning(warning.clone())
+        if environment.set_warning(TOPIC, warning.clone())
             && let Some(warning) = warning
         {
             tracing::error!(

@@ -12,6 +12,7 @@
 
 mod api;
 mod client;
+mod doubts;
 mod expected;
 mod keep;
 mod metrics;
@@ -29,6 +30,7 @@ use self::relay::Relay;
 use super::kept::Kept;
 use super::{BoxFuture, Origin, Source};
 use crate::environment::Environment;
+use crate::files::Place;
 
 /// Time for the last metrics when the server stops.
 const LAST_POST: Duration = Duration::from_secs(2);
@@ -50,6 +52,8 @@ pub struct UpstreamOptions {
     pub timeout: Duration,
     /// A stream without a byte for this long is dead: three of the usual heartbeats.
     pub silence: Duration,
+    /// Between two fetches while what the upstream answers is doubted, as it lacks most of what is in force.
+    pub recheck: Duration,
     /// Where the last good configuration is kept.
     pub kept: Option<Kept>,
 }
@@ -66,6 +70,7 @@ impl UpstreamOptions {
             metrics: Duration::from_secs(60),
             timeout: Duration::from_secs(20),
             silence: Duration::from_secs(45),
+            recheck: Duration::from_secs(10),
             kept: None,
         }
     }
@@ -85,6 +90,8 @@ impl UpstreamOptions {
 pub struct UpstreamSource {
     options: Arc<UpstreamOptions>,
     client: Arc<Client>,
+    /// Where work on the state directory is done.
+    disk: Place,
 }
 
 impl UpstreamSource {
@@ -96,6 +103,7 @@ impl UpstreamSource {
         Ok(Self {
             client: Arc::new(Client::new(&options)?),
             options: Arc::new(options),
+            disk: Place::default(),
         })
     }
 }
@@ -106,7 +114,10 @@ impl Source for UpstreamSource {
         environment: Arc<Environment>,
         stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        self.restore(&environment);
+        if let Some(kept) = &self.options.kept {
+            let loaded = keep::load_blocking(&self.disk, kept);
+            keep::restore(loaded, kept, &self.name(), &environment);
+        }
         let aside = self.aside(Arc::clone(&environment), stopping.clone());
         let relay = Box::new(Relay::new(&self.options, &self.client));
         let fetching = relay.run(environment, stopping);
@@ -121,18 +132,22 @@ impl Origin for UpstreamSource {
         self.options.source()
     }
 
-    fn open(&self) -> Result<Box<dyn Source>, String> {
-        Ok(Box::new(Relay::new(&self.options, &self.client)))
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Source>, String>> {
+        let relay: Box<dyn Source> = Box::new(Relay::new(&self.options, &self.client));
+        Box::pin(std::future::ready(Ok(relay)))
     }
 
     fn editable(&self) -> bool {
         false
     }
 
-    fn restore(&self, environment: &Environment) {
-        if let Some(kept) = &self.options.kept {
-            keep::restore(kept, &self.name(), environment);
-        }
+    fn restore<'a>(&'a self, environment: &'a Arc<Environment>) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            if let Some(kept) = &self.options.kept {
+                let loaded = keep::load(&self.disk, kept).await;
+                keep::restore(loaded, kept, &self.name(), environment);
+            }
+        })
     }
 
     fn aside(
@@ -140,12 +155,16 @@ impl Origin for UpstreamSource {
         environment: Arc<Environment>,
         mut stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        let Self { options, client } = self.clone();
+        let Self {
+            options,
+            client,
+            disk,
+        } = self.clone();
         Box::pin(async move {
             let outbox = environment.usage.forward();
             tokio::select! {
                 () = crate::serve::until(&mut stopping) => {}
-                () = keep::keep(options.kept.as_ref(), &environment) => {}
+                () = keep::keep(&disk, options.kept.as_ref(), &environment) => {}
                 () = metrics::post_regularly(&client, &environment, &outbox, options.metrics) => {}
             }
             // Better some of it than nothing; the server is in a hurry now.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::UpstreamOptions;
 use super::api::{ApiError, Session};
 use super::client::Client;
+use super::doubts::{Doubts, Verdict};
 use super::expected::{Brought, Expected};
 use crate::environment::Environment;
 use crate::source::{BoxFuture, Configuration, Source, SourceState, SourceStatus};
@@ -67,6 +68,7 @@ struct Running {
     /// There is something to fetch.
     wanted: Notify,
     expected: Mutex<Expected>,
+    doubts: Mutex<Doubts>,
     standing: Mutex<Standing>,
 }
 
@@ -79,6 +81,8 @@ struct Standing {
     fetched: bool,
     /// Why the last fetch failed.
     fetch_error: Option<String>,
+    /// Why the last fetch, which succeeded, is doubted.
+    doubt: Option<String>,
     /// Why there is no stream.
     stream_error: Option<String>,
 }
@@ -98,6 +102,7 @@ impl Running {
             streaming: watch::Sender::default(),
             wanted: Notify::new(),
             expected: Mutex::default(),
+            doubts: Mutex::default(),
             standing: Mutex::new(Standing {
                 fresh_at,
                 ..Standing::default()
@@ -115,15 +120,20 @@ impl Running {
         // What came before the next fetch, which decides whether the stream is to be relied on.
         let mut brought = Brought::Everything;
         loop {
+            let mut accepted = false;
             let failing = backoff.attempts() > 0;
             let lively = last.is_none_or(|last| last.elapsed() >= SHORTEST_REFRESH);
             let quiet = *streaming.borrow_and_update()
                 && !failing
                 && last.is_some()
-                && brought != Brought::LessForGood;
+                && !matches!(brought, Brought::LessForGood | Brought::Doubted(_));
             tokio::select! {
                 // While the upstream fails, its events do not shorten the wait.
                 () = self.wanted.notified(), if !failing => {}
+                () = self.environment.accept_wanted() => {
+                    self.expected().everything();
+                    accepted = true;
+                }
                 () = self.environment.refresh_wanted(), if lively && !failing => self.expected().everything(),
                 () = sleep_until(next), if !quiet => if brought != Brought::Less {
                     self.expected().everything();
@@ -134,16 +144,22 @@ impl Running {
                     if !*streaming.borrow() || !failing { continue }
                 }
             }
-            match self.fetch().await {
+            match self.fetch(accepted).await {
                 Ok(now) => {
                     last = Some(Instant::now());
                     brought = now;
-                    next = if brought == Brought::Less {
-                        Instant::now() + self.client.delay(&mut backoff, None)
-                    } else {
-                        backoff.reset();
-                        Instant::now() + self.client.jittered(self.options.poll)
+                    let wait = match brought {
+                        Brought::Less => self.client.delay(&mut backoff, None),
+                        Brought::Everything | Brought::LessForGood => {
+                            backoff.reset();
+                            self.client.jittered(self.options.poll)
+                        }
+                        Brought::Doubted(again) => {
+                            backoff.reset();
+                            self.client.jittered(again)
+                        }
                     };
+                    next = Instant::now() + wait;
                 }
                 Err(error) => {
                     let refused = error.is_refusal().then_some(REFUSED);
@@ -162,8 +178,8 @@ impl Running {
         }
     }
 
-    /// Fetches what is wanted and puts it in force.
-    async fn fetch(&self) -> Result<Brought, ApiError> {
+    /// Fetches what is wanted and puts it in force; what is missing from it as well if that is `accepted`.
+    async fn fetch(&self, accepted: bool) -> Result<Brought, ApiError> {
         let mut wanted = self.expected().begin();
         let (want_flags, want_segments) = (wanted.flags, wanted.segments);
         let (flags, segments) = self
@@ -172,9 +188,11 @@ impl Running {
             .await
             .inspect_err(|_| self.expected().everything())?;
         wanted.check(&flags, &segments);
-        let brought = self.expected().end(wanted);
-        let count = flags.len();
-        let differences = self.environment.apply(Configuration { flags, segments });
+        let mut brought = self.expected().end(wanted);
+        let mut configuration = Configuration { flags, segments };
+        let doubt = self.judge(&mut configuration, accepted, &mut brought);
+        let count = configuration.flags.len();
+        let differences = self.environment.apply(configuration);
         if !differences.is_empty() {
             tracing::info!(
                 environment = self.environment.name(),
@@ -184,11 +202,47 @@ impl Running {
             );
         }
         self.note(|standing| {
-            standing.fresh_at = Some(SystemTime::now());
+            if doubt.is_none() {
+                standing.fresh_at = Some(SystemTime::now());
+            }
             standing.fetched = true;
             standing.fetch_error = None;
+            standing.doubt = doubt;
         });
         Ok(brought)
+    }
+
+    /// Puts back what is missing from an answer if that is doubted. Returns why, for people.
+    fn judge(
+        &self,
+        answer: &mut Configuration,
+        accepted: bool,
+        brought: &mut Brought,
+    ) -> Option<String> {
+        let current = self.environment.current();
+        let mut expected = self.expected();
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        let every = self.options.recheck;
+        let verdict = doubts.judge(current.as_deref(), answer, &expected, accepted, every);
+        let why = match verdict {
+            Verdict::Believed => {
+                if *brought == Brought::Everything {
+                    expected.deleted_is_done();
+                }
+                None
+            }
+            Verdict::Doubted { again, why } => {
+                *brought = Brought::Doubted(again);
+                why
+            }
+        };
+        if let Some(why) = &why
+            && self.environment.doubt().is_none()
+        {
+            tracing::warn!(environment = self.environment.name(), "{why}");
+        }
+        self.environment.set_doubt(why.clone());
+        why
     }
 
     /// Flags and groups: those that are wanted from the upstream, the others as they are.
@@ -294,14 +348,19 @@ impl Running {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut standing);
         let streaming = *self.streaming.borrow();
-        let failed = standing.fetch_error.is_some() || !standing.fetched;
+        let failed =
+            standing.fetch_error.is_some() || standing.doubt.is_some() || !standing.fetched;
         let state = match (failed, streaming) {
             (true, _) if standing.fresh_at.is_none() => SourceState::Starting,
             (true, _) => SourceState::Degraded,
             (false, true) => SourceState::Live,
             (false, false) => SourceState::Polling,
         };
-        let errors = [&standing.fetch_error, &standing.stream_error];
+        let errors = [
+            &standing.fetch_error,
+            &standing.doubt,
+            &standing.stream_error,
+        ];
         let mut error = errors.into_iter().flatten().next().cloned();
         if error.is_none() && failed {
             error = Some("the upstream has not answered yet".to_owned());

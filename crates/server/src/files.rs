@@ -1,0 +1,368 @@
+//! File work that cannot stop the server: it runs on threads of its own, and is waited for no longer than a limit.
+//!
+//! A network mount whose server is gone, a failing disk or a named pipe without a writer lets a read last for hours. On the
+//! runtime's threads that would stop connections and signals, and the runtime waits for its own blocking threads when
+//! it ends; so neither is used. A [`Place`] does one piece of work at a time. Work that takes longer than the limit is
+//! abandoned: it keeps its thread until it comes to an end, and must change nothing from then on. What is asked for next gets a
+//! thread of its own, as the mount may have been replaced, but after ever longer pauses: a mount that hangs for a day
+//! costs eight threads.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long file work is waited for.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// After a second piece of work hangs, before another one is tried. Four times as long after each further one.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Between two looks whether work asked for before has ended.
+const TRY_AGAIN: Duration = Duration::from_millis(1);
+
+/// Pieces of work that may hang at the same time.
+const MOST: u32 = 8;
+
+/// Somewhere in the file system where work is done one piece after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    limit: Duration,
+    /// Held while work is waited for.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    stuck: Arc<Mutex<Stuck>>,
+}
+
+/// Work that was abandoned and has not come to an end.
+#[derive(Debug, Default)]
+struct Stuck {
+    pieces: u32,
+    /// Before this moment nothing new is tried.
+    pause: Option<Instant>,
+}
+
+/// Tells work whether it is still waited for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Abandoned(Arc<AtomicBool>);
+
+impl Abandoned {
+    /// Whether the work took too long, and must change nothing any more.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            limit: LIMIT,
+            turn: Arc::default(),
+            stuck: Arc::default(),
+        }
+    }
+}
+
+/// The places of files that may be opened again and again, each with what hangs there.
+static PLACES: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
+
+impl Place {
+    /// The one place of the file at `path` in this process.
+    pub(crate) fn of(path: &Path) -> Self {
+        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry(path.to_owned()).or_default().clone()
+    }
+
+    /// Does `work` on a thread of its own, after what was asked for before. `what` names it, like "reading flags.yaml".
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] if it, or what was asked for before it, does not come to an end within the limit.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Abandoned) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let Ok(_turn) = timeout(self.limit, self.turn.lock()).await else {
+            return Err(hangs(what, self.limit));
+        };
+        let (done, finished) = oneshot::channel();
+        let mut waiting = self.begin(what, work, |result| drop(done.send(result)))?;
+        let result = timeout(self.limit, finished).await;
+        waiting.ended = result.is_ok();
+        match result {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) => Err(failed(what)),
+            Err(_) => Err(hangs(what, self.limit)),
+        }
+    }
+
+    /// The same for callers that may block.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub(crate) fn run_blocking<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Abandoned) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let asked = Instant::now();
+        let _turn = loop {
+            match self.turn.try_lock() {
+                Ok(turn) => break turn,
+                Err(_) if asked.elapsed() < self.limit => std::thread::sleep(TRY_AGAIN),
+                Err(_) => return Err(hangs(what, self.limit)),
+            }
+        };
+        let (done, finished) = channel();
+        let mut waiting = self.begin(what, work, move |result| drop(done.send(result)))?;
+        let result = finished.recv_timeout(self.limit);
+        waiting.ended = !matches!(result, Err(RecvTimeoutError::Timeout));
+        result.map_err(|error| match error {
+            RecvTimeoutError::Timeout => hangs(what, self.limit),
+            RecvTimeoutError::Disconnected => failed(what),
+        })
+    }
+
+    /// Starts a thread for `work`, which hands over what comes of it to `done`.
+    fn begin<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Abandoned) -> T + Send + 'static,
+        done: impl FnOnce(T) + Send + 'static,
+    ) -> io::Result<Waiting> {
+        if self.pauses() {
+            return Err(hangs(what, self.limit));
+        }
+        let abandoned = Abandoned::default();
+        let end = End(Arc::clone(&self.stuck), abandoned.clone());
+        std::thread::Builder::new()
+            .name("files".to_owned())
+            .spawn(move || {
+                let result = work(&end.1);
+                // Nobody may wait for it any more.
+                done(result);
+            })?;
+        Ok(Waiting {
+            stuck: Arc::clone(&self.stuck),
+            abandoned,
+            ended: false,
+        })
+    }
+
+    /// One that waits for a moment only.
+    #[cfg(test)]
+    pub(crate) fn hurried() -> Self {
+        Self {
+            limit: Duration::from_millis(100),
+            ..Self::default()
+        }
+    }
+
+    fn pauses(&self) -> bool {
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.pieces >= MOST || stuck.pause.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// Work that is waited for. Dropped before its end, it is abandoned.
+struct Waiting {
+    stuck: Arc<Mutex<Stuck>>,
+    abandoned: Abandoned,
+    ended: bool,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        self.abandoned.0.store(true, Ordering::SeqCst);
+        stuck.pieces = stuck.pieces.saturating_add(1);
+        stuck.pause = stuck.pieces.checked_sub(2).map(|further| {
+            let pause = PAUSE.saturating_mul(4_u32.saturating_pow(further));
+            Instant::now() + pause
+        });
+    }
+}
+
+/// The end of work, also by a panic.
+struct End(Arc<Mutex<Stuck>>, Abandoned);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut stuck = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.1.is_set() {
+            stuck.pieces = stuck.pieces.saturating_sub(1);
+            stuck.pause = None;
+        }
+    }
+}
+
+/// Whether there is no room to write.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+fn failed(what: &str) -> io::Error {
+    io::Error::other(format!("{what} failed"))
+}
+
+fn hangs(what: &str, limit: Duration) -> io::Error {
+    let reason = format!(
+        "{what} has not come to an end within {} s; the disk or network mount hangs, or it is a pipe that nobody writes to",
+        limit.as_secs()
+    );
+    io::Error::new(io::ErrorKind::TimedOut, reason)
+}
+
+/// Does work that the start of the program cannot do without, however long it takes; says so when it takes long.
+/// Signals end the program meanwhile.
+pub(crate) fn at_start<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (done, finished) = channel();
+    std::thread::Builder::new()
+        .name("files".to_owned())
+        .spawn(move || drop(done.send(work())))?;
+    match finished.recv_timeout(LIMIT) {
+        Ok(result) => Ok(result),
+        Err(RecvTimeoutError::Disconnected) => Err(failed(what)),
+        Err(RecvTimeoutError::Timeout) => {
+            let said = format!("{}; the start waits for it", hangs(what, LIMIT));
+            // Before the options are read there is no log.
+            if tracing::dispatcher::has_been_set() {
+                tracing::warn!("{said}");
+            } else {
+                eprintln!("{said}");
+            }
+            let result = finished.recv().map_err(|_| failed(what))?;
+            tracing::info!("{what} has come to its end");
+            Ok(result)
+        }
+    }
+}
+
+/// Reads a file that the start of the program cannot do without, see [`at_start`].
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn read_at_start(path: &Path) -> io::Result<Vec<u8>> {
+    let file = path.to_owned();
+    at_start(&format!("reading {}", path.display()), move || {
+        std::fs::read(file)
+    })
+    .flatten()
+}
+
+/// The same for text.
+///
+/// # Errors
+/// What the system says, and [`io::ErrorKind::InvalidData`] for what is not UTF-8.
+pub(crate) fn read_text_at_start(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_at_start(path)?).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not UTF-8 text; save it as UTF-8",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc::{Receiver, Sender};
+
+    use super::*;
+
+    /// Hangs until the sender is used, and counts that it has begun.
+    fn hanging(begun: &Arc<AtomicUsize>) -> (Sender<()>, impl FnOnce(&Abandoned) + Send + use<>) {
+        let (release, hung): (_, Receiver<()>) = channel();
+        let begun = Arc::clone(begun);
+        let work = move |_: &Abandoned| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            let _ = hung.recv();
+        };
+        (release, work)
+    }
+
+    #[tokio::test]
+    async fn work_that_hangs_costs_two_threads_and_after_that_fewer_and_fewer() {
+        let place = Place::hurried();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let mut releases = Vec::new();
+        for _ in 0..20 {
+            let (release, work) = hanging(&begun);
+            let error = place.run("reading x", work).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert!(
+                error.to_string().starts_with("reading x has not"),
+                "{error}"
+            );
+            releases.push(release);
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 2);
+        let pause = place.stuck.lock().unwrap().pause.unwrap();
+        assert!(pause > Instant::now());
+        // The pause is over: one more thread, and a longer pause.
+        place.stuck.lock().unwrap().pause = None;
+        let (release, work) = hanging(&begun);
+        place.run("reading x", work).await.unwrap_err();
+        releases.push(release);
+        assert!(place.stuck.lock().unwrap().pause.unwrap() > pause);
+        // However often that happens, there is an end to it.
+        for _ in 0..20 {
+            place.stuck.lock().unwrap().pause = None;
+            let (release, work) = hanging(&begun);
+            place.run("reading x", work).await.unwrap_err();
+            releases.push(release);
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), MOST as usize);
+        // The mount is back.
+        drop(releases);
+        while place.stuck.lock().unwrap().pieces > 0 {
+            tokio::task::yield_now().await;
+        }
+        let place = Place {
+            limit: LIMIT,
+            ..place
+        };
+        assert_eq!(place.run("reading x", |_| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn work_that_took_too_long_learns_that_it_must_change_nothing() {
+        let (release, hung) = channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let place = Place::hurried();
+        let late = place.run("writing x", move |abandoned| {
+            let before = abandoned.is_set();
+            let _ = hung.recv();
+            let _ = tell.send((before, abandoned.is_set()));
+        });
+        late.await.unwrap_err();
+        drop(release);
+        assert_eq!(told.await.unwrap(), (false, true));
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_an_error_and_gives_its_place_back() {
+        let place = Place::default();
+        assert!(
+            place
+                .run("reading x", |_| panic!("on purpose"))
+                .await
+                .is_err()
+        );
+        assert_eq!(place.run("reading x", |_| 7).await.unwrap(), 7);
+    }
+}

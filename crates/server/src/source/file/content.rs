@@ -1,0 +1,493 @@
+//! The file itself: reading it, putting it in force, changing it. Everything here that touches the disk blocks, and is run
+//! by the file's [`Place`].
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
+use crate::environment::Environment;
+use crate::files::{Abandoned, Place};
+use crate::flags_file::{self, MAX_FILE_BYTES, Places, Problem, edit, write};
+use crate::source::doubt::Loss;
+use crate::source::{Configuration, Edit, EditError, Editor, SourceState, SourceStatus};
+
+/// Times of files may be no finer than this, so two writes within it can look the same.
+const COARSE: Duration = Duration::from_secs(2);
+
+/// Names the warnings of a flags file in the environment's status.
+const TOPIC: &str = "file";
+const TOPIC_WRITING: &str = "edit";
+
+/// Why a flags file cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It has mistakes, at least one. Printed one a line as `path:line:column: reason`.
+    #[error("{}", lines(path, problems))]
+    Invalid {
+        /// The file.
+        path: String,
+        /// The mistakes, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+fn lines(path: &str, problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{path}:{problem}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// What a file looks like from outside; another content mostly has another signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Signature {
+    device: u64,
+    inode: u64,
+    pub(super) bytes: u64,
+    modified: Option<SystemTime>,
+    changed: (i64, i64),
+}
+
+impl Signature {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|metadata| Self::of(&metadata))
+    }
+
+    /// Whether the file was last written to less than `age` ago.
+    pub(super) fn is_younger_than(&self, age: Duration) -> bool {
+        let written = self.modified.and_then(|at| at.elapsed().ok());
+        written.is_none_or(|written| written < age)
+    }
+}
+
+/// What the watching task and the editor share.
+#[derive(Debug)]
+pub(super) struct FlagsFile {
+    pub(super) path: PathBuf,
+    /// Where all work on the file is done, one piece at a time.
+    pub(super) place: Place,
+    seen: Mutex<Seen>,
+}
+
+/// What is known of the file.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Hash of the content last read and judged, good or bad.
+    hash: Option<[u8; 32]>,
+    /// What the file looked like then; `None` where that says nothing of its content.
+    signature: Option<Signature>,
+    /// Why the file could not be read the last time.
+    unreadable: Option<String>,
+    /// Whether it may be in the middle of being written.
+    open: bool,
+}
+
+/// What came of reading the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// There is nothing in it that was not read before, or it cannot be read.
+    Nothing,
+    /// It differs from what was read before, and was not read.
+    Differs(Signature),
+    /// It was read.
+    Read,
+    /// It was not put in force, as it has to be quiet for this long.
+    Wait(Duration),
+}
+
+impl FlagsFile {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            place: Place::of(path),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Names work on the file, for errors.
+    pub(super) fn reading(&self) -> String {
+        format!("reading {}", self.name())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn error(&self, error: io::Error) -> LoadError {
+        LoadError::Io {
+            path: self.name(),
+            error,
+        }
+    }
+
+    /// Reads it for the first time, as it is; it may be a pipe.
+    pub(super) fn load(&self) -> Result<Configuration, LoadError> {
+        let (bytes, signature) = self.read_anything().map_err(|error| self.error(error))?;
+        let configuration = self.parse(&bytes)?;
+        self.remember(&bytes, signature);
+        Ok(configuration)
+    }
+
+    fn remember(&self, bytes: &[u8], signature: Signature) {
+        let mut seen = self.seen();
+        seen.hash = Some(Sha256::digest(bytes).into());
+        seen.signature = Some(signature).filter(|signature| !signature.is_younger_than(COARSE));
+        seen.unreadable = None;
+        seen.open = false;
+    }
+
+    /// Forgets what was read, so that the next look takes it for new.
+    pub(super) fn forget(&self) {
+        *self.seen() = Seen::default();
+    }
+
+    /// The content, and what the file looked like before it was read. Only what is a file can be followed: a pipe
+    /// gives its content once.
+    fn read(&self) -> io::Result<(Vec<u8>, Signature)> {
+        // Before it is opened, which would wait for a writer.
+        if !std::fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a regular file; a pipe or a device cannot be followed, so write the flags to a file",
+            ));
+        }
+        self.read_anything()
+    }
+
+    fn read_anything(&self) -> io::Result<(Vec<u8>, Signature)> {
+        let file = File::open(&self.path)?;
+        let signature = Signature::of(&file.metadata()?);
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("larger than {MAX_FILE_BYTES} bytes"),
+            ));
+        }
+        Ok((bytes, signature))
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<Configuration, LoadError> {
+        let (configuration, _) = self.parse_with_places(bytes)?;
+        Ok(configuration)
+    }
+
+    /// Reads it as it is, and where its flags and groups stand.
+    pub(super) fn load_with_places(&self) -> Result<(Configuration, Places), LoadError> {
+        let (bytes, _) = self.read_anything().map_err(|error| self.error(error))?;
+        self.parse_with_places(&bytes)
+    }
+
+    fn parse_with_places(&self, bytes: &[u8]) -> Result<(Configuration, Places), LoadError> {
+        let invalid = |problems| LoadError::Invalid {
+            path: self.name(),
+            problems,
+        };
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes
+                .iter()
+                .take(error.valid_up_to())
+                .filter(|byte| **byte == b'\n')
+                .count()
+                + 1;
+            invalid(vec![Problem::whole(format!(
+                "not UTF-8 text, in line {line}; save the file as UTF-8"
+            ))])
+        })?;
+        // An empty file is far more often a file in the middle of being written than the wish to have no flags.
+        if text.trim().is_empty() {
+            return Err(invalid(vec![Problem::whole(
+                "the file is empty; write `flags:` if no flags are wanted".to_owned(),
+            )]));
+        }
+        flags_file::parse_with_places(text).map_err(invalid)
+    }
+
+    /// Looks whether the file differs from what was read, without reading a file that looks the same.
+    pub(super) fn poll(&self, environment: &Environment) -> Look {
+        let (hash, known) = {
+            let seen = self.seen();
+            (seen.hash, seen.signature)
+        };
+        match Signature::at(&self.path) {
+            Ok(signature) if known == Some(signature) => return Look::Nothing,
+            Ok(_) => {}
+            Err(error) => {
+                self.report_unreadable(environment, &error);
+                return Look::Nothing;
+            }
+        }
+        match self.read() {
+            Ok((bytes, signature)) if hash == Some(Sha256::digest(&bytes).into()) => {
+                self.remember(&bytes, signature);
+                Look::Nothing
+            }
+            Ok((_, signature)) => Look::Differs(signature),
+            Err(error) => {
+                self.report_unreadable(environment, &error);
+                Look::Nothing
+            }
+        }
+    }
+
+    /// Reads the file and puts what is new in it in force, if it is whole.
+    pub(super) fn take(
+        &self,
+        environment: &Environment,
+        reading: Reading,
+        accepted: bool,
+        abandoned: &Abandoned,
+    ) -> Look {
+        let (bytes, signature) = match self.read() {
+            Ok(read) => read,
+            Err(error) => {
+                self.report_unreadable(environment, &error);
+                return Look::Nothing;
+            }
+        };
+        let expected = reading.found.unwrap_or(signature);
+        match Signature::at(&self.path) {
+            Ok(after) if after == signature && signature == expected => {}
+            Ok(after) => return Look::Differs(after),
+            // The next look finds what is wrong.
+            Err(_) => return Look::Wait(Duration::ZERO),
+        }
+        if reading.open && reading.quiet < quiet_for(signature.bytes) {
+            return Look::Wait(quiet_for(signature.bytes));
+        }
+        if self.seen().hash == Some(Sha256::digest(&bytes).into()) {
+            self.remember(&bytes, signature);
+            environment.set_warning(TOPIC, None);
+            environment.set_doubt(None);
+            return Look::Read;
+        }
+        let parsed = self.parse(&bytes);
+        if let Ok(configuration) = &parsed
+            && !accepted
+            && reading.quiet < QUIET_FOR_LOSS
+            && let Some(current) = environment.current()
+        {
+            let loss = Loss::of(&current, configuration);
+            if loss.is_large() {
+                self.doubt(environment, &loss);
+                return Look::Wait(QUIET_FOR_LOSS);
+            }
+        }
+        // What is read next may be put in force before this is.
+        if abandoned.is_set() {
+            return Look::Nothing;
+        }
+        self.remember(&bytes, signature);
+        self.put_in_force(environment, parsed);
+        Look::Read
+    }
+
+    fn doubt(&self, environment: &Environment, loss: &Loss) {
+        let warning = format!(
+            "{} has lost {loss}; that is taken once nothing has written to it for {} s, and what was loaded before is served until then",
+            self.name(),
+            QUIET_FOR_LOSS.as_secs()
+        );
+        if environment.set_warning(TOPIC, Some(warning.clone())) {
+            tracing::warn!(environment = environment.name(), "{warning}");
+        }
+        environment.set_doubt(Some(warning));
+        self.seen().open = true;
+    }
+
+    fn put_in_force(&self, environment: &Environment, parsed: Result<Configuration, LoadError>) {
+        environment.set_warning(TOPIC, None);
+        environment.set_doubt(None);
+        match parsed {
+            Ok(configuration) => {
+                let flags = configuration.flags.len();
+                let differences = environment.apply(configuration);
+                tracing::info!(
+                    environment = environment.name(),
+                    file = self.name(),
+                    flags,
+                    changes = differences.len(),
+                    "flags loaded"
+                );
+                environment.set_status(self.status(environment, None));
+            }
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    tracing::error!(environment = environment.name(), "{line}");
+                }
+                tracing::error!(
+                    environment = environment.name(),
+                    "the flags file has mistakes; {}",
+                    if environment.current().is_some() {
+                        "what was loaded before stays in force"
+                    } else {
+                        "there is nothing to serve before they are mended"
+                    }
+                );
+                environment.set_status(self.status(environment, Some(error.to_string())));
+            }
+        }
+    }
+
+    /// Says that the file cannot be read: that is a state that can last, so it is said once.
+    pub(super) fn report_unreadable(&self, environment: &Environment, error: &io::Error) {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let error = format!("{}: {error}", self.name());
+        {
+            let mut seen = self.seen();
+            // A file that was never there is waited for, as was said at the start.
+            let never = seen.hash.is_none() && seen.unreadable.is_none();
+            if never && missing && environment.current().is_none() {
+                return;
+            }
+            if seen.unreadable.as_ref() == Some(&error) {
+                return;
+            }
+            // The same content is news again once it can be read.
+            *seen = Seen {
+                unreadable: Some(error.clone()),
+                ..Seen::default()
+            };
+        }
+        tracing::warn!(
+            environment = environment.name(),
+            "{error}; what was loaded before stays in force"
+        );
+        environment.set_status(self.status(environment, Some(error)));
+    }
+
+    /// Notes that the file may be in the middle of being written, and says so if that has lasted for long.
+    pub(super) fn report_open(&self, environment: &Environment, lasted: Option<Duration>) {
+        self.seen().open = true;
+        let Some(lasted) = lasted else { return };
+        let warning = format!(
+            "{} has been written to for more than {} s; it is read once its writer closes it or pauses",
+            self.name(),
+            lasted.as_secs()
+        );
+        if environment.set_warning(TOPIC, Some(warning.clone())) {
+            tracing::warn!(environment = environment.name(), "{warning}");
+        }
+    }
+
+    pub(super) fn status(&self, environment: &Environment, error: Option<String>) -> SourceStatus {
+        // From the first mistake on, what is served is no longer what the file says.
+        let outdated_since = || {
+            environment
+                .status()
+                .fresh_at
+                .unwrap_or_else(SystemTime::now)
+        };
+        SourceStatus {
+            source: self.name(),
+            state: match (&error, environment.current()) {
+                (None, _) => SourceState::Live,
+                (Some(_), Some(_)) => SourceState::Degraded,
+                (Some(_), None) => SourceState::Starting,
+            },
+            healthy: error.is_none(),
+            fresh_at: error.is_some().then(outdated_since),
+            error,
+            warning: None,
+            since: SystemTime::now(),
+        }
+    }
+
+    /// Makes an edit in the file, and puts it in force.
+    fn change(
+        &self,
+        environment: &Environment,
+        flag: &str,
+        edit: &Edit,
+        abandoned: &Abandoned,
+    ) -> Result<(), EditError> {
+        let io = |error| EditError::Io {
+            path: self.name(),
+            error,
+        };
+        if self.seen().open {
+            return Err(EditError::Refused(format!(
+                "somebody else is writing to {} at this moment; try again once that has ended",
+                self.name()
+            )));
+        }
+        let (bytes, signature) = self.read().map_err(io)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| EditError::Refused("the flags file is not UTF-8 text".to_owned()))?;
+        let edited = edit::apply(&text, flag, edit)?;
+        if edited != text {
+            if Signature::at(&self.path).map_err(io)? != signature {
+                return Err(EditError::Refused(format!(
+                    "somebody else has written to {} at this moment; try again",
+                    self.name()
+                )));
+            }
+            let written = write::replace(&self.path, edited.as_bytes(), || !abandoned.is_set());
+            let warning = written
+                .as_ref()
+                .err()
+                .map(|error| format!("cannot change {}: {error}", self.name()));
+            environment.set_warning(TOPIC_WRITING, warning);
+            written.map_err(io)?;
+        }
+        let (bytes, signature) = self.read().map_err(io)?;
+        let parsed = self.parse(&bytes);
+        self.remember(&bytes, signature);
+        self.put_in_force(environment, parsed);
+        Ok(())
+    }
+}
+
+/// What an editor needs besides the file.
+#[derive(Debug)]
+pub(super) struct FileEditor(pub(super) Arc<FlagsFile>);
+
+impl Editor for FileEditor {
+    fn edit(
+        &self,
+        environment: &Arc<Environment>,
+        flag: &str,
+        edit: &Edit,
+    ) -> Result<(), EditError> {
+        let what = format!("changing {}", self.0.name());
+        let (file, environment) = (Arc::clone(&self.0), Arc::clone(environment));
+        let (name, flag, edit) = (self.0.name(), flag.to_owned(), edit.clone());
+        self.0
+            .place
+            .run_blocking(&what, move |abandoned| {
+                file.change(&environment, &flag, &edit, abandoned)
+            })
+            .unwrap_or_else(|error| Err(EditError::Io { path: name, error }))
+    }
+}

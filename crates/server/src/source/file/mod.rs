@@ -1,0 +1,290 @@
+//! Flags from a file, reloaded as it is saved.
+//!
+//! Two things tell of a change: the system's notifications for the directory (`watching`), which are quick, and a look
+//! every two seconds, which misses nothing. The content decides whether anything changed, so it does not matter how it
+//! got there; `settling` decides when the file is whole. All that touches the disk is done by the file's own
+//! [`Place`](crate::files::Place), off the runtime: a disk that hangs is reported, and the last good configuration served.
+
+mod content;
+mod settling;
+#[cfg(test)]
+mod tests;
+mod watching;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub use self::content::LoadError;
+use self::content::{FileEditor, FlagsFile, Look, Signature};
+use self::settling::{Settling, quiet_for};
+use self::watching::{Signs, Watch};
+use super::doubt::Loss;
+use super::{BoxFuture, Configuration, Editor, Origin, Source};
+use crate::environment::Environment;
+use crate::flags_file::{self, Places, write};
+
+/// How long a file may go unnoticed where the system sends no notifications.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Looks between two sweeps of what killed writers have left behind.
+const LOOKS_PER_SWEEP: u32 = 30;
+
+/// A file saved less than this ago may be in the middle of being written when the server starts.
+const YOUNG: Duration = Duration::from_secs(1);
+
+/// In which such a file must not change at the start.
+const FIRST_QUIET: Duration = Duration::from_millis(150);
+
+/// How long the start waits for a file that is being written.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a file is waited for that is not there.
+const MISSING: &str = "there is no such file yet";
+
+/// A flags file.
+#[derive(Debug)]
+pub struct FileSource {
+    file: Arc<FlagsFile>,
+    first: Result<Configuration, String>,
+}
+
+impl FileSource {
+    /// Reads the file for the first time, as it is. Blocks.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub fn open(path: &Path) -> Result<Self, LoadError> {
+        let file = FlagsFile::new(path);
+        let first = file.load()?;
+        Ok(Self {
+            file: Arc::new(file),
+            first: Ok(first),
+        })
+    }
+
+    /// The same once the file is whole; or a source that waits for the file where there is none yet, as when it is
+    /// mounted late, or where it cannot be read in time.
+    ///
+    /// # Errors
+    /// [`LoadError`] for a file that is there.
+    pub async fn open_or_wait(path: &Path) -> Result<Self, LoadError> {
+        let file = Arc::new(FlagsFile::new(path));
+        let first = match first(&file).await {
+            Ok(first) => Ok(first),
+            Err(LoadError::Io { error, .. }) => match error.kind() {
+                io::ErrorKind::NotFound => Err(MISSING.to_owned()),
+                io::ErrorKind::TimedOut => Err(error.to_string()),
+                _ => return Err(file.error(error)),
+            },
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, first })
+    }
+
+    /// For people: that there is nothing to serve yet, and why.
+    #[must_use]
+    pub fn waits(&self) -> Option<String> {
+        let name = self.file.name();
+        self.first.as_ref().err().map(|why| {
+            if why == MISSING {
+                format!("there is no {name} yet; it is served once it is there")
+            } else {
+                format!("{name}: {why}; it is served once it can be read")
+            }
+        })
+    }
+
+    /// Reads a file to check it: what it says, and where. Blocks.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub fn check(path: &Path) -> Result<(Configuration, Places), LoadError> {
+        FlagsFile::new(path).load_with_places()
+    }
+
+    /// Writes the commented sample where there is no file yet. Returns whether it did. Blocks.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write_sample(path: &Path) -> io::Result<bool> {
+        match write::create(path, flags_file::SAMPLE.as_bytes()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Reads the file for the first time, once nobody writes to it.
+async fn first(file: &Arc<FlagsFile>) -> Result<Configuration, LoadError> {
+    let what = file.reading();
+    let look = || {
+        let looked = Arc::clone(file);
+        file.place.run(&what, move |_| Signature::at(&looked.path))
+    };
+    let wrap = |error| file.error(error);
+    let mut seen = look().await.flatten().map_err(wrap)?;
+    if seen.is_younger_than(YOUNG) {
+        let began = Instant::now();
+        let mut quiet = FIRST_QUIET;
+        loop {
+            sleep(quiet).await;
+            let now = look().await.flatten().map_err(wrap)?;
+            if now == seen {
+                break;
+            }
+            if began.elapsed() > FIRST_PATIENCE {
+                return Err(wrap(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "it is being written to without end",
+                )));
+            }
+            seen = now;
+            quiet = quiet_for(now.bytes);
+        }
+    }
+    let read = Arc::clone(file);
+    let loaded = file.place.run(&what, move |_| read.load()).await;
+    loaded.map_err(wrap)?
+}
+
+impl Source for FileSource {
+    fn run(
+        self: Box<Self>,
+        environment: Arc<Environment>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, ()> {
+        let Self { file, first } = *self;
+        environment.set_editor(Some(
+            Arc::new(FileEditor(Arc::clone(&file))) as Arc<dyn Editor>
+        ));
+        match first {
+            // Other replicas may have served more than this file has; it waits like any other loss.
+            Ok(first)
+                if environment
+                    .current()
+                    .is_some_and(|current| Loss::of(&current, &first).is_large()) =>
+            {
+                file.forget();
+            }
+            Ok(first) => {
+                environment.apply(first);
+                environment.set_status(file.status(&environment, None));
+            }
+            Err(why) => {
+                let waiting = format!("{}: {why}; it is waited for", file.name());
+                tracing::warn!(environment = environment.name(), "{waiting}");
+                environment.set_status(file.status(&environment, Some(waiting)));
+            }
+        }
+        Box::pin(async move {
+            tokio::select! {
+                () = crate::serve::until(&mut stopping) => {}
+                () = follow(&file, &environment) => {}
+            }
+        })
+    }
+}
+
+/// Puts in force what the file says, for as long as it is waited for.
+async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
+    let what = file.reading();
+    let signs = Arc::new(Signs::default());
+    let watch = Arc::new(Mutex::new(Watch::new(Arc::clone(&signs))));
+    let mut settling = Settling::default();
+    let mut poll = tokio::time::interval(POLL);
+    poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = 0_u32;
+    loop {
+        let due = settling.due();
+        let mut accepted = false;
+        tokio::select! {
+            (sign, at) = signs.next() => {
+                settling.sign(sign, Instant::from_std(at));
+                if settling.is_open() {
+                    file.report_open(environment, settling.long_open(Instant::now()));
+                }
+                continue;
+            }
+            () = environment.accept_wanted() => accepted = true,
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            _ = poll.tick(), if due.is_none() => {}
+        }
+        looks = looks.wrapping_add(1);
+        let sweep = looks % LOOKS_PER_SWEEP == 1;
+        let reading = settling.reading(Instant::now());
+        let (file_, environment_, watch_) = (
+            Arc::clone(file),
+            Arc::clone(environment),
+            Arc::clone(&watch),
+        );
+        let look = file.place.run(&what, move |abandoned| {
+            let mut watch = watch_.lock().unwrap_or_else(PoisonError::into_inner);
+            watch.follow(&file_.path);
+            if sweep {
+                write::sweep_beside(&file_.path);
+            }
+            match reading {
+                Some(reading) => file_.take(&environment_, reading, accepted, abandoned),
+                None => file_.poll(&environment_),
+            }
+        });
+        let look = look.await;
+        let now = Instant::now();
+        match look {
+            Ok(Look::Nothing | Look::Read) => settling.done(),
+            Ok(Look::Differs(signature)) => {
+                settling.found(signature, now);
+                file.report_open(environment, settling.long_open(now));
+            }
+            Ok(Look::Wait(quiet)) => settling.wait_for(quiet, now),
+            Err(error) => {
+                file.report_unreadable(environment, &error);
+                settling.done();
+            }
+        }
+    }
+}
+
+/// A flags file that replicas may each have a copy of.
+#[derive(Debug)]
+pub struct FileOrigin(pub PathBuf);
+
+impl Origin for FileOrigin {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Source>, String>> {
+        Box::pin(async move {
+            let file = Arc::new(FlagsFile::new(&self.0));
+            let configuration = first(&file).await.map_err(|error| error.to_string())?;
+            Ok(Box::new(FileSource {
+                file,
+                first: Ok(configuration),
+            }) as Box<dyn Source>)
+        })
+    }
+
+    fn editable(&self) -> bool {
+        true
+    }
+
+    /// The file is what is kept.
+    fn restore<'a>(&'a self, _: &'a Arc<Environment>) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn aside(
+        &self,
+        _: Arc<Environment>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move { crate::serve::until(&mut stopping).await })
+    }
+}

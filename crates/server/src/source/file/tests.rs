@@ -1,0 +1,188 @@
+//! What becomes of a file that is looked at while it changes, and of one that does not answer.
+
+use std::fs;
+use std::sync::mpsc::channel;
+
+use tempfile::TempDir;
+
+use super::content::Signature;
+use super::settling::{QUIET_FOR_LOSS, Reading};
+use super::*;
+use crate::files::{Abandoned, Place};
+use crate::source::SourceState;
+
+const WHOLE: Reading = Reading {
+    quiet: Duration::ZERO,
+    open: false,
+    found: None,
+};
+
+fn flags(count: usize) -> String {
+    let flags: String = (0..count).map(|n| format!("  flag-{n}: on\n")).collect();
+    format!("flags:\n{flags}")
+}
+
+/// A file with 100 flags that are in force.
+fn hundred() -> (TempDir, FlagsFile, Environment) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    fs::write(&path, flags(100)).unwrap();
+    let file = FlagsFile::new(&path);
+    let environment = Environment::new("e");
+    environment.apply(file.load().unwrap());
+    environment.set_status(file.status(&environment, None));
+    (directory, file, environment)
+}
+
+fn count(environment: &Environment) -> usize {
+    environment.current().unwrap().snapshot.flags().len()
+}
+
+fn take(file: &FlagsFile, environment: &Environment, reading: Reading, accepted: bool) -> Look {
+    file.take(environment, reading, accepted, &Abandoned::default())
+}
+
+#[test]
+fn a_large_loss_waits_for_quiet_or_for_somebody_who_accepts_it() {
+    let (_directory, file, environment) = hundred();
+    fs::write(&file.path, flags(50)).unwrap();
+    let look = take(&file, &environment, WHOLE, false);
+    assert_eq!(
+        (look, count(&environment)),
+        (Look::Wait(QUIET_FOR_LOSS), 100)
+    );
+    let doubt = environment.doubt().unwrap();
+    assert!(doubt.contains("has lost 50 of 100 flags"), "{doubt}");
+    assert_eq!(environment.status().warning, Some(doubt));
+    let quiet = Reading {
+        quiet: QUIET_FOR_LOSS,
+        ..WHOLE
+    };
+    assert_eq!(take(&file, &environment, quiet, false), Look::Read);
+    assert_eq!((count(&environment), environment.doubt()), (50, None));
+    assert_eq!(environment.status().warning, None);
+
+    fs::write(&file.path, flags(10)).unwrap();
+    assert_eq!(take(&file, &environment, WHOLE, true), Look::Read);
+    assert_eq!(count(&environment), 10);
+}
+
+#[test]
+fn a_loss_of_a_fifth_is_put_in_force_at_once() {
+    let (_directory, file, environment) = hundred();
+    fs::write(&file.path, flags(80)).unwrap();
+    assert_eq!(take(&file, &environment, WHOLE, false), Look::Read);
+    assert_eq!(count(&environment), 80);
+}
+
+#[test]
+fn without_notifications_a_file_is_read_once_two_looks_find_the_same() {
+    let (_directory, file, environment) = hundred();
+    assert_eq!(file.poll(&environment), Look::Nothing);
+    fs::write(&file.path, flags(90)).unwrap();
+    let Look::Differs(found) = file.poll(&environment) else {
+        panic!("the change was not found")
+    };
+    let reading = Reading {
+        quiet: quiet_for(found.bytes),
+        open: true,
+        found: Some(found),
+    };
+    // Written to in between.
+    fs::write(&file.path, flags(95)).unwrap();
+    let Look::Differs(found) = take(&file, &environment, reading, false) else {
+        panic!("it was read in the middle of being written")
+    };
+    assert_eq!(count(&environment), 100);
+    let reading = Reading {
+        found: Some(found),
+        ..reading
+    };
+    assert_eq!(take(&file, &environment, reading, false), Look::Read);
+    assert_eq!(count(&environment), 95);
+}
+
+#[test]
+fn a_file_that_its_writer_has_open_is_not_read_before_it_is_quiet_for_its_size() {
+    let (_directory, file, environment) = hundred();
+    fs::write(&file.path, flags(90)).unwrap();
+    let reading = Reading {
+        open: true,
+        ..WHOLE
+    };
+    let bytes = Signature::at(&file.path).unwrap().bytes;
+    let look = take(&file, &environment, reading, false);
+    assert_eq!(
+        (look, count(&environment)),
+        (Look::Wait(quiet_for(bytes)), 100)
+    );
+}
+
+#[test]
+fn an_edit_of_a_file_that_is_being_written_is_refused() {
+    let (_directory, file, environment) = hundred();
+    fs::write(&file.path, flags(50)).unwrap();
+    take(&file, &environment, WHOLE, false);
+    let (file, environment) = (Arc::new(file), Arc::new(environment));
+    let editor = FileEditor(Arc::clone(&file));
+    let edit = crate::source::Edit {
+        state: Some(false),
+        ..crate::source::Edit::default()
+    };
+    let error = editor.edit(&environment, "flag-1", &edit).unwrap_err();
+    assert!(error.to_string().contains("is writing to"), "{error}");
+    assert_eq!(fs::read_to_string(&file.path).unwrap(), flags(50));
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
+    let (_directory, mut file, environment) = hundred();
+    file.place = Place::hurried();
+    let (file, environment) = (Arc::new(file), Arc::new(environment));
+    let following = {
+        let (file, environment) = (Arc::clone(&file), Arc::clone(&environment));
+        tokio::spawn(async move { follow(&file, &environment).await })
+    };
+    // Until the thread has nothing to wait for any more.
+    let (release, hung) = channel::<()>();
+    let error = file
+        .place
+        .run("reading", move |_| hung.recv())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let (other, hung) = channel::<()>();
+    drop(file.place.run("reading", move |_| hung.recv()).await);
+
+    let mut status = environment.watch_status();
+    let hangs = status
+        .wait_for(|status| !status.healthy)
+        .await
+        .unwrap()
+        .clone();
+    assert_eq!(hangs.state, SourceState::Degraded);
+    let error = hangs.error.unwrap();
+    assert!(error.contains("has not come to an end"), "{error}");
+    assert!(error.contains("flags.yaml"), "{error}");
+    assert_eq!(count(&environment), 100);
+    let edit = crate::source::Edit {
+        state: Some(false),
+        ..crate::source::Edit::default()
+    };
+    let editor = FileEditor(Arc::clone(&file));
+    let edited = {
+        let environment = Arc::clone(&environment);
+        tokio::task::spawn_blocking(move || editor.edit(&environment, "flag-1", &edit))
+    };
+    assert!(edited.await.unwrap().is_err());
+
+    // The mount is back, and what was saved there meanwhile is served.
+    fs::write(&file.path, flags(90)).unwrap();
+    drop((release, other));
+    status.wait_for(|status| status.healthy).await.unwrap();
+    let mut generation = environment.watch_generation();
+    while count(&environment) != 90 {
+        generation.changed().await.unwrap();
+    }
+    following.abort();
+}
