@@ -434,3 +434,105 @@ async fn at_the_start_an_empty_upstream_does_not_replace_what_was_kept() {
     assert_eq!(doubted.state, SourceState::Degraded);
     assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 4);
 }
+
+/// Redirects what `path` ends to the same path of `to`.
+fn redirecting(app: Router, path: &'static str, to: String) -> Router {
+    app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let original = request.extensions().get::<axum::extract::OriginalUri>();
+        let uri = original.map_or_else(|| request.uri().clone(), |original| original.0.clone());
+        let away = uri.path().contains(path).then(|| format!("{to}{uri}"));
+        async move {
+            match away {
+                Some(away) => {
+                    (StatusCode::TEMPORARY_REDIRECT, [("location", away)]).into_response()
+                }
+                None => next.run(request).await,
+            }
+        }
+    }))
+}
+
+#[tokio::test]
+async fn the_key_goes_to_no_other_origin_however_the_upstream_redirects() {
+    let origin = server();
+    let elsewhere = Arc::new(AtomicUsize::new(0));
+    let heard = Arc::clone(&elsewhere);
+    let other = listen(Router::new().fallback(move || {
+        heard.fetch_add(1, Ordering::SeqCst);
+        async { StatusCode::OK }
+    }))
+    .await;
+    let to = format!("http://{}", other.address);
+    for path in [
+        "/client/auth",
+        "/feature-configs",
+        "/target-segments",
+        "/stream",
+        "/metrics/",
+    ] {
+        let socket = listen(redirecting(app_of(&origin), path, to.clone())).await;
+        let mut options = upstream(socket.address);
+        options.metrics = Duration::from_millis(5);
+        options.poll = Duration::from_millis(5);
+        let (from, metrics) = (socket.address.to_string(), path == "/metrics/");
+        let relay = relay(options);
+        if metrics {
+            // Nobody is told of metrics that are lost; they are tried, again and again.
+            relay
+                .status(|status| status.state == SourceState::Live)
+                .await;
+            let counted = json!({"metricsData": [{"timestamp": 1, "count": 1, "metricsType": "FFMETRICS", "attributes": [
+                {"key": "featureIdentifier", "value": DARK}, {"key": "variationIdentifier", "value": "false"}]}]});
+            let token = relay.token(CLIENT_KEY, ada()).await;
+            let request = axum::http::Request::post("/metrics/development")
+                .header("authorization", format!("Bearer {token}"))
+                .body(axum::body::Body::from(counted.to_string()))
+                .unwrap();
+            assert_eq!(relay.send(request).await.status(), StatusCode::OK);
+            let mut outbox = relay.environment.watch_generation();
+            drop(tokio::time::timeout(Duration::from_millis(200), outbox.changed()).await);
+        } else {
+            let status = relay
+                .status(|status| {
+                    let error = status.error.as_deref().unwrap_or_default();
+                    error.contains("redirects to")
+                })
+                .await;
+            let error = status.error.unwrap();
+            assert!(error.contains(&from) && error.contains(&to), "{error}");
+        }
+        assert_eq!(elsewhere.load(Ordering::SeqCst), 0, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_within_the_origin_are_followed_and_circles_are_not() {
+    let origin = server();
+    let app = app_of(&origin);
+    // `/moved/…` is where everything is.
+    let moved = Router::new()
+        .nest("/moved", app.clone())
+        .fallback(|request: Request| async move {
+            let to = format!("/moved{}", request.uri());
+            (StatusCode::PERMANENT_REDIRECT, [("location", to)]).into_response()
+        });
+    let socket = listen(moved).await;
+    let through = relay(upstream(socket.address));
+    through
+        .status(|status| status.state == SourceState::Live)
+        .await;
+
+    let circle = Router::new().fallback(|request: Request| async move {
+        let to = request.uri().to_string();
+        (StatusCode::PERMANENT_REDIRECT, [("location", to)]).into_response()
+    });
+    let socket = listen(circle).await;
+    let around = relay(upstream(socket.address));
+    let status = around
+        .status(|status| {
+            let error = status.error.as_deref().unwrap_or_default();
+            error.contains("redirects more than 5 times")
+        })
+        .await;
+    assert_eq!(status.state, SourceState::Starting);
+}

@@ -7,12 +7,15 @@ use flagwire_core::Millis;
 use flagwire_core::protocol::{Claims, Metrics, SignInReply, SignInRequest};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
 /// The most that a reply may have: ten thousand flags take about 4 MB.
 const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Redirects that are followed one after the other.
+const MAX_REDIRECTS: usize = 5;
 
 /// Names the software, as the published clients do.
 const SDK_INFO: &str = concat!("Flagwire-Relay ", env!("CARGO_PKG_VERSION"), " Server");
@@ -42,6 +45,9 @@ pub(super) enum ApiError {
     /// No answer.
     #[error("the upstream cannot be reached: {0}")]
     Network(String),
+    /// It sends us where the key must not go, or around in a circle.
+    #[error("the upstream cannot be used: {0}")]
+    Redirected(String),
     /// An answer that makes no sense.
     #[error("the upstream's reply to {what} cannot be read: {reason}")]
     Unreadable { what: &'static str, reason: String },
@@ -89,7 +95,11 @@ impl From<reqwest::Error> for ApiError {
             text = cause.to_string();
             source = cause.source();
         }
-        Self::Network(text)
+        if error.is_redirect() {
+            Self::Redirected(text)
+        } else {
+            Self::Network(text)
+        }
     }
 }
 
@@ -127,6 +137,7 @@ impl Api {
             .user_agent(concat!("flagwire-server/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeout)
             .tcp_keepalive(Duration::from_secs(30))
+            .redirect(redirect::Policy::custom(within_the_origin))
             .build()?;
         let events = events.cloned().unwrap_or_else(|| {
             let mut events = base.clone();
@@ -265,6 +276,39 @@ impl Api {
         request
     }
 }
+
+/// Redirects are followed within one origin. Each request carries the key, or a token that was given for it, in its
+/// body or in a header that the HTTP client does not know for a secret; neither is for anybody else, nor, from HTTPS to
+/// HTTP, for whoever listens on the way.
+fn within_the_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let Some(first) = attempt.previous().first() else {
+        return attempt.stop();
+    };
+    if first.origin() != attempt.url().origin() {
+        let error = AnotherOrigin {
+            from: first.origin().ascii_serialization(),
+            to: attempt.url().origin().ascii_serialization(),
+        };
+        return attempt.error(error);
+    }
+    if attempt.previous().len() > MAX_REDIRECTS {
+        return attempt.error(TooManyRedirects);
+    }
+    attempt.follow()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{from} redirects to {to}, which is not asked, as it would be given the API key; if it is the upstream, name it with --upstream or --upstream-events"
+)]
+struct AnotherOrigin {
+    from: String,
+    to: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it redirects more than {MAX_REDIRECTS} times")]
+struct TooManyRedirects;
 
 fn url(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
