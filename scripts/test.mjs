@@ -10,7 +10,7 @@ import { root } from "./lib/paths.mjs";
 import { count, excerpt, withoutColours } from "./lib/results.mjs";
 import { Plain, run } from "./lib/run.mjs";
 import { script } from "./lib/steps.mjs";
-import { browserTests } from "./lib/wasm-tests.mjs";
+import { browserTests, shippedScripts } from "./lib/wasm-tests.mjs";
 
 /**
  * @typedef {{ program: string, args: string[], env?: NodeJS.ProcessEnv }} Command
@@ -20,8 +20,12 @@ import { browserTests } from "./lib/wasm-tests.mjs";
  * @property {string} title
  * @property {string[]} [needs] builds that must have been made before
  * @property {boolean} [browser] runs browsers and servers
+ * @property {boolean} [light] needs Node and the npm dependencies alone
  * @property {() => Command | Promise<Command>} command
  */
+
+/** The folder of tests/ whose tests import the package's sources, and need no build. */
+const FACADE = "facade";
 
 /** The crate as front ends in Rust use it. */
 const api = ["-p", "flagwire", "--features", "rust-api"];
@@ -48,6 +52,7 @@ const suites = [
   },
   { name: "api-doctests", title: "Rust API: the examples in its documentation", command: () => cargo("test", ...api, "--doc") },
   { name: "tsc", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
+  { name: "facade", title: "The package's TypeScript, unit by unit", light: true, command: facadeTests },
   { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
   { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
   { name: "wasm", title: "Rust tests in Chromium", command: wasmTests },
@@ -65,7 +70,9 @@ script(async () => {
   const chosen = wanted.length > 0 ? suites.filter((suite) => needed.has(suite.name)) : suites;
 
   const started = Date.now();
-  await setUp();
+  // The inner loop of the package's TypeScript: an edit to a green or red test in seconds.
+  if (chosen.every((suite) => suite.light)) await npmInstall();
+  else await setUp();
   /** @type {Result[]} */
   const results = [];
   for (const [index, suite] of chosen.entries()) {
@@ -161,8 +168,14 @@ function node(...args) {
   return { program: process.execPath, args };
 }
 
-/** The shell's tests, and the core's once more, compiled to wasm and run in headless Chromium. */
-function wasmTests() {
+/** The package's sources, imported by Node as they stand. */
+function facadeTests() {
+  return node("--import", "./tests/lib/typescript.mjs", "--test", "--test-reporter=spec", ...testFiles(join(root, "tests", FACADE)).sort());
+}
+
+/** The shell's tests, and the core's twice more: compiled to wasm, and that with the package's own codec, in headless Chromium. */
+async function wasmTests() {
+  await shippedScripts();
   return browserTests(["-p", "flagwire", "-p", "flagwire-core", "--lib", "--tests", "--no-fail-fast"]);
 }
 
@@ -174,7 +187,7 @@ function wasmTests() {
  */
 function nodeSuites() {
   const tests = join(root, "tests");
-  const folders = existsSync(tests) ? readdirSync(tests, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
+  const folders = existsSync(tests) ? readdirSync(tests, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== FACADE) : [];
   return folders.flatMap(({ name }) => {
     const files = testFiles(join(tests, name)).sort();
     if (files.length === 0) return [];

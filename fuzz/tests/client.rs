@@ -2,6 +2,8 @@
 
 #[path = "../../crates/core/tests/stories/chaos.rs"]
 mod chaos;
+#[path = "../../crates/core/tests/stories/codec.rs"]
+mod codec;
 #[expect(dead_code, reason = "the stories use more of it")]
 #[path = "../../crates/core/tests/stories/server.rs"]
 mod server;

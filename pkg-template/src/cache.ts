@@ -2,7 +2,7 @@
 
 import { hash } from "./hash";
 import type { CacheStorage, Evaluation, Options, Target } from "./types";
-import { isEvaluation, sorted } from "./values";
+import { evaluationsIn, sorted } from "./values";
 
 /** Whose values are to be written, and all of them. */
 export type Saved = [target: Target, list: Evaluation[]];
@@ -45,8 +45,7 @@ export function readCache({ storage, key, ttl }: Place, found: (list: Evaluation
       storage!.removeItem(key + ".ts");
       return;
     }
-    const list: unknown = JSON.parse(text);
-    const evaluations = Array.isArray(list) ? list.filter(isEvaluation) : [];
+    const evaluations = evaluationsIn(JSON.parse(text));
     if (evaluations.length) found(evaluations);
   };
   const text = storage?.getItem(key);

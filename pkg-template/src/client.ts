@@ -11,7 +11,7 @@ import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
 import type { Code, Data, FailureCode } from "./sentences";
 import { Group } from "./tabs";
 import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
-import { changeOf, isEvaluation, Values, type Changes } from "./values";
+import { changeOf, evaluationsIn, Values, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
 import { Wire } from "./wire";
 
@@ -88,7 +88,7 @@ export class Client {
     this.#numbers = numbers_;
     this.#wire = new Wire(apiKey, endpoints_, this.#values, this.#call);
     this.#loadCache();
-    if (options.bootstrap) this.#preset(options.bootstrap.filter(isEvaluation));
+    if (options.bootstrap) this.#preset(evaluationsIn(options.bootstrap));
     void this.#start();
   }
 
@@ -216,7 +216,7 @@ export class Client {
 
   /** Stores evaluations that the page has from elsewhere; newer ones of the server overwrite them. */
   setEvaluations(evaluations: readonly Evaluation[]): void {
-    const list = evaluations.filter(isEvaluation);
+    const list = evaluationsIn(evaluations);
     if (!list.length || this.#closed()) return;
     if (this.#core) this.#call(Input.SET, list);
     else this.#preset(list);

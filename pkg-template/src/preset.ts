@@ -5,14 +5,14 @@ import { valueOf } from "./index";
 import type { Client } from "./client";
 import { record } from "./record";
 import type { Evaluation, Json, Options, State, Variation } from "./types";
-import { isEvaluation } from "./values";
+import { evaluationsIn } from "./values";
 
 const NOWHERE: State = { status: "initializing", since: 0 };
 const BOOTSTRAPPED: State = { status: "cached", since: 0 };
 
 /** The evaluations of a page that can be read, as a client takes them. */
 export function presets(bootstrap: readonly Evaluation[] | undefined): readonly Evaluation[] {
-  return Array.isArray(bootstrap) ? bootstrap.filter(isEvaluation) : [];
+  return evaluationsIn(bootstrap);
 }
 
 /** How far a page's first values can be trusted. */

@@ -170,9 +170,17 @@ export function changeOf(change: Slot | string): Change {
     : { ...change.evaluation_, value: change.value_ };
 }
 
-/** Whether something is an evaluation. The empty text is a legitimate value. */
-export function isEvaluation(item: unknown): item is Evaluation {
-  return (["flag", "identifier", "value", "kind"] as const).every((key) => typeof (item as Evaluation | null)?.[key] === "string");
+/**
+ * The evaluations in a list; none where it is no list. The empty text is a legitimate value. The variation's identifier, which the
+ * protocol leaves optional, is empty where it is missing.
+ */
+export function evaluationsIn(list: unknown): Evaluation[] {
+  if (!Array.isArray(list)) return [];
+  return (list as (Evaluation | null)[]).flatMap((item) => {
+    const texts = [item?.flag, item?.value, item?.kind, item?.identifier ?? ""];
+    if (texts.some((text) => typeof text !== "string")) return [];
+    return item!.identifier == null ? { ...item!, identifier: "" } : item!;
+  });
 }
 
 /** A list with something in it, or nothing. */
@@ -206,9 +214,10 @@ export function convert({ kind, value }: Evaluation): Json {
 }
 
 function sameValue(held: Slot, { kind, value }: Evaluation): boolean {
-  if (kind !== held.evaluation_.kind) return false;
+  const type = kind.toLowerCase();
+  if (type !== held.evaluation_.kind.toLowerCase()) return false;
   if (value === held.evaluation_.value) return true;
-  return kind.toLowerCase() === "json" && same(held.value_, convert({ flag: "", identifier: "", kind, value }));
+  return type === "json" && same(held.value_, convert({ flag: "", identifier: "", kind, value }));
 }
 
 /** Whether two JSON values are the same, whatever the order of their keys. */

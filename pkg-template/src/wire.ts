@@ -6,7 +6,7 @@ import { encode, Input, type Hear } from "./core";
 import { hash } from "./hash";
 import type { Endpoints } from "./options";
 import type { APIRequestMiddleware, Evaluation } from "./types";
-import { isEvaluation, some, sorted, type Values } from "./values";
+import { evaluationsIn, some, sorted, type Values } from "./values";
 
 declare const VERSION: string;
 
@@ -197,7 +197,7 @@ export class Wire {
       const payload = atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"));
       const bytes = Uint8Array.from(payload, (character) => character.charCodeAt(0));
       const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-      const text = (value: unknown) => (value == null ? "" : String(value));
+      const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
       const environment = text(claims["environment"]);
       if (!environment) return 0;
       this.#environment = environment;
@@ -222,18 +222,17 @@ export class Wire {
       if (typeof event !== "string" || typeof domain !== "string" || typeof identifier !== "string") return { code_: 0 };
       const [kind, place] = [CHANGE_KINDS.indexOf(event), DOMAINS.indexOf(domain)];
       if (kind < 0 || place < 0) return { code_: 1 };
-      const complete = Array.isArray(evaluations) && evaluations.length && evaluations.every(isEvaluation);
-      return { code_: 2 + place * 3 + kind, identifier_: identifier, carried_: complete ? (evaluations as Evaluation[]) : undefined };
+      const carried = evaluationsIn(evaluations);
+      const complete = carried.length === (evaluations as unknown[] | undefined)?.length;
+      return { code_: 2 + place * 3 + kind, identifier_: identifier, carried_: complete ? some(carried) : undefined };
     } catch {
       return { code_: 0 };
     }
   }
 
   evaluations_(reply: unknown, single: boolean): Evaluation[] | undefined {
-    const list = single ? [reply] : reply;
-    if (!Array.isArray(list)) return undefined;
-    const good = list.filter(isEvaluation);
-    return single ? some(good) : sorted(good);
+    if (single) return some(evaluationsIn([reply]));
+    return Array.isArray(reply) ? sorted(evaluationsIn(reply)) : undefined;
   }
 
   save_(): Saved {
@@ -258,7 +257,7 @@ export class Wire {
 
 /** Milliseconds from now that `Retry-After` asks for: seconds or a date. */
 function retryAfter(headers: Headers): number {
-  const header = headers.get("retry-after") ?? "none";
+  const header = headers.get("retry-after") || "none";
   const seconds = Number(header);
   return seconds === seconds ? seconds * 1000 : Date.parse(header) - Date.now();
 }

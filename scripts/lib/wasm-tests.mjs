@@ -1,8 +1,9 @@
 // Rust tests that run in headless Chromium.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { wasmTargetDir } from "./paths.mjs";
+import { build } from "esbuild";
+import { root, wasmTargetDir } from "./paths.mjs";
 import { chromium } from "./programs.mjs";
 import { wasmBindgen } from "./wasm-bindgen.mjs";
 import { wasmToolchain } from "./wasm.mjs";
@@ -48,4 +49,26 @@ export async function browserTests(which, { chromiumArgs = [] } = {}) {
       WASM_BINDGEN_TEST_DRIVER_TIMEOUT: "60",
     },
   };
+}
+
+/**
+ * Makes the scripts that `tests/shipped` imports: the package's wire and values as one file, and the inputs that were found by
+ * playing random lives.
+ */
+export async function shippedScripts() {
+  // Where a macro of Rust looks for them, which knows no other target folder.
+  const folder = join(root, "target", "shipped");
+  mkdirSync(folder, { recursive: true });
+  await build({
+    entryPoints: [join(root, "tests", "shipped", "wire.ts")],
+    outfile: join(folder, "wire.js"),
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    define: { VERSION: '"0"' },
+    logLevel: "warning",
+  });
+  const corpus = join(root, "fuzz", "corpus", "client");
+  const lives = readdirSync(corpus).sort().map((name) => [...readFileSync(join(corpus, name))]);
+  writeFileSync(join(folder, "corpus.js"), `export function corpus() { return ${JSON.stringify(lives)}.map((life) => Uint8Array.from(life)); }\n`);
 }

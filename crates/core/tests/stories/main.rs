@@ -6,6 +6,7 @@ mod cache;
 #[cfg(not(target_family = "wasm"))]
 mod chaos;
 mod closing;
+mod codec;
 mod fetching;
 mod identify;
 mod metrics;

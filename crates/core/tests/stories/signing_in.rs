@@ -1,9 +1,10 @@
 //! Signing in, and staying signed in.
 
-use flagwire_core::{Config, PageEvent, SerdeCodec, Status, Why};
+use flagwire_core::{Config, PageEvent, Status, Why};
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use crate::codec::codec;
 use crate::server::{Ask, Fate};
 use crate::world::{World, config, service, target};
 
@@ -134,8 +135,7 @@ fn a_fatal_status_is_reported_once_and_ends_everything() {
 #[test]
 fn a_wrong_key_is_called_unauthorized() {
     let mut world = World::empty();
-    let codec = SerdeCodec::new(service("wrong"), target("t1"), || 0);
-    world.add_page_with(config(), codec, 7);
+    world.add_page_with(config(), codec(service("wrong"), target("t1")), 7);
     world.start();
     world.run(60_000);
     assert_eq!(world.log()[1], "error Auth unauthorized");

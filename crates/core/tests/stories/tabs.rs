@@ -1,10 +1,11 @@
 //! One stream for all tabs of an origin.
 
 use flagwire_core::protocol::Target;
-use flagwire_core::{Config, Instant, Millis, PageEvent, SerdeCodec, Status, Why};
+use flagwire_core::{Config, Instant, Millis, PageEvent, Status, Why};
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use crate::codec::codec;
 use crate::server::{Ask, Fate, KEY};
 use crate::world::{NATIVE_HELLO, World, config, service};
 
@@ -509,8 +510,7 @@ fn a_target_too_large_to_compare_streams_alone() {
         attributes: Some(attributes),
         ..Target::default()
     };
-    let codec = SerdeCodec::new(service(KEY), target, || 0);
-    world.add_page_with(shared(), codec, 7);
+    world.add_page_with(shared(), codec(service(KEY), target), 7);
     world.start();
     world.run(5_000);
     assert_eq!(world.count("join tabs"), 0);

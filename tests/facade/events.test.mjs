@@ -1,0 +1,58 @@
+// Lists of listeners.
+
+import { deepEqual, equal } from "node:assert/strict";
+import { test } from "node:test";
+import { Listeners } from "../../pkg-template/src/events.ts";
+
+test("all listeners of a name are called in their order with what happened, and others are not", () => {
+  const calls = [];
+  const listeners = new Listeners(() => {});
+  listeners.add_("a", (payload) => calls.push(["first", payload]));
+  listeners.add_("a", (payload) => calls.push(["second", payload]));
+  listeners.add_("b", () => calls.push(["other"]));
+  listeners.tell_("a", 5);
+  deepEqual(calls, [["first", 5], ["second", 5]]);
+});
+
+test("one that throws is reported, and the others are called", () => {
+  const [calls, thrown] = [[], []];
+  const listeners = new Listeners((error) => thrown.push(error));
+  listeners.add_("a", () => { throw "a text"; });
+  listeners.add_("a", () => calls.push("second"));
+  listeners.tell_("a", undefined);
+  deepEqual([calls, thrown], [["second"], ["a text"]]);
+});
+
+test("who is added while listeners are called hears from the next time on", () => {
+  const calls = [];
+  const listeners = new Listeners(() => {});
+  listeners.add_("a", () => listeners.add_("a", () => calls.push("added")));
+  listeners.tell_("a", 1);
+  equal(calls.length, 0);
+  listeners.tell_("a", 2);
+  equal(calls.length, 1);
+});
+
+test("a listener that was added twice is called once, and removed by either way", () => {
+  const calls = [];
+  const listener = () => calls.push("called");
+  const listeners = new Listeners(() => {});
+  listeners.add_("a", listener);
+  const stop = listeners.add_("a", listener);
+  listeners.tell_("a", 1);
+  equal(calls.length, 1);
+  stop();
+  stop();
+  listeners.tell_("a", 2);
+  equal(calls.length, 1);
+  equal(listeners.has_("a"), false);
+});
+
+test("removing without a listener removes all of a name, without a name all there are", () => {
+  const listeners = new Listeners(() => {});
+  for (const name of ["a", "a", "b", "c"]) listeners.add_(name, () => {});
+  listeners.remove_("a");
+  deepEqual(["a", "b", "c"].map((name) => listeners.has_(name)), [false, true, true]);
+  listeners.remove_();
+  deepEqual(["a", "b", "c"].map((name) => listeners.has_(name)), [false, false, false]);
+});
