@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
+import { root } from "../../scripts/lib/paths.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { serveExample } from "../lib/example.mjs";
 import { startServer } from "../lib/server.mjs";
@@ -36,6 +38,30 @@ async function state(page, status) {
 async function assertNotReloaded(page) {
   assert.equal(await page.evaluate(() => "sameDocument" in window), true, "the page was reloaded");
 }
+
+test("the README's tour works as it is written", async (t) => {
+  const tour = /^## A minute's tour\n([^]*?)^## /m.exec(readFileSync(join(root, "README.md"), "utf8"))?.[1] ?? "";
+  const [, before = "?", now = ""] = /change `([^`]+)`\s+to\s+`([^`]+)`/.exec(tour) ?? [];
+  const { server, page } = await openShop(t);
+  await page.locator('html[data-scheme="light"]').waitFor();
+  const sample = readFileSync(server.flagsFile, "utf8");
+  assert.equal(sample.split(before).length, 2, `the sample has "${before}" in one place`);
+
+  server.editFlags((text) => text.replace(before, now));
+  await page.locator('html[data-scheme="dark"]').waitFor();
+  server.editFlags((text) => text.replace(now, `${now}\n  ${now}`));
+  await server.line(/flags\.yaml:\d+:\d+/);
+  server.editFlags((text) => text.replace(`${now}\n  ${now}`, now));
+
+  const admin = await openPage(t, browser, server.url);
+  await admin.getByRole("switch", { name: "dark-mode is on", checked: true }).click();
+  await page.locator('html[data-scheme="light"]').waitFor();
+  assert.equal(readFileSync(server.flagsFile, "utf8"), sample);
+
+  await page.getByText("Maya").click();
+  await page.locator(".shipping.free").waitFor();
+  await assertNotReloaded(page);
+});
 
 test("saving the flags file changes the open shop: colours, palette, shelf, announcement", async (t) => {
   const { server, page } = await openShop(t);
