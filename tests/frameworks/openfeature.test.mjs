@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { servePage } from "../lib/bundle.mjs";
+import { blocksOf } from "../lib/markdown.mjs";
 import { startProxy } from "../lib/proxy.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 import { FLAGS } from "../lib/flags.mjs";
@@ -359,4 +360,21 @@ test("drives OpenFeature's React SDK", async (t) => {
   await page.locator("#theme", { hasText: "classic" }).waitFor();
   server.editFlags((text) => text.replace("default: classic", "default: ocean"));
   await page.locator("#theme", { hasText: "ocean" }).waitFor();
+});
+
+test("the guide's code starts before anybody has signed in, and follows who does", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const [{ text = "" } = {}] = blocksOf("docs/guides/openfeature.md");
+  const script = `${text}\nObject.assign(window, { flags, signedIn, signedOut, OpenFeature });`;
+  const page = await openPage(t, browser, await servePage(t, import.meta.dirname, script, { define: { KEY: JSON.stringify(CLIENT_KEY), FLAGS: JSON.stringify(server.url) } }));
+  const seen = await page.evaluate(async () => {
+    const read = () => [window.flags.providerStatus, window.flags.getBooleanValue("free-shipping", false)];
+    const before = read();
+    await window.signedIn({ id: "user-42", plan: "gold" });
+    const during = read();
+    await window.signedOut();
+    return [before, during, read()];
+  });
+  assert.deepEqual(seen.slice(1), [["READY", true], ["ERROR", false]]);
+  assert.equal(seen[0]?.[1], false);
 });
