@@ -193,7 +193,9 @@ function types() {
     if (!reached.has(basename(file, ".d.ts"))) continue;
     // Node's resolution wants extensions, and a file of its own for CommonJS.
     writeFileSync(path, text.replaceAll(RELATIVE, '"./$1.js"'));
-    writeFileSync(path.replace(/\.ts$/, ".cts"), text.replaceAll(RELATIVE, '"./$1.cjs"'));
+    // The interface that projects fill in is one and the same for both: a project's file of types belongs to one module system alone.
+    const common = file === "flags.d.ts" ? 'export type * from "./flags.js" with { "resolution-mode": "import" };\n' : text.replaceAll(RELATIVE, '"./$1.cjs"');
+    writeFileSync(path.replace(/\.ts$/, ".cts"), common);
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { FLAGS as KINDS } from "../lib/flags.mjs";
 import { CLIENT_KEY, SERVER_KEY, startServer } from "../lib/server.mjs";
-import { compile, COMPILERS, flagwire, HEAD, project } from "./support.mjs";
+import { compile, COMPILERS, flagwire, HEAD, project, write } from "./support.mjs";
 
 const FLAGS = `${KINDS}  greeting: hello
 `;
@@ -126,6 +126,24 @@ is<boolean, ReturnType<typeof dark>>(); function dark() { return read("dark-mode
 `;
   assert.equal(await compile(project(t), { "flags.ts": flags, "good.ts": source }), "");
 });
+
+for (const [name, compiler] of Object.entries(COMPILERS)) {
+  for (const type of ["module", "commonjs"]) {
+    test(`modules of both kinds have the project's own flags, in a package of type ${type}, with ${name}`, async (t) => {
+      const folder = project(t);
+      write(folder, { "package.json": JSON.stringify({ type }) });
+      const source = `
+import { initialize } from "flagwire";
+import { useFlag } from "flagwire/react";
+const theme: "classic" | "ocean" = initialize("key", { identifier: "u" }).variation("theme", "classic");
+useFlag("them", theme);
+`;
+      const complaints = await compile(folder, { "flags.d.ts": own(OWN), "a.ts": source, "b.mts": source, "c.cts": source }, { module: "nodenext", compiler });
+      assert.deepEqual(complaints.match(/^\S+?(?=\(5,9\): error)/gm), ["a.ts", "b.mts", "c.cts"], complaints);
+      assert.equal(complaints.match(/^\S+\(/gm)?.length, 3, complaints);
+    });
+  }
+}
 
 test("a project with one flag has its type", async (t) => {
   const source = `${HEAD} const theme = client.variation("theme", "classic"); is<"classic" | "ocean", typeof theme>();`;
