@@ -40,6 +40,14 @@ const suites = [
   },
   { name: "rust", title: "Rust tests, native", command: () => cargo("test", "--no-fail-fast") },
   {
+    name: "rust-http2",
+    title: "The server's tests once more, over TLS and HTTP/2",
+    command: () => ({
+      ...cargo("test", "--no-fail-fast", "-p", "flagwire-server", "--tests"),
+      env: { ...process.env, FLAGWIRE_TEST_TRANSPORT: "http2" },
+    }),
+  },
+  {
     name: "docs",
     title: "Rust documentation",
     command: () => ({ ...cargo("doc", "--workspace", "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),

@@ -5,21 +5,13 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::transport::PATIENT;
 use common::*;
 use flagwire_server::Settings;
 use flagwire_server::serve::{Serving, Timeouts};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// Long enough for everything, so that only what a test shortens is ever waited for.
-const PATIENT: Timeouts = Timeouts {
-    head: HOUR,
-    idle: HOUR,
-    request: HOUR,
-};
 
 async fn serve(server: &Server, timeouts: Timeouts) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -375,6 +367,7 @@ async fn a_stream_is_no_idle_connection() {
         head: short,
         idle: short,
         request: short,
+        write: short,
     };
     let address = serve(&server, timeouts).await;
     let token = server.token(CLIENT_KEY, ada()).await;

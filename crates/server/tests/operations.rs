@@ -60,7 +60,8 @@ async fn it_is_alive_at_once_and_ready_with_the_first_configuration_of_every_env
     server.other.apply(flags_file::parse("flags: {}").unwrap());
     assert_eq!(plain(&server, "/ready").await.0, StatusCode::OK);
     server.stop.send_replace(true);
-    let (status, body) = plain(&server, "/ready").await;
+    let ready = Request::get("/ready").body(Body::empty()).unwrap();
+    let (status, body) = read(server.send_without_socket(ready).await).await;
     assert_eq!(
         (status, &body["stopping"]),
         (StatusCode::SERVICE_UNAVAILABLE, &json!(true))

@@ -31,10 +31,10 @@ use crate::serve::TooMany;
 pub(crate) use operations::age;
 
 /// The largest body of a request.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The largest report of metrics: that of a back end with many targets.
-const MAX_REPORT_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_REPORT_BYTES: usize = 1024 * 1024;
 
 /// The whole service.
 ///

@@ -1,10 +1,10 @@
-//! One connection: HTTP/1.1 or HTTP/2, its deadlines, refused heads, and streams that take the socket over.
+//! One connection: its deadlines, and HTTP/1.1 with refused heads and streams that take the socket over. HTTP/2 is in
+//! [`http2`].
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,9 +14,9 @@ use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -25,18 +25,15 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::exchange::{Exchange, Phase, Watched};
+use super::http2::http2;
 use super::tls::HTTP2;
-use super::{MAX_HEAD_BYTES, Peer, Timeouts, until};
+use super::{MAX_HEAD_BYTES, Peer, Timeouts, head, until};
 use crate::error::ApiError;
 use crate::stream::{Detachable, Framing, HandOver};
 
 /// What a client may still send after it was refused, before the connection is cut; a client that is still sending may
 /// otherwise never see the answer.
 const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
-
-/// A client of HTTP/2 that has streams open and says nothing is asked whether it is there, and has this long to answer.
-const PING_AFTER: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves HTTP/1.1 on a connection until it ends. Where a stream is to take the connection over, both come back.
 pub(super) async fn http1<I>(
@@ -50,7 +47,7 @@ pub(super) async fn http1<I>(
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let exchange = Arc::new(Exchange::new(true));
+    let exchange = Arc::new(Exchange::http1());
     let service = {
         let exchange = Arc::clone(&exchange);
         service_fn(move |request| {
@@ -69,7 +66,7 @@ where
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(
-            Watched::new(TokioIo::new(io), Arc::clone(&exchange)),
+            TokioIo::new(Watched::new(io, Arc::clone(&exchange))),
             service,
         );
 
@@ -97,7 +94,7 @@ where
         })
         .await
     };
-    let mut io = connection.into_parts().io.io.into_inner();
+    let mut io = connection.into_parts().io.into_inner().io;
     let refusal = match ended {
         Ended::TakenOver(stream) => return Some((io, stream)),
         Ended::Done(result) => {
@@ -111,18 +108,23 @@ where
                 None => None,
             }
         }
+        // Nothing that is written would arrive.
+        Ended::Late if exchange.is_blocked() => return None,
         Ended::Late => match exchange.phase() {
             Phase::Head(_) => Some(ApiError::HeadTooSlow),
             Phase::Idle(_) | Phase::Busy(_) => None,
         },
     };
-    if let Some(refusal) = &refusal {
-        drop(io.write_all(&refusal.as_http1()).await);
-    }
-    drop(io.shutdown().await);
-    if refusal.is_some() || exchange.is_left_unread() {
-        drop(tokio::time::timeout(timeouts.head, discard(&mut io)).await);
-    }
+    let ending = async {
+        if let Some(refusal) = &refusal {
+            drop(io.write_all(&refusal.as_http1()).await);
+        }
+        drop(io.shutdown().await);
+        if refusal.is_some() || exchange.is_left_unread() {
+            discard(&mut io).await;
+        }
+    };
+    drop(tokio::time::timeout(timeouts.head, ending).await);
     None
 }
 
@@ -150,57 +152,8 @@ pub(super) async fn encrypted(
     }
 }
 
-async fn http2<I>(
-    io: I,
-    peer: Peer,
-    app: Router,
-    mut stopping: watch::Receiver<bool>,
-    timeouts: Timeouts,
-) where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let exchange = Arc::new(Exchange::new(false));
-    let service = {
-        let exchange = Arc::clone(&exchange);
-        service_fn(move |request| {
-            answer(
-                app.clone(),
-                peer,
-                request,
-                Arc::clone(&exchange),
-                timeouts,
-                false,
-            )
-        })
-    };
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_AFTER)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let mut stop = pin!(until(&mut stopping));
-    let mut stopped = false;
-    let mut timer = pin!(tokio::time::sleep(timeouts.idle));
-    std::future::poll_fn(|context| {
-        if !stopped && stop.as_mut().poll(context).is_ready() {
-            stopped = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        if let Poll::Ready(result) = connection.as_mut().poll(context) {
-            if let Err(error) = result {
-                tracing::trace!(%error, "connection ended");
-            }
-            return Poll::Ready(());
-        }
-        late(&exchange, timeouts, timer.as_mut(), context)
-    })
-    .await;
-}
-
 /// Whether the connection has taken too long.
-fn late(
+pub(super) fn late(
     exchange: &Exchange,
     timeouts: Timeouts,
     mut timer: Pin<&mut Sleep>,
@@ -242,10 +195,9 @@ async fn answer(
         Version::HTTP_10 => Framing::Plain,
         _ => Framing::Chunked,
     };
-    let mut request: Request = request.map(Body::new);
-    request.extensions_mut().insert(peer);
-    let mut response = match tokio::time::timeout(timeouts.request, app.oneshot(request)).await {
-        Ok(response) => response.unwrap_or_else(|never| match never {}),
+    let made = reply(&app, peer, request.map(Body::new));
+    let mut response = match tokio::time::timeout(timeouts.request, made).await {
+        Ok(response) => response,
         Err(_) => ApiError::TooSlow.into_response(),
     };
     let exchange = &answering.0;
@@ -254,6 +206,9 @@ async fn answer(
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::SERVICE_UNAVAILABLE
     ) {
         exchange.left_unread();
+    }
+    if response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+        exchange.refused_here();
     }
     let stream = may_hand_over
         .then(|| response.extensions_mut().remove::<Detachable>())
@@ -278,11 +233,21 @@ async fn answer(
     }))
 }
 
+/// Has the service answer a request, if its head is as it must be.
+pub(super) async fn reply(app: &Router, peer: Peer, mut request: Request) -> Response {
+    if let Err(error) = head::check_size(&request).and_then(|()| head::settle_host(&mut request)) {
+        return error.into_response();
+    }
+    request.extensions_mut().insert(peer);
+    let answered = app.clone().oneshot(request).await;
+    answered.unwrap_or_else(|never| match never {})
+}
+
 /// A request that is being answered, until the last of its reply is on its way.
-struct Answering(Arc<Exchange>);
+pub(super) struct Answering(Arc<Exchange>);
 
 impl Answering {
-    fn new(exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
         exchange.begin();
         Self(exchange)
     }

@@ -1,7 +1,7 @@
-//! What goes on on one connection, as hyper does not tell it: whether it is idle, a head is arriving, or a request is being
-//! answered; and what hyper is about to refuse by itself.
+//! What goes on on one connection, as hyper and h2 do not tell it: whether it is idle, a head is arriving, a request is being
+//! answered, or the client takes nothing of what is written; and what hyper is about to refuse by itself.
 //!
-//! Three sides share it: the [`Watched`] socket below hyper, the service above it, and whoever runs the connection and ends it
+//! Three sides share it: the [`Watched`] socket below, the service above, and the code that runs the connection and ends it
 //! when it takes too long.
 
 use std::io::{self, IoSlice};
@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::Timeouts;
+use super::frames::Frames;
 use crate::stream::HandOver;
 
 /// What a connection is doing, and since when.
@@ -30,11 +31,11 @@ pub(super) enum Phase {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    phase: Mutex<Phase>,
-    /// Whether bytes that arrive while idle begin a head; in HTTP/2 they may be about anything.
-    heads: bool,
+    state: Mutex<State>,
     /// The status with which hyper refused a head; 0 for none.
     refused: AtomicU16,
+    /// Whether a reply with such a status is the service's own.
+    refused_here: AtomicBool,
     /// A stream that waits for its head to be written.
     handed_over: Mutex<Option<HandOver>>,
     head_written: AtomicBool,
@@ -42,12 +43,40 @@ pub(super) struct Exchange {
     left_unread: AtomicBool,
 }
 
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Follows the frames of HTTP/2, where bytes that arrive may be about anything; `None` for HTTP/1.1, where bytes that
+    /// arrive between two requests begin a head.
+    frames: Option<Frames>,
+    /// When the last bytes arrived.
+    last_read: Instant,
+    /// Since when the socket takes no bytes though some wait to be written.
+    blocked: Option<Instant>,
+}
+
 impl Exchange {
-    pub(super) fn new(heads: bool) -> Self {
+    /// A connection of HTTP/1.1.
+    pub(super) fn http1() -> Self {
+        Self::new(None)
+    }
+
+    /// A connection of HTTP/2.
+    pub(super) fn http2() -> Self {
+        Self::new(Some(Frames::default()))
+    }
+
+    fn new(frames: Option<Frames>) -> Self {
+        let now = Instant::now();
         Self {
-            phase: Mutex::new(Phase::Idle(Instant::now())),
-            heads,
+            state: Mutex::new(State {
+                phase: Phase::Idle(now),
+                frames,
+                last_read: now,
+                blocked: None,
+            }),
             refused: AtomicU16::new(0),
+            refused_here: AtomicBool::new(false),
             handed_over: Mutex::default(),
             head_written: AtomicBool::new(false),
             flushed: AtomicBool::new(false),
@@ -55,27 +84,44 @@ impl Exchange {
         }
     }
 
-    fn with_phase<T>(&self, change: impl FnOnce(&mut Phase) -> T) -> T {
-        change(&mut self.phase.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn phase(&self) -> Phase {
-        self.with_phase(|phase| *phase)
+        self.with(|state| state.phase)
     }
 
-    /// When the connection has taken too long; never while a request is being answered.
+    /// When the last bytes arrived.
+    pub(super) fn last_read(&self) -> Instant {
+        self.with(|state| state.last_read)
+    }
+
+    /// Whether bytes wait to be written that the client does not take.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.with(|state| state.blocked.is_some())
+    }
+
+    /// When the connection has taken too long: for a head, between two requests, or to take what was written. `None` while a
+    /// request is being answered and nothing of the reply waits.
     pub(super) fn deadline(&self, timeouts: Timeouts) -> Option<Instant> {
-        match self.phase() {
-            Phase::Idle(since) => Some(since + timeouts.idle),
-            Phase::Head(since) => Some(since + timeouts.head),
-            Phase::Busy(_) => None,
-        }
+        self.with(|state| {
+            let phase = match state.phase {
+                Phase::Idle(since) => Some(since + timeouts.idle),
+                Phase::Head(since) => Some(since + timeouts.head),
+                Phase::Busy(_) => None,
+            };
+            let frame = state.frames.as_ref().and_then(Frames::incomplete_since);
+            let frame = frame.map(|since| since + timeouts.head);
+            let blocked = state.blocked.map(|since| since + timeouts.write);
+            [phase, frame, blocked].into_iter().flatten().min()
+        })
     }
 
     /// A request has arrived.
     pub(super) fn begin(&self) {
-        self.with_phase(|phase| {
-            *phase = match *phase {
+        self.with(|state| {
+            state.phase = match state.phase {
                 Phase::Busy(count) => Phase::Busy(count + 1),
                 Phase::Idle(_) | Phase::Head(_) => Phase::Busy(1),
             };
@@ -84,27 +130,43 @@ impl Exchange {
 
     /// Its reply is written, or given up.
     pub(super) fn end(&self) {
-        self.with_phase(|phase| {
-            *phase = match *phase {
+        self.with(|state| {
+            state.phase = match state.phase {
                 Phase::Busy(count) if count > 1 => Phase::Busy(count - 1),
                 _ => Phase::Idle(Instant::now()),
             };
         });
     }
 
-    fn bytes_arrived(&self) {
-        if self.heads {
-            self.with_phase(|phase| {
-                if matches!(phase, Phase::Idle(_)) {
-                    *phase = Phase::Head(Instant::now());
-                }
-            });
-        }
+    fn arrived(&self, bytes: &[u8]) {
+        let now = Instant::now();
+        self.with(|state| {
+            state.last_read = now;
+            match (&mut state.frames, state.phase) {
+                (Some(frames), _) => frames.arrived(bytes, now),
+                (None, Phase::Idle(_)) => state.phase = Phase::Head(now),
+                (None, _) => {}
+            }
+        });
+    }
+
+    /// Notes whether the socket took what was to be written.
+    fn wrote<T>(&self, result: &Poll<T>) {
+        let now = Instant::now();
+        self.with(|state| match result {
+            Poll::Ready(_) => state.blocked = None,
+            Poll::Pending => state.blocked = state.blocked.or(Some(now)),
+        });
     }
 
     /// The status with which hyper wanted to refuse a head.
     pub(super) fn refused(&self) -> Option<u16> {
         Some(self.refused.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+
+    /// The service itself is about to refuse a head.
+    pub(super) fn refused_here(&self) {
+        self.refused_here.store(true, Ordering::Relaxed);
     }
 
     /// The socket is to be handed to this stream as soon as hyper has written the head of the reply.
@@ -140,20 +202,23 @@ impl Exchange {
         self.left_unread.load(Ordering::Relaxed)
     }
 
-    /// Notes hyper's own refusal of a head, which has no body; ours has. The service never answers with these statuses, so a
-    /// reply that begins like this is hyper's.
+    /// Notes hyper's own refusal of a head, which has no body; ours has. A reply that begins like this is hyper's unless the
+    /// service has said before that it is about to answer so.
     fn is_refusal(&self, bytes: &[u8]) -> bool {
         let status = match bytes.get(..12) {
             Some(b"HTTP/1.1 431") => 431,
             Some(b"HTTP/1.1 414") => 414,
             _ => return false,
         };
+        if self.refused_here.load(Ordering::Relaxed) {
+            return false;
+        }
         self.refused.store(status, Ordering::Relaxed);
         true
     }
 }
 
-/// A socket that notes what hyper reads and writes.
+/// A socket that notes what is read from it and written to it.
 #[derive(Debug)]
 pub(super) struct Watched<I> {
     pub(super) io: I,
@@ -166,22 +231,22 @@ impl<I> Watched<I> {
     }
 }
 
-impl<I: Read + Unpin> Read for Watched<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let result = Pin::new(&mut self.io).poll_read(context, buffer);
-        // At the end of the socket, too, but then the connection ends anyway.
-        if let Poll::Ready(Ok(())) = result {
-            self.exchange.bytes_arrived();
+        if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
+            self.exchange.arrived(bytes);
         }
         result
     }
 }
 
-impl<I: Write + Unpin> Write for Watched<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -190,7 +255,9 @@ impl<I: Write + Unpin> Write for Watched<I> {
         if self.exchange.is_refusal(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let result = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.exchange.wrote(&result);
+        result
     }
 
     fn poll_write_vectored(
@@ -204,16 +271,19 @@ impl<I: Write + Unpin> Write for Watched<I> {
         {
             return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
-        Pin::new(&mut self.io).poll_write_vectored(context, parts)
+        let result = Pin::new(&mut self.io).poll_write_vectored(context, parts);
+        self.exchange.wrote(&result);
+        result
     }
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
     }
 
-    /// hyper asks for this when its buffers are empty.
+    /// Called when no bytes are left in the buffers above; TLS may still have some.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.io).poll_flush(context);
+        self.exchange.wrote(&result);
         if matches!(result, Poll::Ready(Ok(())))
             && self.exchange.head_written.load(Ordering::Relaxed)
         {

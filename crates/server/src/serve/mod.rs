@@ -7,6 +7,9 @@ mod addresses;
 mod connection;
 mod exchange;
 mod files;
+mod frames;
+mod head;
+mod http2;
 mod tls;
 
 use std::convert::Infallible;
@@ -28,15 +31,15 @@ use crate::stream::Keepers;
 /// the same read may be somewhat more; past that the answer is 431.
 pub(crate) const MAX_HEAD_BYTES: usize = 352 * 1024;
 
+/// The most headers of a request; past that the answer is 431.
+pub(crate) const MAX_HEADERS: usize = 100;
+
 /// Connections past the limit that are told so at the same time; what comes in meanwhile is closed with less ado.
 const REFUSALS: usize = 64;
 
 /// In which the client of a connection past the limit has to ask for something, so that it can be told. HTTP/2, where a reply
 /// does not end the connection, is told to go elsewhere then.
 const REFUSAL: Duration = Duration::from_secs(1);
-
-/// Written data that a client has not taken for this long ends the connection: it is gone, or stuck.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one address may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,9 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For the rest of a request, until there is a reply.
     pub request: Duration,
+    /// To take something of what was written. A connection of which nothing is taken for this long ends; in HTTP/2 a reply
+    /// of which nothing is taken is reset.
+    pub write: Duration,
 }
 
 impl Default for Timeouts {
@@ -63,6 +69,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(15),
             idle: Duration::from_secs(75),
             request: Duration::from_secs(30),
+            write: Duration::from_secs(30),
         }
     }
 }
@@ -159,7 +166,7 @@ impl Serving {
             let keepers = keepers.clone();
             let tls = tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
-                prepare(&socket);
+                prepare(&socket, timeouts.write);
                 let peer = Peer(address);
                 if let Some(tls) = tls {
                     connection::encrypted(socket, &tls, peer, app, stopping, timeouts).await;
@@ -205,11 +212,12 @@ impl Refusing {
         let app = self.app.clone();
         let tls = tls.map(|tls| tls.acceptor());
         tokio::spawn(async move {
-            prepare(&socket);
+            prepare(&socket, REFUSAL);
             let timeouts = Timeouts {
                 head: REFUSAL,
                 idle: REFUSAL,
                 request: REFUSAL,
+                write: REFUSAL,
             };
             let (end, ending) = watch::channel(false);
             let serving = async {
@@ -237,12 +245,15 @@ impl Refusing {
 }
 
 /// Small events must not wait for more, and a client that takes nothing must not stay for ever.
-fn prepare(socket: &TcpStream) {
+fn prepare(socket: &TcpStream, write_timeout: Duration) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::trace!(%error, "cannot set TCP_NODELAY");
     }
+    // For streams that have their sockets to themselves; other connections are timed here as well, whatever the system.
+    #[cfg(not(target_os = "linux"))]
+    let _ = write_timeout;
     #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(WRITE_TIMEOUT)) {
+    if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(write_timeout)) {
         tracing::trace!(%error, "cannot set TCP_USER_TIMEOUT");
     }
 }

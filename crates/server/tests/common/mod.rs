@@ -14,6 +14,7 @@ use axum::http::{Request, Response, StatusCode};
 use flagwire_server::auth::{Grant, Hashed, KeyKind, Keys};
 use flagwire_server::changes::Difference;
 use flagwire_server::environment::Environment;
+use flagwire_server::serve::Serving;
 use flagwire_server::{AppState, Settings, app, flags_file};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -45,6 +46,7 @@ pub struct Server {
     pub environment: Arc<Environment>,
     pub other: Arc<Environment>,
     pub stop: watch::Sender<bool>,
+    pub site: tokio::sync::OnceCell<Option<transport::Site>>,
 }
 
 pub fn settings() -> Settings {
@@ -113,6 +115,7 @@ fn server_of_with(
         environment,
         other,
         stop,
+        site: tokio::sync::OnceCell::new(),
     }
 }
 
@@ -125,7 +128,21 @@ impl Server {
         self.environment.apply(flags_file::parse(flags).unwrap())
     }
 
+    /// Asks the service without a socket, or over the transport that [`transport::wanted`] says.
     pub async fn send(&self, request: Request<Body>) -> Response<Body> {
+        let site = self.site.get_or_init(async || {
+            let (app, stopping) = (self.app.clone(), self.stop.subscribe());
+            let serving = Serving::default();
+            Some(transport::serve_over(transport::wanted()?, app, stopping, serving).await)
+        });
+        match site.await {
+            None => self.send_without_socket(request).await,
+            Some(site) => site.connect().await.send(request).await.unwrap(),
+        }
+    }
+
+    /// Also once the server's sockets are closed.
+    pub async fn send_without_socket(&self, request: Request<Body>) -> Response<Body> {
         self.app.clone().oneshot(request).await.unwrap()
     }
 
@@ -232,3 +249,4 @@ impl Stream {
 pub mod listening;
 pub mod replicas;
 pub mod running;
+pub mod transport;

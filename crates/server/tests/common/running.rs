@@ -6,8 +6,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+/// The program as it was built with the tests, or the one that `FLAGWIRE_SERVER` names.
 pub fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
+    let program = std::env::var_os("FLAGWIRE_SERVER");
+    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_flagwire-server").into());
+    let mut command = Command::new(program);
     command
         .current_dir(directory)
         .args(["--listen", "127.0.0.1:0"]);
