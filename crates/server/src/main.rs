@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const END: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    return_memory();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -37,6 +38,23 @@ async fn start() -> ExitCode {
         }
     }
 }
+
+/// Has the allocator give large blocks back to the system as soon as they are free.
+///
+/// glibc does that below a threshold that it raises to the size of whatever large block is freed, up to 32 MiB; a flood of
+/// bodies or replies of a megabyte leaves it there, and with it what the flood has taken. A threshold that is set stays. After
+/// the floods of `tests/floods.rs` the process is at 38 MiB with it, at 88 MiB without, at 60 to 88 MiB with a single arena, and
+/// at 76 MiB with mimalloc, which also takes 20 MiB more from the start.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "there is no other way to this setting")]
+fn return_memory() {
+    const LARGE_BYTES: libc::c_int = 128 * 1024;
+    // SAFETY: `mallopt` takes two numbers and may be called at any time. Where it refuses them, nothing changes.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+const fn return_memory() {}
 
 /// What other servers are told to read their files again by must not end this one.
 fn survive_hangups() {
