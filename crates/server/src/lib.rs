@@ -40,6 +40,7 @@ pub mod environment;
 pub mod error;
 mod files;
 pub mod flags_file;
+mod json;
 mod metrics;
 pub mod plan;
 mod replay;

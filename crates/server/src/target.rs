@@ -13,6 +13,8 @@ use flagwire_core::protocol::Target;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::json;
+
 /// The published JavaScript SDK leaves the header out from this length on.
 const MAX_HEADER_CHARS: usize = 262_144;
 
@@ -33,8 +35,8 @@ pub(crate) fn from_header(text: &[u8]) -> Option<Target> {
         .decode(text)
         .or_else(|_| URL_SAFE.decode(text))
         .ok()?;
-    let json = utf8_or_cesu8(bytes)?;
-    from_json(serde_json::from_str(&json).ok()?)
+    let text = utf8_or_cesu8(bytes)?;
+    from_json(json::from_slice(text.as_bytes()).ok()?)
 }
 
 /// Reads a target leniently: numbers and booleans pass as identifiers, as users hand their own objects to the SDK.
@@ -94,7 +96,8 @@ fn utf8_or_cesu8(bytes: Vec<u8>) -> Option<String> {
             }
         };
     }
-    String::from_utf8(repaired).ok()
+    // Half a character is replaced, as it is where it is escaped.
+    Some(String::from_utf8_lossy(&repaired).into_owned())
 }
 
 /// A configuration and a target in 24 hex digits: the same on every replica, whatever the order of attributes.
@@ -207,19 +210,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_no_target() {
-        let lone_surrogate = [
-            br#"{"identifier":"t","name":""#.as_slice(),
-            &[0xED, 0xA0, 0xBD],
-            br#""}"#,
-        ]
-        .concat();
         for text in ["", "%%%", "bm90IGpzb24=", "W10=", "e30="] {
             assert_eq!(from_header(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(
-            from_header(STANDARD.encode(lone_surrogate).as_bytes()),
-            None
-        );
+    }
+
+    #[test]
+    fn half_a_character_is_replaced() {
+        let half = [
+            br#"{"identifier":"t","name":"x"#.as_slice(),
+            &[0xED, 0xA0, 0xBD],
+            br#""}"#,
+        ];
+        for json in [
+            half.concat(),
+            br#"{"identifier":"t","name":"x\ud83d"}"#.to_vec(),
+        ] {
+            let target = from_header(STANDARD.encode(json).as_bytes()).unwrap();
+            assert!(target.name.unwrap().starts_with("x\u{FFFD}"));
+        }
     }
 
     #[test]

@@ -71,6 +71,96 @@ async fn a_bad_sign_in_is_400_and_an_unknown_key_401_with_code_and_message() {
 }
 
 #[tokio::test]
+async fn half_a_character_in_a_target_is_replaced_in_the_body_and_in_the_header() {
+    let server = server();
+    let (status, reply) = server
+        .post(
+            "/client/auth",
+            r#"{"apiKey":"a-client-key","target":{"identifier":"ada \ud83c","attributes":{"nick":"Party \ud83c"}}}"#,
+        )
+        .await;
+    assert_eq!(status, StatusCode::OK, "{reply}");
+    let token = reply["authToken"].as_str().unwrap();
+    assert_eq!(
+        claims(token)["target"]["attributes"]["nick"],
+        "Party \u{FFFD}"
+    );
+    let header = base64::engine::general_purpose::STANDARD
+        .encode(r#"{"identifier":"user-42","attributes":{"plan":"gold","nick":"\udf89"}}"#);
+    let mut request = get(EVALUATIONS, token);
+    request
+        .headers_mut()
+        .insert("harness-target", header.parse().unwrap());
+    let (status, _) = read(server.send(request).await).await;
+    assert_eq!(status, StatusCode::OK);
+    let metrics =
+        r#"{"metricsData":[{"count":1,"attributes":[{"key":"target","value":"\ud83c"}]}]}"#;
+    let mut request = Request::post("/metrics/development")
+        .body(Body::from(metrics))
+        .unwrap();
+    let bearer = format!("Bearer {token}");
+    request
+        .headers_mut()
+        .insert("authorization", bearer.parse().unwrap());
+    assert_eq!(server.send(request).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn slashes_too_many_in_an_address_are_read_over() {
+    let server = server();
+    let body = json!({"apiKey": CLIENT_KEY, "target": ada()}).to_string();
+    for path in [
+        "//client/auth",
+        "/api/1.0//client/auth",
+        "//api//1.0/client//auth",
+    ] {
+        let (status, reply) = server.post(path, body.clone()).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {reply}");
+    }
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let (status, list) = server
+        .get(&format!("/{EVALUATIONS}?cluster=1"), &token)
+        .await;
+    assert_eq!(status, StatusCode::OK, "{list}");
+    for path in ["//nothing", "/client/auth/more", "//", "//admin"] {
+        assert_eq!(server.get(path, &token).await.0, StatusCode::NOT_FOUND);
+    }
+    let (status, _) = server.get("//client/auth", &token).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn targets_whose_names_addresses_cannot_hold_are_served() {
+    let server = server();
+    // As URL parsers resolve `target/./evaluations` and `target/../evaluations`.
+    for (identifier, path) in [
+        (".", "/client/env/development/target/evaluations"),
+        ("..", "/client/env/development/evaluations"),
+        (
+            "evaluations",
+            "/client/env/development/target/evaluations/evaluations",
+        ),
+    ] {
+        let target = json!({"identifier": identifier, "attributes": {"plan": "gold"}});
+        let token = server.token(CLIENT_KEY, target).await;
+        let (status, list) = server.get(path, &token).await;
+        assert_eq!(status, StatusCode::OK, "{identifier}: {list}");
+        let (status, ordinary) = server.get(EVALUATIONS, &token).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(
+            list.as_array().unwrap().len(),
+            ordinary.as_array().unwrap().len()
+        );
+        if identifier == "evaluations" {
+            continue;
+        }
+        let flag = list[0]["flag"].as_str().unwrap();
+        let (status, one) = server.get(&format!("{path}/{flag}"), &token).await;
+        assert_eq!((status, &one), (StatusCode::OK, &list[0]), "{identifier}");
+    }
+}
+
+#[tokio::test]
 async fn evaluations_are_a_bare_list_of_texts_under_both_bases() {
     let server = server();
     let token = server.token(CLIENT_KEY, ada()).await;

@@ -15,7 +15,7 @@ use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
 use crate::environment::unix_seconds;
 use crate::error::ApiError;
-use crate::{AppState, target};
+use crate::{AppState, json, target};
 
 /// `POST /client/auth`
 pub(super) async fn sign_in(
@@ -28,7 +28,7 @@ pub(super) async fn sign_in(
             "{what}; send {{\"apiKey\": \"…\", \"target\": {{\"identifier\": \"…\"}}}}"
         ))
     };
-    let Ok(Value::Object(mut request)) = serde_json::from_slice(&body) else {
+    let Ok(Value::Object(mut request)) = json::from_slice(&body) else {
         return Err(bad("the body is not a JSON object"));
     };
     let key = match request.get("apiKey") {
@@ -78,6 +78,60 @@ fn carry(target: Target, state: &AppState) -> (Option<Target>, Option<TargetRef>
             hash,
         }),
     )
+}
+
+/// The identifiers that no address can name: clients and proxies resolve `target/./evaluations` to `target/evaluations`, and
+/// `target/../evaluations` to `evaluations`. There the target is the token's.
+const DOT: &str = ".";
+const DOTS: &str = "..";
+
+/// `GET /client/env/{environment}/target/evaluations`
+pub(super) async fn evaluations_of_dot(
+    state: State<AppState>,
+    caller: Caller,
+    Segments(environment): Segments<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let segments = Segments((environment, DOT.to_owned()));
+    evaluations(state, caller, segments, headers).await
+}
+
+/// `GET /client/env/{environment}/evaluations`
+pub(super) async fn evaluations_of_dots(
+    state: State<AppState>,
+    caller: Caller,
+    Segments(environment): Segments<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let segments = Segments((environment, DOTS.to_owned()));
+    evaluations(state, caller, segments, headers).await
+}
+
+/// `GET /client/env/{environment}/target/evaluations/{flag}`. The last segment may be `evaluations`: then the one before is a target
+/// of that name, and all its evaluations are asked for.
+pub(super) async fn evaluation_of_dot(
+    state: State<AppState>,
+    caller: Caller,
+    Segments((environment, flag)): Segments<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if flag == "evaluations" {
+        return evaluations(state, caller, Segments((environment, flag)), headers).await;
+    }
+    let segments = Segments((environment, DOT.to_owned(), flag));
+    let found = evaluation(state, caller, segments, headers).await?;
+    Ok(found.into_response())
+}
+
+/// `GET /client/env/{environment}/evaluations/{flag}`
+pub(super) async fn evaluation_of_dots(
+    state: State<AppState>,
+    caller: Caller,
+    Segments((environment, flag)): Segments<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Evaluation>, ApiError> {
+    let segments = Segments((environment, DOTS.to_owned(), flag));
+    evaluation(state, caller, segments, headers).await
 }
 
 /// `GET /client/env/{environment}/target/{target}/evaluations`

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::access::{Caller, Payload, Segments};
 use crate::error::ApiError;
+use crate::json;
 
 /// Takes whatever is JSON: clients drop a report that is refused, and a refusal helps nobody. What cannot be counted is
 /// left out.
@@ -15,9 +16,9 @@ pub(super) async fn report(
     Payload(body): Payload,
 ) -> Result<StatusCode, ApiError> {
     let environment = caller.allow(&environment, None)?;
-    let json: Value = serde_json::from_slice(&body)
+    let report: Value = json::from_slice(&body)
         .map_err(|error| ApiError::BadRequest(format!("the body is not JSON: {error}")))?;
-    environment.usage.add(&counters(&json));
+    environment.usage.add(&counters(&report));
     Ok(StatusCode::OK)
 }
 

@@ -21,6 +21,7 @@ use axum::http::{HeaderValue, Method, Version};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -50,6 +51,22 @@ pub fn app(state: AppState) -> Router {
         .route(
             "/client/env/{environment}/target/{target}/evaluations/{flag}",
             get(client::evaluation),
+        )
+        .route(
+            "/client/env/{environment}/target/evaluations",
+            get(client::evaluations_of_dot),
+        )
+        .route(
+            "/client/env/{environment}/target/evaluations/{flag}",
+            get(client::evaluation_of_dot),
+        )
+        .route(
+            "/client/env/{environment}/evaluations",
+            get(client::evaluations_of_dots),
+        )
+        .route(
+            "/client/env/{environment}/evaluations/{flag}",
+            get(client::evaluation_of_dots),
         )
         .route(
             "/client/env/{environment}/feature-configs",
@@ -86,11 +103,21 @@ pub fn app(state: AppState) -> Router {
         .route("/metrics", get(operations::metrics))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(refuse));
-    Router::new()
+    let protocol = Router::new()
         .merge(protocol.clone())
         .nest("/api/1.0", protocol)
-        .fallback(async || ApiError::NotFound("there is nothing at this address".to_owned()))
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed);
+    let known: Router = protocol
+        .clone()
+        .fallback(nothing_here)
+        .with_state(state.clone());
+    protocol
+        .fallback(
+            async move |request: Request| match without_empty_segments(request) {
+                Ok(request) => known.oneshot(request).await.into_response(),
+                Err(nothing) => nothing.into_response(),
+            },
+        )
         // Below CORS, so that pages can read why.
         .layer(middleware::from_fn(refuse))
         .layer(cors(&state.settings.cors_origins))
@@ -103,6 +130,28 @@ pub fn app(state: AppState) -> Router {
 
 async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
+}
+
+async fn nothing_here() -> ApiError {
+    ApiError::NotFound("there is nothing at this address".to_owned())
+}
+
+/// Takes slashes that follow another out of the path: clients that are given a base URL with a slash at its end ask for
+/// `//client/auth`. An error where there are none.
+fn without_empty_segments(mut request: Request) -> Result<Request, ApiError> {
+    let nothing = || ApiError::NotFound("there is nothing at this address".to_owned());
+    let uri = request.uri();
+    if !uri.path().contains("//") {
+        return Err(nothing());
+    }
+    let segments = uri.path().split('/').filter(|segment| !segment.is_empty());
+    let mut path: String = segments.flat_map(|segment| ["/", segment]).collect();
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    *request.uri_mut() = path.parse().map_err(|_| nothing())?;
+    Ok(request)
 }
 
 /// The header names are listed, since the wildcard does not cover `Authorization`, and with them those that published

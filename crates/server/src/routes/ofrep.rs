@@ -34,6 +34,7 @@ use crate::AppState;
 use crate::auth::token::Token;
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
+use crate::json;
 use crate::serve::Peer;
 use crate::stream::event::{Audience, refetch};
 use crate::stream::registry::{Reading, Transport, Whom};
@@ -299,7 +300,7 @@ fn caller(headers: &HeaderMap, state: &AppState) -> Result<Caller, ApiError> {
 /// The target of a body `{"context": {"targetingKey": "…", …}}`: all but the key are its attributes.
 fn context(body: &[u8]) -> Result<Target, Refusal> {
     let refuse = |code, details: &str| Err(Refusal::Code(code, details.to_owned()));
-    let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else {
+    let Ok(Value::Object(mut request)) = json::from_slice(body) else {
         return refuse(ErrorCode::ParseError, "the body is not a JSON object");
     };
     let mut context: Map<String, Value> = match request.remove("context") {
