@@ -50,7 +50,7 @@ pub fn start(host: Host, wire: Wire, values: Values, numbers: Numbers, seed: f64
 
 /// Something happened to a client, or the application wants something: `what` is a place in `Input` of `pkg-template/src/core.ts`,
 /// the others what it says there; `retry_after` is in milliseconds, NaN for none. Where `detail` is bytes, `status` is how many.
-/// A client that is closed is let go of, and its number may be another's then. Returns how many times the target was switched.
+/// A client that is closed is let go of, and its number may be another's then.
 ///
 /// One function for all: each exported one costs glue.
 #[wasm_bindgen(js_name = call_)]
@@ -62,7 +62,7 @@ pub fn call(
     retry_after: f64,
     mut detail: Option<JsValue>,
     tag: Option<JsValue>,
-) -> u32 {
+) {
     let driver = CLIENTS.with_borrow_mut(|clients| {
         let place = clients.get_mut(client as usize)?;
         if what == CLOSE {
@@ -71,7 +71,7 @@ pub fn call(
             place.clone()
         }
     });
-    let Some(driver) = driver else { return 0 };
+    let Some(driver) = driver else { return };
     let retry_after = (!retry_after.is_nan()).then_some(Millis(retry_after as u32));
     let mut text = Vec::new();
     if what >= BYTES
@@ -80,14 +80,17 @@ pub fn call(
         text.resize(status as usize, 0);
         copy(&mut text, bytes);
     }
-    let mut switches = 0;
     driver.run(|core, now| {
         let stream = match what {
             0 => return core.handle_timeout(now),
             CLOSE => return core.close(now),
             2 => return core.refresh(now),
             3 => return core.flush(now),
-            4 => return switches = core.identify(now, detail.unwrap_or_default()),
+            4 => {
+                // The facade counts them too.
+                core.identify(now, detail.unwrap_or_default());
+                return;
+            }
             5 => return core.set_evaluations(now, detail.unwrap_or_default().unchecked_into()),
             6 => return core.handle_page(now, PageEvent::Online),
             7 => return core.handle_page(now, PageEvent::Visible),
@@ -132,5 +135,4 @@ pub fn call(
         };
         core.handle_stream(now, StreamId(id), stream);
     });
-    switches
 }

@@ -11,7 +11,7 @@ export interface Core {
    * WebAssembly takes a number that is not given for 0, and `retryAfterMs` for NaN. Where `detail` is bytes, their number is in the
    * place of the status. A client that is closed is let go of; its number may be another's then.
    */
-  call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, detail: unknown, etag: unknown): number;
+  call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, detail: unknown, etag: unknown): void;
 }
 
 /** Makes an instance of the module. See scripts/lib/glue.mjs. */

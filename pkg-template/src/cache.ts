@@ -15,9 +15,9 @@ export interface Place {
   ttl: number | undefined;
 }
 
-export function placeOf(cache: Options["cache"], apiKey: string, target: Target): Place {
+export function placeOf(cache: Options["cache"], baseUrl: string, apiKey: string, target: Target): Place {
   const { key, ttl, storage = platformStorage() } = typeof cache === "object" ? cache : {};
-  return { storage, key: key ? key(target) : "flagwire-" + hash(apiKey, target.identifier), ttl };
+  return { storage, key: key ? key(target) : "flagwire-" + hash(baseUrl, apiKey, target.identifier), ttl };
 }
 
 function platformStorage(): CacheStorage | undefined {

@@ -3,13 +3,13 @@
 
 import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
 import { encode, Input, Output, type Hear, type Host } from "./core";
-import { nearest } from "./diagnose";
-import { describe, FlagwireError } from "./error";
+import { describe, fault, FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
-import type { Code, Data, FailureCode } from "./sentences";
+import { isNone, type FailureCode } from "./sentences";
 import { Group } from "./tabs";
+import { copyTarget } from "./target";
 import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
 import { changeOf, evaluationsIn, Values, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
@@ -40,14 +40,6 @@ const CODES: { readonly [cause: number]: FailureCode } = {
 };
 const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
-interface Waiter {
-  resolve_: () => void;
-  reject_: (error: FlagwireError) => void;
-  /** The switch of target it waits for; 0 for the start. */
-  switches_: number;
-  timer_?: ReturnType<typeof setTimeout>;
-}
-
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
 export class Client {
   readonly #values: Values;
@@ -67,7 +59,11 @@ export class Client {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #restarted = false;
   #state: State = { status: "initializing", since: Date.now() };
-  #waiters: Waiter[] = [];
+  /** Of those who wait: each ends with the error, or where what it waits for is complete. */
+  readonly #waiters = new Set<(error?: FlagwireError) => void>();
+  /** How many times the target was switched, and how many of these were before the core began, which counts from there. */
+  #switches = 0;
+  #before = 0;
   /** The last switch of target that is complete; -1 before the first fetch. */
   #complete = -1;
   #refused: FlagwireError | undefined;
@@ -87,8 +83,9 @@ export class Client {
     const { endpoints_, numbers_ } = coreOptions(options, this.#log);
     this.#numbers = numbers_;
     this.#wire = new Wire(apiKey, endpoints_, this.#values, this.#call);
+    if (DEVELOPMENT) this.#wire.onServerKey_ = () => this.#once("server-key", describe("server-key"));
     this.#loadCache();
-    if (options.bootstrap) this.#preset(evaluationsIn(options.bootstrap));
+    this.#preset(this.#evaluations("bootstrap", options.bootstrap));
     void this.#start();
   }
 
@@ -200,13 +197,18 @@ export class Client {
 
   /**
    * Switches to another target. The old one's values stay until the new one's are there; resolves then, and rejects like
-   * {@link ready}. It waits for as long as the server is away: where a page depends on it, limit the waiting.
+   * {@link ready}, and at once where the target cannot be sent: then nothing is switched. It waits for as long as the server is away:
+   * where a page depends on it, limit the waiting.
    */
-  identify(target: Target): Promise<void> {
-    const checked = checkTarget(target);
-    this.#refused = undefined;
-    if (!this.#core) this.#values.setTarget_(checked); // nothing was asked for yet
-    return this.#wait(this.#call(Input.IDENTIFY, checked));
+  async identify(target: Target): Promise<void> {
+    const copy = copyTarget(target);
+    // One that gave up for good after an internal error has no core that could try.
+    if (this.#core || !this.#restarted) this.#refused = undefined;
+    const switches = ++this.#switches;
+    this.#call(Input.IDENTIFY, copy);
+    // There is none yet, or this was too much for it: the next one begins with this target.
+    if (!this.#core) this.#values.setTarget_(copy);
+    return this.#wait(switches);
   }
 
   /** Fetches all evaluations now, for pages that know better than the client when to. */
@@ -216,7 +218,7 @@ export class Client {
 
   /** Stores evaluations that the page has from elsewhere; newer ones of the server overwrite them. */
   setEvaluations(evaluations: readonly Evaluation[]): void {
-    const list = evaluationsIn(evaluations);
+    const list = this.#evaluations("setEvaluations", evaluations);
     if (!list.length || this.#closed()) return;
     if (this.#core) this.#call(Input.SET, list);
     else this.#preset(list);
@@ -263,7 +265,7 @@ export class Client {
         if (!this.#closed()) this.#run(core);
         return;
       } catch (error) {
-        if (attempt === 0) this.#emit(Event.ERROR, new FlagwireError(describe("load", error), "load", undefined, false, error));
+        if (attempt === 0) this.#emit(Event.ERROR, fault("load", false, error, error));
         await new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(1000 * 2 ** attempt, 60_000))));
       }
     }
@@ -277,6 +279,7 @@ export class Client {
     try {
       this.#number = core.start_(this.#host(), this.#wire, this.#values, numbers, Math.random());
       this.#core = core;
+      this.#before = this.#switches;
     } catch (error) {
       this.#trapped(error);
       return;
@@ -286,12 +289,11 @@ export class Client {
   }
 
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
-  #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, retryAfterMs, etag]: Parameters<Hear>): number => {
+  #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, retryAfterMs, etag]: Parameters<Hear>): void => {
     try {
-      return this.#core?.call_(this.#number, input, id, status, retryAfterMs, detail, etag) ?? 0;
+      this.#core?.call_(this.#number, input, id, status, retryAfterMs, detail, etag);
     } catch (error) {
       this.#trapped(error);
-      return 0;
     }
   };
 
@@ -299,12 +301,13 @@ export class Client {
     this.#group?.leave_();
     this.#letGo();
     if (this.#closed()) return;
-    this.#emit(Event.ERROR, new FlagwireError(describe("internal", error), "internal", undefined, this.#restarted, error));
-    this.#setState("stale", "internal");
-    if (!this.#restarted) {
-      this.#restarted = true;
-      void this.#start();
-    }
+    const failure = fault("internal", this.#restarted, error, error);
+    const { status } = this.#state;
+    this.#emit(Event.ERROR, failure);
+    this.#setState(status === "ready" ? "stale" : status, "internal");
+    if (this.#restarted) return this.#refuse(failure);
+    this.#restarted = true;
+    void this.#start();
   }
 
   #page = (event: { type: string; persisted?: boolean }): void => {
@@ -320,11 +323,11 @@ export class Client {
     return {
       emit_: (event, number, detail) => {
         if (event === Output.CHANGED) this.#changed(detail as Changes);
-        else if (event === Output.IDENTIFIED) this.#identified(number);
+        else if (event === Output.IDENTIFIED) this.#identified(this.#before + number);
         else if (event === Output.STATE) this.#setState(STATUSES[number >> 4]!, REASONS[number & 15]);
         else if (event === Output.SAVE) void this.#save(detail as Saved);
         else {
-          if (event === Output.READY) this.#identified(0);
+          if (event === Output.READY) this.#identified(this.#before);
           const name = EVENTS[event]!;
           // Ten thousand values are not gathered for nobody.
           const heard = this.#options.debug || this.#listeners.has_(name);
@@ -383,7 +386,7 @@ export class Client {
   #refuse(error: FlagwireError): void {
     this.#refused = error;
     this.#log("error", error.message.slice(10));
-    this.#settle(() => true, error);
+    this.#settle(error);
   }
 
   #setState(status: Status, reason?: Reason): void {
@@ -393,7 +396,7 @@ export class Client {
 
   #identified(switches: number): void {
     this.#complete = switches;
-    this.#settle((waiter) => waiter.switches_ <= switches);
+    this.#settle();
   }
 
   #closed(): boolean {
@@ -401,7 +404,7 @@ export class Client {
   }
 
   #closedError(): FlagwireError {
-    return new FlagwireError(describe("closed"), "closed");
+    return fault("closed", true, undefined);
   }
 
   /** Warns of something, once. */
@@ -421,38 +424,29 @@ export class Client {
   /** Says why a read gave the default; not before there are the server's flags, nor of a closed client. */
   #explain(flag: string, defaultValue: unknown): void {
     const slot = this.#slots.get(flag);
-    const say = <C extends Code>(code: C, ...data: Data<C>) => this.#once(code + flag, describe(code, ...data));
-    if (slot) {
-      const { value_: value, evaluation_: evaluation } = slot;
-      // Text is what is left of a value that its kind does not allow.
-      if (value === evaluation.value && evaluation.kind.toLowerCase() !== "string") say("wrong-value", flag, evaluation.kind, value);
-      else say("wrong-type", flag, typeof value, typeof defaultValue);
-    } else if (this.#complete >= 0 && !this.#closed()) say("unknown-flag", flag, DEVELOPMENT ? nearest(flag, this.#slots.keys()) : undefined);
+    if (!slot && (this.#complete < 0 || this.#closed())) return;
+    const code = slot ? (DEVELOPMENT && isNone(slot) ? "wrong-value" : "wrong-type") : "unknown-flag";
+    this.#once(code + flag, DEVELOPMENT ? describe(code, flag, slot, defaultValue, this.#slots.keys()) : describe(code, flag));
   }
 
   #wait(switches: number, timeoutMs?: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#complete >= switches) return resolve();
-      if (this.#refused) return reject(this.#refused);
-      if (this.#closed()) return reject(this.#closedError());
-      const waiter: Waiter = { resolve_: resolve, reject_: reject, switches_: switches };
-      this.#waiters.push(waiter);
-      if (timeoutMs !== undefined) {
-        waiter.timer_ = setTimeout(() => {
-          this.#settle((other) => other === waiter, new FlagwireError(describe("timeout", timeoutMs), "timeout"));
-        }, timeoutMs);
-      }
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const settle = (error?: FlagwireError): void => {
+        const complete = this.#complete >= switches;
+        if (!complete && !error) return;
+        clearTimeout(timer);
+        this.#waiters.delete(settle);
+        complete ? resolve() : reject(error!);
+      };
+      this.#waiters.add(settle);
+      if (timeoutMs !== undefined) timer = setTimeout(() => settle(fault("timeout", false, undefined, timeoutMs)), timeoutMs);
+      settle(this.#refused ?? (this.#closed() ? this.#closedError() : undefined));
     });
   }
 
-  /** Ends the waiting of some. */
-  #settle(which: (waiter: Waiter) => boolean, error?: FlagwireError): void {
-    const settled = this.#waiters.filter(which);
-    this.#waiters = this.#waiters.filter((waiter) => !settled.includes(waiter));
-    for (const { resolve_, reject_, timer_ } of settled) {
-      clearTimeout(timer_);
-      error ? reject_(error) : resolve_();
-    }
+  #settle(error?: FlagwireError): void {
+    for (const settle of this.#waiters) settle(error);
   }
 
   #loadCache(): void {
@@ -481,11 +475,18 @@ export class Client {
   }
 
   #place(target: Target): Place {
-    return placeOf(this.#options.cache, this.#apiKey, target);
+    return placeOf(this.#options.cache, this.#wire.address_(0), this.#apiKey, target);
   }
 
   #cacheFailed(error: unknown): void {
-    this.#fail(Event.ERROR_CACHE, new FlagwireError(describe("cache", error), "cache", undefined, false, error));
+    this.#fail(Event.ERROR_CACHE, fault("cache", false, error, error));
+  }
+
+  /** Those evaluations of a list that are some. It was given by somebody, so it may be anything. */
+  #evaluations(what: string, given: unknown = []): Evaluation[] {
+    const list = evaluationsIn(given);
+    if (DEVELOPMENT && list.length !== (given as unknown[] | null)?.length) this.#once(what, describe("evaluations", what));
+    return list;
   }
 
   /** Values before the server has been heard. */
@@ -506,18 +507,9 @@ export class Client {
   #release(): void {
     this.#letGo();
     for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
-    this.#settle(() => true, this.#closedError());
+    this.#settle(this.#closedError());
     this.#values.slots_.clear();
     this.#listeners.remove_();
     this.#flagListeners.remove_();
   }
-}
-
-/** A copy of the target, so that later changes of the user's object make no difference. */
-export function checkTarget(target: Target): Target {
-  const identifier: unknown = target?.identifier;
-  if (identifier === undefined || identifier === null || identifier === "") {
-    throw new FlagwireError(describe("missing-target"), "missing-target", undefined, true);
-  }
-  return { ...target, identifier: String(identifier) };
 }

@@ -32,3 +32,8 @@ export function describe<C extends Code>(code: C, ...data: Data<C>): string {
   const text = DEVELOPMENT ? (sentences[code] as (...data: Data<C>) => string)(...data) : [code, ...data.filter(Boolean)].join(", ");
   return `${text}. See ${DOCUMENTATION}${code}`;
 }
+
+/** The error of a code, with what is thrown underneath and what belongs to the code. */
+export function fault<C extends Code>(code: C, final: boolean, cause: unknown, ...data: Data<C>): FlagwireError {
+  return new FlagwireError(describe(code, ...data), code, undefined, final, cause);
+}

@@ -215,7 +215,7 @@ class HarnessClient {
       streamTransport: "fetch",
     });
     this.#untold = this.core.evaluations();
-    for (const { flag, ...evaluation } of this.#untold) this.#slots.set(flag, { value: valueOf({ flag, ...evaluation }), counted: -Infinity });
+    for (const evaluation of this.#untold) this.#hold(evaluation.flag, evaluation.kind, valueOf(evaluation));
     for (const event of Object.values(CoreEvent)) {
       if (event !== CoreEvent.STATE && event !== CoreEvent.ERROR_DEFAULT_VARIATION_RETURNED) this.core.on(event, (payload) => this.#heard(event, payload));
     }
@@ -243,11 +243,11 @@ class HarnessClient {
   }
 
   setEvaluations(evaluations: readonly Evaluation[]): void {
-    if (!evaluations.length) return;
+    if (!Array.isArray(evaluations) || !evaluations.length) return;
     setTimeout(() => {
       if (this.#closed) return;
       // Values may come converted, as listeners of `changed` get them.
-      const texts = evaluations.map((evaluation) => ({ ...evaluation, value: typeof evaluation.value === "string" ? evaluation.value : JSON.stringify(evaluation.value) }));
+      const texts = (evaluations as readonly (Evaluation | null)[]).map((evaluation) => ({ ...(evaluation as Evaluation), value: textOf(evaluation?.value) }));
       this.core.setEvaluations(texts);
       this.#becomeReady();
     });
@@ -322,9 +322,15 @@ class HarnessClient {
   #changed(change: Evaluation): void {
     const held = this.#slots.get(change.flag);
     if (change.deleted) this.#slots.delete(change.flag);
-    else this.#slots.set(change.flag, { value: change.value, counted: -Infinity });
+    else this.#hold(change.flag, change.kind, change.value);
     // A cached value that the server confirms with another variation is no change to these listeners.
     if (change.deleted || !held || held.value !== change.value) this.#emit(Event.CHANGED, change);
+  }
+
+  /** Neither NaN nor the text of what should be a number is a value: reads give the default. */
+  #hold(flag: string, kind: string, value: unknown): void {
+    if (typeof value === "string" && /^(int|number)$/i.test(kind)) this.#slots.delete(flag);
+    else this.#slots.set(flag, { value, counted: -Infinity });
   }
 
   #becomeReady(): void {
@@ -350,6 +356,15 @@ class HarnessClient {
         this.#logger.error("[FF-SDK] a listener threw", error);
       }
     }
+  }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return String(value);
   }
 }
 

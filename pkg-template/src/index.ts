@@ -13,8 +13,9 @@
  * @packageDocumentation
  */
 
-import { checkTarget, Client } from "./client";
-import { describe, FlagwireError } from "./error";
+import { Client } from "./client";
+import { fault } from "./error";
+import { copyTarget } from "./target";
 import type { Options, Target } from "./types";
 
 /**
@@ -22,13 +23,14 @@ import type { Options, Target } from "./types";
  * with cached or given values, or the default.
  *
  * @param apiKey a client key of the environment
- * @throws FlagwireError where the key or the target's identifier is missing. Never because of the network.
+ * @throws FlagwireError where the key or the target's identifier is missing, or the target cannot be sent. Never because of the
+ * network.
  */
 export function initialize(apiKey: string, target: Target, options: Options = {}): Client {
   if (!apiKey || typeof apiKey !== "string") {
-    throw new FlagwireError(describe("missing-key"), "missing-key", undefined, true);
+    throw fault("missing-key", true, undefined);
   }
-  return new Client(apiKey, checkTarget(target), options);
+  return new Client(apiKey, copyTarget(target), options);
 }
 
 export type { Client } from "./client";

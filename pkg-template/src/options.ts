@@ -3,6 +3,9 @@
 import { describe } from "./error";
 import type { Logger, Options } from "./types";
 
+/** Set by the build. */
+declare const DEVELOPMENT: boolean;
+
 const HARNESS = "https://config.ff.harness.io/api/1.0";
 const HARNESS_EVENTS = "https://events.ff.harness.io/api/1.0";
 const MIN_INTERVAL = 60_000;
@@ -39,20 +42,21 @@ export function logOf({ logger }: Options): Log {
   };
 }
 
-/** A wrong option is named in a warning, and its default is taken. */
+/** The default of a wrong option is taken; in development a warning names it. */
 export function coreOptions(options: Options, log: Log): CoreOptions {
   /** The type of `fallback` is the option's. */
   function pick<K extends keyof Options>(name: K, fallback: NonNullable<Options[K]>): NonNullable<Options[K]> {
     const value = options[name] ?? fallback;
     if (typeof value === typeof fallback && value === value) return value;
-    log("warn", describe("option", name, "a " + typeof fallback, String(fallback)));
+    if (DEVELOPMENT) log("warn", describe("option", name, "a " + typeof fallback, String(fallback)));
     return fallback;
   }
   const url = (name: "baseUrl" | "eventUrl", fallback: string) => pick(name, fallback).replace(/\/+$/, "");
   const baseUrl = url("baseUrl", HARNESS);
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto"));
-  if (transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
+  // The core takes what it does not know for `auto`.
+  if (DEVELOPMENT && transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
   return {
     endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS) },
     numbers_: [

@@ -1,11 +1,15 @@
 // What the development build says of errors and warnings; the production build says the code and the data instead. Each code is
 // described in docs/ERRORS.md, and a test compares.
 
-import { causeOf } from "./diagnose";
+import { causeOf, nearest } from "./diagnose";
 import type { EventName } from "./events";
+import type { Slot } from "./values";
 
 /** What belongs to a failed request or stream: the event, where it went, the status, the server's own words, what was thrown. */
 type Service = [event: EventName, address: string, status?: number, words?: string, thrown?: unknown];
+
+/** What belongs to a read that gave the default: the flag, what there is of it, the default, and all flags there are. */
+type Read = [flag: string, found?: Slot | undefined, defaultValue?: unknown, names?: Iterable<string>];
 
 const DOING: { readonly [event: string]: string } = {
   "auth error": "signing in at",
@@ -26,7 +30,7 @@ export const sentences = {
   // What was passed.
   "missing-key": () => "the API key is missing; pass a client key of your environment as the first argument",
   "missing-target": () => 'a target with an identifier is missing; pass e.g. { identifier: "user-42" }',
-  "invalid-target": (why: unknown) => `the target cannot be sent as JSON: ${String(why)}; pass texts, numbers, booleans, lists and plain objects`,
+  "invalid-target": (why: unknown) => `the target cannot be sent as JSON: ${String(why).replace(/\s+/g, " ")}; pass texts, numbers, booleans, lists and plain objects`,
   "option": (name: string, wanted: string, used: string) => `the option ${name} must be ${wanted}; ${used} is used`,
   "evaluations": (what: string) => `${what} must be a list of evaluations, { flag, identifier, value, kind } with four texts each; what is none was left out`,
 
@@ -59,9 +63,15 @@ export const sentences = {
   "internal": (why: unknown) => `there was an internal error (${String(why)}); please report it`,
 
   // Reads, with the option `debug`.
-  "unknown-flag": (flag: string, nearest?: string) => `there is no flag ${flag}; its default was returned${nearest ? `. Do you mean ${nearest}?` : ""}`,
-  "wrong-type": (flag: string, value: string, wanted: string) => `the flag ${flag} is ${value} and was read with a default that is ${wanted}; its default was returned`,
-  "wrong-value": (flag: string, kind: string, value: string) => `the flag ${flag} is of kind ${kind}, and its value ${JSON.stringify(value)} is none; its default was returned`,
+  "unknown-flag": (...[flag, , , names]: Read) => {
+    const other = nearest(flag, names ?? []);
+    return `there is no flag ${flag}; its default was returned${other ? `. Do you mean ${other}?` : ""}`;
+  },
+  "wrong-type": (...[flag, found, defaultValue]: Read) => `the flag ${flag} is a ${typeof found?.value_} and was read with a default that is a ${typeof defaultValue}; its default was returned`,
+  "wrong-value": (...[flag, found]: Read) => `the flag ${flag} is of kind ${found?.evaluation_.kind}, and its value ${JSON.stringify(found?.evaluation_.value)} is none; its default was returned`,
+
+  // A mistake that a server does not refuse, found in development.
+  "server-key": () => "this is a server key; everybody who opens the page can read it, and all rules with it. Pass a client key, and replace this one",
 } as const;
 
 /** Names what is said; of an error it is the `code`. */
@@ -72,3 +82,8 @@ export type FailureCode = "network" | "timeout" | "malformed" | "bad-request" | 
 
 /** What belongs to a code. */
 export type Data<C extends Code> = Parameters<(typeof sentences)[C]>;
+
+/** Whether a value is not what its kind says: the text is what is left of it. */
+export function isNone({ value_: value, evaluation_: { kind, value: text } }: Slot): boolean {
+  return value === text && kind.toLowerCase() !== "string";
+}

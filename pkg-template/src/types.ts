@@ -11,7 +11,10 @@ export interface Target {
   name?: string;
   /** Whether the target is unknown to you. Give all anonymous visitors one identifier, and they count as one. */
   anonymous?: boolean;
-  /** What rules look at, e.g. `{ plan: "gold", beta: true }`. Values may be any JSON. */
+  /**
+   * What rules look at, e.g. `{ plan: "gold", beta: true }`. Values may be any JSON; a BigInt is sent as text. Copied when passed, so
+   * later changes make no difference. Functions, symbols and what refers to itself are refused.
+   */
   attributes?: Record<string, unknown>;
 }
 
@@ -122,7 +125,7 @@ export interface CacheOptions {
   storage?: CacheStorage;
   /**
    * Names the place of a target's values, for instance where its attributes count as well.
-   * @default "flagwire-" and a hash of the API key and the target's identifier
+   * @default "flagwire-" and a hash of the base URL, the API key and the target's identifier
    */
   key?: (target: Target) => string;
 }

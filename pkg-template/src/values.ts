@@ -3,6 +3,7 @@
 
 import { encode } from "./core";
 import { record } from "./record";
+import { wellFormed } from "./target";
 import type { Change, Evaluation, Json, Target } from "./types";
 
 /** The most bytes of one metrics post: browsers refuse `keepalive` bodies past 64 KiB in flight. */
@@ -116,7 +117,7 @@ export class Values {
         SDK_TYPE: "client",
         SDK_VERSION: version,
       }).map(([key, value]) => ({ key, value }));
-      const entry = JSON.stringify({ timestamp, count: count.n, metricsType: "FFMETRICS", attributes });
+      const entry = wellFormed(JSON.stringify({ timestamp, count: count.n, metricsType: "FFMETRICS", attributes }));
       bytes += 1 + encode(entry).length;
       if (bytes > MAX_METRICS_BYTES && entries.length) break;
       entries.push(entry);
@@ -193,14 +194,17 @@ export function sorted(list: Evaluation[]): Evaluation[] {
   return list.sort((one, other) => (one.flag < other.flag ? -1 : 1));
 }
 
-/** The value as JavaScript has it. JSON that does not parse stays text. */
+/**
+ * The value as JavaScript has it. JSON that does not parse stays text, and so does what should be a number and is none: neither NaN nor
+ * infinity is ever a value.
+ */
 export function convert({ kind, value }: Evaluation): Json {
   switch (kind.toLowerCase()) {
     case "boolean":
       return value.toLowerCase() === "true";
     case "int":
     case "number":
-      return Number(value);
+      return value.trim() && isFinite(+value) ? +value : value;
     case "json":
       try {
         // The reviver sees inner values first, so all of it is frozen.

@@ -9,6 +9,7 @@ import type { APIRequestMiddleware, Evaluation } from "./types";
 import { evaluationsIn, some, sorted, type Values } from "./values";
 
 declare const VERSION: string;
+declare const DEVELOPMENT: boolean;
 
 /** A `Harness-Target` header of this many characters and more is left out, as the published clients do. */
 const MAX_TARGET_HEADER = 262_144;
@@ -40,6 +41,8 @@ export class Wire {
   /** Of the last request or stream that got no answer, what was thrown; of the last that got one, the server's own words. */
   thrown_: unknown;
   words_: string | undefined;
+  /** Called where a page has signed in with a server key; in development alone. */
+  onServerKey_?: () => void;
   readonly #apiKey: string;
   readonly #endpoints: Endpoints;
   readonly #values: Values;
@@ -85,7 +88,8 @@ export class Wire {
     if (ask === 3) Object.assign(headers, { "API-Key": this.#apiKey, Accept: "text/event-stream", "Cache-Control": "no-cache" });
     else {
       url = `${base}/client/env/${this.#environment}/target/${encodeURIComponent(this.#values.target_.identifier)}/evaluations`;
-      if (ask === 2) url += "/" + encodeURIComponent(text!);
+      // Half a character in a name cannot be encoded. UTF-8 has a sign in its place.
+      if (ask === 2) url += "/" + encodeURIComponent(new TextDecoder().decode(encode(text!)));
       else if (text) headers["If-None-Match"] = text;
     }
     // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
@@ -140,7 +144,7 @@ export class Wire {
       const response = await this.#fetch(id, request as Prepared, false, false);
       const { status, headers } = response;
       this.words_ = undefined;
-      const isStream = headers.get("content-type")?.startsWith("text/event-stream");
+      const isStream = /^text\/event-stream/i.test(headers.get("content-type")!);
       hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, status, retryAfter(headers));
       const reader = response.body!.getReader();
       for (let part; !(part = await reader.read()).done; ) hear(Input.BYTES, part.value, id);
@@ -197,6 +201,7 @@ export class Wire {
       const payload = atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"));
       const bytes = Uint8Array.from(payload, (character) => character.charCodeAt(0));
       const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+      if (DEVELOPMENT && claims["key_type"] === "Server" && typeof document === "object") this.onServerKey_?.();
       const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
       const environment = text(claims["environment"]);
       if (!environment) return 0;
@@ -224,7 +229,8 @@ export class Wire {
       if (kind < 0 || place < 0) return { code_: 1 };
       const carried = evaluationsIn(evaluations);
       const complete = carried.length === (evaluations as unknown[] | undefined)?.length;
-      return { code_: 2 + place * 3 + kind, identifier_: identifier, carried_: complete ? some(carried) : undefined };
+      // No address can name these two: URLs are resolved. Like a change of a target group, they make all flags be fetched.
+      return { code_: 2 + (/^\.\.?$/.test(identifier) ? 1 : place) * 3 + kind, identifier_: identifier, carried_: complete ? some(carried) : undefined };
     } catch {
       return { code_: 0 };
     }

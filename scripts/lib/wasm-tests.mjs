@@ -65,7 +65,7 @@ export async function shippedScripts() {
     bundle: true,
     format: "esm",
     target: "es2022",
-    define: { VERSION: '"0"' },
+    define: { VERSION: '"0"', DEVELOPMENT: "false" },
     logLevel: "warning",
   });
   const corpus = join(root, "fuzz", "corpus", "client");

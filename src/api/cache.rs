@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use flagwire_core::protocol::{Evaluation, Target};
-use flagwire_core::{Saved, fingerprint};
+use flagwire_core::{Saved, Service, fingerprint};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 /// How values are kept from one visit to the next.
@@ -76,6 +76,7 @@ fn sentence(error: JsValue) -> String {
 
 /// The cache of one client.
 pub(super) struct Place {
+    base_url: String,
     api_key: String,
     derive: DeriveKey,
     ttl: Option<f64>,
@@ -84,9 +85,10 @@ pub(super) struct Place {
 
 impl Place {
     /// `None` where there is nowhere to keep anything.
-    pub(super) fn new(api_key: &str, cache: &Cache) -> Option<Self> {
+    pub(super) fn new(service: &Service, cache: &Cache) -> Option<Self> {
         Some(Self {
-            api_key: api_key.to_owned(),
+            base_url: service.base_url.clone(),
+            api_key: service.api_key.clone(),
             derive: cache.derive_key_from_target_attributes.clone(),
             ttl: cache.ttl,
             storage: cache.storage.clone().or_else(browsers_own)?,
@@ -139,7 +141,8 @@ impl Place {
             ),
         };
         let attributes = chosen.and_then(|chosen| serde_json::to_string(&chosen).ok());
-        let mut texts = vec![self.api_key.as_str(), &target.identifier];
+        // Values of one server are not to be another's, should both know the key.
+        let mut texts = vec![self.base_url.as_str(), &self.api_key, &target.identifier];
         texts.extend(attributes.as_deref());
         format!("flagwire-{}", fingerprint(&texts))
     }

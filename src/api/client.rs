@@ -50,17 +50,18 @@ impl Client {
             return Err(Error::MissingKey);
         }
         let target = target.check()?;
+        let service = options.service(api_key);
         let cache = options
             .cache
             .as_ref()
-            .and_then(|cache| Place::new(&api_key, cache));
+            .and_then(|cache| Place::new(&service, cache));
         let cached = cache.as_ref().map(|cache| cache.read(&target));
         let (cached, failed) = match cached {
             Some(Err(why)) => (Vec::new(), Some(Error::Cache(why))),
             Some(Ok(cached)) => (cached, None),
             None => (Vec::new(), None),
         };
-        let mut codec = SerdeCodec::new(options.service(api_key), target, epoch_millis);
+        let mut codec = SerdeCodec::new(service, target, epoch_millis);
         for list in [cached, options.bootstrap.clone()] {
             codec.merge(list, Moment::default());
         }

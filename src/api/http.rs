@@ -151,7 +151,7 @@ async fn read_stream(
         status: response.status(),
         event_stream: headers
             .get("content-type")
-            .is_some_and(|kind| kind.starts_with("text/event-stream")),
+            .is_some_and(|kind| is_event_stream(&kind)),
         retry_after: retry_after(&headers),
     };
     driver.stream(id, input);
@@ -161,6 +161,14 @@ async fn read_stream(
         let bytes = chunk.unchecked_into::<Chunk>().value()?;
         driver.stream(id, StreamInput::Bytes(&bytes.to_vec()));
     }
+}
+
+/// Names of types know no capitals, and parameters may follow.
+fn is_event_stream(content_type: &str) -> bool {
+    const EVENT_STREAM: &str = "text/event-stream";
+    content_type
+        .get(..EVENT_STREAM.len())
+        .is_some_and(|name| name.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 async fn head(sent: Result<Promise, JsValue>) -> Option<http::Response> {

@@ -133,7 +133,7 @@ test("cached values are read at construction, from where another visit or a fron
   await page.waitForFunction(() => "start" in window);
   const [first, state] = await page.evaluate(() => {
     // tests/rust-api has the same place.
-    const place = "flagwire-01699c4b2008e6f2";
+    const place = "flagwire-12feff1a2b8f58e8";
     localStorage.setItem(place, JSON.stringify([{ flag: "dark", identifier: "on", value: "true", kind: "boolean" }]));
     localStorage.setItem(`${place}.ts`, String(Date.now()));
     const client = /** @type {any} */ (window).flagwire.initialize("flagwire-dev-client-key", { identifier: "ada" }, { baseUrl: "http://127.0.0.1:1", cache: true, logger: { debug() {}, info() {}, warn() {}, error() {} } });

@@ -53,7 +53,31 @@ test("after a second trap the last values stay, and it is reported as the end", 
   assert.deepEqual(events.filter(({ event }) => event === "error").map(({ code, final }) => [code, final]), [["internal", false], ["internal", true]]);
   assert.deepEqual(await page.evaluate(() => [/** @type {any} */ (window).clients.main.client.variation("theme", ""), /** @type {any} */ (window).clients.main.client.state().reason]), ["sunset", "internal"]);
   await proxy.until(() => proxy.streams.size === 0);
+  const failed = await page.evaluate(() => /** @type {any} */ (window).clients.main.client.identify({ identifier: "grace" }).catch((/** @type {any} */ error) => `${error.code} ${error.final}`));
+  assert.equal(failed, "internal true", "nobody waits for what will not come");
   await page.evaluate(() => /** @type {any} */ (window).clients.main.client.close());
+});
+
+test("a switch of target that traps is not taken for done: the new core makes it", async (t) => {
+  const { proxy, url } = await setUp(t, browser, { flags: "flags:\n  theme: classic\n  gold: { default: false, rules: [{ when: { plan: gold }, serve: true }] }\n" });
+  const [page] = await openTabs(t, browser, url, 1);
+  await startClient(page, proxy.url);
+  await untilSettled(proxy);
+  const served = await page.evaluate(async () => {
+    const { client } = /** @type {any} */ (window).clients.main;
+    client.variation("theme", "");
+    // Counts of the old target are made up in the middle of the switch.
+    const { stringify } = JSON;
+    JSON.stringify = (/** @type {any} */ ...args) => {
+      if (!Array.isArray(args[0])) return stringify(...(/** @type {[any]} */ (args)));
+      JSON.stringify = stringify;
+      throw new Error("sabotage");
+    };
+    await client.identify({ identifier: "grace", attributes: { plan: "gold" } });
+    return client.variation("gold", false);
+  });
+  assert.equal(served, true);
+  assert.deepEqual((await told(page)).events.filter(({ event }) => event === "error").map(({ code }) => code), ["internal"]);
 });
 
 /**

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use flagwire::{Cache, CacheStorage, DeriveKey, Event, Status, Target};
+use flagwire::{Cache, CacheStorage, Client, DeriveKey, Event, Options, Status, Target};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::heard::events;
-use crate::service::Service;
+use crate::service::{KEY, Service};
 use crate::{FLAGS, client_with};
 
 /// A place in memory.
@@ -52,8 +52,8 @@ fn local() -> web_sys::Storage {
     web_sys::window().unwrap().local_storage().unwrap().unwrap()
 }
 
-/// What `pkg-template/src/cache.ts` makes of the target `ada` and the development key.
-const PLACE: &str = "flagwire-01699c4b2008e6f2";
+/// What `pkg-template/src/cache.ts` makes of a server at port 1, the development key and the target `ada`.
+const PLACE: &str = "flagwire-12feff1a2b8f58e8";
 
 #[test]
 async fn the_next_visit_starts_with_the_values_of_the_last() {
@@ -64,15 +64,49 @@ async fn the_next_visit_starts_with_the_values_of_the_last() {
     first.ready().await.unwrap();
     first.flush();
     first.close();
-    assert!(
-        local().get_item(PLACE).unwrap().is_some(),
-        "where the npm package looks for it"
-    );
     let second = cached();
     assert_eq!(second.state().status, Status::Cached);
     assert_eq!(second.variation("theme", "none"), "classic");
     second.ready().await.unwrap();
     assert_eq!(second.state().status, Status::Ready);
+}
+
+#[test]
+fn values_that_the_npm_package_left_are_found() {
+    let kept = r#"[{"flag":"dark","identifier":"on","value":"true","kind":"boolean"}]"#;
+    let memory = Memory::default();
+    memory.set(PLACE, kept).unwrap();
+    let options = Options {
+        cache: Some(Cache {
+            storage: Some(Rc::new(memory)),
+            ..Cache::default()
+        }),
+        ..Options::at("http://127.0.0.1:1/")
+    };
+    let client = Client::new(KEY, Target::new("ada"), options).unwrap();
+    assert_eq!(client.state().status, Status::Cached);
+    assert!(client.variation("dark", false));
+}
+
+#[test]
+async fn values_of_one_server_are_not_served_for_another() {
+    let memory = Rc::new(Memory::default());
+    let at = |service: &Service| {
+        let storage: Rc<dyn CacheStorage> = memory.clone();
+        client_with(service, |options| {
+            options.cache = Some(Cache {
+                storage: Some(storage),
+                ..Cache::default()
+            });
+        })
+    };
+    let one = Service::start(FLAGS).await;
+    let first = at(&one);
+    first.ready().await.unwrap();
+    first.close();
+    assert_eq!(at(&one).state().status, Status::Cached);
+    let other = Service::start(FLAGS).await;
+    assert_eq!(at(&other).state().status, Status::Initializing);
 }
 
 #[test]

@@ -23,9 +23,9 @@ const SAMPLES = {
   cache: [["WHY"]],
   load: [["WHY"]],
   internal: [["WHY"]],
-  "unknown-flag": [["FLAG"]],
-  "wrong-type": [["FLAG", "TYPE", "TYPE"]],
-  "wrong-value": [["FLAG", "KIND", "VALUE"]],
+  "unknown-flag": [["FLAG"], ["FLAG", undefined, false, ["FLAGS"]]],
+  "wrong-type": [["FLAG", { value_: 7 }, "text"]],
+  "wrong-value": [["FLAG", { evaluation_: { kind: "KIND", value: "VALUE" } }]],
 };
 const FAILURES = ["network", "timeout", "malformed", "bad-request", "unauthorized", "not-found", "too-large", "throttled", "server", "status"];
 const EVENTS = ["auth error", "fetch flags error", "fetch flag error", "stream error", "metrics error"];

@@ -115,8 +115,14 @@ impl Error {
     #[must_use]
     pub const fn message(self) -> &'static str {
         match (self.kind, self.cause) {
-            (ErrorKind::Auth, Cause::Status(401 | 403)) => {
+            (ErrorKind::Auth, Cause::Status(401)) => {
                 "the server refused the API key; check that it is a client key of this environment"
+            }
+            (ErrorKind::Auth, Cause::Status(403)) => {
+                "the server refused the API key here; a server key must not be used in a page: pass a client key of this environment"
+            }
+            (ErrorKind::Auth, Cause::Status(413 | 431)) => {
+                "the target is too large for the server; pass fewer or shorter attributes"
             }
             (ErrorKind::Auth, Cause::Status(404)) => "no flag service answers there; check baseUrl",
             (ErrorKind::Auth, Cause::Status(400)) => {

@@ -16,7 +16,7 @@ use crate::codec::{
 use crate::http::{self, HttpRequest, Service, SignIn};
 use crate::order::Moment;
 use crate::protocol::{
-    Claims, Evaluation, KeyValue, Metrics, MetricsData, SignInReply, SignInRequest, Target,
+    Claims, Domain, Evaluation, KeyValue, Metrics, MetricsData, SignInReply, SignInRequest, Target,
 };
 
 /// The most counters that are kept while they cannot be posted; what is read past that goes uncounted.
@@ -319,6 +319,11 @@ impl Codec for SerdeCodec {
             serde_json::from_value(domain),
         ) else {
             return Parsed::Unknown;
+        };
+        // No address can name these two: URLs are resolved. Like a change of a target group, they make all flags be fetched.
+        let domain = match identifier.as_str() {
+            "." | ".." => Domain::TargetSegment,
+            _ => domain,
         };
         let evaluations = match read("evaluations") {
             Some(Value::Array(list)) => list.into_iter().map(evaluation).collect(),
