@@ -22,7 +22,7 @@ thread_local! {
 
 /// Of the inputs, the one that ends a client, and the first that brings bytes.
 const CLOSE: u32 = 1;
-const BYTES: u32 = 17;
+const EVENT: u32 = 18;
 
 /// Makes a client, and returns its number; its first input is to be that it starts. `seed` decides about jitter.
 ///
@@ -74,7 +74,7 @@ pub fn call(
     let Some(driver) = driver else { return };
     let retry_after = (!retry_after.is_nan()).then_some(Millis(retry_after as u32));
     let mut text = Vec::new();
-    if what >= BYTES
+    if what >= EVENT
         && let Some(bytes) = detail.take()
     {
         text.resize(status as usize, 0);
@@ -114,9 +114,9 @@ pub fn call(
                 event_stream: what == 16,
                 retry_after,
             },
-            BYTES => StreamInput::Bytes(&text),
-            18 | 19 => StreamInput::Event {
-                kind: if what == 18 {
+            17 => StreamInput::Retry(Millis(status)),
+            EVENT | 19 => StreamInput::Event {
+                kind: if what == EVENT {
                     CHANGE_EVENT
                 } else {
                     HEARTBEAT_EVENT

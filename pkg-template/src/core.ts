@@ -25,11 +25,11 @@ export const enum Input {
   ANSWERED,
   /** The same, and it is one. */
   OPENED,
-  /** Bytes of a stream. */
-  BYTES,
-  /** An event of a native stream. */
+  /** A stream asked for a delay before the next: `status` milliseconds. */
+  RETRY,
+  /** An event of a stream. */
   EVENT,
-  /** Its sign of life. */
+  /** A stream's sign of life. */
   HEARTBEAT,
   /** A stream ended, by whatever cause. */
   ENDED,
@@ -39,7 +39,7 @@ export const enum Input {
   MESSAGE,
 }
 
-/** Tells the core: something about a request or stream of that number, with what belongs to it. Bytes are a `detail` from `BYTES` on. */
+/** Tells the core: something about a request or stream of that number, with what belongs to it. Bytes are a `detail` from `EVENT` on. */
 export type Hear = (input: Input, detail?: unknown, id?: number, status?: number, retryAfterMs?: number, etag?: string | null) => unknown;
 
 /** UTF-8. */

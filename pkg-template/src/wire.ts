@@ -6,6 +6,7 @@ import { encode, Input, type Hear } from "./core";
 import { hash } from "./hash";
 import type { Endpoints } from "./options";
 import type { APIRequestMiddleware, Evaluation } from "./types";
+import { eventReader } from "./sse";
 import { evaluationsIn, some, sorted, type Values } from "./values";
 
 declare const VERSION: string;
@@ -20,6 +21,9 @@ const EARLY = -1;
 /** The kind of error that posting metrics is, as in `ErrorKind` of the core. */
 const METRICS = 4;
 
+const HEARTBEAT = "heartbeat";
+/** The data of a heartbeat that says nothing but that the connection is there. */
+const ALIVE = encode("{}");
 const CHANGE_KINDS = ["create", "patch", "delete"];
 const DOMAINS = ["flag", "target-segment"];
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -147,7 +151,12 @@ export class Wire {
       const isStream = /^text\/event-stream/i.test(headers.get("content-type")!);
       hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, status, retryAfter(headers));
       const reader = response.body!.getReader();
-      for (let part; !(part = await reader.read()).done; ) hear(Input.BYTES, part.value, id);
+      const read = eventReader(
+        (kind, data) => kind !== HEARTBEAT && hear(Input.EVENT, encode(data), id),
+        (delayMs) => hear(Input.RETRY, undefined, id, delayMs),
+      );
+      // Whatever comes is a sign of life, comments too.
+      for (let part; !(part = await reader.read()).done; read(part.value)) hear(Input.HEARTBEAT, ALIVE, id);
     } catch (error) {
       this.thrown_ = error; // it ended, by whatever cause
     }
@@ -158,7 +167,7 @@ export class Wire {
     const source = new EventSource(url);
     this.#underWay.set(id, { abort: () => source.close() });
     source.addEventListener("*", ({ data }) => this.#hear(Input.EVENT, encode(data as string), id));
-    source.addEventListener("heartbeat", ({ data }) => this.#hear(Input.HEARTBEAT, encode(data as string), id));
+    source.addEventListener(HEARTBEAT, ({ data }) => this.#hear(Input.HEARTBEAT, encode(data as string), id));
     // Also one that the browser would recover from by itself: the core decides when to try again.
     source.onerror = () => this.#hear(Input.ENDED, undefined, id);
   }

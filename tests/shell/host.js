@@ -1,7 +1,7 @@
 // What the facade is to the shell, with a wire whose other end is the test, and a record of what is told. The numbers are those
 // of `pkg-template/src/core.ts`.
 
-const [CLOSE, FAILURE, REPLY, OPENED, BYTES, ENDED, START] = [1, 13, 14, 16, 17, 20, 21];
+const [CLOSE, FAILURE, REPLY, OPENED, RETRY, EVENT, ENDED, START] = [1, 13, 14, 16, 17, 18, 20, 21];
 
 /** Everything around one client. */
 export class World {
@@ -102,9 +102,14 @@ export class World {
     this.#tell(OPENED, this.streaming, { status: 200 });
   }
 
-  push(text) {
-    const bytes = new TextEncoder().encode(text);
-    this.#tell(BYTES, this.streaming, { detail: bytes, status: bytes.length });
+  /** The data of an event. */
+  push(data) {
+    const bytes = new TextEncoder().encode(data);
+    this.#tell(EVENT, this.streaming, { detail: bytes, status: bytes.length });
+  }
+
+  retry(delayMs) {
+    this.#tell(RETRY, this.streaming, { status: delayMs });
   }
 
   end() {

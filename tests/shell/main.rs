@@ -47,7 +47,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn stream(this: &World, ask: u32);
     #[wasm_bindgen(method)]
-    fn push(this: &World, text: &str);
+    fn push(this: &World, data: &str);
+    #[wasm_bindgen(method)]
+    fn retry(this: &World, delay_ms: f64);
     #[wasm_bindgen(method)]
     fn end(this: &World);
 }
@@ -142,17 +144,23 @@ fn a_tag_comes_back_with_the_next_request_of_all() {
 }
 
 #[test]
-fn bytes_of_the_stream_come_through_in_any_split() {
+fn events_of_the_stream_come_through() {
     let world = ready();
     world.stream(STREAM);
-    for part in ["event: *\nda", "ta: on", "e\n\nevent: *\n", "data: two\n\n"] {
-        world.push(part);
+    for data in ["one", "zwei: für"] {
+        world.push(data);
+        assert!(world.has(&format!("event {data}")), "{}", world.all());
     }
-    assert!(
-        world.has("event one") && world.has("event two"),
-        "{}",
-        world.all()
-    );
+}
+
+#[test]
+fn the_delay_that_a_stream_asks_for_is_kept() {
+    let world = ready();
+    world.stream(STREAM);
+    answer(&world, ALL, "[]");
+    world.retry(45_000.0);
+    world.end();
+    assert!(world.delay() >= 44_000.0, "{}", world.delay());
 }
 
 #[test]
@@ -186,7 +194,7 @@ fn what_comes_after_the_end_does_nothing() {
     world.close();
     let all = world.all();
     for _ in 0..2 {
-        world.push("event: *\ndata: late\n\n");
+        world.push("late");
         world.end();
         assert_eq!(world.all(), all);
     }

@@ -51,6 +51,7 @@ pub mod protocol;
 mod request;
 #[cfg(feature = "serde")]
 mod serde_codec;
+#[cfg(feature = "sse")]
 pub mod sse;
 mod time;
 mod timer;

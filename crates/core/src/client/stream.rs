@@ -8,6 +8,7 @@ use crate::config::Transport;
 use crate::error::{Cause, ErrorKind};
 use crate::output::{Event, Output, StreamId, StreamRequest, Why};
 use crate::protocol::{Change, Domain, HEARTBEAT_EVENT};
+#[cfg(feature = "sse")]
 use crate::sse::Parser;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
@@ -37,9 +38,12 @@ pub enum StreamInput<'a> {
         retry_after: Option<Millis>,
     },
     /// Bytes of the body, in any split.
+    #[cfg(feature = "sse")]
     Bytes(&'a [u8]),
-    /// An event that the platform parsed. A native stream counts as open at its first event: `EventSource` itself does
-    /// not say so in a way that every driver sees.
+    /// The server asked for this delay before the next connection, by the field `retry`. Of drivers that parse.
+    Retry(Millis),
+    /// An event that the driver or the platform parsed. A native stream counts as open at its first event: `EventSource` itself
+    /// does not say so in a way that every driver sees.
     Event {
         /// The event's name.
         kind: &'a str,
@@ -59,6 +63,7 @@ pub(super) struct Streaming {
     failures: u32,
     /// When the last event came, or the stream opened.
     pub(super) quiet_since: Instant,
+    #[cfg(feature = "sse")]
     parser: Parser,
     /// The delay the server asked for between connections.
     retry: Option<Millis>,
@@ -168,7 +173,10 @@ impl<C: Codec> Client<C> {
         };
         let request = self.codec.request(ask);
         let id = StreamId(self.requests.number());
-        self.streaming.parser = Parser::default();
+        #[cfg(feature = "sse")]
+        {
+            self.streaming.parser = Parser::default();
+        }
         self.streaming.state = State::Opening { id, native };
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
         self.put(Output::OpenStream(StreamRequest {
@@ -213,7 +221,10 @@ impl<C: Codec> Client<C> {
                 retry_after,
                 ..
             } => self.stream_refused(now, status, retry_after),
+            #[cfg(feature = "sse")]
             StreamInput::Bytes(bytes) => self.stream_bytes(now, bytes),
+            // The standard wants it kept for the connections that follow.
+            StreamInput::Retry(delay) => self.streaming.retry = Some(delay),
             StreamInput::Event { kind, data } => {
                 let reopened = matches!(self.streaming.state, State::Open { .. })
                     && kind == HEARTBEAT_EVENT
@@ -253,6 +264,7 @@ impl<C: Codec> Client<C> {
         self.stop_polling();
     }
 
+    #[cfg(feature = "sse")]
     fn stream_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
         self.timers.set(Timer::StreamIdle, now.after(IDLE_TIMEOUT));
         self.streaming.failures = 0;
@@ -264,7 +276,6 @@ impl<C: Codec> Client<C> {
                 Err(_) => return self.stream_lost(now, Cause::Malformed, None),
             }
         }
-        // The standard wants it kept for the connections that follow.
         self.streaming.retry = self.streaming.parser.retry().or(self.streaming.retry);
     }
 
