@@ -26,16 +26,13 @@ export interface CoreOptions {
   numbers_: readonly number[];
 }
 
-const LEVELS = ["debug", "info", "warn", "error"] as const;
-
 /** Writes to the options' logger, or the console. What that throws is nobody's business: it must not go through the core. */
 export type Log = (level: keyof Logger, text: string, ...data: unknown[]) => void;
 
 export function logOf({ logger }: Options): Log {
-  const used = logger && LEVELS.every((level) => typeof logger[level] === "function") ? logger : console;
   return (level, text, ...data) => {
     try {
-      used[level]("Flagwire: " + text, ...data);
+      (typeof logger?.[level] === "function" ? logger : console)[level]("Flagwire: " + text, ...data);
     } catch {
       // as if nobody read it
     }
