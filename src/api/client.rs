@@ -142,9 +142,11 @@ impl Client {
             (shared(held), held.evaluation().identifier.clone())
         });
         let Some((value, variation)) = found else {
+            driver.explain(flag);
             return Variation::fallback(default, VariationReason::NotFound);
         };
         let Ok(value) = T::deserialize(&*value) else {
+            driver.explain(flag);
             return Variation::fallback(default, VariationReason::WrongType);
         };
         driver.look(|codec| codec.held(flag).map(Held::count));
@@ -313,6 +315,9 @@ impl Client {
                 held.evaluation().identifier.clone(),
             ))
         });
+        if !matches!(found, Some(Some(_))) {
+            self.driver().explain(flag);
+        }
         match found {
             Some(Some(variation)) => variation,
             Some(None) => Variation::fallback(default(), VariationReason::WrongType),

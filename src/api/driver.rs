@@ -1,6 +1,7 @@
 //! The loop between the browser and the core, without JavaScript of our own.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use flagwire_core::{
@@ -17,7 +18,7 @@ use super::listeners::Listeners;
 use super::log::{Level, Logger};
 use super::tabs::Group;
 use super::waiting::Waiters;
-use super::{Error, Event, Middleware, State, eventsource, http, page};
+use super::{Error, Event, Middleware, State, diagnose, eventsource, http, page};
 use crate::clock::Clock;
 
 /// The longest delay that browsers take; a longer one would fire at once.
@@ -44,6 +45,8 @@ pub(super) struct Driver {
     middleware: Option<Middleware>,
     logger: Logger,
     debug: bool,
+    /// What was warned of, and is not to be again.
+    warned: RefCell<BTreeSet<String>>,
 }
 
 /// What a driver needs besides the core.
@@ -80,6 +83,7 @@ impl Driver {
             middleware,
             logger,
             debug,
+            warned: RefCell::default(),
         });
         driver.page.replace(page::listen(&driver));
         driver.run(Core::start);
@@ -267,13 +271,35 @@ impl Driver {
         }
     }
 
-    fn fail(&self, error: ServiceError) {
-        let error = Error::from(error);
+    fn fail(&self, failed: ServiceError) {
+        let error = Error::from(failed);
         if error.is_final() {
             (self.logger)(Level::Error, &error.to_string());
             self.waiters.fail(error.clone());
+        } else if let Some(text) = self.look(|codec| diagnose::failure(failed, codec.service())) {
+            self.warn_once(text.clone(), &text);
         }
         self.tell(&Event::Error(error));
+    }
+
+    /// With `debug`, says once for each flag and cause why a read gave the default; not before there are the server's flags.
+    pub(super) fn explain(&self, flag: &str) {
+        if !self.debug || self.is_closed() || !self.waiters.is_any_complete() {
+            return;
+        }
+        let (code, text) = self.look(|codec| {
+            let names = codec.evaluations_held().map(|one| one.flag.as_str());
+            diagnose::read(flag, codec.held(flag), names)
+        });
+        self.warn_once(format!("{code} {flag}"), &text);
+    }
+
+    fn warn_once(&self, what: String, text: &str) {
+        // A statement of its own: the logger is the application's code.
+        let is_new = self.warned.borrow_mut().insert(what);
+        if is_new {
+            (self.logger)(Level::Warning, text);
+        }
     }
 
     /// Once closed, nobody hears of anything that came before.

@@ -4,10 +4,11 @@
 //! # Map
 //! `client` is what applications hold, `driver` the loop. One adapter for each power of the browser: `http`, `eventsource`,
 //! `page`, `tabs`, `cache`. `listeners` and `waiting` are who is told; `options`, `target`, `value`, `state`, `error`, `log` what
-//! is passed.
+//! is passed; `diagnose` is what is said of mistakes and failures.
 
 mod cache;
 mod client;
+mod diagnose;
 mod driver;
 mod error;
 mod eventsource;

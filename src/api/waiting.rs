@@ -59,6 +59,11 @@ impl Waiters {
         Waiting(receiver)
     }
 
+    /// Whether there were evaluations of any target.
+    pub(super) fn is_any_complete(&self) -> bool {
+        self.complete.get().is_some()
+    }
+
     pub(super) fn complete(&self, switches: u32) {
         self.complete.set(Some(switches));
         let waiting = self.waiting.take();

@@ -101,6 +101,12 @@ impl SerdeCodec {
         }
     }
 
+    /// Where the service is, and who asks.
+    #[must_use]
+    pub const fn service(&self) -> &Service {
+        &self.service
+    }
+
     /// The evaluation of `flag`, counted as a read.
     pub fn read(&self, flag: &str) -> Option<&Evaluation> {
         let held = self.held(flag)?;
