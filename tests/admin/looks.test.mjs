@@ -5,43 +5,11 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startBrowser } from "../lib/browser.mjs";
 import { startServer } from "../lib/server.mjs";
-import { FLAGS, connect, lowContrast, openAdmin, overflow, row } from "./support.mjs";
+import { FLAGS, connect, lowContrast, openAdmin, overflow, row, visit } from "./support.mjs";
 
 const browser = await startBrowser({ after });
 
 const VIEWS = ["flags", "why", "streams", "events"];
-
-/**
- * Brings each view to where there is something to see.
- *
- * @param {import("playwright-core").Page} page
- * @param {string} view
- */
-async function visit(page, view) {
-  await page.locator(`nav a[href="#${view}"]`).click();
-  if (view === "flags") {
-    await openAll(page, ".flag");
-    await page.getByRole("button", { name: "Add override" }).first().click();
-  } else if (view === "why") {
-    await page.locator("#why-identifier").fill("x".repeat(60));
-    await page.locator("#why-flag").fill("");
-    await page.getByRole("button", { name: "Explain" }).click();
-    await page.locator(".result").first().waitFor();
-    await openAll(page, ".result");
-    await page.locator(".result").last().locator(".step-line").first().waitFor();
-  } else {
-    await page.locator(view === "streams" ? "#streams tbody tr" : ".event").first().waitFor();
-  }
-}
-
-/**
- * @param {import("playwright-core").Page} page
- * @param {string} what
- */
-async function openAll(page, what) {
-  const closed = page.locator(`${what} .open[aria-expanded="false"]`);
-  while ((await closed.count()) > 0) await closed.first().click();
-}
 
 /** @param {import("../lib/scope.mjs").Scope} t */
 async function lively(t) {
@@ -51,7 +19,7 @@ async function lively(t) {
   const page = await openAdmin(t, browser, server.url);
   await connect(t, server.url, long);
   server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true").replace("off: classic", "off: sunset"));
-  await page.getByRole("switch", { name: "dark-mode is on", checked: true }).waitFor();
+  await row(page, "dark-mode").getByText("changed just now").waitFor();
   return { server, page };
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { openPage, startBrowser } from "../lib/browser.mjs";
-import { startServer } from "../lib/server.mjs";
+import { SERVER_KEY, startServer } from "../lib/server.mjs";
 import { FLAGS, connect, openAdmin, row } from "./support.mjs";
 
 const browser = await startBrowser({ after });
@@ -12,10 +12,20 @@ const browser = await startBrowser({ after });
 test("a switch and a default are changed, and the file keeps its comments", async (t) => {
   const server = await startServer(t, { flags: FLAGS });
   const page = await openAdmin(t, browser, server.url);
-  await page.getByRole("switch", { name: "dark-mode is on", checked: false }).click();
-  await page.getByRole("switch", { name: "dark-mode is on", checked: true }).waitFor();
+  // The switch is the state of every flag; what it serves stands beside it.
+  const value = page.getByRole("combobox", { name: "Default variation of dark-mode" });
+  assert.equal(await value.inputValue(), "false");
+  await value.selectOption("true");
+  await page.locator("#toast").getByText("dark-mode serves true by default").waitFor();
   let expected = FLAGS.replace("dark-mode: false", "dark-mode: true");
   assert.equal(readFileSync(server.flagsFile, "utf8"), expected);
+  await page.getByRole("switch", { name: "dark-mode is on", checked: true }).click();
+  await page.getByRole("switch", { name: "dark-mode is on", checked: false }).waitFor();
+  await row(page, "dark-mode").getByText("off, so everybody gets false").waitFor();
+  assert.equal(readFileSync(server.flagsFile, "utf8"), expected.replace("dark-mode: true", "dark-mode: { value: true, state: off }"));
+  await page.getByRole("switch", { name: "dark-mode is on", checked: false }).click();
+  await page.getByRole("switch", { name: "dark-mode is on", checked: true }).waitFor();
+  assert.equal(readFileSync(server.flagsFile, "utf8"), expected, "nothing is left of the two switches");
 
   await page.getByRole("combobox", { name: "Default variation of theme" }).selectOption("sunset");
   await page.locator("#toast").getByText("theme serves sunset by default").waitFor();
@@ -50,6 +60,14 @@ test("a target gets a variation of its own and loses it again", async (t) => {
   await theme.getByRole("button", { name: "Remove the override of user 42" }).click();
   await theme.getByRole("button", { name: "Remove the override of user 42" }).waitFor({ state: "detached" });
   assert.equal(readFileSync(server.flagsFile, "utf8"), FLAGS);
+
+  // A flag that was written as a value is one again.
+  await page.getByRole("button", { name: "dark-mode", exact: true }).click();
+  await page.getByRole("textbox", { name: "Target that gets its own variation of dark-mode" }).fill("maya");
+  await row(page, "dark-mode").getByRole("button", { name: "Add override" }).click();
+  await row(page, "dark-mode").getByRole("button", { name: "Remove the override of maya" }).click();
+  await row(page, "dark-mode").getByRole("button", { name: "Remove the override of maya" }).waitFor({ state: "detached" });
+  assert.equal(readFileSync(server.flagsFile, "utf8"), FLAGS);
 });
 
 test("what cannot be done is said where it was tried, and nothing typed is lost", async (t) => {
@@ -74,7 +92,7 @@ test("what cannot be done is said where it was tried, and nothing typed is lost"
   await page.locator("#live-text").getByText("Reconnecting").waitFor();
   await page.getByRole("switch", { name: "dark-mode is on" }).click();
   await row(page, "dark-mode").getByRole("alert").getByText("cannot be reached").waitFor();
-  assert.equal(await page.getByRole("switch", { name: "dark-mode is on" }).getAttribute("aria-checked"), "false");
+  assert.equal(await page.getByRole("switch", { name: "dark-mode is on" }).getAttribute("aria-checked"), "true");
   await server.start();
   await page.locator("#live-text").getByText("Live").waitFor();
   await target.press("Enter");
@@ -91,6 +109,8 @@ test("flags are found by name, rule, target and value, and filtered by state and
     ["plan", ["free-shipping", "theme"]],
     ["sunset", ["theme"]],
     ["checkout", ["new-checkout"]],
+    ["new checkout", ["new-checkout"]],
+    ["Checkout  new", ["new-checkout"]],
     ["look of", ["theme"]],
     ["nothing like it", []],
   ])) {
@@ -99,11 +119,68 @@ test("flags are found by name, rule, target and value, and filtered by state and
   }
   await page.getByRole("button", { name: "Show all flags" }).click();
   await page.getByRole("combobox", { name: "State" }).selectOption("off");
+  assert.deepEqual(await visible(), []);
+  server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: { value: false, state: off }"));
+  await page.getByRole("switch", { name: "dark-mode is on", checked: false }).waitFor();
   assert.deepEqual(await visible(), ["dark-mode"]);
   await page.getByRole("combobox", { name: "State" }).selectOption("");
   await page.getByRole("combobox", { name: "Kind" }).selectOption("string");
   assert.deepEqual(await visible(), ["theme"]);
   assert.equal(await page.locator("#summary").textContent(), "1 of 4 flags");
+});
+
+test("flags are sorted by name, state, last change and last read", async (t) => {
+  const server = await startServer(t, { flags: FLAGS.replace("default: false\n    rules", "state: off\n    default: false\n    rules") });
+  const page = await openAdmin(t, browser, server.url);
+  const order = () => page.locator(".flag .flag-name").allTextContents();
+  const sort = page.getByRole("combobox", { name: "Sort by" });
+  assert.deepEqual(await order(), ["dark-mode", "free-shipping", "new-checkout", "theme"]);
+  await sort.selectOption("state");
+  assert.deepEqual(await order(), ["dark-mode", "new-checkout", "theme", "free-shipping"]);
+
+  server.editFlags((text) => text.replace("The look of the shop", "Its look"));
+  await row(page, "theme").getByText("changed just now").waitFor();
+  await sort.selectOption("changed");
+  assert.deepEqual(await order(), ["theme", "dark-mode", "free-shipping", "new-checkout"]);
+
+  const { authToken } = await connect(t, server.url, "maya");
+  const attributes = Object.entries({ featureIdentifier: "new-checkout", variationIdentifier: "false" }).map(([key, value]) => ({ key, value }));
+  const body = JSON.stringify({ metricsData: [{ timestamp: Date.now(), count: 1, metricsType: "FFMETRICS", attributes }] });
+  const reported = await fetch(`${server.url}/metrics/development`, { method: "POST", headers: { authorization: `Bearer ${authToken}` }, body });
+  assert.equal(reported.status, 200);
+  await page.reload();
+  await row(page, "new-checkout").getByText("read just now").waitFor();
+  await sort.selectOption("read");
+  assert.deepEqual(await order(), ["new-checkout", "dark-mode", "free-shipping", "theme"]);
+});
+
+test("the tab of the flags leads to the top, with the search in sight", async (t) => {
+  const flags = Array.from({ length: 40 }, (_, at) => `  flag-${at}: true\n`).join("");
+  const server = await startServer(t, { flags: `flags:\n${flags}` });
+  const page = await openAdmin(t, browser, server.url);
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await page.locator('nav a[href="#why"]').click();
+  await page.locator('nav a[href="#flags"]').click();
+  await page.waitForFunction(() => scrollY === 0);
+  const hit = await page.getByRole("searchbox", { name: "Find a flag" }).evaluate((node) => {
+    const { x, y, width, height } = node.getBoundingClientRect();
+    return document.elementFromPoint(x + width / 2, y + height / 2) === node;
+  });
+  assert.equal(hit, true, "nothing lies over the search");
+});
+
+test("flags that an upstream has lost are kept until somebody takes them out", async (t) => {
+  const origin = await startServer(t, { flags: "flags: { a: true, b: true }\n" });
+  const relay = await startServer(t, { args: ["--upstream", origin.url, "--api-key", SERVER_KEY] });
+  const page = await openAdmin(t, browser, relay.url);
+  await page.locator("#summary").getByText("2 flags").waitFor();
+  origin.editFlags(() => "flags: {}\n");
+  await page.locator("#problem").getByText("suddenly lacks 2 of 2 flags").waitFor();
+  assert.equal(await page.locator("#summary").textContent(), "2 flags");
+  await page.getByRole("button", { name: "Take it out now" }).click();
+  await page.locator("#doubt").waitFor({ state: "hidden" });
+  await page.locator("#summary").getByText("0 flags").waitFor();
+  await page.locator("#problem").waitFor({ state: "hidden" });
 });
 
 test("an evaluation is walked step by step, also for required flags and for all flags", async (t) => {
@@ -202,7 +279,7 @@ test("what happens shows up as it happens, and again after a reload", async (t) 
   server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true"));
   await page.getByRole("log").getByText("default: false → true").waitFor();
   server.editFlags((text) => text.replace("dark-mode: true", "dark-mode: ["));
-  await page.getByRole("log").getByText("gives nothing").waitFor();
+  await page.getByRole("log").getByText("cannot be read; the last good flags are still served").waitFor();
   server.editFlags((text) => text.replace("dark-mode: [", "dark-mode: true"));
   await page.getByRole("log").getByText("is live again").waitFor();
   await page.reload();

@@ -71,6 +71,38 @@ export async function connect(t, url, identifier) {
 }
 
 /**
+ * Brings each view to where there is something to see.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} view
+ */
+export async function visit(page, view) {
+  await page.locator(`nav a[href="#${view}"]`).click();
+  if (view === "flags") {
+    await openAll(page, ".flag");
+    await page.getByRole("button", { name: "Add override" }).first().click();
+  } else if (view === "why") {
+    await page.locator("#why-identifier").fill("x".repeat(60));
+    await page.locator("#why-flag").fill("");
+    await page.getByRole("button", { name: "Explain" }).click();
+    await page.locator(".result").first().waitFor();
+    await openAll(page, ".result");
+    await page.locator(".result").last().locator(".step-line").first().waitFor();
+  } else {
+    await page.locator(view === "streams" ? "#streams tbody tr" : ".event").first().waitFor();
+  }
+}
+
+/**
+ * @param {import("playwright-core").Page} page
+ * @param {string} what
+ */
+async function openAll(page, what) {
+  const closed = page.locator(`${what} .open[aria-expanded="false"]`);
+  while ((await closed.count()) > 0) await closed.first().click();
+}
+
+/**
  * By how much the page is wider than the window.
  *
  * @param {import("playwright-core").Page} page

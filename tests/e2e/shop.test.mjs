@@ -56,7 +56,7 @@ test("the README's tour works as it is written", async (t) => {
   const admin = await openPage(t, browser, server.url);
   await admin.getByRole("switch", { name: "dark-mode is on", checked: true }).click();
   await page.locator('html[data-scheme="light"]').waitFor();
-  assert.equal(readFileSync(server.flagsFile, "utf8"), sample);
+  assert.equal(readFileSync(server.flagsFile, "utf8"), sample.replace(before, "dark-mode: { value: true, state: off }"));
 
   await page.getByText("Maya").click();
   await page.locator(".shipping.free").waitFor();
@@ -96,10 +96,14 @@ test("flipping a switch on the server's page changes the open shop, and the file
   await page.locator("#banner").getByText("Autumn sale").waitFor();
   const admin = await openPage(t, browser, server.url);
 
-  // A plain boolean's switch is its value: it says off while the shop is light.
-  await admin.getByRole("switch", { name: "dark-mode is on", checked: false }).click();
+  // The switch is the flag's state, and its value stands beside it: the shop is light while that is false, and while it is off.
+  await admin.getByRole("combobox", { name: "Default variation of dark-mode" }).selectOption("true");
   await page.locator('html[data-scheme="dark"]').waitFor();
   await admin.getByRole("switch", { name: "dark-mode is on", checked: true }).click();
+  await page.locator('html[data-scheme="light"]').waitFor();
+  await admin.getByRole("switch", { name: "dark-mode is on", checked: false }).click();
+  await page.locator('html[data-scheme="dark"]').waitFor();
+  await admin.getByRole("combobox", { name: "Default variation of dark-mode" }).selectOption("false");
   await page.locator('html[data-scheme="light"]').waitFor();
 
   await admin.getByRole("switch", { name: "banner" }).click();

@@ -2,7 +2,7 @@
 //!
 //! For people who look after the server. Clients hear of changes through events, which say less.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::changes::Difference;
+use crate::environment::unix_seconds;
 use crate::source::{Edit, SourceState, SourceStatus};
 
 /// Entries that are kept.
@@ -75,6 +76,8 @@ enum What {
 #[derive(Debug)]
 pub(crate) struct Activity {
     kept: Mutex<Kept>,
+    /// When each flag changed last, in seconds since the Unix epoch; of those there are.
+    changed: Mutex<BTreeMap<String, i64>>,
     sender: broadcast::Sender<Arc<Entry>>,
 }
 
@@ -88,6 +91,7 @@ impl Default for Activity {
     fn default() -> Self {
         Self {
             kept: Mutex::default(),
+            changed: Mutex::default(),
             sender: broadcast::Sender::new(MAX_LAG),
         }
     }
@@ -124,6 +128,7 @@ impl Activity {
 
     /// A configuration was put in force.
     pub(crate) fn changed(&self, differences: &[Difference], old: &Snapshot, new: &Snapshot) {
+        self.note_changes(differences);
         for difference in differences.iter().take(MAX_CHANGES) {
             let identifier = &difference.identifier;
             let mut details = match difference.domain {
@@ -168,6 +173,28 @@ impl Activity {
         {
             self.push(What::Changes { more }, Vec::new());
         }
+    }
+
+    fn note_changes(&self, differences: &[Difference]) {
+        let now = unix_seconds(SystemTime::now());
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        for difference in differences {
+            match (difference.domain, difference.change) {
+                (Domain::TargetSegment, _) => {}
+                (Domain::Flag, Change::Delete) => {
+                    changed.remove(&difference.identifier);
+                }
+                (Domain::Flag, _) => {
+                    changed.insert(difference.identifier.clone(), now);
+                }
+            }
+        }
+    }
+
+    /// When flags changed last, in seconds since the Unix epoch: those that have since the start.
+    pub(crate) fn last_changes(&self) -> BTreeMap<String, i64> {
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.clone()
     }
 
     /// The source says something else of itself than before.

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
+
+use crate::environment::unix_seconds;
 
 /// Clients may name any flag and variation, so what is counted has a bound.
 const MAX_COUNTERS: usize = 10_000;
@@ -20,6 +23,8 @@ const MAX_ATTRIBUTES: usize = 64;
 #[derive(Debug, Default)]
 pub struct Usage {
     counters: Mutex<BTreeMap<(String, String), u64>>,
+    /// When a flag of the counters was last reported, in seconds since the Unix epoch.
+    reads: Mutex<BTreeMap<String, i64>>,
     outbox: OnceLock<Arc<Outbox>>,
 }
 
@@ -36,7 +41,11 @@ impl Usage {
             if let Some(outbox) = outbox {
                 outbox.add(counted, data.count);
             }
-            add(&mut counters, key, data.count);
+            let flag = key.0.clone();
+            if add(&mut counters, key, data.count) && data.count > 0 {
+                let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+                reads.insert(flag, unix_seconds(SystemTime::now()));
+            }
         }
         // For those who pass them on; here they are of no use.
         if let Some(outbox) = outbox {
@@ -53,6 +62,13 @@ impl Usage {
             .iter()
             .map(|((flag, variation), count)| (flag.clone(), variation.clone(), *count))
             .collect()
+    }
+
+    /// When flags were last reported as served, in seconds since the Unix epoch. Reports come about once a minute.
+    #[must_use]
+    pub fn last_reads(&self) -> BTreeMap<String, i64> {
+        let reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.clone()
     }
 
     /// From now on, what is reported is also collected to be passed on.

@@ -154,14 +154,48 @@ fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
     if let Some(slot) = expected.flags.get_mut(index) {
         *slot = wanted;
     }
-    let after = node::parse(&new)
-        .ok()
-        .and_then(|new| super::read(&new).ok());
-    if after.as_ref() == Some(&expected) {
+    let says_what_is_meant = |text: &String| {
+        let read = node::parse(text)
+            .ok()
+            .and_then(|new| super::read(&new).ok());
+        read.as_ref() == Some(&expected)
+    };
+    if let Some(shorter) = as_value(&new, flag, step).filter(says_what_is_meant) {
+        return Ok(shorter);
+    }
+    if says_what_is_meant(&new) {
         Ok(new)
     } else {
         Err(refused())
     }
+}
+
+/// Writes a boolean flag as its value again where that is all that a step has left of it: `{ default: false }` and
+/// `{ value: false, state: on }` are what the steps before have made of `false`.
+fn as_value(text: &str, flag: &str, step: &Step<'_>) -> Option<String> {
+    if !matches!(step, Step::State(true) | Step::RemoveTarget { .. }) {
+        return None;
+    }
+    let document = node::parse(text).ok()?;
+    let node = find(&document, flag)?;
+    let Value::Map(entries) = &node.value else {
+        return None;
+    };
+    let mut served = None;
+    for (key, value) in entries {
+        match (key.text.as_str(), &value.value) {
+            ("default" | "value", Value::Bool(_)) => served = Some(value),
+            ("state", _) if value.scalar_text().as_deref() == Some("on") => {}
+            _ => return None,
+        }
+    }
+    let range = extent(text, node)?;
+    let whole = text.get(range.clone())?;
+    if !is_flow(text, node)? || whole.contains(['#', '\n']) {
+        return None;
+    }
+    let value = text.get(extent(text, served?)?)?.to_owned();
+    replace(text, vec![(range, value)])
 }
 
 fn check_variation(flag: &FeatureConfig, variation: &str) -> Result<(), EditError> {

@@ -84,7 +84,7 @@ pub enum SourceState {
     Live,
     /// Changes arrive when the source is asked the next time.
     Polling,
-    /// The source gives nothing; what is served is the last that it gave.
+    /// The source cannot be read or does not answer; what is served is the last that it gave.
     Degraded,
 }
 

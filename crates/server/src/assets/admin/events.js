@@ -4,7 +4,7 @@ import { el, make } from "./dom.js";
 import { code, time } from "./words.js";
 
 const LIMIT = 200;
-const SOURCE = { starting: "is starting", live: "is live again", polling: "is polled", degraded: "gives nothing; the last good version is served" };
+const SOURCE = { starting: "is starting", live: "is live again", polling: "is polled", degraded: "cannot be read; the last good flags are still served" };
 
 export function start(history) {
   el("events").replaceChildren(...history.map(entry).reverse());

@@ -1,7 +1,7 @@
 // One flag: its row, and what opens below it.
 
 import { button, fill, make, mistake, options, plural, set, toast } from "./dom.js";
-import { clauses, code, isPlain, listed, all, rollout, ruleName, serving, variation } from "./words.js";
+import { clauses, code, listed, all, rollout, ruleName, serving, time, variation } from "./words.js";
 
 const SHARES = "\0shares";
 let ids = 0;
@@ -23,20 +23,22 @@ export function flagRow(name, { change }) {
   const kind = make("span", "kind");
   const description = make("p", "description");
   const facts = make("p", "facts");
+  const stamps = make("p", "facts stamps");
   const select = make("select");
-  const pick = make("label", "pick", make("span", "sr-only", `Default variation of ${name}`), select);
+  const served = make("p", "served-off");
+  const when = set(make("span", "word"), { "aria-hidden": "true" });
+  const pick = make("label", "pick", make("span", "sr-only", `Default variation of ${name}`), when, select);
   const bar = make("div", "pick-bar");
   const word = make("span", "word");
   const toggle = set(button("switch", "", flip), { role: "switch", "aria-label": `${name} is on` });
   toggle.replaceChildren(make("span", "track"), word);
   const wrong = set(make("p", "mistake"), { role: "alert", hidden: true });
   const below = set(make("div", "detail"), { id: `${id}-detail`, hidden: true });
-  const item = make("li", "card flag", make("div", "head", make("h3", "name", open, kind), description, facts), make("div", "default", pick, bar), toggle, wrong, below);
+  const item = make("li", "card flag", make("div", "head", make("h2", "name", open, kind), description, facts, stamps), make("div", "default", served, pick, bar), toggle, wrong, below);
 
   function flip() {
     const on = toggle.getAttribute("aria-checked") !== "true";
-    const body = isPlain(flag) ? { state: "on", default: String(on) } : { state: on ? "on" : "off" };
-    void attempt(body, `${name} is ${on ? "on" : "off"}`, wrong);
+    void attempt({ state: on ? "on" : "off" }, on ? `${name} is on` : `${name} is off: everybody gets ${flag.off}`, wrong);
   }
 
   select.addEventListener("change", () => {
@@ -68,8 +70,7 @@ export function flagRow(name, { change }) {
   }
 
   function render() {
-    const plain = isPlain(flag);
-    const on = flag.on && !(plain && flag.serve.variation === "false");
+    const { on } = flag;
     const shares = flag.serve.distribution;
     row.on = on;
     row.kind = flag.kind;
@@ -79,21 +80,31 @@ export function flagRow(name, { change }) {
     set(toggle, { "aria-checked": String(on) });
     toggle.disabled = !editable;
     word.textContent = on ? "On" : "Off";
-    pick.hidden = plain;
+    served.hidden = on;
+    fill(served, [on, flag.off, flag.variations], () => (on ? [] : [make("span", "word", "off, so everybody gets "), variation(flag.off, flag)]));
+    when.textContent = on ? "serves" : "once on";
     const choices = flag.variations.map(({ identifier }) => [identifier, identifier]);
     if (shares) choices.unshift([SHARES, shares.variations.map((one) => `${one.weight} % ${one.variation}`).join(", ")]);
     options(select, choices, shares ? SHARES : (flag.serve.variation ?? ""));
     select.disabled = !editable || choices.length < 2;
     fill(bar, [shares, flag.variations.map((one) => one.identifier)], () => (shares ? rollout(shares.variations, flag, { bare: true }) : []));
-    fill(facts, [flag.on, flag.off, flag.rules.length, flag.overrides, flag.requires, flag.problems], () => briefly(flag, plain));
+    fill(facts, [flag.rules.length, flag.overrides, flag.requires, flag.problems], () => briefly(flag));
   }
 
   const row = {
     item,
+    name,
     on: false,
     kind: "",
     /** What the search looks through. */
     text: "",
+    /** In seconds since the epoch; undefined where that was before the server's start, or never. */
+    changed: undefined,
+    read: undefined,
+    stamp(changed, read) {
+      Object.assign(row, { changed, read });
+      fill(stamps, [changed, read], () => [changed && make("span", "fact", "changed ", time(changed * 1000)), read && make("span", "fact", "read ", time(read * 1000))]);
+    },
     update(given, givenCounts, canEdit) {
       const next = JSON.stringify([given, canEdit]);
       const differs = text !== "" && next !== text;
@@ -119,9 +130,8 @@ export function flagRow(name, { change }) {
 }
 
 /** What there is beyond the default, in a line. */
-function briefly(flag, plain) {
+function briefly(flag) {
   const parts = [];
-  if (!flag.on && !plain) parts.push(make("span", "fact", "off, so everybody gets ", variation(flag.off, flag)));
   if (flag.requires.length > 0) parts.push(make("span", "fact", `requires ${flag.requires.map((one) => one.flag).join(", ")}`));
   const targets = flag.overrides.reduce((sum, one) => sum + one.targets.total, 0);
   const groups = flag.overrides.reduce((sum, one) => sum + one.groups.length, 0);
@@ -218,7 +228,7 @@ function flagDetail(below, name, attempt) {
 function step(title) {
   const list = make("ol", "lines");
   const body = make("div", "step-body", list);
-  return { node: make("section", "step", make("h4", "", title), body), body, list };
+  return { node: make("section", "step", make("h3", "", title), body), body, list };
 }
 
 function ruleLine(rule, flag) {

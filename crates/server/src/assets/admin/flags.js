@@ -15,6 +15,7 @@ let actions;
 export function start(given) {
   actions = given;
   for (const id of ["search", "filter-state", "filter-kind"]) el(id).addEventListener("input", filter);
+  el("sort").addEventListener("input", sort);
   el("clear").addEventListener("click", () => {
     for (const id of ["search", "filter-state", "filter-kind"]) el(id).value = "";
     filter();
@@ -35,15 +36,17 @@ export function show(overview) {
     row.item.remove();
     rows.delete(name);
   }
-  overview.flags.forEach((flag, index) => {
+  for (const flag of overview.flags) {
     let row = rows.get(flag.flag);
     if (!row) {
       row = flagRow(flag.flag, actions);
       rows.set(flag.flag, row);
     }
     row.update(flag, overview.counts[flag.flag] ?? {}, overview.editable);
-    if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
-  });
+    row.stamp(overview.changes[flag.flag], overview.reads[flag.flag]);
+  }
+  // What somebody is busy with stays where it is: only what is new is put in.
+  if (!list.contains(document.activeElement) || list.children.length !== rows.size) sort();
   const kinds = [...new Set(overview.flags.map((flag) => flag.kind))].sort();
   options(el("filter-kind"), [["", "Any kind"], ...kinds.map((kind) => [kind, kind])]);
   el("source").textContent = `from ${overview.source.source}`;
@@ -55,13 +58,34 @@ export function show(overview) {
   groups(overview.groups);
 }
 
+/** As people sort: `step-2` before `step-10`. */
+const NAMES = new Intl.Collator("en", { numeric: true });
+
+const ORDERS = {
+  name: () => 0,
+  state: (a, b) => Number(b.on) - Number(a.on),
+  changed: (a, b) => (b.changed ?? 0) - (a.changed ?? 0),
+  read: (a, b) => (b.read ?? 0) - (a.read ?? 0),
+};
+
+/** Puts the rows in the order that is chosen; those that are equal in it, by name. */
+function sort() {
+  const order = ORDERS[el("sort").value];
+  const list = el("flags");
+  const sorted = [...rows.values()].sort((a, b) => order(a, b) || NAMES.compare(a.name, b.name));
+  sorted.forEach((row, index) => {
+    if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
+  });
+}
+
 function filter() {
-  const wanted = el("search").value.trim().toLowerCase();
+  // Each word for itself, so that "new checkout" finds `new-checkout`.
+  const wanted = el("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const state = el("filter-state").value;
   const kind = el("filter-kind").value;
   let visible = 0;
   for (const row of rows.values()) {
-    const match = row.text.includes(wanted) && (state === "" || (state === "on") === row.on) && (kind === "" || kind === row.kind);
+    const match = wanted.every((word) => row.text.includes(word)) && (state === "" || (state === "on") === row.on) && (kind === "" || kind === row.kind);
     row.item.hidden = !match;
     if (match) visible += 1;
   }

@@ -24,6 +24,7 @@ function show(overview) {
   showStreams(shown.streams);
   if (source.error) showProblem("The last good version stays in force:", source.error);
   else showProblem("Flags are served as they should be, but:", source.warning ?? "", true);
+  el("doubt").hidden = !shown.doubt;
   title();
   flags.show(shown);
   why.show(shown);
@@ -121,6 +122,14 @@ async function change(flag, body) {
   show(await post(`/admin/flags/${encodeURIComponent(flag)}`, body));
 }
 
+el("accept").addEventListener("click", async () => {
+  try {
+    await post("/admin/accept", {});
+    toast("What is missing is taken out.");
+  } catch (error) {
+    toast(error.message);
+  }
+});
 flags.start({ change });
 why.start();
 streams.start();

@@ -222,5 +222,5 @@ function result(told, request, opened) {
     }
   }
   if (opened) void expand(true);
-  return make("li", "card result", make("h3", "name", open), outcome, body);
+  return make("li", "card result", make("h2", "name", open), outcome, body);
 }

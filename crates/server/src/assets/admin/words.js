@@ -98,17 +98,6 @@ export function rollout(shares, flag, { by, bucket } = {}) {
   return make("span", "rollout", drawn, legend);
 }
 
-/** A boolean that is the same for everybody: its switch is its value, as "off" and "serves false" would be the same to see. */
-export function isPlain(flag) {
-  return (
-    flag.kind === "boolean" &&
-    flag.rules.length + flag.overrides.length + flag.requires.length === 0 &&
-    !flag.serve.distribution &&
-    ["true", "false"].includes(flag.serve.variation) &&
-    flag.off === "false"
-  );
-}
-
 /** Names that the reader gives to rules without one. */
 export const ruleName = (name) => (name && !/^rule-\d+$/.test(name) ? name : "");
 

@@ -528,3 +528,45 @@ fn a_flag_with_one_variation_has_none_for_single_targets() {
         "{error}"
     );
 }
+
+/// What a step has made of a value is a value again once nothing else is left of it.
+#[test]
+fn a_boolean_that_an_edit_has_spelled_out_becomes_a_value_again() {
+    let edit = |text: &str, edit: Edit| apply(text, "a", &edit).unwrap();
+    let target = |variation: Option<&str>| Edit {
+        target: Some(TargetEdit {
+            identifier: "maya".to_owned(),
+            variation: variation.map(str::to_owned),
+        }),
+        ..Edit::default()
+    };
+    let state = |on| Edit {
+        state: Some(on),
+        ..Edit::default()
+    };
+    for text in [
+        "flags:\n  a: false # why\n  b: 1\n",
+        "flags: { a: true, b: 1 }\n",
+        "{\"flags\": {\"a\": true}}\n",
+    ] {
+        let named = edit(text, target(Some("true")));
+        assert_ne!(named, text);
+        assert_eq!(edit(&named, target(None)), text);
+        let off = edit(text, state(false));
+        assert_ne!(off, text);
+        assert_eq!(edit(&off, state(true)), text);
+    }
+    // What somebody has laid out over lines, or has said more about, stays a map.
+    for (text, left) in [
+        (
+            "flags:\n  a:\n    default: true\n    targets: { false: [maya] }\n",
+            "flags:\n  a:\n    default: true\n",
+        ),
+        (
+            "flags:\n  a: { description: x, default: true, targets: { false: [maya] } }\n",
+            "flags:\n  a: { description: x, default: true }\n",
+        ),
+    ] {
+        assert_eq!(edit(text, target(None)), left);
+    }
+}

@@ -30,6 +30,12 @@ pub(super) struct Overview {
     content: String,
     /// By flag and variation, how often clients say that they were served it.
     counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// When flags were last reported as served, and when they changed last, in seconds since the Unix epoch. Without what
+    /// was before the start.
+    reads: BTreeMap<String, i64>,
+    changes: BTreeMap<String, i64>,
+    /// What the source has and is not put in force, for people.
+    doubt: Option<String>,
     /// Left out where the page has them already.
     #[serde(flatten)]
     configuration: Option<ConfigurationView>,
@@ -142,6 +148,9 @@ impl Overview {
             source: environment.status(),
             content: content.unwrap_or_default().to_owned(),
             counts,
+            reads: environment.usage.last_reads(),
+            changes: environment.activity.last_changes(),
+            doubt: environment.doubt(),
             configuration: (known != content || known.is_none()).then(|| match &current {
                 Some(current) => ConfigurationView::of(current),
                 None => ConfigurationView {
