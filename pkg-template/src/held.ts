@@ -4,6 +4,7 @@ import { initialize } from "./index";
 import type { Client } from "./client";
 import { logOf } from "./options";
 import { isServer, presets } from "./preset";
+import { plain } from "./target";
 import type { Evaluation, Options, Target } from "./types";
 import { within } from "./waiting";
 
@@ -32,7 +33,7 @@ const unclaimed = new Map<string, Held>();
 /** Tells targets apart. Whatever a target holds, rendering must not throw. */
 export function identityOf(target: unknown): string {
   try {
-    return JSON.stringify(target, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value)) ?? "";
+    return JSON.stringify(target, plain) ?? "";
   } catch {
     return ""; // no client can be made for it
   }

@@ -22,7 +22,8 @@ export function copyTarget(target: Target): Target {
   return copy;
 }
 
-function plain(key: string, value: unknown): unknown {
+/** For `JSON.stringify`: what there is in a target, as JSON can have it. Throws at what cannot be sent. */
+export function plain(key: string, value: unknown): unknown {
   const type = typeof value;
   if (type === "bigint") return String(value);
   // JSON would leave it out without a word.

@@ -343,6 +343,18 @@ test("a context that names nobody is an error, and the next one mends it", async
   assert.equal(await page.evaluate(() => window.client.getBooleanValue("free-shipping", true)), false);
 });
 
+test("a context that cannot be sent is an error with defaults, and the next one mends it", async (t) => {
+  const { page, setContext } = await startAway(t, { options: { readyTimeout: 30_000 } });
+  const refused = await page.evaluate(async () => {
+    const context = /** @type {Record<string, unknown>} */ ({ targetingKey: "user-43" });
+    context.self = context;
+    await window.OpenFeature.setContext(context);
+    return [window.client.providerStatus, ...window.read("free-shipping")];
+  });
+  assert.deepEqual(refused, ["ERROR", false, "ERROR", "INVALID_CONTEXT"]);
+  assert.deepEqual((await setContext(CONTEXT)).slice(0, 2), ["READY", true]);
+});
+
 test("once closed it is not ready, and can be initialised again", async (t) => {
   const { page } = await start(t);
   const read = () => page.evaluate(() => window.provider.resolveStringEvaluation("theme", "default"));

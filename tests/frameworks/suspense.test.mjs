@@ -215,6 +215,29 @@ for (const [name, alias] of /** @type {const} */ ([
       await shows(page, "theme", "classic");
     });
 
+    test("renders whatever the target and bootstrap are, and follows a target that changes within", async (t) => {
+      const { page, options } = await open(t);
+      await render(page, { ...options, bootstrap: { no: "list" } });
+      await shows(page, "theme", "classic");
+      const first = await page.evaluateHandle(() => window.client);
+      // A Map, as JSON alone has it, is always the same.
+      await page.evaluate(() => window.set({ target: { identifier: "user-42", attributes: { plans: new Map([["shop", "gold"]]), visits: 2n } } }));
+      await page.waitForFunction(() => window.client.state().status === "ready");
+      const switched = page.evaluate(() => new Promise((resolve) => window.client.on("state", ({ reason }) => reason === "target" && resolve(reason))));
+      await page.evaluate(() => window.set({ target: { identifier: "user-42", attributes: { plans: new Map([["shop", "free"]]), visits: 2n } } }));
+      assert.equal(await switched, "target");
+      await page.evaluate(() => {
+        const circle = {};
+        circle.circle = circle;
+        window.set({ target: { identifier: "user-42", attributes: { circle } } });
+      });
+      await shows(page, "theme", "default");
+      const [said, ...more] = await page.evaluate(() => window.reported);
+      assert.match(said, /^Flagwire: <FlagwireProvider> renders defaults: invalid-target/);
+      assert.deepEqual(more, []);
+      await page.waitForFunction((client) => client.state().status === "closed", first);
+    });
+
     test("a target that goes takes its values with it, and those that the page had for it", async (t) => {
       const { proxy, page, options } = await open(t);
       await render(page, { ...options, bootstrap: BOOTSTRAP });

@@ -92,6 +92,10 @@ test("a refused key is remembered too, and a call that alone had bad luck is not
   const unlucky = call(CLIENT_KEY, { identifier: "unlucky" }, 2000);
   await call(CLIENT_KEY, TARGET);
   await assert.rejects(unlucky, { code: "timeout" });
+  // Nor does a target that cannot be sent say anything of the service.
+  const circle = /** @type {Record<string, unknown>} */ ({});
+  circle.circle = circle;
+  await assert.rejects(call(CLIENT_KEY, { identifier: "u", attributes: circle }), { code: "invalid-target" });
   assert.equal((await call(CLIENT_KEY, TARGET, 2000)).length, 3);
 });
 
