@@ -8,6 +8,7 @@
 //
 // The module is made twice: once more for wasm2js, whose script takes its place in pages that forbid WebAssembly.
 
+import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
@@ -43,8 +44,8 @@ await script(async () => {
     mkdirSync(work, { recursive: true });
     if (raw) await bind(raw, bindings, step);
     if (mvp) await bind(mvp, fallbackBindings, step);
-    if (raw) shorten(bindings, "0");
-    // wasm2js makes variables of the names of modules, and a number would be a function's.
+    if (raw) shorten(bindings);
+    // wasm2js makes variables of the names of modules, and another could be a function's. The script is never of another version.
     if (mvp) shorten(fallbackBindings, "glue");
   });
   await steps.run("package", bundle);
@@ -53,15 +54,16 @@ await script(async () => {
 
 /**
  * Makes the glue a function, and writes the module to go with it as `numbered.wasm`: an import's long name with a hash in it would
- * be there twice.
- *
+ * be there twice.  *
  * @param {string} folder
- * @param {string} from the name of what it imports from
+ * @param {string} [from] the name of what it imports from. By default a hash of it all: glue and module of two versions, as they meet
+ *   while a site is deployed, would call each other's functions by wrong numbers. So they do not fit, and the JavaScript build is used.
  */
 function shorten(folder, from) {
-  const { script, imports } = instantiable(readFileSync(join(folder, "flagwire.js"), "utf8"));
-  writeFileSync(join(folder, "bindings.js"), script);
   const wasm = readFileSync(join(folder, "flagwire_bg.wasm"));
+  from ??= `w${createHash("sha256").update(version()).update(wasm).digest("hex").slice(0, 3)}`;
+  const { script, imports } = instantiable(readFileSync(join(folder, "flagwire.js"), "utf8"), from);
+  writeFileSync(join(folder, "bindings.js"), script);
   writeFileSync(
     join(folder, "numbered.wasm"),
     rename(wasm, ({ module, name }) => {
@@ -168,9 +170,9 @@ async function bundleFallback(options) {
   }
   const script = join(work, "module.js");
   translate(join(fallbackBindings, "numbered.wasm"), script);
-  const glue = readFileSync(join(fallbackBindings, "bindings.js"), "utf8").replace("new WebAssembly.Instance(module, ", "new Instance(");
+  const glue = readFileSync(join(fallbackBindings, "bindings.js"), "utf8").replace("await WebAssembly.instantiate(module, ", "new Instance(");
   const standIn = readFileSync(script, "utf8").replace("function instantiate(", "function translated(");
-  writeFileSync(join(fallbackBindings, "bindings.js"), `${standIn}\nfunction Instance([glue]) { this.exports = translated({ glue }); }\n${glue}`);
+  writeFileSync(join(fallbackBindings, "bindings.js"), `${standIn}\nfunction Instance(imports) { this.exports = translated(imports); }\n${glue}`);
   const own = redirect(/\/bindings\.js$/, () => ({ path: join(fallbackBindings, "bindings.js") }));
   await build({ ...options, entryPoints: [source("fallback")], plugins: [own] });
 }

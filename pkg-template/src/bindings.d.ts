@@ -14,5 +14,8 @@ export interface Core {
   call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, detail: unknown, etag: unknown): void;
 }
 
-/** Makes an instance of the module. See scripts/lib/glue.mjs. */
-export function instantiate(module: WebAssembly.Module): Core;
+/**
+ * Makes an instance of the module. Asynchronously, because a page's main thread may not make one of this size at once in Chromium
+ * before 114. See scripts/lib/glue.mjs.
+ */
+export function instantiate(module: WebAssembly.Module | BufferSource): Promise<Core>;

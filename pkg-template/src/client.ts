@@ -2,10 +2,11 @@
 // the server and when is the core's business.
 
 import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
-import { encode, Input, Output, type Hear, type Host } from "./core";
+import { Input, Output, type Hear, type Host } from "./core";
 import { describe, fault, FlagwireError } from "./error";
 import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
+import { attempt, cancel, decode, encode, later, type Timer } from "./guard";
 import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
 import { isNone, type FailureCode } from "./sentences";
 import { Group } from "./tabs";
@@ -18,8 +19,6 @@ import { Wire } from "./wire";
 /** Set by the build. */
 declare const DEVELOPMENT: boolean;
 
-/** The longest delay `setTimeout` takes; a longer one would fire at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 /** Names by the numbers that `src/driver.rs` gives. */
 const EVENTS = Object.values(Event);
 const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
@@ -56,7 +55,7 @@ export class Client {
   /** This client's, in the core's instance. */
   #number = 0;
   #group: Group | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer;
   #restarted = false;
   #state: State = { status: "initializing", since: Date.now() };
   /** Of those who wait: each ends with the error, or where what it waits for is complete. */
@@ -259,14 +258,18 @@ export class Client {
       await undefined;
       if (!this.#closed()) this.#wire.signInEarly_();
     }
-    for (let attempt = 0; !this.#closed(); attempt++) {
+    for (let attempts = 0; !this.#closed(); attempts++) {
       try {
-        const core = await loadCore(this.#options.wasm, this.#restarted);
+        const core = await loadCore(this.#options.wasm, this.#restarted, (why) => this.#log("warn", describe("javascript-build", why)));
         if (!this.#closed()) this.#run(core);
         return;
       } catch (error) {
-        if (attempt === 0) this.#emit(Event.ERROR, fault("load", false, error, error));
-        await new Promise((resolve) => (this.#timer = setTimeout(resolve, Math.min(1000 * 2 ** attempt, 60_000))));
+        if (attempts === 0) {
+          const failure = fault("load", false, error, (error as Error).message);
+          this.#log("error", failure.message.slice(10));
+          this.#emit(Event.ERROR, failure);
+        }
+        await new Promise<void>((resolve) => (this.#timer = later(resolve, Math.min(1000 * 2 ** attempts, 60_000))));
       }
     }
   }
@@ -284,7 +287,7 @@ export class Client {
       this.#trapped(error);
       return;
     }
-    for (const name of PAGE_EVENTS) globalThis.addEventListener?.(name, this.#page);
+    for (const name of PAGE_EVENTS) attempt(() => globalThis.addEventListener(name, this.#page));
     this.#call(Input.START);
   }
 
@@ -314,7 +317,7 @@ export class Client {
     const { type } = event;
     if (type === "online") this.#call(Input.ONLINE);
     else if (type === "pagehide") this.#call(Input.LEFT);
-    else if (type !== "pageshow") this.#call(document.hidden ? Input.HIDDEN : Input.VISIBLE);
+    else if (type !== "pageshow") this.#call(attempt(() => document.hidden) ? Input.HIDDEN : Input.VISIBLE);
     else if (event.persisted) this.#call(Input.RESTORED);
   };
 
@@ -349,12 +352,12 @@ export class Client {
       join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, encode(text)))),
       tabs_: (action, bytes) => {
         if (action === 0) this.#group?.leave_();
-        else if (action === 1) this.#group?.lead_(true);
-        else this.#group?.post_(action - 2, new TextDecoder().decode(bytes));
+        else if (action === 1) void this.#group?.lead_(true);
+        else this.#group?.post_(action - 2, decode(bytes));
       },
       arm_: (delayMs) => {
-        clearTimeout(this.#timer);
-        if (delayMs >= 0) this.#timer = setTimeout(() => this.#call(Input.TICK), Math.min(delayMs, MAX_DELAY_MS));
+        cancel(this.#timer);
+        if (delayMs >= 0) this.#timer = later(() => this.#call(Input.TICK), delayMs);
       },
     };
   }
@@ -431,16 +434,16 @@ export class Client {
 
   #wait(switches: number, timeoutMs?: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
+      let timer: Timer;
       const settle = (error?: FlagwireError): void => {
         const complete = this.#complete >= switches;
         if (!complete && !error) return;
-        clearTimeout(timer);
+        cancel(timer);
         this.#waiters.delete(settle);
         complete ? resolve() : reject(error!);
       };
       this.#waiters.add(settle);
-      if (timeoutMs !== undefined) timer = setTimeout(() => settle(fault("timeout", false, undefined, timeoutMs)), timeoutMs);
+      if (timeoutMs !== undefined) timer = later(() => settle(fault("timeout", false, undefined, timeoutMs)), timeoutMs);
       settle(this.#refused ?? (this.#closed() ? this.#closedError() : undefined));
     });
   }
@@ -456,9 +459,9 @@ export class Client {
       // An asynchronous storage may answer after the server, or after a switch of target.
       if (this.#complete >= 0 || this.#closed() || target !== this.#values.target_) return;
       this.#preset(list);
-      queueMicrotask(() => this.#emit(Event.CACHE_LOADED, list));
+      void Promise.resolve().then(() => this.#emit(Event.CACHE_LOADED, list));
     };
-    const failed = (error: unknown) => queueMicrotask(() => this.#cacheFailed(error));
+    const failed = (error: unknown) => void Promise.resolve().then(() => this.#cacheFailed(error));
     try {
       void readCache(this.#place(target), found)?.catch(failed);
     } catch (error) {
@@ -500,13 +503,13 @@ export class Client {
   /** Of the core, and of all that it asked for. */
   #letGo(): void {
     this.#core = undefined;
-    clearTimeout(this.#timer);
+    cancel(this.#timer);
     this.#wire.endAll_();
   }
 
   #release(): void {
     this.#letGo();
-    for (const name of PAGE_EVENTS) globalThis.removeEventListener?.(name, this.#page);
+    for (const name of PAGE_EVENTS) attempt(() => globalThis.removeEventListener(name, this.#page));
     this.#settle(this.#closedError());
     this.#values.slots_.clear();
     this.#listeners.remove_();

@@ -59,7 +59,8 @@ export const sentences = {
   // The client.
   "closed": () => "the client is closed",
   "cache": (why: unknown) => `the cache could not be read or written: ${String(why)}`,
-  "load": (why: unknown) => `the WebAssembly file could not be loaded (${String(why)}); it must be served beside the script, or its place given as the option wasm. It is tried again`,
+  "load": (why: string) => `neither the WebAssembly module nor the JavaScript build could be loaded (${why}); both must be served beside the script. It is tried again`,
+  "javascript-build": (why: string) => `the WebAssembly module does not run here (${why}); the JavaScript build takes its place. Import flagwire/javascript to have that alone`,
   "internal": (why: unknown) => `there was an internal error (${String(why)}); please report it`,
 
   // Reads, with the option `debug`.

@@ -3,13 +3,15 @@
 // what Cloudflare's tools accept.
 
 import compiled from "./flagwire.wasm?module";
-import { instantiate } from "./bindings.js";
-import { instance } from "./instance";
-import type { Core, Source } from "./wasm";
+import { instantiate, type Core } from "./bindings.js";
+import type { Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
+let shared: Core | undefined;
+
 /** The core. No promise is kept: one request may not wait for another's there. */
 export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
-  return instance(() => instantiate(source instanceof WebAssembly.Module ? source : compiled), fresh);
+  if (fresh || !shared) shared = await instantiate(source instanceof WebAssembly.Module ? source : compiled);
+  return shared;
 }

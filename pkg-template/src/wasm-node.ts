@@ -10,25 +10,21 @@ import type { Core, Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
-let loading: Promise<WebAssembly.Module> | undefined;
+/** The module as it came: after a trap another instance is made of it. */
+let held: WebAssembly.Module | BufferSource | undefined;
 
 /** As in wasm.ts. */
-export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
-  loading ??= load(source).catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
-  const module = await loading;
-  return instance(() => instantiate(module), fresh);
+export function loadCore(source: Source, fresh: boolean): Promise<Core> {
+  return instance(fresh, async () => instantiate((held ??= await load(source))));
 }
 
-async function load(source: Source): Promise<WebAssembly.Module> {
+async function load(source: Source): Promise<WebAssembly.Module | BufferSource> {
+  if (source === undefined) return bytes;
   if (source instanceof WebAssembly.Module) return source;
-  if (source === undefined) return WebAssembly.compile(bytes);
   // A path is relative to where the program runs.
   const url = new URL(source, pathToFileURL("./"));
-  if (url.protocol === "file:") return WebAssembly.compile(await readFile(url));
+  if (url.protocol === "file:") return readFile(url);
   const response = await fetch(url);
   if (!response.ok) throw new Error(`HTTP ${response.status} for ${response.url}`);
-  return WebAssembly.compile(await response.arrayBuffer());
+  return response.arrayBuffer();
 }

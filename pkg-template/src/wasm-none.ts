@@ -1,5 +1,5 @@
-// Takes the place of wasm.ts in `flagwire/javascript`: the core as JavaScript, imported like anything else. Service workers
-// know no import(), by which wasm.ts would get it.
+// Takes the place of wasm.ts in `flagwire/javascript`, and where CommonJS is asked for outside of Node: the core as JavaScript,
+// imported like anything else. Service workers know no import(), by which wasm.ts would get it.
 
 import { instantiate } from "./fallback";
 import { instance } from "./instance";
@@ -8,7 +8,7 @@ import type { Core, Source } from "./wasm";
 export type { Core, Source } from "./wasm";
 
 /** The core. */
-export async function loadCore(_source: Source, fresh: boolean): Promise<Core> {
+export function loadCore(_source: Source, fresh: boolean): Promise<Core> {
   // The module is in the script.
-  return instance(() => instantiate(undefined as never), fresh);
+  return instance(fresh, () => instantiate(undefined as never));
 }

@@ -1,6 +1,7 @@
-// Loads the WebAssembly module, once for all clients of the page.
+// Loads the core, once for all clients of the page: as WebAssembly, or as JavaScript where that does not run, whatever the cause.
 
 import { instantiate, type Core } from "./bindings.js";
+import { attempt, encode } from "./guard";
 import { instance } from "./instance";
 
 export type { Core };
@@ -8,41 +9,55 @@ export type { Core };
 /** Where to load from; given by the first client. */
 export type Source = string | URL | WebAssembly.Module | undefined;
 
-/** The module, ready to be made an instance of. */
-let loading: Promise<() => Core> | undefined;
+/** A classic script's own place is known only while it runs for the first time. An element that is only named `currentScript` is none. */
+const script = attempt(() => (document.currentScript as HTMLScriptElement).tagName === "SCRIPT" && (document.currentScript as HTMLScriptElement).src);
+
+/** The module as it came: after a trap another instance is made of it. */
+let held: WebAssembly.Module | BufferSource | undefined;
 
 /**
- * The core. A failed load is forgotten, so that it can be tried again.
+ * The core.
  *
  * @param fresh asks for an instance that nobody has used yet
+ * @param warn is called once where the JavaScript build is used, with the reason
+ * @throws Error, which names both files, where neither build can be loaded. That is forgotten: it can be tried again.
  */
-export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
-  loading ??= load(source).catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
-  return instance(await loading, fresh);
-}
-
-async function load(source: Source): Promise<() => Core> {
-  if (typeof WebAssembly === "undefined") return fallback();
-  let module = source;
-  if (!(module instanceof WebAssembly.Module)) {
-    const response = await fetch(module ?? new URL("./flagwire.wasm", import.meta.url));
-    if (!response.ok) throw new Error(`HTTP ${response.status} for ${response.url}`);
+export function loadCore(source: Source, fresh: boolean, warn: (why: string) => void): Promise<Core> {
+  return instance(fresh, async () => {
+    let from: unknown = source;
     try {
-      // Browsers compile while loading only what is served as `application/wasm`, and not all servers do.
-      module = await (response.headers.get("content-type")?.startsWith("application/wasm")
-        ? WebAssembly.compileStreaming(response)
-        : WebAssembly.compile(await response.arrayBuffer()));
-    } catch {
-      return fallback(); // the page's content security policy forbids it, or the file is damaged
+      // A browser without WebAssembly and a page whose policy forbids it refuse even this, so nothing is fetched in vain. WebKit's
+      // policy refuses instances alone.
+      new WebAssembly.Instance(new WebAssembly.Module(encode("\0asm\x01\0\0\0")));
+      from ??= place();
+      held ??= source instanceof WebAssembly.Module ? source : await download(from as URL);
+      return await instantiate(held);
+    } catch (error) {
+      held = undefined;
+      const why = `${from ?? ""} ${error}`;
+      try {
+        const core = await (await import("./fallback")).instantiate(undefined as never);
+        if (!fresh) warn(why);
+        return core;
+      } catch (second) {
+        throw new Error(`${why}; ${second}`);
+      }
     }
-  }
-  return () => instantiate(module as WebAssembly.Module);
+  });
 }
 
-/** The same core, as JavaScript. */
-async function fallback(): Promise<() => Core> {
-  return (await import("./fallback")).instantiate as () => Core;
+function place(): URL {
+  try {
+    // Bundlers look for exactly this.
+    return new URL("./flagwire.wasm", import.meta.url);
+  } catch {
+    // A classic script has no `import.meta`.
+    return new URL("flagwire.wasm", script || location.href);
+  }
+}
+
+async function download(url: string | URL): Promise<ArrayBuffer> {
+  const response = await fetch(url, { signal: attempt(() => AbortSignal.timeout(30_000)) });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  return response.arrayBuffer();
 }

@@ -22,6 +22,7 @@ const SAMPLES = {
   timeout: [["MILLISECONDS"]],
   cache: [["WHY"]],
   load: [["WHY"]],
+  "javascript-build": [["WHY"]],
   internal: [["WHY"]],
   "unknown-flag": [["FLAG"], ["FLAG", undefined, false, ["FLAGS"]]],
   "wrong-type": [["FLAG", { value_: 7 }, "text"]],

@@ -1,0 +1,44 @@
+// The platform's powers, each of which may be missing, forbidden, or replaced by a script of the page.
+
+/** The longest delay `setTimeout` takes; a longer one would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** The result of using a power, or `undefined` where it throws: then it goes on without. */
+export function attempt<T>(use: () => T): T | undefined {
+  try {
+    return use();
+  } catch {
+    return undefined;
+  }
+}
+
+export type Timer = ReturnType<typeof setTimeout> | undefined;
+
+/** Calls later, where there are timers. */
+export function later(callback: () => void, delayMs: number): Timer {
+  return attempt(() => setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS)));
+}
+
+export function cancel(timer: Timer): void {
+  attempt(() => clearTimeout(timer));
+}
+
+/** UTF-8. Test environments such as jsdom have no coder. */
+export function encode(text: string): Uint8Array<ArrayBuffer> {
+  return attempt(() => new TextEncoder().encode(text)) ?? Uint8Array.from(bytesOf(text), (byte) => byte.charCodeAt(0));
+}
+
+/** The text of UTF-8. */
+export function decode(bytes: Uint8Array): string {
+  return attempt(() => new TextDecoder().decode(bytes)) ?? textOf(bytes.reduce((all, byte) => all + String.fromCharCode(byte), ""));
+}
+
+/** The UTF-8 of a text, a character for each byte. */
+export function bytesOf(text: string): string {
+  return unescape(encodeURIComponent(text));
+}
+
+/** The text of UTF-8 that has a character for each byte. */
+export function textOf(bytes: string): string {
+  return decodeURIComponent(escape(bytes));
+}
