@@ -42,11 +42,6 @@ export const enum Input {
 /** Tells the core: something about a request or stream of that number, with what belongs to it. Bytes are a `detail` from `EVENT` on. */
 export type Hear = (input: Input, detail?: unknown, id?: number, status?: number, retryAfterMs?: number, etag?: string | null) => unknown;
 
-/** UTF-8. */
-export function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
 /** What the core tells, beside the events whose numbers are their places in `Event`. */
 export const enum Output {
   READY = 0,

@@ -30,7 +30,12 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
 
 /** The text of UTF-8. */
 export function decode(bytes: Uint8Array): string {
-  return attempt(() => new TextDecoder().decode(bytes)) ?? textOf(bytes.reduce((all, byte) => all + String.fromCharCode(byte), ""));
+  return attempt(() => new TextDecoder().decode(bytes)) ?? textOf(charactersOf(bytes));
+}
+
+/** A character for each byte. */
+export function charactersOf(bytes: Uint8Array): string {
+  return bytes.reduce((all, byte) => all + String.fromCharCode(byte), "");
 }
 
 /** The UTF-8 of a text, a character for each byte. */

@@ -1,6 +1,6 @@
 // A short name for texts that nobody should read in a list of locks or of what a site keeps.
 
-import { encode } from "./core";
+import { encode } from "./guard";
 
 /** FNV-1a of 64 bits over texts, with the end of each marked. `crates/core/src/http.rs` has the same, for front ends in Rust. */
 export function hash(...texts: string[]): string {

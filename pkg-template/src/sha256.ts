@@ -3,7 +3,7 @@
 //
 // Source: FIPS 180-4.
 
-import { encode } from "./core";
+import { encode } from "./guard";
 
 /** The first `count` primes' fractional parts of `root`, 32 bits each: the standard's constants, without their table. */
 function fractions(count: number, root: (prime: number) => number): number[] {

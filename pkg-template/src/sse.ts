@@ -1,6 +1,8 @@
 // Events of a stream that is read by `fetch`. `crates/core/src/sse.rs` is the same for Rust; both run
 // crates/core/vectors/sse.json. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
+import { attempt, charactersOf, textOf } from "./guard";
+
 /** The most characters that an event may have. A server that sends more without completing one would take the page's memory. */
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
 
@@ -18,13 +20,14 @@ type OnEvent = (kind: string, data: string) => void;
  * @throws where an event is too long
  */
 export function eventReader(onEvent: OnEvent, onRetry: (delayMs: number) => void): (bytes: Uint8Array) => void {
-  const decoder = new TextDecoder();
+  // Without one, events are put together of bytes, and each is decoded as a whole.
+  const decoder = attempt(() => new TextDecoder());
   let line = "";
   let afterReturn = false;
   let kind = "";
   let data = "";
   return (bytes) => {
-    let text = decoder.decode(bytes, { stream: true });
+    let text = decoder ? decoder.decode(bytes, { stream: true }) : charactersOf(bytes);
     if (!text) return;
     // A carriage return ends its line at once, as waiting for a line feed could delay an event for ever. One that comes later
     // belongs to it.
@@ -39,7 +42,7 @@ export function eventReader(onEvent: OnEvent, onRetry: (delayMs: number) => void
         else if (name === "event") kind = value;
         else if (name === "retry" && /^\d+$/.test(value)) onRetry(Math.min(+value, MAX_RETRY_MS));
       } else {
-        if (data) onEvent(kind, data.slice(0, -1));
+        if (data) onEvent(kind, decoder ? data.slice(0, -1) : textOf(data.slice(0, -1)));
         kind = data = "";
       }
     }

@@ -1,7 +1,7 @@
 // The values, and the counts of their reads. The core says what to store; a read must not ask it, because passing a flag's
 // name into WebAssembly takes ten times as long as looking it up here.
 
-import { encode } from "./core";
+import { encode } from "./guard";
 import { record } from "./record";
 import { wellFormed } from "./target";
 import type { Change, Evaluation, Json, Target } from "./types";

@@ -2,7 +2,8 @@
 // counts for; `src/host.rs` is the other half. Names that end in `_` are used between the two alone, and shortened by the build.
 
 import type { Saved } from "./cache";
-import { encode, Input, type Hear } from "./core";
+import { Input, type Hear } from "./core";
+import { attempt, bytesOf, decode, encode } from "./guard";
 import { hash } from "./hash";
 import type { Endpoints } from "./options";
 import type { APIRequestMiddleware, Evaluation } from "./types";
@@ -51,7 +52,8 @@ export class Wire {
   readonly #endpoints: Endpoints;
   readonly #values: Values;
   readonly #hear: Hear;
-  readonly #underWay = new Map<number, { abort: () => void }>();
+  /** What ends each; nothing where the browser does not let us. */
+  readonly #underWay = new Map<number, { abort: () => void } | undefined>();
   /** Which core asks: one that trapped is followed by another, which begins to count anew. */
   #life = 0;
   /** Body and reply of a sign-in that was sent before the core asked for it. */
@@ -93,7 +95,7 @@ export class Wire {
     else {
       url = `${base}/client/env/${this.#environment}/target/${encodeURIComponent(this.#values.target_.identifier)}/evaluations`;
       // Half a character in a name cannot be encoded. UTF-8 has a sign in its place.
-      if (ask === 2) url += "/" + encodeURIComponent(new TextDecoder().decode(encode(text!)));
+      if (ask === 2) url += "/" + encodeURIComponent(decode(encode(text!)));
       else if (text) headers["If-None-Match"] = text;
     }
     // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
@@ -156,7 +158,10 @@ export class Wire {
         (delayMs) => hear(Input.RETRY, undefined, id, delayMs),
       );
       // Whatever comes is a sign of life, comments too.
-      for (let part; !(part = await reader.read()).done; read(part.value)) hear(Input.HEARTBEAT, ALIVE, id);
+      for (let part; !(part = await reader.read()).done; read(part.value)) {
+        if (!this.#underWay.has(id)) return void reader.cancel(); // ended, where that does not end the request
+        hear(Input.HEARTBEAT, ALIVE, id);
+      }
     } catch (error) {
       this.thrown_ = error; // it ended, by whatever cause
     }
@@ -178,15 +183,20 @@ export class Wire {
     if (reply) {
       // The core's first request is the sign-in; of another target where that was switched meanwhile.
       if (body === init.body) {
-        this.#underWay.set(id, this.#underWay.get(EARLY)!);
+        this.#underWay.set(id, this.#underWay.get(EARLY));
         return reply;
       }
       this.end_(EARLY);
     }
     if (!detached) {
-      const abort = new AbortController();
+      const abort = attempt(() => {
+        const one = new AbortController();
+        // Test environments mix a controller of their own with Node's `fetch`, which refuses its signals.
+        new Request(url, one);
+        return one;
+      });
       this.#underWay.set(id, abort);
-      init.signal = abort.signal;
+      init.signal = abort?.signal;
     }
     init.keepalive = keepalive;
     return fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
@@ -194,7 +204,7 @@ export class Wire {
 
   /** Lets go of a request or a stream; one that is still under way is ended. */
   end_(id: number): void {
-    this.#underWay.get(id)?.abort();
+    attempt(() => this.#underWay.get(id)?.abort());
     this.#underWay.delete(id);
   }
 
@@ -208,8 +218,7 @@ export class Wire {
     try {
       const token = String(reply!.authToken);
       const payload = atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"));
-      const bytes = Uint8Array.from(payload, (character) => character.charCodeAt(0));
-      const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+      const claims = JSON.parse(decode(Uint8Array.from(payload, (character) => character.charCodeAt(0)))) as Record<string, unknown>;
       if (DEVELOPMENT && claims["key_type"] === "Server" && typeof document === "object") this.onServerKey_?.();
       const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
       const environment = text(claims["environment"]);
@@ -232,7 +241,7 @@ export class Wire {
 
   changeEvent_(data: Uint8Array): ChangeEvent {
     try {
-      const { event, domain, identifier, evaluations } = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
+      const { event, domain, identifier, evaluations } = JSON.parse(decode(data)) as Record<string, unknown>;
       if (typeof event !== "string" || typeof domain !== "string" || typeof identifier !== "string") return { code_: 0 };
       const [kind, place] = [CHANGE_KINDS.indexOf(event), DOMAINS.indexOf(domain)];
       if (kind < 0 || place < 0) return { code_: 1 };
@@ -262,10 +271,7 @@ export class Wire {
 
   /** Base64 of the UTF-8 of the target's JSON. */
   #targetHeader(): string {
-    const bytes = encode(JSON.stringify(this.#values.target_));
-    let binary = "";
-    for (const byte of bytes) binary += String.fromCharCode(byte);
-    const header = btoa(binary);
+    const header = btoa(bytesOf(JSON.stringify(this.#values.target_)));
     return header.length < MAX_TARGET_HEADER ? header : "";
   }
 }

@@ -44,17 +44,17 @@ const HTML = '<!doctype html><meta charset="utf-8"><title>test</title><link rel=
  * Serves the page, and `other.html` that has no script.
  *
  * @param {import("./scope.mjs").Scope} t
- * @param {{ headers?: Record<string, string> }} [options]
+ * @param {{ headers?: Record<string, string>, before?: string }} [options] `before` is a script that runs before all others
  * @returns {Promise<string>} its URL
  */
-export async function serveClientPage(t, options) {
+export async function serveClientPage(t, { before, ...options } = {}) {
   const folder = tempDir(t);
   // Copies, so that a build meanwhile does not change a test under way.
   // `FLAGWIRE_PACKAGE` names another build than pkg/, such as an older one to compare with.
   const built = process.env.FLAGWIRE_PACKAGE ?? packageDir;
   for (const file of readdirSync(built)) if (/\.(js|wasm)$/.test(file)) copyFileSync(join(built, file), join(folder, file));
   writeFileSync(join(folder, "page.js"), SCRIPT);
-  writeFileSync(join(folder, "index.html"), HTML);
+  writeFileSync(join(folder, "index.html"), before ? HTML.replace("<body>", () => `<script>${before}</script><body>`) : HTML);
   writeFileSync(join(folder, "other.html"), '<!doctype html><title>other</title><link rel="icon" href="data:,">');
   return `${await serveFiles(t, folder, options)}/`;
 }
