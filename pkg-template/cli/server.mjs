@@ -2,6 +2,8 @@
 
 import { Mistake, messageOf } from "./mistake.mjs";
 
+const TIMEOUT_MS = 30_000;
+
 /**
  * @param {string} baseUrl
  * @param {string} apiKey
@@ -53,16 +55,20 @@ function valueOf(kind, value) {
 /** @param {string} url @param {RequestInit} init */
 async function ask(url, init) {
   let response;
+  let text;
   try {
-    response = await fetch(url, init);
+    // Of all of the answer: a command that hangs holds up whoever builds.
+    response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    text = await response.text();
   } catch (error) {
+    if (error instanceof DOMException && error.name === "TimeoutError") throw new Mistake(`${url} did not answer in ${TIMEOUT_MS / 1000} seconds.`);
     const cause = error instanceof Error && error.cause ? error.cause : error;
     throw new Mistake(`${url} cannot be reached: ${messageOf(cause)}`);
   }
   if (response.status === 401 || response.status === 403) throw new Mistake("The key was refused; pass a key of the environment as --api-key.");
   if (!response.ok) throw new Mistake(`${url} answered ${response.status}.`);
   try {
-    return await response.json();
+    return JSON.parse(text);
   } catch {
     throw new Mistake(`${url} answered with something that is no JSON; is --base-url that of a flag server?`);
   }

@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { root } from "../../scripts/lib/paths.mjs";
 import { run } from "../../scripts/lib/run.mjs";
+import { startProxy } from "../lib/proxy.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { serverBinary, startServer } from "../lib/server.mjs";
 import { compile, flagwire, HEAD, project, tsc, write } from "./support.mjs";
@@ -234,6 +235,16 @@ test("prints the version and what it can do", async () => {
     assert.equal(help.code, 0);
     assert.match(help.output, /npx flagwire types/);
   }
+});
+
+test("gives up a server that does not answer", async (t) => {
+  const proxy = await startProxy(t, "http://127.0.0.1:9");
+  proxy.decide = () => ({ refuse: "hang" });
+  // Half a minute passes at once.
+  const hurry = "const wait = AbortSignal.timeout; AbortSignal.timeout = (ms) => wait.call(AbortSignal, ms / 1000);";
+  const { code, output } = await flagwire(root, ["types", "--base-url", proxy.url, "--api-key", "k"], { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hurry)}` });
+  assert.equal(code, 1);
+  assert.match(output, /did not answer in 30 seconds/);
 });
 
 for (const [what, args, says] of /** @type {const} */ ([
