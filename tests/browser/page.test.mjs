@@ -141,7 +141,8 @@ test("a page that is only looked away from posts what was read", async (t) => {
 test("no fetch is asked for when nothing happened to a page that is looked at again", async (t) => {
   const { server, proxy, page } = await setUp(t, browser);
   await startClient(page, proxy.url);
-  await untilSettled(proxy);
+  // The list that was asked for together with the stream, and the one that confirms it.
+  await proxy.until(() => proxy.requests.filter((request) => isFetchOfAll(request) && request.delivered).length === 2);
   const before = proxy.count(isFetchOfAll);
   await look(page, false);
   await look(page, true);
