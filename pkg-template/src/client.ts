@@ -426,6 +426,8 @@ export class Client {
 
   /** Says why a read gave the default; not before there are the server's flags, nor of a closed client. */
   #explain(flag: string, defaultValue: unknown): void {
+    // Reads never throw, whatever they are asked for.
+    flag = String(flag);
     const slot = this.#slots.get(flag);
     if (!slot && (this.#complete < 0 || this.#closed())) return;
     const code = slot ? (DEVELOPMENT && isNone(slot) ? "wrong-value" : "wrong-type") : "unknown-flag";

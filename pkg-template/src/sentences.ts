@@ -35,7 +35,8 @@ export const sentences = {
   "evaluations": (what: string) => `${what} must be a list of evaluations, { flag, identifier, value, kind } with four texts each; what is none was left out`,
 
   // Requests and the stream.
-  "network": (...data: Service) => failed(data, `no answer came (${causeOf(data[1], data[4])}). It is tried again`),
+  "network": (...data: Service) =>
+    failed(data, data[0] !== "stream error" ? `no answer came (${causeOf(data[1], data[4])}). It is tried again` : `it ended${data[4] ? ` (${causeOf(data[1], data[4])})` : ""}. It is opened again`),
   "timeout": (...data: Service | [timeoutMs: number]) =>
     data.length === 1 ? `no evaluations came within ${data[0]} ms. It is tried further` : failed(data, "no answer came in time. It is tried again"),
   "malformed": (...data: Service) =>

@@ -145,6 +145,7 @@ export class Wire {
   async open_(id: number, request: Prepared | string, native: boolean): Promise<void> {
     const life = this.#life;
     const hear: Hear = (...heard) => life === this.#life && this.#hear(...heard);
+    let thrown: unknown;
     try {
       if (native) return this.#listen(id, request as string);
       const response = await this.#fetch(id, request as Prepared, false, false);
@@ -163,8 +164,9 @@ export class Wire {
         hear(Input.HEARTBEAT, ALIVE, id);
       }
     } catch (error) {
-      this.thrown_ = error; // it ended, by whatever cause
+      thrown = error;
     }
+    this.thrown_ = thrown;
     hear(Input.ENDED, undefined, id);
   }
 
@@ -174,7 +176,10 @@ export class Wire {
     source.addEventListener("*", ({ data }) => this.#hear(Input.EVENT, encode(data as string), id));
     source.addEventListener(HEARTBEAT, ({ data }) => this.#hear(Input.HEARTBEAT, encode(data as string), id));
     // Also one that the browser would recover from by itself: the core decides when to try again.
-    source.onerror = () => this.#hear(Input.ENDED, undefined, id);
+    source.onerror = () => {
+      this.thrown_ = undefined;
+      this.#hear(Input.ENDED, undefined, id);
+    };
   }
 
   async #fetch(id: number, [url, init]: Prepared, keepalive: boolean, detached: boolean): Promise<Response> {
