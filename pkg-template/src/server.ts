@@ -108,12 +108,20 @@ function endsRendering(failure: FlagwireError | undefined): boolean {
 }
 
 /** A logger that keeps a warning to itself where the event that comes right after it says that there is nothing to warn of. */
-function unless(quiet: () => boolean, logger: Logger = console): Logger {
+function unless(quiet: () => boolean, logger: Partial<Logger> | undefined): Logger {
+  const write = (level: keyof Logger, data: unknown[]) => (typeof logger?.[level] === "function" ? (logger as Logger) : console)[level](...data);
   return {
-    debug: (...data) => logger.debug(...data),
-    info: (...data) => logger.info(...data),
-    warn: (...data) => queueMicrotask(() => quiet() || logger.warn(...data)),
-    error: (...data) => logger.error(...data),
+    debug: (...data) => write("debug", data),
+    info: (...data) => write("info", data),
+    warn: (...data) =>
+      queueMicrotask(() => {
+        try {
+          if (!quiet()) write("warn", data);
+        } catch {
+          // Nobody would catch it here, and the process would end.
+        }
+      }),
+    error: (...data) => write("error", data),
   };
 }
 

@@ -99,6 +99,30 @@ test("a refused key is remembered too, and a call that alone had bad luck is not
   assert.equal((await call(CLIENT_KEY, TARGET, 2000)).length, 3);
 });
 
+test("a logger that throws, or lacks a level, ends nothing", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  await server.stop();
+  // What is thrown outside of any caller would fail the test.
+  const warn = t.mock.fn(() => {
+    throw new Error("from a logger");
+  });
+  const call = (/** @type {object} */ logger) => fetchEvaluations(CLIENT_KEY, TARGET, { baseUrl: server.url, timeoutMs: 1000, logger });
+  await assert.rejects(call({ warn }), { code: "timeout" });
+  assert.equal(warn.mock.callCount(), 1);
+});
+
+test("hands on what a framework's fetch throws to end a rendering, and holds it against nobody", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const warn = t.mock.fn();
+  const call = () => fetchEvaluations(CLIENT_KEY, TARGET, { baseUrl: server.url, logger: { ...quiet, warn } });
+  const end = Object.assign(new Error("rendered at the request"), { digest: "DYNAMIC_SERVER_USAGE" });
+  const ended = t.mock.method(globalThis, "fetch", () => Promise.reject(end));
+  await assert.rejects(call(), (error) => error === end);
+  ended.mock.restore();
+  assert.equal((await call()).length, 3);
+  assert.equal(warn.mock.callCount(), 0);
+});
+
 test("is the same in CommonJS", () => {
   const list = [{ flag: "a", identifier: "on", value: "<", kind: "string", other: 1 }];
   const common = createRequire(import.meta.url)(join(packageDir, "server.cjs"));
