@@ -7,6 +7,17 @@
 //! Source: the schema `FeatureConfig` and its neighbours in the published description of the client API.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+impl FeatureConfig {
+    /// Leaves out what is said about the flag for people and telemetry, which the published schema does not know.
+    pub fn forget_about(&mut self) {
+        self.description = None;
+        self.tags = Vec::new();
+        self.owner = Vec::new();
+        self.metadata = Map::new();
+    }
+}
 
 /// A flag with everything needed to evaluate it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +34,27 @@ pub struct FeatureConfig {
     /// For people to read. Not in the published schema: clients of their own kind may ask for it, others do not get it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// For people to sort by. Like the description, only for clients of their own kind that ask.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub tags: Vec<Tag>,
+    /// Who answers for the flag. Like the description, only for clients of their own kind that ask.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub owner: Vec<String>,
+    /// Texts, numbers and booleans by name, for telemetry: the one thing said about a flag that leaves with its evaluations.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Map::is_empty"
+    )]
+    pub metadata: Map<String, Value>,
     /// What the variations hold: `boolean`, `int` (any number), `string` or `json`.
     pub kind: String,
     /// An off flag serves its [`off_variation`](Self::off_variation) to everybody. Absent reads as off.

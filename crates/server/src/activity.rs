@@ -286,6 +286,9 @@ fn flag_differs(old: &FeatureConfig, new: &FeatureConfig) -> Vec<String> {
     if old.description != new.description {
         words.push("described otherwise".to_owned());
     }
+    if (&old.tags, &old.owner, &old.metadata) != (&new.tags, &new.owner, &new.metadata) {
+        words.push("tags, owner or metadata changed".to_owned());
+    }
     if old.kind != new.kind {
         words.push(format!("kind: {} → {}", short(&old.kind), short(&new.kind)));
     }

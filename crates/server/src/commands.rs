@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use flagwire_evaluation::Snapshot;
 
 use crate::config::Command;
+use crate::flags_file::{Parsed, Problem};
 use crate::source::file::FileSource;
 
 /// The JSON Schema of flags files. It knows their shape; that names exist and values fit is for [`Command::Check`].
@@ -29,18 +30,34 @@ pub fn run(command: &Command) -> ExitCode {
     }
 }
 
-/// Whether all are as they should be.
+/// `12:5: warning: reason`.
+fn as_warning(problem: &Problem) -> String {
+    let reason = problem.reason();
+    match problem.place() {
+        Some(place) => format!("{}:{}: warning: {reason}", place.line, place.column),
+        None => format!(" warning: {reason}"),
+    }
+}
+
+/// Whether all are as they should be. Warnings are printed and change nothing.
 fn check(files: &[PathBuf]) -> io::Result<bool> {
     let mut good = true;
     for file in files {
-        let (configuration, places) = match FileSource::check(file) {
-            Ok(checked) => checked,
+        let Parsed {
+            configuration,
+            places,
+            warnings,
+        } = match FileSource::check(file) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 eprintln!("{error}");
                 good = false;
                 continue;
             }
         };
+        for warning in warnings {
+            eprintln!("{}:{}", file.display(), as_warning(&warning));
+        }
         let (flags, groups) = (configuration.flags.len(), configuration.segments.len());
         let snapshot = Snapshot::compile(configuration.flags, configuration.segments);
         for problem in snapshot.problems() {

@@ -126,12 +126,15 @@ async fn flags_are_described() {
 async fn long_lists_are_cut_and_descriptions_are_told() {
     let users: Vec<String> = (0..150).map(|n| format!("u{n}")).collect();
     let text = format!(
-        "flags:\n  a: {{ default: false, description: why, targets: {{ true: [{}] }} }}\n",
+        "flags:\n  a: {{ default: false, description: why, tags: [checkout, 007], owner: ada, metadata: {{ team: x }}, targets: {{ true: [{}] }} }}\n",
         users.join(", ")
     );
     let (_, overview) = get_local(&server_with(settings(), Some(&text)), "/admin/state").await;
     let flag = &overview["flags"][0];
     assert_eq!(flag["description"], "why");
+    assert_eq!(flag["tags"], json!(["checkout", "007"]));
+    assert_eq!(flag["owner"], json!(["ada"]));
+    assert_eq!(flag["metadata"], json!({"team": "x"}));
     let targets = &flag["overrides"][0]["targets"];
     assert_eq!(targets["total"], 150);
     assert_eq!(targets["first"].as_array().unwrap().len(), 100);

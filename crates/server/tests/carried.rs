@@ -22,7 +22,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// With quotes, line ends, and characters of every length.
 fn text() -> impl Strategy<Value = String> {
@@ -94,6 +94,17 @@ fn flag() -> impl Strategy<Value = FeatureConfig> {
             clauses,
             serve,
         });
+    let tag = (text(), text()).prop_map(|(name, identifier)| Tag { name, identifier });
+    let said = prop_oneof![
+        text().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+    ];
+    let people = (
+        vec(tag, 0..3),
+        vec(text(), 0..2),
+        btree_map(text(), said, 0..3),
+    );
     let about = (text(), text(), option::of(text()), text(), any::<bool>());
     let lists = (
         vec(variation, 0..3),
@@ -101,7 +112,9 @@ fn flag() -> impl Strategy<Value = FeatureConfig> {
         vec(entry, 0..3),
         vec(rule, 0..3),
     );
-    (about, text(), serve(), lists).prop_map(|(about, off_variation, default_serve, lists)| {
+    let all = (about, people, text(), serve(), lists);
+    all.prop_map(|(about, people, off_variation, default_serve, lists)| {
+        let (tags, owner, metadata) = people;
         let (project, environment, description, kind, on) = about;
         let (variations, prerequisites, variation_to_target_map, rules) = lists;
         FeatureConfig {
@@ -109,6 +122,9 @@ fn flag() -> impl Strategy<Value = FeatureConfig> {
             environment,
             feature: String::new(),
             description,
+            tags,
+            owner,
+            metadata: metadata.into_iter().collect(),
             kind,
             state: if on { State::On } else { State::Off },
             version: None,
@@ -295,12 +311,80 @@ fn on_disk_nothing_is_lost() {
     cases(200).run(&configuration(), run).unwrap();
 }
 
+/// Descriptions, tags and owners are for people inside; whoever opens a page holds its client key.
+#[tokio::test]
+async fn what_is_said_for_people_leaves_by_no_client_key() {
+    let said = |on: bool| {
+        format!(
+            "flags:\n  a:\n    description: hidden-1\n    tags: [hidden-2]\n    owner: hidden-3\n    metadata: {{ team: told }}\n    default: {on}\n    rules: [{{ name: hidden-4, when: {{ group: g }}, serve: false }}]\n  b: {{ kind: string, state: on, variations: [{{ identifier: v, value: x, description: hidden-5, name: hidden-6 }}], offVariation: v, defaultServe: {{ variation: v }}, tags: [{{ name: hidden-7, identifier: hidden-8 }}], owner: [hidden-9] }}\ngroups:\n  g: {{ identifier: g, name: hidden-10, tags: [{{ name: hidden-11, identifier: hidden-12 }}], included: [{{ identifier: hidden-13, name: hidden-14 }}] }}\n"
+        )
+    };
+    let server = server_with(settings(), Some(&said(true)));
+    let target = json!({"identifier": "u"});
+    let reply = server.sign_in(CLIENT_KEY, target.clone()).await;
+    let token = reply["authToken"].as_str().unwrap().to_owned();
+    let mut seen = vec![reply.to_string()];
+    let env = "/client/env/development";
+    for path in [
+        format!("{env}/target/u/evaluations"),
+        format!("{env}/target/u/evaluations/a"),
+        format!("{env}/target/u/evaluations/b"),
+        format!("{env}/target/u/evaluations/none"),
+        format!("{env}/feature-configs?descriptions=true"),
+        format!("{env}/feature-configs/a?descriptions=true"),
+        format!("{env}/target-segments?rules=v2"),
+        format!("{env}/target-segments/g"),
+        format!("{env}/stream-ticket"),
+    ] {
+        seen.push(server.get(&path, &token).await.1.to_string());
+    }
+    let body = json!({"context": {"targetingKey": "u"}}).to_string();
+    let mut ofrep = Vec::new();
+    for path in ["", "/a", "/b", "/none"] {
+        let request = Request::post(format!("/ofrep/v1/evaluate/flags{path}"))
+            .header("x-api-key", CLIENT_KEY)
+            .body(Body::from(body.clone()))
+            .unwrap();
+        ofrep.push(read(server.send(request).await).await.1);
+    }
+    assert_eq!(ofrep[1]["metadata"]["team"], "told");
+    let events = ofrep[0]["eventStreams"][0]["endpoint"]["requestUri"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut streams = vec![
+        server.stream(get("/stream", &token)).await,
+        server
+            .stream(Request::get(&events).body(Body::empty()).unwrap())
+            .await,
+    ];
+    server.save(&said(false));
+    server.save(&said(false).replace("name: hidden-10", "name: hidden-15"));
+    server.stop.send_replace(true);
+    for stream in &mut streams {
+        while let Some(frame) = stream.frame().await {
+            seen.push(frame);
+        }
+    }
+    assert!(
+        seen.iter()
+            .any(|text| text.contains("\"identifier\":\"a\"")),
+        "{seen:?}"
+    );
+    seen.extend(ofrep.iter().map(Value::to_string));
+    for text in &seen {
+        assert!(!text.contains("hidden"), "{text}");
+    }
+}
+
 /// Readers of published schemas may be strict; what they do not know is left out for them.
 #[tokio::test]
 async fn descriptions_leave_for_those_who_ask() {
     let server = server_with(
         settings(),
-        Some("flags: { a: { default: true, description: why } }"),
+        Some(
+            "flags: { a: { default: true, description: why, tags: [t], owner: ada, metadata: { team: x } } }",
+        ),
     );
     let token = server.token(SERVER_KEY, Value::Null).await;
     for path in ["feature-configs", "feature-configs/a"] {
@@ -310,6 +394,9 @@ async fn descriptions_leave_for_those_who_ask() {
             let flag = reply.get(0).unwrap_or(&reply);
             assert_eq!(flag["feature"], "a");
             assert_eq!(flag.get("description").and_then(Value::as_str), expected);
+            for name in ["tags", "owner", "metadata"] {
+                assert_eq!(flag.get(name).is_some(), expected.is_some(), "{name}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use flagwire_evaluation::model::Clause;
 
 use super::node::{Key, Node, Value};
-use super::{Problem, check_keys};
+use super::{Notes, Problem, check_keys};
 
 /// The operators of conditions and their names on the wire.
 pub(crate) const OPERATORS: &[(&str, &str)] = &[
@@ -18,7 +18,7 @@ pub(crate) const OPERATORS: &[(&str, &str)] = &[
 ];
 
 /// Conditions, all of which must hold.
-pub(super) fn clauses(node: &Node, owner: &str) -> Result<Vec<Clause>, Problem> {
+pub(super) fn clauses(node: &Node, owner: &str, notes: &mut Notes) -> Result<Vec<Clause>, Problem> {
     let entries = match &node.value {
         Value::Map(entries) if !entries.is_empty() => entries,
         _ => {
@@ -32,11 +32,11 @@ pub(super) fn clauses(node: &Node, owner: &str) -> Result<Vec<Clause>, Problem> 
     };
     entries
         .iter()
-        .map(|(key, node)| clause(key, node, owner))
+        .map(|(key, node)| clause(key, node, owner, notes))
         .collect()
 }
 
-fn clause(key: &Key, node: &Node, owner: &str) -> Result<Clause, Problem> {
+fn clause(key: &Key, node: &Node, owner: &str, notes: &mut Notes) -> Result<Clause, Problem> {
     let (op, values) = match &node.value {
         _ if key.text == "group" => ("segmentMatch", texts(node, &format!("`group` in {owner}"))?),
         Value::List(_) => ("in", texts(node, &format!("`{}` in {owner}", key.text))?),
@@ -88,6 +88,9 @@ fn clause(key: &Key, node: &Node, owner: &str) -> Result<Clause, Problem> {
                     ),
                 ));
             }
+            if op == "gt" {
+                warn_of_numbers(operand, &format!("`{}` in {owner}", operator.text), notes);
+            }
             (op, values)
         }
         _ => ("equal", texts(node, &format!("`{}` in {owner}", key.text))?),
@@ -103,6 +106,22 @@ fn clause(key: &Key, node: &Node, owner: &str) -> Result<Clause, Problem> {
         values,
         negate: false,
     })
+}
+
+/// `gt` compares texts, as the published server SDKs do. Who writes a number may not expect that.
+pub(super) fn warn_of_numbers(operand: &Node, what: &str, notes: &mut Notes) {
+    let operand = match &operand.value {
+        Value::List(nodes) => nodes.first().unwrap_or(operand),
+        _ => operand,
+    };
+    if let (Value::Int(_) | Value::Float(_), Some(plain)) = (&operand.value, &operand.plain) {
+        notes.warn(
+            operand.at,
+            format!(
+                "{what} compares texts, by which `10` comes before `9`: write `\"{plain}\"` if that is meant; there is no condition that compares numbers"
+            ),
+        );
+    }
 }
 
 pub(super) fn list<'a>(node: &'a Node, what: &str) -> Result<&'a [Node], Problem> {

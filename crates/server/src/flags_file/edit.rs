@@ -243,9 +243,10 @@ fn wanted(place: &Place<'_>, step: &Step<'_>) -> FeatureConfig {
 fn find<'a>(document: &'a Node, flag: &str) -> Option<&'a Node> {
     let flags = document.get("flags")?;
     match &flags.value {
-        Value::List(nodes) => nodes
-            .iter()
-            .find(|node| node.get("feature").and_then(Node::scalar_text).as_deref() == Some(flag)),
+        Value::List(nodes) => nodes.iter().find(|node| {
+            let names = full::FLAG_NAMES.iter().filter_map(|key| node.get(key));
+            names.filter_map(Node::scalar_text).next().as_deref() == Some(flag)
+        }),
         _ => flags.get(flag),
     }
 }
@@ -258,7 +259,7 @@ fn changes(place: &Place<'_>, step: &Step<'_>, wanted: &FeatureConfig) -> Option
         Step::State(_) => state(place, wanted).map(|change| vec![change]),
         Step::Default(variation) => default(place, variation).map(|change| vec![change]),
         Step::Off(variation) => {
-            if let Some(given) = node.get("off").or_else(|| node.get("offVariation")) {
+            if let Some(given) = node.get("off").or_else(|| full::part(node, "offVariation")) {
                 return Some(vec![literal_change(text, given, variation)?]);
             }
             spelled_out(place, "off", &style.word(variation))
@@ -287,7 +288,7 @@ fn state(place: &Place<'_>, wanted: &FeatureConfig) -> Option<Change> {
             format!("{{ {key}: {value}, {state}: {} }}", style.keyword(word)),
         ));
     };
-    if let Some(state) = node.get("state") {
+    if let Some(state) = full::part(node, "state") {
         let range = extent(text, state)?;
         let quoted = quote_like(text.get(range.clone())?, word);
         return Some((range, quoted));
@@ -313,7 +314,7 @@ fn default(place: &Place<'_>, variation: &str) -> Option<Change> {
         let place = node.get("default").or_else(|| node.get("value"))?;
         return literal_change(text, place, variation);
     }
-    let serve = node.get("defaultServe")?;
+    let serve = full::part(node, "defaultServe")?;
     match (serve.get("variation"), serve.get("distribution")) {
         (Some(place), None) => literal_change(text, place, variation),
         _ => Some((

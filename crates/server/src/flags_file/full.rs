@@ -1,160 +1,49 @@
 //! The full form of flags and groups: the wire form of the protocol, checked for what people get wrong by hand.
+//!
+//! Exports of management APIs say more, and say what holds for one environment under `envProperties`. They can be pasted in:
+//! that part counts as if it stood beside the rest, and what has no meaning here is named in a warning. A key that is nearly
+//! a known one is a mistake all the same.
+
+mod shape;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment, Serve};
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
+use self::shape::{FLAG, GROUP, Reading, Shape};
+use super::conditions::warn_of_numbers;
 use super::node::{Node, Position, Value};
-use super::{Problem, check_keys, suggest};
+use super::{Notes, Problem, about, suggest};
 
-/// The known keys of each kind of map, and which of its keys hold such maps (or lists of them).
-struct Shape {
-    what: &'static str,
-    keys: &'static [&'static str],
-    children: &'static [(&'static str, &'static Self)],
-}
+/// Where a flag in a list has its name: on the wire, and in exports.
+pub(super) const FLAG_NAMES: &[&str] = &["feature", "identifier"];
 
-const FLAG: Shape = Shape {
-    what: "flag",
-    keys: &[
-        "project",
-        "environment",
-        "feature",
-        "description",
-        "kind",
-        "state",
-        "version",
-        "variations",
-        "offVariation",
-        "defaultServe",
-        "prerequisites",
-        "variationToTargetMap",
-        "rules",
-    ],
-    children: &[
-        (
-            "variations",
-            &Shape {
-                what: "variation",
-                keys: &["identifier", "name", "value", "description"],
-                children: &[],
-            },
-        ),
-        ("defaultServe", &SERVE),
-        (
-            "prerequisites",
-            &Shape {
-                what: "prerequisite",
-                keys: &["feature", "variations"],
-                children: &[],
-            },
-        ),
-        (
-            "variationToTargetMap",
-            &Shape {
-                what: "target map entry",
-                keys: &["variation", "targets", "targetSegments"],
-                children: &[(
-                    "targets",
-                    &Shape {
-                        what: "target",
-                        keys: &["identifier", "name"],
-                        children: &[],
-                    },
-                )],
-            },
-        ),
-        (
-            "rules",
-            &Shape {
-                what: "rule",
-                keys: &["ruleId", "priority", "clauses", "serve"],
-                children: &[("clauses", &CLAUSE), ("serve", &SERVE)],
-            },
-        ),
-    ],
-};
-const SERVE: Shape = Shape {
-    what: "serve",
-    keys: &["variation", "distribution"],
-    children: &[(
-        "distribution",
-        &Shape {
-            what: "distribution",
-            keys: &["bucketBy", "variations"],
-            children: &[(
-                "variations",
-                &Shape {
-                    what: "share",
-                    keys: &["variation", "weight"],
-                    children: &[],
-                },
-            )],
-        },
-    )],
-};
-const CLAUSE: Shape = Shape {
-    what: "clause",
-    keys: &["id", "attribute", "op", "values", "negate"],
-    children: &[],
-};
-const MEMBER: Shape = Shape {
-    what: "member",
-    keys: &[
-        "identifier",
-        "name",
-        "account",
-        "org",
-        "project",
-        "environment",
-    ],
-    children: &[],
-};
-const GROUP: Shape = Shape {
-    what: "group",
-    keys: &[
-        "identifier",
-        "name",
-        "environment",
-        "version",
-        "createdAt",
-        "modifiedAt",
-        "tags",
-        "included",
-        "excluded",
-        "rules",
-        "servingRules",
-    ],
-    children: &[
-        (
-            "tags",
-            &Shape {
-                what: "tag",
-                keys: &["name", "identifier"],
-                children: &[],
-            },
-        ),
-        ("included", &MEMBER),
-        ("excluded", &MEMBER),
-        ("rules", &CLAUSE),
-        (
-            "servingRules",
-            &Shape {
-                what: "serving rule",
-                keys: &["ruleId", "priority", "clauses"],
-                children: &[("clauses", &CLAUSE)],
-            },
-        ),
-    ],
-};
+/// Where a group in a list has its name.
+pub(super) const GROUP_NAMES: &[&str] = &["identifier"];
+
+/// What exports say of one environment, and where the wire has it.
+const OF_ENVIRONMENT: &[(&str, &str)] = &[
+    ("environment", "environment"),
+    ("state", "state"),
+    ("version", "version"),
+    ("offVariation", "offVariation"),
+    ("defaultServe", "defaultServe"),
+    ("variationMap", "variationToTargetMap"),
+    ("rules", "rules"),
+];
 
 /// Whether a flag is written in the full form: it says so by keys that only that form has.
 pub(super) fn is_flag(node: &Node) -> bool {
     [
         "feature",
+        "identifier",
         "offVariation",
         "defaultServe",
         "variationToTargetMap",
         "prerequisites",
+        "envProperties",
+        "defaultOnVariation",
+        "defaultOffVariation",
     ]
     .iter()
     .any(|key| node.get(key).is_some())
@@ -172,11 +61,45 @@ pub(super) fn is_group(node: &Node) -> bool {
         || matches!(node.get("rules").map(|n| &n.value), Some(Value::List(rules)) if rules.iter().any(|rule| rule.get("op").is_some()))
 }
 
+/// A part of a flag by its name on the wire, beside the rest or under `envProperties`.
+pub(super) fn part<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    node.get(key).or_else(|| {
+        let (name, _) = OF_ENVIRONMENT.iter().find(|(_, wire)| *wire == key)?;
+        environment(node)?.get(name)
+    })
+}
+
+/// What an export says of one environment.
+fn environment(node: &Node) -> Option<&Node> {
+    let given = node.get("envProperties")?;
+    match &given.value {
+        Value::List(nodes) => nodes.first(),
+        _ => Some(given),
+    }
+}
+
 /// Reads a flag.
-pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
+pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<FeatureConfig, Problem> {
     let owner = format!("flag `{name}`");
-    let flag: FeatureConfig = read(name, "feature", node, &FLAG, &owner)?;
-    if let Some(state) = node.get("state")
+    if let Some(Value::List(several)) = node.get("envProperties").map(|given| &given.value)
+        && let Some(second) = several.get(1)
+    {
+        return Err(Problem::new(
+            second.at,
+            format!("{owner} has `envProperties` of several environments; keep those of one"),
+        ));
+    }
+    let mut flag: FeatureConfig = read(name, FLAG_NAMES, node, &FLAG, &owner, notes)?;
+    about::read(node, &owner, &mut flag)?;
+    if let Some(archived) = node.get("archived")
+        && matches!(archived.value, Value::Bool(true))
+    {
+        notes.warn(
+            archived.at,
+            format!("{owner} is archived where it comes from, and served here all the same; remove it if it is not wanted"),
+        );
+    }
+    if let Some(state) = part(node, "state")
         && !matches!(state.scalar_text().as_deref(), Some("on" | "off"))
     {
         return Err(Problem::new(
@@ -215,7 +138,7 @@ pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
     };
     let place = |path: &[&str]| {
         path.iter()
-            .try_fold(node, |node, key| node.get(key))
+            .try_fold(node, |node, key| part(node, key))
             .unwrap_or(node)
             .at
     };
@@ -243,13 +166,14 @@ pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
         check_serve(&rule.serve, at, &owner, &check)?;
         check_clauses(&rule.clauses, at, &owner)?;
     }
+    warn_of_comparisons(node, &owner, notes);
     Ok(flag)
 }
 
 /// Reads a group.
-pub(super) fn group(name: &str, node: &Node) -> Result<Segment, Problem> {
+pub(super) fn group(name: &str, node: &Node, notes: &mut Notes) -> Result<Segment, Problem> {
     let owner = format!("group `{name}`");
-    let mut group: Segment = read(name, "identifier", node, &GROUP, &owner)?;
+    let mut group: Segment = read(name, GROUP_NAMES, node, &GROUP, &owner, notes)?;
     if group.name.is_empty() {
         name.clone_into(&mut group.name);
     }
@@ -265,13 +189,34 @@ pub(super) fn group(name: &str, node: &Node) -> Result<Segment, Problem> {
             &format!("serving rule {} of {owner}", index + 1),
         )?;
     }
+    warn_of_comparisons(node, &owner, notes);
     Ok(group)
 }
 
 fn item(node: &Node, key: &str, index: usize) -> Position {
-    match node.get(key).map(|list| &list.value) {
+    match part(node, key).map(|list| &list.value) {
         Some(Value::List(items)) => items.get(index).map_or(node.at, |item| item.at),
         _ => node.at,
+    }
+}
+
+/// Warns of clauses that compare with a number as if it were a text.
+fn warn_of_comparisons(node: &Node, owner: &str, notes: &mut Notes) {
+    let nodes = match &node.value {
+        Value::Map(entries) => {
+            if node.get("op").and_then(Node::scalar_text).as_deref() == Some("gt")
+                && let Some(values) = node.get("values")
+            {
+                warn_of_numbers(values, &format!("`gt` in {owner}"), notes);
+                return;
+            }
+            entries.iter().map(|(_, node)| node).collect()
+        }
+        Value::List(nodes) => nodes.iter().collect::<Vec<_>>(),
+        _ => return,
+    };
+    for node in nodes {
+        warn_of_comparisons(node, owner, notes);
     }
 }
 
@@ -363,20 +308,24 @@ fn check_clauses(
 
 fn read<T: DeserializeOwned>(
     name: &str,
-    name_key: &str,
+    name_keys: &[&str],
     node: &Node,
     shape: &Shape,
     owner: &str,
+    notes: &mut Notes,
 ) -> Result<T, Problem> {
-    check_shape(node, shape, owner)?;
-    let mut json = node.to_json();
+    let mut reading = Reading {
+        owner,
+        kind: node.get("kind").and_then(Node::scalar_text),
+        notes,
+    };
+    let mut json = reading.map(node, shape)?;
     if let Some(map) = json.as_object_mut() {
-        match map.get(name_key) {
-            None => {
-                map.insert(name_key.to_owned(), name.into());
-            }
-            Some(given) if given.as_str() != Some(name) => {
-                let at = node.get(name_key).map_or(node.at, |n| n.at);
+        for key in name_keys {
+            if let Some(given) = map.get(*key)
+                && given.as_str() != Some(name)
+            {
+                let at = node.get(key).map_or(node.at, |n| n.at);
                 return Err(Problem::new(
                     at,
                     format!(
@@ -385,12 +334,11 @@ fn read<T: DeserializeOwned>(
                     ),
                 ));
             }
-            Some(_) => {}
         }
-        // Read by itself, as anything will do.
-        map.remove("description");
-        // People write values as what they are, the wire wants text.
-        texts_of_values(map, name_key);
+        if let Some(key) = name_keys.first() {
+            map.insert((*key).to_owned(), name.into());
+        }
+        take_environment(map);
     }
     serde_path_to_error::deserialize(json).map_err(|error| {
         let at = locate(node, error.path());
@@ -407,81 +355,23 @@ fn read<T: DeserializeOwned>(
     })
 }
 
-/// `value: true` in a variation means the text `true`; so for `values` of clauses.
-fn texts_of_values(map: &mut serde_json::Map<String, serde_json::Value>, name_key: &str) {
-    use serde_json::Value as Json;
-    fn text(value: &mut Json, json_too: bool) {
-        match value {
-            Json::Bool(_) | Json::Number(_) => *value = Json::String(value.to_string()),
-            Json::Array(_) | Json::Object(_) if json_too => {
-                *value = Json::String(value.to_string());
-            }
-            _ => {}
-        }
-    }
-    fn walk(value: &mut Json) {
-        match value {
-            Json::Array(items) => items.iter_mut().for_each(walk),
-            Json::Object(map) => {
-                for (key, value) in map {
-                    match key.as_str() {
-                        "values" | "variations"
-                            if value
-                                .as_array()
-                                .is_some_and(|items| !items.iter().any(Json::is_object)) =>
-                        {
-                            value
-                                .as_array_mut()
-                                .into_iter()
-                                .flatten()
-                                .for_each(|item| text(item, false));
-                        }
-                        "identifier" | "variation" | "offVariation" => text(value, false),
-                        _ => walk(value),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    if name_key == "feature"
-        && let Some(variations) = map.get_mut("variations").and_then(Json::as_array_mut)
-    {
-        for value in variations
-            .iter_mut()
-            .filter_map(|variation| variation.get_mut("value"))
+/// Puts what an export says of its environment beside the rest, where nothing else is said there.
+fn take_environment(map: &mut serde_json::Map<String, Json>) {
+    let mut given = match map.remove("envProperties") {
+        Some(Json::Array(mut list)) if !list.is_empty() => list.swap_remove(0),
+        Some(other) => other,
+        None => return,
+    };
+    let Some(given) = given.as_object_mut() else {
+        return;
+    };
+    for (name, wire) in OF_ENVIRONMENT {
+        if let Some(value) = given.remove(*name)
+            && map.get(*wire).is_none_or(Json::is_null)
         {
-            text(value, true);
+            map.insert((*wire).to_owned(), value);
         }
     }
-    map.values_mut().for_each(walk);
-    if let Some(off) = map.get_mut("offVariation") {
-        text(off, false);
-    }
-}
-
-fn check_shape(node: &Node, shape: &Shape, owner: &str) -> Result<(), Problem> {
-    let entries = match &node.value {
-        Value::Map(entries) => entries,
-        Value::List(items) => {
-            return items
-                .iter()
-                .try_for_each(|item| check_shape(item, shape, owner));
-        }
-        _ => return Ok(()),
-    };
-    let here = if owner.starts_with(shape.what) {
-        owner.to_owned()
-    } else {
-        format!("a {} of {owner}", shape.what)
-    };
-    check_keys(entries, &here, shape.keys)?;
-    for (key, child) in entries {
-        if let Some((_, shape)) = shape.children.iter().find(|(name, _)| *name == key.text) {
-            check_shape(child, shape, owner)?;
-        }
-    }
-    Ok(())
 }
 
 /// The node that a path of field names and indices leads to, or the nearest one above it.

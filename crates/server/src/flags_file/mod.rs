@@ -4,19 +4,22 @@
 //! in the full form, which is the wire form of the protocol (`full.rs`). Everything the reader does not know is an
 //! error with its place and what to do about it: a flags file with a mistake must never half work.
 
+mod about;
 mod conditions;
 pub(crate) mod edit;
 mod full;
-mod node;
+pub(crate) mod node;
 mod references;
+mod scalar;
 mod short;
 pub(crate) mod syntax;
 pub(crate) mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use flagwire_evaluation::Subject;
+use flagwire_evaluation::model::FeatureConfig;
 
 use self::node::{Key, Node, Position, Value};
 use crate::source::Configuration;
@@ -86,21 +89,76 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What was read, and what people should know about it although it is in force.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// Flags and groups in the order of the file.
+    pub configuration: Configuration,
+    /// Where they stand.
+    pub places: Places,
+    /// In the order of the file.
+    pub warnings: Vec<Problem>,
+}
+
+/// What is noticed while a file is read.
+#[derive(Debug, Default)]
+struct Notes {
+    warnings: Vec<Problem>,
+    /// Keys without a meaning here: where each is first and how often it is there.
+    ignored: BTreeMap<String, (Position, usize)>,
+}
+
+impl Notes {
+    fn warn(&mut self, at: Position, reason: String) {
+        self.warnings.push(Problem::new(at, reason));
+    }
+
+    fn ignore(&mut self, key: &Key) {
+        self.ignored
+            .entry(key.text.clone())
+            .or_insert((key.at, 0))
+            .1 += 1;
+    }
+
+    fn into_warnings(self) -> Vec<Problem> {
+        let mut warnings = self.warnings;
+        for (key, (at, times)) in self.ignored {
+            let elsewhere = match times {
+                1 => "",
+                2 => ", nor in 1 more place,",
+                times => &format!(", nor in {} more places,", times - 1),
+            };
+            warnings.push(Problem::new(
+                at,
+                format!("`{key}` has no meaning here{elsewhere} and is ignored"),
+            ));
+        }
+        warnings.sort_by_key(|problem| (problem.at.line, problem.at.column));
+        warnings
+    }
+}
+
 /// Reads a flags file. Flags and groups come in the order of the file.
 ///
 /// # Errors
 /// All mistakes found, at least one, in the order of the file. Broken syntax hides what follows it.
 pub fn parse(text: &str) -> Result<Configuration, Vec<Problem>> {
-    parse_with_places(text).map(|(configuration, _)| configuration)
+    parse_whole(text).map(|parsed| parsed.configuration)
 }
 
-/// The same, and where each flag and group stands.
+/// As [`parse`], with where everything stands and what is likely not meant so.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_with_places(text: &str) -> Result<(Configuration, Places), Vec<Problem>> {
+pub fn parse_whole(text: &str) -> Result<Parsed, Vec<Problem>> {
     let document = node::parse(text).map_err(|problem| vec![problem])?;
-    read_with_places(&document, true)
+    let mut notes = Notes::default();
+    let (configuration, places) = read_noting(&document, true, &mut notes)?;
+    Ok(Parsed {
+        configuration,
+        places,
+        warnings: notes.into_warnings(),
+    })
 }
 
 /// Where the names of flags and groups stand in a file.
@@ -126,13 +184,14 @@ impl Places {
 }
 
 fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
-    read_with_places(document, false).map(|(configuration, _)| configuration)
+    read_noting(document, false, &mut Notes::default()).map(|(configuration, _)| configuration)
 }
 
 /// `finished` is false for a text that an edit comes by.
-fn read_with_places(
+fn read_noting(
     document: &Node,
     finished: bool,
+    notes: &mut Notes,
 ) -> Result<(Configuration, Places), Vec<Problem>> {
     let entries = match &document.value {
         Value::Null => return Ok((Configuration::default(), Places::default())),
@@ -152,22 +211,32 @@ fn read_with_places(
     let mut groups = Entries::default();
     for (key, node) in entries {
         match key.text.as_str() {
-            "flags" => flags.read(node, "flag", "feature", &mut problems, |name, node| {
-                let mut flag = if full::is_flag(node) {
-                    full::flag(name, node)
-                } else {
-                    short::flag(name, node)
-                }?;
-                flag.description = description(node);
-                Ok(flag)
-            }),
-            "groups" => groups.read(node, "group", "identifier", &mut problems, |name, node| {
-                if full::is_group(node) {
-                    full::group(name, node)
-                } else {
-                    short::group(name, node)
-                }
-            }),
+            "flags" => flags.read(
+                node,
+                "flag",
+                full::FLAG_NAMES,
+                &mut problems,
+                |name, node| {
+                    if full::is_flag(node) {
+                        full::flag(name, node, notes)
+                    } else {
+                        short::flag(name, node, notes)
+                    }
+                },
+            ),
+            "groups" => groups.read(
+                node,
+                "group",
+                full::GROUP_NAMES,
+                &mut problems,
+                |name, node| {
+                    if full::is_group(node) {
+                        full::group(name, node, notes)
+                    } else {
+                        short::group(name, node, notes)
+                    }
+                },
+            ),
             other => problems.push(Problem::new(
                 key.at,
                 format!(
@@ -177,10 +246,11 @@ fn read_with_places(
             )),
         }
     }
-    let configuration = Configuration {
+    let mut configuration = Configuration {
         flags: flags.items,
         segments: groups.items,
     };
+    settle_requirements(&mut configuration.flags);
     let parts = references::Parts {
         document,
         flags: &flags.places,
@@ -202,10 +272,35 @@ fn read_with_places(
     }
 }
 
-/// What the file says of a flag for people.
-fn description(flag: &Node) -> Option<String> {
-    let text = flag.get("description")?.scalar_text()?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+/// Requirements name variations of other flags, for which boolean flags have other words, too.
+fn settle_requirements(flags: &mut [FeatureConfig]) {
+    let boolean: HashSet<String> = flags
+        .iter()
+        .filter(|flag| flag.kind == "boolean")
+        .map(|flag| flag.feature.clone())
+        .collect();
+    let names: HashSet<(String, String)> = flags
+        .iter()
+        .filter(|flag| flag.kind == "boolean")
+        .flat_map(|flag| {
+            let names = flag.variations.iter();
+            names.map(|one| (flag.feature.clone(), one.identifier.clone()))
+        })
+        .collect();
+    for required in flags.iter_mut().flat_map(|flag| &mut flag.prerequisites) {
+        if !boolean.contains(&required.feature) {
+            continue;
+        }
+        for variation in &mut required.variations {
+            let known = |name: &str| names.contains(&(required.feature.clone(), name.to_owned()));
+            if let Some(word) = short::synonym(variation)
+                && !known(variation)
+                && known(word)
+            {
+                word.clone_into(variation);
+            }
+        }
+    }
 }
 
 /// One part of the file.
@@ -230,30 +325,27 @@ impl<T> Entries<T> {
         &mut self,
         node: &Node,
         what: &str,
-        name_key: &str,
+        name_keys: &[&str],
         problems: &mut Vec<Problem>,
-        entry: impl Fn(&str, &Node) -> Result<T, Problem>,
+        mut entry: impl FnMut(&str, &Node) -> Result<T, Problem>,
     ) {
         match &node.value {
             Value::Null => {}
             Value::Map(entries) => {
                 for (key, node) in entries {
-                    self.add(key, node, what, problems, &entry);
+                    self.add(key, node, what, problems, &mut entry);
                 }
             }
             Value::List(nodes) => {
                 for node in nodes {
-                    match node.get(name_key) {
+                    match name_keys.iter().find_map(|key| node.get(key)) {
                         Some(name) => {
-                            let key = Key {
-                                text: name.scalar_text().unwrap_or_default(),
-                                at: name.at,
-                            };
-                            self.add(&key, node, what, problems, &entry);
+                            let key = Key::of(name.scalar_text().unwrap_or_default(), name.at);
+                            self.add(&key, node, what, problems, &mut entry);
                         }
                         None => problems.push(Problem::new(
                             node.at,
-                            format!("a {what} in a list needs its name under `{name_key}`; or write a map from name to {what}"),
+                            format!("a {what} in a list needs its name under `{}`; or write a map from name to {what}", name_keys.first().unwrap_or(&"")),
                         )),
                     }
                 }
@@ -274,7 +366,7 @@ impl<T> Entries<T> {
         node: &Node,
         what: &str,
         problems: &mut Vec<Problem>,
-        entry: &impl Fn(&str, &Node) -> Result<T, Problem>,
+        entry: &mut impl FnMut(&str, &Node) -> Result<T, Problem>,
     ) {
         if let Err(reason) = check_identifier(&key.text, what) {
             problems.push(Problem::new(key.at, reason));

@@ -1,14 +1,18 @@
 //! A YAML document as a tree that remembers where everything stands, so that each error can name its line and each edit
 //! can replace exactly the text concerned.
 //!
+//! A scalar also remembers how it is written: what stands for a text (an identifier, a name, a value to compare with) counts as
+//! written, so `007` stays `007`; `scalar.rs` has what counts where a number or a boolean may be meant.
+//!
 //! Source of the rules: YAML 1.2, core schema: only `true` and `false` are booleans; `on`, `off`, `yes` and `no` are text.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Spanned};
 
-use super::{Problem, syntax};
+use super::{Problem, scalar, syntax};
 
 /// Lists and maps in each other. The parser's own limit of 64 is too much for the stack of a worker thread in a build without
 /// optimisations, which ends the process.
@@ -22,6 +26,11 @@ const MAX_NODES: usize = 250_000;
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) at: Position,
+    /// How a scalar without quotes is written, where a reader could take it for something else than that text; `None` for
+    /// all other values.
+    pub(crate) plain: Option<Box<str>>,
+    /// Where the value is written: behind an alias that is not where it stands.
+    written: Position,
 }
 
 /// What a node holds.
@@ -30,11 +39,11 @@ pub(crate) enum Value {
     Null,
     Bool(bool),
     Int(i64),
-    /// Also whole numbers that do not fit an `i64`.
+    /// Also whole numbers that do not fit an `i64`, and what is no finite number.
     Float(f64),
     Text(String),
     List(Vec<Node>),
-    /// In the order of the file; keys are unique, which the parser checks.
+    /// In the order of the file; keys are unique.
     Map(Vec<(Key, Node)>),
 }
 
@@ -43,6 +52,22 @@ pub(crate) enum Value {
 pub(crate) struct Key {
     pub(crate) text: String,
     pub(crate) at: Position,
+    /// Whether the parser took it for `null`.
+    empty: bool,
+    /// Where it is written: behind a merged map that is not where it stands.
+    written: Position,
+}
+
+impl Key {
+    /// A text that serves as one.
+    pub(crate) const fn of(text: String, at: Position) -> Self {
+        Self {
+            text,
+            at,
+            empty: false,
+            written: at,
+        }
+    }
 }
 
 /// A place in the file.
@@ -81,24 +106,35 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
+        // Keys are compared as they are written, below: the parser would take `1` and `0x1` for the same.
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        // As text they are fine; as numbers they are refused with their place.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
     };
-    serde_saphyr::from_str_with_options::<Option<Spanned<Value>>>(text, options)
-        .map(|document| match document {
-            Some(spanned) => Node::from(spanned),
-            None => Node {
-                value: Value::Null,
-                at: Position {
-                    line: 1,
-                    column: 1,
-                    bytes: None,
-                },
-            },
-        })
+    let document = serde_saphyr::from_str_with_options::<Option<Spanned<Value>>>(text, options)
         .map_err(|error| {
             let at = error.location().map(Position::from).unwrap_or_default();
             Problem::new(at, syntax_reason(&error))
-        })
+        })?;
+    let mut document = match document {
+        Some(spanned) => Node::from(spanned),
+        None => {
+            let at = Position {
+                line: 1,
+                column: 1,
+                bytes: None,
+            };
+            Node {
+                value: Value::Null,
+                at,
+                plain: None,
+                written: at,
+            }
+        }
+    };
+    document.complete(text)?;
+    Ok(document)
 }
 
 /// What is wrong, without the place, which [`Problem`] prints itself.
@@ -125,15 +161,70 @@ impl Node {
         }
     }
 
-    /// A scalar as text: `true`, `50`, `0.5`, the text itself. `None` for null, lists and maps.
+    /// A scalar as the text that it is written as: `007`, `1.10`, `null`, the text itself. `None` for lists, maps and what is
+    /// not there.
     pub(crate) fn scalar_text(&self) -> Option<String> {
-        match &self.value {
-            Value::Bool(value) => Some(value.to_string()),
-            Value::Int(value) => Some(value.to_string()),
-            Value::Float(value) => Some(value.to_string()),
-            Value::Text(value) => Some(value.clone()),
-            Value::Null | Value::List(_) | Value::Map(_) => None,
+        match (&self.plain, &self.value) {
+            (Some(plain), _) => Some(plain.to_string()),
+            (None, Value::Text(value)) => Some(value.clone()),
+            // With a tag, as `!!int "5"`.
+            (None, Value::Bool(value)) => Some(value.to_string()),
+            (None, Value::Int(value)) => Some(value.to_string()),
+            (None, Value::Float(value)) => Some(value.to_string()),
+            (None, Value::Null | Value::List(_) | Value::Map(_)) => None,
         }
+    }
+
+    /// A scalar as text where `null` and `~` say that there is none, as for what is said for people.
+    pub(crate) fn optional_text(&self) -> Option<String> {
+        match self.value {
+            Value::Null => None,
+            _ => self.scalar_text(),
+        }
+    }
+
+    /// Notes how scalars are written in `text`, and finds keys that are there twice.
+    fn complete(&mut self, text: &str) -> Result<(), Problem> {
+        let written = self.written;
+        let source = || source(text, written);
+        match &mut self.value {
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+                self.plain = source().map(Into::into);
+            }
+            Value::Text(value) => {
+                if scalar::may_be_a_boolean(value) || scalar::is_old_number(value) {
+                    self.plain = source().filter(|source| source == value).map(Into::into);
+                }
+            }
+            Value::List(nodes) => {
+                for node in nodes {
+                    node.complete(text)?;
+                }
+            }
+            Value::Map(entries) => {
+                for (key, _) in &mut *entries {
+                    if key.empty {
+                        key.text = source_of_key(text, key.written);
+                    }
+                }
+                let mut seen: HashMap<&str, Position> = HashMap::with_capacity(entries.len());
+                for (key, _) in &*entries {
+                    if let Some(first) = seen.insert(&key.text, key.at) {
+                        return Err(Problem::new(
+                            key.at,
+                            format!(
+                                "the key `{}` is there twice, first in line {}; remove one of the two",
+                                key.text, first.line
+                            ),
+                        ));
+                    }
+                }
+                for (_, node) in entries {
+                    node.complete(text)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The value of `key` in a map.
@@ -168,11 +259,27 @@ impl Node {
     }
 }
 
+/// How a scalar without quotes is written.
+fn source(text: &str, written: Position) -> Option<&str> {
+    let (start, len) = written.bytes?;
+    let source = text.get(start..start.checked_add(len)?)?.trim();
+    // Quotes, blocks, tags and anchors do not belong to the text.
+    (!source.is_empty() && !source.starts_with(['"', '\'', '|', '>', '!', '&', '*']))
+        .then_some(source)
+}
+
+/// `null` and `~` are names like any other.
+fn source_of_key(text: &str, written: Position) -> String {
+    source(text, written).unwrap_or_default().to_owned()
+}
+
 impl From<Spanned<Value>> for Node {
     fn from(spanned: Spanned<Value>) -> Self {
         Self {
             value: spanned.value,
             at: spanned.referenced.into(),
+            plain: None,
+            written: spanned.defined.into(),
         }
     }
 }
@@ -258,12 +365,14 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
+        while let Some(key) = map.next_key::<Spanned<Option<String>>>()? {
             let value = map.next_value::<Spanned<Value>>()?;
             entries.push((
                 Key {
-                    text: key.value,
+                    empty: key.value.is_none(),
+                    text: key.value.unwrap_or_default(),
                     at: key.referenced.into(),
+                    written: key.defined.into(),
                 },
                 value.into(),
             ));

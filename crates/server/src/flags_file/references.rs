@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use flagwire_evaluation::model::FeatureConfig;
 
 use super::node::{Key, Node, Position, Value};
-use super::{Problem, suggest};
+use super::{Problem, full, suggest};
 use crate::source::Configuration;
 
 /// Keys whose values may name a group, in both forms.
@@ -26,11 +26,12 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// The flag's or group's own part of the document.
-    fn entry(&self, part: &str, name_key: &str, name: &str) -> Option<&'a Node> {
+    fn entry(&self, part: &str, name_keys: &[&str], name: &str) -> Option<&'a Node> {
         let part = self.document.get(part)?;
         match &part.value {
             Value::List(entries) => entries.iter().find(|entry| {
-                let named = entry.get(name_key).and_then(Node::scalar_text);
+                let named = name_keys.iter().find_map(|key| entry.get(key));
+                let named = named.and_then(Node::scalar_text);
                 named.as_deref() == Some(name)
             }),
             _ => part.get(name),
@@ -50,7 +51,7 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
         }
     };
     for flag in &configuration.flags {
-        let node = parts.entry("flags", "feature", &flag.feature);
+        let node = parts.entry("flags", full::FLAG_NAMES, &flag.feature);
         let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
         let owner = format!("flag `{}`", flag.feature);
         for group in crate::changes::groups_named_by_flag(flag) {
@@ -59,7 +60,7 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
         }
     }
     for group in &configuration.segments {
-        let node = parts.entry("groups", "identifier", &group.identifier);
+        let node = parts.entry("groups", full::GROUP_NAMES, &group.identifier);
         let own = parts
             .groups
             .get(&group.identifier)
@@ -77,7 +78,7 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
         .map(|flag| (flag.feature.as_str(), flag))
         .collect();
     for flag in &configuration.flags {
-        let node = parts.entry("flags", "feature", &flag.feature);
+        let node = parts.entry("flags", full::FLAG_NAMES, &flag.feature);
         let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
         let required_at = |name: &str| {
             let part = node.and_then(|node| REQUIRES_KEYS.iter().find_map(|key| node.get(key)));
@@ -126,7 +127,7 @@ pub(super) fn check_targets(
         if flag.variation_to_target_map.len() < 2 {
             continue;
         }
-        let node = parts.entry("flags", "feature", &flag.feature);
+        let node = parts.entry("flags", full::FLAG_NAMES, &flag.feature);
         let Some(Value::Map(entries)) = node
             .and_then(|node| node.get("targets"))
             .map(|node| &node.value)

@@ -24,16 +24,20 @@ use flagwire_evaluation::model::{
     FeatureConfig, Prerequisite, Segment, SegmentRule, SegmentTarget, Serve, State, Variation,
 };
 
+pub(super) use self::serving::synonym;
 use self::serving::{Names, by, rules, serve, target_map};
 use super::conditions::{clauses, list, texts};
 use super::node::{Node, Value};
-use super::{Problem, check_keys, suggest};
+use super::{Notes, Problem, about, check_keys, scalar, suggest};
 
 /// The one variation of a flag that has just a value.
 const ONLY_VARIATION: &str = "default";
 
-const FLAG_KEYS: &[&str] = &[
+pub(super) const FLAG_KEYS: &[&str] = &[
     "description",
+    "tags",
+    "owner",
+    "metadata",
     "kind",
     "state",
     "value",
@@ -49,7 +53,7 @@ const GROUP_KEYS: &[&str] = &["name", "include", "exclude", "rules"];
 const KINDS: &[&str] = &["boolean", "int", "string", "json"];
 
 /// Reads a flag.
-pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
+pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<FeatureConfig, Problem> {
     let owner = format!("flag `{name}`");
     let entries = match &node.value {
         Value::Map(entries) => entries.as_slice(),
@@ -116,13 +120,13 @@ pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
         }
         from_value(name, value, kind)?
     } else {
-        with_variations(name, node, kind, &owner)?
+        with_variations(name, node, kind, &owner, notes)?
     };
 
     if let Some(state) = get("state") {
-        flag.state = match state.scalar_text().as_deref() {
-            Some("on" | "true") => State::On,
-            Some("off" | "false") => State::Off,
+        flag.state = match (&state.value, state.scalar_text().as_deref()) {
+            (Value::Bool(true), _) | (_, Some("on" | "true")) => State::On,
+            (Value::Bool(false), _) | (_, Some("off" | "false")) => State::Off,
             _ => {
                 return Err(Problem::new(
                     state.at,
@@ -134,14 +138,15 @@ pub(super) fn flag(name: &str, node: &Node) -> Result<FeatureConfig, Problem> {
     if let Some(requires) = get("requires") {
         flag.prerequisites = prerequisites(requires, &owner)?;
     }
+    about::read(node, &owner, &mut flag)?;
     Ok(flag)
 }
 
 /// A flag that serves one value. A boolean one has both variations all the same, so that it can be flipped.
 fn from_value(name: &str, node: &Node, kind: Option<&str>) -> Result<FeatureConfig, Problem> {
     let owner = format!("flag `{name}`");
-    let kind = kind.unwrap_or_else(|| kind_of(node));
     let text = value_text(node, kind, &owner)?;
+    let kind = kind.unwrap_or_else(|| kind_of(node));
     let (variations, served) = if kind == "boolean" {
         (boolean_variations(), text)
     } else {
@@ -173,6 +178,7 @@ fn with_variations(
     node: &Node,
     kind: Option<&str>,
     owner: &str,
+    notes: &mut Notes,
 ) -> Result<FeatureConfig, Problem> {
     let (kind, variations) = match node.get("variations") {
         Some(given) => variations(given, kind, owner)?,
@@ -229,7 +235,7 @@ fn with_variations(
         None => Vec::new(),
     };
     let rules = match node.get("rules") {
-        Some(given) => rules(given, &names)?,
+        Some(given) => rules(given, &names, notes)?,
         None => Vec::new(),
     };
     Ok(FeatureConfig {
@@ -270,8 +276,17 @@ fn kind_of(node: &Node) -> &'static str {
     }
 }
 
-/// The value as the wire carries it: text, whatever the kind.
-fn value_text(node: &Node, kind: &str, owner: &str) -> Result<String, Problem> {
+/// The value as the wire carries it: text, whatever the kind. Without a kind it is of that which it looks like.
+fn value_text(node: &Node, kind: Option<&str>, owner: &str) -> Result<String, Problem> {
+    let doubtful = match kind {
+        Some("string") => false,
+        Some("int") => !matches!(node.value, Value::Text(_)),
+        _ => true,
+    };
+    if doubtful {
+        scalar::check(node, owner)?;
+    }
+    let kind = kind.unwrap_or_else(|| kind_of(node));
     let wrong = |hint: &str| {
         Err(Problem::new(
             node.at,
@@ -313,6 +328,15 @@ fn variations(
             format!("{owner} needs at least one variation, as in `small: 4`"),
         ));
     };
+    let names: Vec<&str> = entries.iter().map(|(key, _)| key.text.as_str()).collect();
+    // `no: no` has the name of a variation as its value.
+    let named = |node: &Node| match (&node.value, &node.plain) {
+        (Value::Text(text), Some(_)) => names.contains(&text.as_str()),
+        _ => false,
+    };
+    if kind.is_none() && !named(first) {
+        scalar::check(first, owner)?;
+    }
     let wanted = kind.unwrap_or_else(|| kind_of(first));
     let kind = KINDS
         .iter()
@@ -328,7 +352,7 @@ fn variations(
                     format!("a variation of {owner} needs a name"),
                 ));
             }
-            Ok(variation(&key.text, value_text(node, kind, owner)?))
+            Ok(variation(&key.text, value_text(node, Some(kind), owner)?))
         })
         .collect::<Result<_, _>>()?;
     Ok((kind, variations))
@@ -358,7 +382,7 @@ fn prerequisites(node: &Node, owner: &str) -> Result<Vec<Prerequisite>, Problem>
 }
 
 /// Reads a group.
-pub(super) fn group(name: &str, node: &Node) -> Result<Segment, Problem> {
+pub(super) fn group(name: &str, node: &Node, notes: &mut Notes) -> Result<Segment, Problem> {
     let owner = format!("group `{name}`");
     let Value::Map(entries) = &node.value else {
         return Err(Problem::new(
@@ -390,14 +414,14 @@ pub(super) fn group(name: &str, node: &Node) -> Result<Segment, Problem> {
                 Ok(SegmentRule {
                     rule_id: Some(format!("rule-{priority}")),
                     priority,
-                    clauses: clauses(node, &format!("rule {priority} of {owner}"))?,
+                    clauses: clauses(node, &format!("rule {priority} of {owner}"), notes)?,
                 })
             })
             .collect::<Result<_, Problem>>()?,
     };
     Ok(Segment {
         identifier: name.to_owned(),
-        name: match node.get("name").and_then(Node::scalar_text) {
+        name: match node.get("name").and_then(Node::optional_text) {
             Some(given) => given,
             None => name.to_owned(),
         },

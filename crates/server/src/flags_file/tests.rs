@@ -4,6 +4,9 @@ use flagwire_evaluation::model::FeatureConfig;
 
 use super::*;
 
+mod as_written;
+mod exports;
+
 fn problems(text: &str) -> Vec<String> {
     parse(text)
         .unwrap_err()
@@ -194,7 +197,7 @@ fn broken_syntax_and_keys_given_twice_are_placed() {
     for (text, said) in [
         (
             "flags:\n  a: true\n  a: false\n",
-            "3:3: the key `a` is there twice; remove one of the two",
+            "3:3: the key `a` is there twice, first in line 2; remove one of the two",
         ),
         (
             "flags: { a: true }\n---\nflags: { b: true }\n",
@@ -450,6 +453,9 @@ fn the_schema_agrees_with_the_reader_on_shapes() {
         "groups: { g: { name: G, include: [a, 1], exclude: b, rules: [{ plan: { in: [x] }, email: { ends-with: [y] } }] } }",
         "flags: [{ feature: a, description: why, kind: boolean, state: on, offVariation: f, variations: [{ identifier: t, value: true }, { identifier: f, value: 'false' }], defaultServe: { variation: t }, rules: null }]",
         "groups: [{ identifier: g, included: [{ identifier: x }], rules: [{ attribute: a, op: equal, values: [1], negate: false }] }]",
+        "flags: { a: { variations: { null: x, 007: y }, kind: string, default: null, off: 007, targets: { 007: [null, ~, 1.10] }, by: 12 } }",
+        "flags: { a: { default: true, tags: [x, 7], owner: ada, metadata: { team: x, cost: 1, live: true } }, b: { default: true, tags: x, owner: [a, b] } }",
+        "flags: [{ identifier: a, name: A, archived: false, createdAt: 1, tags: [{ name: t, identifier: t }], owner: [''], kind: boolean, variations: [{ identifier: t, value: true }], envProperties: { state: on, offVariation: t, defaultServe: { variation: t }, variationMap: null, rules: [] }, anything: { else: 1 } }]",
     ] {
         assert_eq!(verdicts(good), (true, true), "{good}");
     }
@@ -470,7 +476,46 @@ fn the_schema_agrees_with_the_reader_on_shapes() {
         "groups: { g: { included: [{ name: x }] } }",
         "flags: [{ kind: boolean, offVariation: f }]",
         "flags: { a: { offVariation: f, rulez: [] } }",
+        "flags: { a: { default: true, metadata: { x: [1] } } }",
+        "flags: { a: { default: true, tags: { a: b } } }",
+        "flags: { a: { default: true, createdAt: 1 } }",
     ] {
         assert_eq!(verdicts(bad), (false, false), "{bad}");
+    }
+}
+
+/// The document, the reader and the schema say the same of the same keys.
+#[test]
+fn what_the_document_says_of_flags_files_is_so() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SERVER.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(crate::commands::SCHEMA).unwrap();
+    let described = &schema["$defs"]["shortFlag"]["anyOf"][1]["properties"];
+    assert_eq!(described.as_object().unwrap().len(), short::FLAG_KEYS.len());
+    for key in short::FLAG_KEYS {
+        assert!(document.contains(&format!("`{key}`")), "{key}");
+        assert!(described.get(key).is_some(), "{key}");
+    }
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let blocks = document
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|block| block.starts_with("flags:"));
+    let mut number = 0;
+    for block in blocks {
+        assert!(parse(block).is_ok(), "{block}: {:?}", problems(block));
+        assert!(validator.is_valid(&node::parse(block).unwrap().to_json()));
+        number += 1;
+    }
+    assert!(number >= 2);
+    for refused in [
+        "flags: { dark-mode: on }",
+        "flags: { a: 007 }",
+        "flags: { a: 1_000 }",
+        "flags: { a: 0b11 }",
+        "flags: { a: .nan }",
+    ] {
+        assert!(parse(refused).is_err(), "{refused}");
     }
 }

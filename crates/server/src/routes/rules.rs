@@ -16,8 +16,8 @@ pub(super) struct RulesQuery {
     rules: Option<String>,
 }
 
-/// `descriptions=true` asks for what is said of flags for people. The published schema has no such field, and some readers
-/// are strict; this server asks for it as a relay.
+/// `descriptions=true` asks for what is said of flags: descriptions, tags, owners and metadata. The published schema has no
+/// such fields, and some readers are strict; this server asks for them as a relay.
 #[derive(Debug, Deserialize)]
 pub(super) struct FlagsQuery {
     descriptions: Option<String>,
@@ -27,7 +27,7 @@ impl FlagsQuery {
     fn shape(&self, flag: &FeatureConfig) -> FeatureConfig {
         let mut flag = flag.clone();
         if self.descriptions.as_deref() != Some("true") {
-            flag.description = None;
+            flag.forget_about();
         }
         flag
     }

@@ -109,7 +109,7 @@ pub(super) fn write(place: &Place<'_>, target: &str, variation: &str) -> Option<
     };
     if let Home::Entry(at) = home {
         let change = if full {
-            let Value::List(entries) = &node.get("variationToTargetMap")?.value else {
+            let Value::List(entries) = &full::part(node, "variationToTargetMap")?.value else {
                 return None;
             };
             let entry = entries.get(at)?;
@@ -149,7 +149,7 @@ pub(super) fn write(place: &Place<'_>, target: &str, variation: &str) -> Option<
         style.word(variation),
         style.key("targets")
     );
-    match (node.get("variationToTargetMap"), home) {
+    match (full::part(node, "variationToTargetMap"), home) {
         (Some(list), Home::First) => Some(vec![prepend_item(text, style, list, &entry)?]),
         (Some(list), _) => Some(vec![append_item(text, style, list, &entry)?]),
         (None, _) => spelled_out(place, "variationToTargetMap", &format!("[{entry}]")),
@@ -191,7 +191,7 @@ pub(super) fn erase(place: &Place<'_>, target: &str, but: Option<&str>) -> Optio
         let own = entries.iter().position(|(key, _)| key.text == name)?;
         remove_entry(text, node, own)?
     } else if full {
-        let list = node.get(name)?;
+        let list = full::part(node, name)?;
         let Value::List(entries) = &list.value else {
             return None;
         };

@@ -72,8 +72,24 @@ pub(super) fn literal(text: &str) -> String {
     }
 }
 
+/// A text in quotes, for JSON and YAML alike: YAML takes some characters only with a backslash.
 pub(super) fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let quoted = serde_json::Value::from(text).to_string();
+    let mut safe = String::with_capacity(quoted.len());
+    for c in quoted.chars() {
+        match c {
+            '\u{7f}'..='\u{a0}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
+                safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => safe.push(c),
+        }
+    }
+    safe
 }
 
 /// Whether a list or map is written in brackets.
@@ -257,18 +273,17 @@ pub(super) fn remove_entry(text: &str, map: &Node, at: usize) -> Option<Change> 
 
 fn remove_flow(text: &str, extents: &[Range<usize>], at: usize) -> Option<Change> {
     let own = extents.get(at)?.clone();
-    let range = match (extents.get(at + 1), at.checked_sub(1)) {
-        (Some(next), _) => own.start..next.start,
-        (None, Some(before)) => extents.get(before)?.end..own.end,
-        (None, None) => own.clone(),
+    let (range, between) = match (extents.get(at + 1), at.checked_sub(1)) {
+        (Some(next), _) => (own.start..next.start, own.end..next.start),
+        (None, Some(before)) => {
+            let end = extents.get(before)?.end;
+            (end..own.end, end..own.start)
+        }
+        (None, None) => (own.clone(), own.end..own.end),
     };
     // A comment in between stays; a comma that is left over at the end is allowed.
-    let range = if text.get(range.clone())?.contains('#') && range != own {
-        own
-    } else {
-        range
-    };
-    Some((range, String::new()))
+    let commented = text.get(between)?.contains('#');
+    Some((if commented { own } else { range }, String::new()))
 }
 
 /// Takes the lines of a range out, but those that are comments alone.

@@ -6,7 +6,7 @@ use flagwire_evaluation::model::{
 
 use crate::flags_file::conditions::{clauses, list, texts};
 use crate::flags_file::node::{Node, Position, Value};
-use crate::flags_file::{Problem, check_keys, suggest};
+use crate::flags_file::{Notes, Problem, check_keys, suggest};
 
 const RULE_KEYS: &[&str] = &["name", "when", "serve", "by"];
 
@@ -51,13 +51,7 @@ impl Names<'_> {
         if self.has(text) {
             return Ok(text.to_owned());
         }
-        // `serve: on` reads well for a boolean flag.
-        let synonym = match text {
-            "on" => "true",
-            "off" => "false",
-            _ => "",
-        };
-        if self.has(synonym) {
+        if let Some(synonym) = synonym(text).filter(|synonym| self.has(synonym)) {
             return Ok(synonym.to_owned());
         }
         let names: Vec<&str> = self
@@ -77,12 +71,21 @@ impl Names<'_> {
     }
 }
 
+/// The variation of a boolean flag that is meant by another word: `serve: on` reads well, and `True` is a boolean in YAML.
+pub(in crate::flags_file) fn synonym(text: &str) -> Option<&'static str> {
+    match text {
+        "on" | "True" | "TRUE" => Some("true"),
+        "off" | "False" | "FALSE" => Some("false"),
+        _ => None,
+    }
+}
+
 /// The attribute that decides who gets which share.
 pub(super) fn by(node: &Node, owner: &str) -> Result<Option<String>, Problem> {
     match node.get("by") {
         None => Ok(None),
-        Some(given) => match &given.value {
-            Value::Text(text) if !text.is_empty() => Ok(Some(text.clone())),
+        Some(given) => match given.scalar_text() {
+            Some(text) if !text.is_empty() => Ok(Some(text)),
             _ => Err(Problem::new(
                 given.at,
                 format!("`by` in {owner} is the name of an attribute"),
@@ -173,7 +176,11 @@ pub(super) fn target_map(node: &Node, names: &Names<'_>) -> Result<Vec<Variation
         .collect()
 }
 
-pub(super) fn rules(node: &Node, names: &Names<'_>) -> Result<Vec<Rule>, Problem> {
+pub(super) fn rules(
+    node: &Node,
+    names: &Names<'_>,
+    notes: &mut Notes,
+) -> Result<Vec<Rule>, Problem> {
     let rules = list(node, &format!("`rules` of {}", names.owner))?;
     (1_i64..)
         .zip(rules)
@@ -206,12 +213,12 @@ pub(super) fn rules(node: &Node, names: &Names<'_>) -> Result<Vec<Rule>, Problem
                 variations: names.variations,
             };
             Ok(Rule {
-                rule_id: Some(match node.get("name").and_then(Node::scalar_text) {
+                rule_id: Some(match node.get("name").and_then(Node::optional_text) {
                     Some(name) => name,
                     None => format!("rule-{priority}"),
                 }),
                 priority,
-                clauses: clauses(when, &owner)?,
+                clauses: clauses(when, &owner, notes)?,
                 serve: serve(served, by(node, &owner)?.as_deref(), &rule_names)?,
             })
         })

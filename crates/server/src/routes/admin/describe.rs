@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use flagwire_evaluation::Subject;
 use flagwire_evaluation::model::{Clause, FeatureConfig, Segment, SegmentTarget, Serve, State};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::AppState;
 use crate::environment::{Current, Environment};
@@ -53,6 +54,12 @@ struct FlagView {
     flag: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    owner: Vec<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: Map<String, Value>,
     kind: String,
     on: bool,
     version: Option<i64>,
@@ -190,6 +197,9 @@ impl FlagView {
         Self {
             flag: flag.feature.clone(),
             description: flag.description.clone().filter(|text| !text.is_empty()),
+            tags: flag.tags.iter().map(|tag| tag.name.clone()).collect(),
+            owner: flag.owner.clone(),
+            metadata: flag.metadata.clone(),
             kind: flag.kind.clone(),
             on: flag.state == State::On,
             version: flag.version,

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
 use crate::environment::Environment;
 use crate::files::{Abandoned, Place};
-use crate::flags_file::{self, MAX_FILE_BYTES, Places, Problem, edit, write};
+use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit, write};
 use crate::source::doubt::Loss;
 use crate::source::{Configuration, Edit, EditError, Editor, SourceState, SourceStatus};
 
@@ -93,6 +93,8 @@ pub(super) struct FlagsFile {
     /// Where all work on the file is done, one piece at a time.
     pub(super) place: Place,
     seen: Mutex<Seen>,
+    /// What was last logged about a content that can be read.
+    warnings: Mutex<Vec<Problem>>,
 }
 
 /// What is known of the file.
@@ -127,6 +129,7 @@ impl FlagsFile {
             path: path.to_owned(),
             place: Place::of(path),
             seen: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -199,17 +202,25 @@ impl FlagsFile {
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Configuration, LoadError> {
-        let (configuration, _) = self.parse_with_places(bytes)?;
-        Ok(configuration)
+        let parsed = self.parse_whole(bytes)?;
+        // Each once, however often the file is read with it.
+        let mut told = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in &parsed.warnings {
+            if told.iter().all(|one| one.reason() != warning.reason()) {
+                tracing::warn!("{}:{warning}", self.name());
+            }
+        }
+        *told = parsed.warnings;
+        Ok(parsed.configuration)
     }
 
-    /// Reads it as it is, and where its flags and groups stand.
-    pub(super) fn load_with_places(&self) -> Result<(Configuration, Places), LoadError> {
+    /// Reads it as it is, with all that can be said about it.
+    pub(super) fn load_whole(&self) -> Result<Parsed, LoadError> {
         let (bytes, _) = self.read_anything().map_err(|error| self.error(error))?;
-        self.parse_with_places(&bytes)
+        self.parse_whole(&bytes)
     }
 
-    fn parse_with_places(&self, bytes: &[u8]) -> Result<(Configuration, Places), LoadError> {
+    fn parse_whole(&self, bytes: &[u8]) -> Result<Parsed, LoadError> {
         let invalid = |problems| LoadError::Invalid {
             path: self.name(),
             problems,
@@ -231,7 +242,7 @@ impl FlagsFile {
                 "the file is empty; write `flags:` if no flags are wanted".to_owned(),
             )]));
         }
-        flags_file::parse_with_places(text).map_err(invalid)
+        flags_file::parse_whole(text).map_err(invalid)
     }
 
     /// Looks whether the file differs from what was read, without reading a file that looks the same.

@@ -26,7 +26,7 @@ use self::watching::{Signs, Watch};
 use super::doubt::Loss;
 use super::{BoxFuture, Configuration, Editor, Origin, Source};
 use crate::environment::Environment;
-use crate::flags_file::{self, Places, write};
+use crate::flags_file::{self, Parsed, write};
 
 /// How long a file may go unnoticed where the system sends no notifications.
 const POLL: Duration = Duration::from_secs(2);
@@ -103,8 +103,8 @@ impl FileSource {
     ///
     /// # Errors
     /// [`LoadError`]
-    pub fn check(path: &Path) -> Result<(Configuration, Places), LoadError> {
-        FlagsFile::new(path).load_with_places()
+    pub fn check(path: &Path) -> Result<Parsed, LoadError> {
+        FlagsFile::new(path).load_whole()
     }
 
     /// Writes the commented sample where there is no file yet. Returns whether it did. Blocks.
