@@ -105,7 +105,10 @@ async fn what_is_wrong_with_a_request_is_said_with_the_protocols_codes() {
         ("{", "PARSE_ERROR"),
         ("[]", "PARSE_ERROR"),
         ("{\"context\": 7}", "INVALID_CONTEXT"),
+        ("{\"context\": null}", "INVALID_CONTEXT"),
         ("{\"context\": {\"targetingKey\": []}}", "INVALID_CONTEXT"),
+        ("{\"context\": {\"targetingKey\": 123}}", "INVALID_CONTEXT"),
+        ("{\"context\": {\"targetingKey\": true}}", "INVALID_CONTEXT"),
         ("{}", "TARGETING_KEY_MISSING"),
         (
             "{\"context\": {\"targetingKey\": \"\"}}",
@@ -135,6 +138,151 @@ async fn what_is_wrong_with_a_request_is_said_with_the_protocols_codes() {
     assert_eq!(
         (&reply["errorCode"], &reply["key"]),
         (&json!("FLAG_NOT_FOUND"), &json!("no-such"))
+    );
+}
+
+/// Caches believe `STATIC`: the value is the same whatever the context.
+#[tokio::test]
+async fn only_a_flag_that_asks_nothing_about_the_context_is_static() {
+    let server = server();
+    server.save(
+        "flags:\n  plain: true\n  on: { default: true }\n  rule: { default: false, rules: [{ when: { plan: silver }, serve: true }] }\n  named: { default: false, targets: { true: [somebody] } }\n  needs: { default: false, requires: { rule: false } }\n  unmet: { default: true, requires: { rule: true } }\n",
+    );
+    let (_, body) = evaluate(&server, ALL, &context()).await;
+    let reasons: Vec<(&str, &str)> = body["flags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flag| {
+            (
+                flag["key"].as_str().unwrap(),
+                flag["reason"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("named", "DEFAULT"),
+            ("needs", "DEFAULT"),
+            ("on", "STATIC"),
+            ("plain", "STATIC"),
+            ("rule", "DEFAULT"),
+            ("unmet", "DISABLED"),
+        ]
+    );
+    let (_, one) = evaluate(&server, &format!("{ALL}/rule"), &context()).await;
+    assert_eq!(one["reason"], "DEFAULT");
+}
+
+#[tokio::test]
+async fn values_keep_every_digit_and_what_is_no_object_is_an_error() {
+    let server = server();
+    let flag = |name: &str, kind: &str, value: &str| json!({"feature": name, "kind": kind, "state": "on", "variations": [{"identifier": "v", "value": value}], "offVariation": "v", "defaultServe": {"variation": "v"}});
+    server.save(
+        &json!({"flags": [
+            flag("big", "int", "9007199254740993"),
+            flag("list", "json", "[1]"),
+            flag("map", "json", "{\"id\":12345678901234567890123}"),
+            flag("nothing", "json", "null"),
+            flag("text", "json", "\"x\""),
+        ]})
+        .to_string(),
+    );
+    let response = server
+        .send(request(ALL, &[("x-api-key", CLIENT_KEY)], &context()))
+        .await;
+    let bytes = http_body_util::BodyExt::collect(response.into_body())
+        .await
+        .unwrap()
+        .to_bytes();
+    let text = std::str::from_utf8(&bytes).unwrap();
+    assert!(
+        text.contains(r#""key":"big","value":9007199254740993,"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#""value":{"id":12345678901234567890123},"#),
+        "{text}"
+    );
+    let body: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(body["flags"][4]["value"], "x");
+    for (at, name) in [(1, "list"), (3, "nothing")] {
+        let flag = &body["flags"][at];
+        assert_eq!(
+            (&flag["key"], &flag["errorCode"]),
+            (&json!(name), &json!("PARSE_ERROR"))
+        );
+        assert!(
+            flag["errorDetails"]
+                .as_str()
+                .unwrap()
+                .contains("put it into an object")
+        );
+        let (status, one) = evaluate(&server, &format!("{ALL}/{name}"), &context()).await;
+        assert_eq!(
+            (status, &one["errorCode"]),
+            (StatusCode::BAD_REQUEST, &json!("PARSE_ERROR"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_a_flag_comes_with_its_evaluation() {
+    let server = server();
+    server.save("flags: { a: { default: true, metadata: { team: checkout, cost: 1.5, live: true } }, b: true }");
+    let own = json!({"team": "checkout", "cost": 1.5, "live": true});
+    let (_, all) = evaluate(&server, ALL, &context()).await;
+    assert_eq!(all["flags"][0]["metadata"], own);
+    assert!(all["flags"][1].get("metadata").is_none());
+    let (_, one) = evaluate(&server, &format!("{ALL}/a"), &context()).await;
+    assert_eq!(one["metadata"]["team"], "checkout");
+    assert_eq!(one["metadata"]["flagSetId"], "development");
+    let before = tag(&self::all(&server, &[]).await);
+    server.save("flags: { a: { default: true, metadata: { team: search } }, b: true }");
+    assert_ne!(
+        tag(&self::all(&server, &[]).await),
+        before,
+        "it is part of the reply"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_time_or_asked_twice_is_refused_with_the_protocols_codes() {
+    let server = server();
+    for (query, good) in [
+        ("flagConfigLastModified=0", true),
+        ("flagConfigLastModified=1771622898", true),
+        ("flagConfigLastModified=2026-02-20T21:28:18Z", true),
+        (
+            "flagConfigLastModified=2026-02-20t21:28:18.250%2B01:00",
+            true,
+        ),
+        ("flagConfigLastModified=2026-02-20T21:28:18+01:00", true),
+        ("flagConfigEtag=x&anything=else", true),
+        ("flagConfigLastModified=", false),
+        ("flagConfigLastModified=-1", false),
+        ("flagConfigLastModified=1.5", false),
+        ("flagConfigLastModified=yesterday", false),
+        ("flagConfigLastModified=2026-02-20", false),
+        ("flagConfigLastModified=2026-02-20T21:28:18", false),
+        ("flagConfigLastModified=2026-02-20T21:28:18.Z", false),
+        ("flagConfigLastModified=2026-02-2%C3%A9T21:28:18Z", false),
+        ("flagConfigEtag=a&flagConfigEtag=b", false),
+    ] {
+        let (status, body) = evaluate(&server, &format!("{ALL}?{query}"), &context()).await;
+        assert_eq!(status == StatusCode::OK, good, "{query}: {body}");
+        if !good {
+            assert_eq!(
+                (status, &body["errorCode"]),
+                (StatusCode::BAD_REQUEST, &json!("PARSE_ERROR"))
+            );
+        }
+    }
+    let (status, body) = evaluate(&server, &format!("{ALL}/%ff"), &context()).await;
+    assert_eq!(
+        (status, &body["errorCode"]),
+        (StatusCode::BAD_REQUEST, &json!("PARSE_ERROR"))
     );
 }
 

@@ -13,6 +13,8 @@
 //!
 //! Source: <https://github.com/open-feature/protocol>, `service/openapi.yaml` and ADR 0008.
 
+mod value;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +25,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use flagwire_core::protocol::Target;
-use flagwire_evaluation::{EvaluationError, EvaluationRef, Reason, TypedValue};
+use flagwire_evaluation::model::FeatureConfig;
+use flagwire_evaluation::{EvaluationError, EvaluationRef, Reason};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::access::{Caller, Parameters, Payload, Segments, bearer, current};
@@ -94,23 +98,81 @@ fn without_nulls(mut json: Value) -> Value {
     json
 }
 
+/// What the extractors refuse is answered as the protocol wants it.
+fn extracted<T>(extracted: Result<T, ApiError>) -> Result<T, Refusal> {
+    extracted.map_err(|error| match error {
+        ApiError::BadRequest(details) => Refusal::Code(ErrorCode::ParseError, details),
+        other => Refusal::Api(other),
+    })
+}
+
 /// Sent along after an event, and by no other request. Unknown parameters are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BulkQuery {
-    /// The configuration that the event spoke of. `flagConfigLastModified` adds nothing to it and is not looked at.
+    /// The configuration that the event spoke of.
     flag_config_etag: Option<String>,
+    /// Adds nothing to it; what is no time is refused all the same, as the protocol's schema says.
+    flag_config_last_modified: Option<String>,
+}
+
+impl BulkQuery {
+    fn check(&self) -> Result<(), Refusal> {
+        match &self.flag_config_last_modified {
+            Some(text) if !is_time(text) => Err(Refusal::Code(
+                ErrorCode::ParseError,
+                "flagConfigLastModified is neither seconds since the Unix epoch nor a date-time"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a text is a whole number of seconds or a date-time of RFC 3339.
+fn is_time(text: &str) -> bool {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return true;
+    }
+    // Digits where the pattern has `0`.
+    let shaped = |text: &str, pattern: &str| {
+        text.len() == pattern.len()
+            && text
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(byte, wanted)| match wanted {
+                    b'0' => byte.is_ascii_digit(),
+                    wanted => byte.eq_ignore_ascii_case(&wanted),
+                })
+    };
+    let Some((time, rest)) = text.split_at_checked(19) else {
+        return false;
+    };
+    let fraction = rest.strip_prefix('.');
+    let zone = match fraction {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => rest,
+    };
+    let digits = fraction.is_none_or(|fraction| fraction.len() > zone.len());
+    // A `+` that nobody encoded is read as a blank.
+    let zoned = ["z", "+00:00", "-00:00", " 00:00"]
+        .iter()
+        .any(|pattern| shaped(zone, pattern));
+    shaped(time, "0000-00-00t00:00:00") && digits && zoned
 }
 
 /// `POST /ofrep/v1/evaluate/flags/{key}`
 pub(super) async fn evaluate(
     State(state): State<AppState>,
-    Segments(flag): Segments<String>,
+    flag: Result<Segments<String>, ApiError>,
     headers: HeaderMap,
-    Payload(body): Payload,
+    body: Result<Payload, ApiError>,
 ) -> Response {
+    let key = flag.as_ref().ok().map(|Segments(flag)| flag.clone());
     let reply = || -> Result<Response, Refusal> {
+        let Segments(flag) = extracted(flag)?;
         let caller = caller(&headers, &state)?;
+        let Payload(body) = extracted(body)?;
         let target = context(&body)?;
         let current = current(&caller.environment)?;
         let evaluation = current
@@ -126,30 +188,35 @@ pub(super) async fn evaluate(
                     format!("the flag has no evaluation: {other}"),
                 ),
             })?;
-        let served =
-            served(&evaluation).map_err(|details| Refusal::Code(ErrorCode::ParseError, details))?;
-        let mut body = serde_json::to_value(served).map_err(internal)?;
-        if let Value::Object(body) = &mut body {
-            body.insert(
-                "metadata".to_owned(),
-                metadata(&caller.environment, &current),
+        let config = current.snapshot.flag(&flag);
+        let mut served = served(&evaluation, config)
+            .map_err(|details| Refusal::Code(ErrorCode::ParseError, details))?;
+        let mut all = metadata(&caller.environment, &current);
+        if let Some(own) = config.map(|config| &config.metadata) {
+            all.extend(
+                own.iter()
+                    .map(|(name, value)| (name.clone(), value.clone())),
             );
         }
-        Ok(Json(body).into_response())
+        served.metadata = Some(&all);
+        Ok(Json(served).into_response())
     };
-    reply().unwrap_or_else(|refusal| refusal.into_response(Some(&flag)))
+    reply().unwrap_or_else(|refusal| refusal.into_response(key.as_deref()))
 }
 
 /// `POST /ofrep/v1/evaluate/flags`
 pub(super) async fn evaluate_all(
     State(state): State<AppState>,
-    Parameters(query): Parameters<BulkQuery>,
+    query: Result<Parameters<BulkQuery>, ApiError>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    Payload(body): Payload,
+    body: Result<Payload, ApiError>,
 ) -> Response {
     let reply = async {
         let caller = caller(&headers, &state)?;
+        let Parameters(query) = extracted(query)?;
+        query.check()?;
+        let Payload(body) = extracted(body)?;
         let target = context(&body)?;
         if let Some(etag) = &query.flag_config_etag {
             catch_up(&caller.environment, etag).await;
@@ -159,6 +226,15 @@ pub(super) async fn evaluate_all(
     };
     let reply: Result<Response, Refusal> = reply.await;
     reply.unwrap_or_else(|refusal| refusal.into_response(None))
+}
+
+/// All flags, and where events tell of their changes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bulk<'s> {
+    flags: Vec<Entry<'s>>,
+    metadata: Map<String, Value>,
+    event_streams: Value,
 }
 
 fn bulk(
@@ -179,23 +255,28 @@ fn bulk(
             ([(ETAG, tag)], StatusCode::NOT_MODIFIED).into_response()
         }
         None => {
-            let mut flags = Vec::with_capacity(current.snapshot.flags().len());
+            let mut configs = current.snapshot.flags().iter();
+            let mut flags = Vec::with_capacity(configs.len());
             current
                 .snapshot
-                .evaluate_all_with(Some(target), |evaluation| flags.push(entry(&evaluation)));
+                .evaluate_all_with(Some(target), |evaluation| {
+                    // Both are in the same order; a flag without an evaluation is passed over.
+                    let config = configs.find(|config| config.feature == evaluation.flag);
+                    flags.push(entry(&evaluation, config));
+                });
             let ticket = state
                 .signer
                 .refetch_ticket(&caller.token, issued, until)
                 .map_err(internal)?;
             // Beside the path that was asked for, as the service may be mounted under a prefix.
             let base = path.strip_suffix("evaluate/flags").unwrap_or("/ofrep/v1/");
-            let body = json!({
-                "flags": flags,
-                "metadata": metadata(&caller.environment, current),
-                "eventStreams": [
+            let body = Bulk {
+                flags,
+                metadata: metadata(&caller.environment, current),
+                event_streams: json!([
                     { "type": "sse", "endpoint": { "requestUri": format!("{base}events?ticket={ticket}") } }
-                ],
-            });
+                ]),
+            };
             let tag =
                 HeaderValue::try_from(format!("\"{fingerprint}-{until}\"")).map_err(internal)?;
             let body = serde_json::to_vec(&body).map_err(internal)?;
@@ -305,19 +386,23 @@ fn context(body: &[u8]) -> Result<Target, Refusal> {
     };
     let mut context: Map<String, Value> = match request.remove("context") {
         Some(Value::Object(context)) => context,
-        None | Some(Value::Null) => Map::new(),
+        None => Map::new(),
         Some(_) => return refuse(ErrorCode::InvalidContext, "the context is not an object"),
     };
     let identifier = match context.remove("targetingKey") {
         Some(Value::String(key)) if !key.is_empty() => key,
-        Some(key @ (Value::Number(_) | Value::Bool(_))) => key.to_string(),
         None | Some(Value::Null | Value::String(_)) => {
             return refuse(
                 ErrorCode::TargetingKeyMissing,
                 "the context has no targetingKey; set it to what identifies the user or device",
             );
         }
-        Some(_) => return refuse(ErrorCode::InvalidContext, "the targetingKey is not a text"),
+        Some(_) => {
+            return refuse(
+                ErrorCode::InvalidContext,
+                "the targetingKey is not a text; send it as a JSON string",
+            );
+        }
     };
     let name = context
         .get("name")
@@ -335,66 +420,77 @@ fn context(body: &[u8]) -> Result<Target, Refusal> {
 #[derive(Debug, Serialize)]
 struct Served<'s> {
     key: &'s str,
-    value: Value,
+    value: Box<RawValue>,
     reason: &'static str,
     variant: &'s str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'s Map<String, Value>>,
 }
 
-fn served<'s>(evaluation: &EvaluationRef<'s>) -> Result<Served<'s>, String> {
-    let value = match TypedValue::read(evaluation.kind, evaluation.value) {
-        Some(TypedValue::Boolean(value)) => value.into(),
-        Some(TypedValue::Number(value)) => number(value),
-        Some(TypedValue::Text(value)) => value.into(),
-        Some(TypedValue::Json(value)) => value,
-        None => {
-            return Err(format!(
-                "the value of variation `{}` is not of the flag's kind, {}",
-                evaluation.identifier, evaluation.kind
-            ));
-        }
-    };
+/// One of all: a flag whose value cannot be given is listed with its error.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Entry<'s> {
+    Served(Served<'s>),
+    #[serde(rename_all = "camelCase")]
+    Failed {
+        key: &'s str,
+        error_code: ErrorCode,
+        error_details: String,
+    },
+}
+
+fn served<'s>(
+    evaluation: &EvaluationRef<'s>,
+    config: Option<&'s FeatureConfig>,
+) -> Result<Served<'s>, String> {
     Ok(Served {
         key: evaluation.flag,
-        value,
-        reason: reason(evaluation.reason),
+        value: value::of(evaluation)?,
+        reason: reason(evaluation.reason, config),
         variant: evaluation.identifier,
+        metadata: config
+            .map(|config| &config.metadata)
+            .filter(|metadata| !metadata.is_empty()),
     })
 }
 
-/// Among all: a flag whose value cannot be read is listed with its error.
-fn entry(evaluation: &EvaluationRef<'_>) -> Value {
-    match served(evaluation) {
-        Ok(served) => serde_json::to_value(served).unwrap_or_default(),
-        Err(details) => {
-            json!({ "key": evaluation.flag, "errorCode": ErrorCode::ParseError, "errorDetails": details })
-        }
+fn entry<'s>(evaluation: &EvaluationRef<'s>, config: Option<&'s FeatureConfig>) -> Entry<'s> {
+    match served(evaluation, config) {
+        Ok(served) => Entry::Served(served),
+        Err(error_details) => Entry::Failed {
+            key: evaluation.flag,
+            error_code: ErrorCode::ParseError,
+            error_details,
+        },
     }
 }
 
-/// Whole numbers as such: `50`, not `50.0`.
-fn number(value: f64) -> Value {
-    // Up to here every whole number is exact.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        Value::from(value as i64)
-    } else {
-        Value::from(value)
-    }
-}
-
-const fn reason(reason: Reason) -> &'static str {
+/// `STATIC` promises that the value is the same for every context, which caches believe: so only of a flag that asks nothing
+/// about the context.
+fn reason(reason: Reason, config: Option<&FeatureConfig>) -> &'static str {
+    let asks = config.is_none_or(|config| {
+        !config.rules.is_empty()
+            || !config.variation_to_target_map.is_empty()
+            || !config.prerequisites.is_empty()
+    });
     match reason {
         Reason::Off | Reason::Prerequisite => "DISABLED",
         Reason::TargetMap | Reason::Rule => "TARGETING_MATCH",
         Reason::RuleRollout | Reason::DefaultRollout => "SPLIT",
+        Reason::Default if asks => "DEFAULT",
         Reason::Default => "STATIC",
         _ => "UNKNOWN",
     }
 }
 
 /// For telemetry: which set of flags, in which state.
-fn metadata(environment: &Environment, current: &Current) -> Value {
-    json!({ "flagSetId": environment.name(), "version": current.content })
+fn metadata(environment: &Environment, current: &Current) -> Map<String, Value> {
+    let entries = [
+        ("flagSetId".to_owned(), environment.name().into()),
+        ("version".to_owned(), current.content.clone().into()),
+    ];
+    entries.into_iter().collect()
 }
 
 /// A client that heard of a change from another replica must not be answered with what was before: waits a moment for
