@@ -1,12 +1,16 @@
 //! The command line and the environment variables.
 
+mod given;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{EnumValueParser, RangedU64ValueParser};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
+use self::given::Trimmed;
 use crate::auth::{BadSecret, Hashed};
 
 /// The client key of a server that was given none and listens to this machine only.
@@ -14,6 +18,9 @@ pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
 
 /// The server key of a server that was given none and listens to this machine only.
 pub const DEV_SERVER_KEY: &str = "flagwire-dev-server-key";
+
+/// The flags file where none is named.
+const FLAGS_FILE: &str = "flags.yaml";
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -38,6 +45,10 @@ pub enum Command {
     Schema,
 }
 
+/// A year: more is a mistake, and a time that cannot be computed with.
+const MAX_SECONDS: u64 = 31_536_000;
+const MAX_MILLISECONDS: u64 = MAX_SECONDS * 1000;
+
 /// Serves feature flags from a file or an upstream over the Harness Feature Flags client protocol.
 ///
 /// Without arguments it writes a commented flags.yaml, serves it on this machine, and prints the address of its page.
@@ -58,12 +69,11 @@ pub struct Options {
         long,
         env = "FLAGWIRE_FLAGS",
         default_value = "flags.yaml",
-        value_name = "FILE"
-    )]
+        value_name = "FILE", value_parser = given::path())]
     pub flags: PathBuf,
 
     /// Base URL of a server to take the flags from instead: Harness, its relay, or another flagwire-server.
-    #[arg(long, env = "FLAGWIRE_UPSTREAM", value_name = "URL")]
+    #[arg(long, env = "FLAGWIRE_UPSTREAM", value_name = "URL", value_parser = given::text())]
     pub upstream: Option<String>,
 
     /// The upstream's key for back ends.
@@ -71,16 +81,15 @@ pub struct Options {
         long,
         env = "FLAGWIRE_API_KEY",
         hide_env_values = true,
-        value_name = "KEY"
-    )]
+        value_name = "KEY", value_parser = given::secret())]
     pub api_key: Option<SecretString>,
 
     /// A file with that key and nothing else, as secrets are mounted.
-    #[arg(long, env = "FLAGWIRE_API_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "FLAGWIRE_API_KEY_FILE", value_name = "FILE", value_parser = given::path())]
     pub api_key_file: Option<PathBuf>,
 
     /// Base URL for metrics, where it is not the upstream's.
-    #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL")]
+    #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL", value_parser = given::text())]
     pub upstream_events: Option<String>,
 
     /// Seconds between two questions to the upstream while its stream is down; a tenth more or less.
@@ -89,12 +98,12 @@ pub struct Options {
         env = "FLAGWIRE_POLL_SECONDS",
         default_value_t = 60,
         value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..)
+        value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(1..=MAX_SECONDS))
     )]
     pub poll_seconds: u64,
 
     /// A YAML file with any of these options by their names, and with environments that have flags and keys of their own.
-    #[arg(long, env = "FLAGWIRE_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "FLAGWIRE_CONFIG", value_name = "FILE", value_parser = given::path())]
     pub config: Option<PathBuf>,
 
     /// Where replicas of this server meet: redis://host:6379, rediss://host:6380 (TLS),
@@ -103,16 +112,15 @@ pub struct Options {
         long,
         env = "FLAGWIRE_REDIS",
         hide_env_values = true,
-        value_name = "URL"
-    )]
+        value_name = "URL", value_parser = given::secret())]
     pub redis: Option<SecretString>,
 
     /// A PEM file with the certificates that Redis is trusted by, in place of the system's.
-    #[arg(long, env = "FLAGWIRE_REDIS_CA", value_name = "FILE")]
+    #[arg(long, env = "FLAGWIRE_REDIS_CA", value_name = "FILE", value_parser = given::path())]
     pub redis_ca: Option<PathBuf>,
 
     /// The user that Sentinels know, where they have users; that of the servers is in the address.
-    #[arg(long, env = "FLAGWIRE_REDIS_SENTINEL_USER", value_name = "NAME")]
+    #[arg(long, env = "FLAGWIRE_REDIS_SENTINEL_USER", value_name = "NAME", value_parser = given::text())]
     pub redis_sentinel_user: Option<String>,
 
     /// The password that Sentinels ask for; that of the servers is in the address.
@@ -120,8 +128,7 @@ pub struct Options {
         long,
         env = "FLAGWIRE_REDIS_SENTINEL_PASSWORD",
         hide_env_values = true,
-        value_name = "PASSWORD"
-    )]
+        value_name = "PASSWORD", value_parser = given::secret())]
     pub redis_sentinel_password: Option<SecretString>,
 
     /// Begins all names in Redis; replicas of one another have the same.
@@ -129,12 +136,11 @@ pub struct Options {
         long,
         env = "FLAGWIRE_REDIS_PREFIX",
         default_value = "flagwire",
-        value_name = "NAME"
-    )]
+        value_name = "NAME", value_parser = given::text())]
     pub redis_prefix: String,
 
     /// Milliseconds after which a replica that brings configurations and is silent is taken for gone.
-    #[arg(long, default_value_t = 6_000, hide = true, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, default_value_t = 6_000, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(100..=MAX_MILLISECONDS)))]
     pub redis_lease_ms: u64,
 
     /// Address and port to listen on; port 0 takes a free one.
@@ -142,8 +148,7 @@ pub struct Options {
         long,
         env = "FLAGWIRE_LISTEN",
         default_value = "127.0.0.1:7700",
-        value_name = "ADDRESS"
-    )]
+        value_name = "ADDRESS", value_parser = given::listen)]
     pub listen: SocketAddr,
 
     /// A key for browsers and apps, or `sha256:` and its hash; may be given several times.
@@ -153,8 +158,7 @@ pub struct Options {
         env = "FLAGWIRE_CLIENT_KEYS",
         value_delimiter = ',',
         hide_env_values = true,
-        value_name = "KEY"
-    )]
+        value_name = "KEY", value_parser = given::key())]
     pub client_keys: Vec<Hashed>,
 
     /// A key for back ends, which may read all rules, or `sha256:` and its hash; may be given several times.
@@ -164,8 +168,7 @@ pub struct Options {
         env = "FLAGWIRE_SERVER_KEYS",
         value_delimiter = ',',
         hide_env_values = true,
-        value_name = "KEY"
-    )]
+        value_name = "KEY", value_parser = given::key())]
     pub server_keys: Vec<Hashed>,
 
     /// Whether server keys are taken from pages, too. Whoever opens such a page can read the key and all rules.
@@ -174,8 +177,7 @@ pub struct Options {
         env = "FLAGWIRE_SERVER_KEYS_IN_BROWSERS",
         default_value_t = false,
         action = ArgAction::Set,
-        value_name = "BOOL"
-    )]
+        value_name = "BOOL", value_parser = given::boolean())]
     pub server_keys_in_browsers: bool,
 
     /// The environment's name.
@@ -183,12 +185,11 @@ pub struct Options {
         long,
         env = "FLAGWIRE_ENVIRONMENT",
         default_value = "development",
-        value_name = "NAME"
-    )]
+        value_name = "NAME", value_parser = given::text())]
     pub environment: String,
 
     /// Whether stream events carry the new evaluations for the stream's target; a relay's do not.
-    #[arg(long, env = "FLAGWIRE_EVENT_EVALUATIONS", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "FLAGWIRE_EVENT_EVALUATIONS", default_value_t = true, action = ArgAction::Set, value_name = "BOOL", value_parser = given::boolean())]
     pub event_evaluations: bool,
 
     /// What tokens are signed with. Without it a random one is kept in the state directory.
@@ -196,12 +197,11 @@ pub struct Options {
         long,
         env = "FLAGWIRE_TOKEN_SECRET",
         hide_env_values = true,
-        value_name = "SECRET"
-    )]
+        value_name = "SECRET", value_parser = given::secret())]
     pub token_secret: Option<SecretString>,
 
     /// Where the server keeps what must last through a restart. Default: `.flagwire` beside the flags file.
-    #[arg(long, env = "FLAGWIRE_STATE_DIR", value_name = "DIRECTORY")]
+    #[arg(long, env = "FLAGWIRE_STATE_DIR", value_name = "DIRECTORY", value_parser = given::path())]
     pub state_dir: Option<PathBuf>,
 
     /// What the admin page asks for, or `sha256:` and its hash. Without it, the page works on this machine only.
@@ -209,8 +209,7 @@ pub struct Options {
         long,
         env = "FLAGWIRE_ADMIN_TOKEN",
         hide_env_values = true,
-        value_name = "TOKEN"
-    )]
+        value_name = "TOKEN", value_parser = given::key())]
     pub admin_token: Option<Hashed>,
 
     /// An origin whose pages may use this server; `*` for all. May be given several times.
@@ -220,8 +219,7 @@ pub struct Options {
         env = "FLAGWIRE_CORS_ORIGINS",
         value_delimiter = ',',
         default_value = "*",
-        value_name = "ORIGIN"
-    )]
+        value_name = "ORIGIN", value_parser = given::origin)]
     pub cors_origins: Vec<String>,
 
     /// Connections that one address may have open; 0 for any number, as behind a load balancer.
@@ -229,16 +227,15 @@ pub struct Options {
         long,
         env = "FLAGWIRE_CONNECTIONS_PER_ADDRESS",
         default_value_t = 0,
-        value_name = "NUMBER"
-    )]
+        value_name = "NUMBER", value_parser = given::number())]
     pub connections_per_address: usize,
 
     /// The certificate for HTTPS, a PEM file with the whole chain; read again as it changes.
-    #[arg(long, env = "FLAGWIRE_TLS_CERTIFICATE", value_name = "FILE")]
+    #[arg(long, env = "FLAGWIRE_TLS_CERTIFICATE", value_name = "FILE", value_parser = given::path())]
     pub tls_certificate: Option<PathBuf>,
 
     /// The certificate's private key, a PEM file.
-    #[arg(long, env = "FLAGWIRE_TLS_KEY", value_name = "FILE")]
+    #[arg(long, env = "FLAGWIRE_TLS_KEY", value_name = "FILE", value_parser = given::path())]
     pub tls_key: Option<PathBuf>,
 
     /// Seconds for which a connection without requests stays open. What stands in front should close its connections first.
@@ -247,12 +244,12 @@ pub struct Options {
         env = "FLAGWIRE_IDLE_SECONDS",
         default_value_t = 75,
         value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..)
+        value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(1..=MAX_SECONDS))
     )]
     pub idle_seconds: u64,
 
     /// How logs are written.
-    #[arg(long, env = "FLAGWIRE_LOG_FORMAT", value_enum, default_value_t)]
+    #[arg(long, env = "FLAGWIRE_LOG_FORMAT", ignore_case = true, default_value = "text", value_parser = Trimmed(EnumValueParser::<LogFormat>::new()))]
     pub log_format: LogFormat,
 
     /// What is logged: error, warn, info, debug or trace. Requests are logged at debug.
@@ -260,20 +257,19 @@ pub struct Options {
         long,
         env = "FLAGWIRE_LOG_LEVEL",
         default_value = "info",
-        value_name = "LEVEL"
-    )]
+        value_name = "LEVEL", value_parser = given::text())]
     pub log_level: String,
 
     /// Milliseconds between heartbeats of a stream.
-    #[arg(long, default_value_t = 15_000, hide = true, value_parser = clap::value_parser!(u64).range(10..))]
+    #[arg(long, default_value_t = 15_000, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(10..=MAX_MILLISECONDS)))]
     pub heartbeat_ms: u64,
 
     /// Milliseconds between two posts of metrics to the upstream.
-    #[arg(long, default_value_t = 60_000, hide = true, value_parser = clap::value_parser!(u64).range(10..))]
+    #[arg(long, default_value_t = 60_000, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(10..=MAX_MILLISECONDS)))]
     pub metrics_ms: u64,
 
     /// Seconds in which a stream ticket must be used.
-    #[arg(long, default_value_t = 60, hide = true)]
+    #[arg(long, default_value_t = 60, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(0..=MAX_SECONDS)))]
     pub ticket_seconds: u64,
 
     /// Seconds that open requests have to finish once the server is told to stop.
@@ -281,8 +277,7 @@ pub struct Options {
         long,
         env = "FLAGWIRE_DRAIN_SECONDS",
         default_value_t = 10,
-        value_name = "SECONDS"
-    )]
+        value_name = "SECONDS", value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(0..=MAX_SECONDS)))]
     pub drain_seconds: u64,
 }
 
@@ -347,9 +342,12 @@ pub enum ConfigError {
     /// Replicas cannot meet there.
     #[error("{0}")]
     Redis(#[from] crate::replicas::AddressError),
-    /// An origin that cannot be a header.
-    #[error("`{0}` is not an origin; write it like https://shop.example.com")]
-    BadOrigin(String),
+    /// A key that no SDK could be given so.
+    #[error("{what} has a blank or a line end in it; copy it anew")]
+    Blank {
+        /// What it is.
+        what: &'static str,
+    },
 }
 
 impl Options {
@@ -377,6 +375,39 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// What is empty, as a variable that a template did not fill in, counts as not given.
+    pub(crate) fn without_empty(mut self) -> Self {
+        for text in [
+            &mut self.upstream,
+            &mut self.upstream_events,
+            &mut self.redis_sentinel_user,
+        ] {
+            text.take_if(|text| text.is_empty());
+        }
+        for secret in [
+            &mut self.api_key,
+            &mut self.redis,
+            &mut self.redis_sentinel_password,
+            &mut self.token_secret,
+        ] {
+            secret.take_if(|secret| secret.expose_secret().is_empty());
+        }
+        for path in [
+            &mut self.api_key_file,
+            &mut self.config,
+            &mut self.redis_ca,
+            &mut self.state_dir,
+            &mut self.tls_certificate,
+            &mut self.tls_key,
+        ] {
+            path.take_if(|path| path.as_os_str().is_empty());
+        }
+        if self.flags.as_os_str().is_empty() {
+            self.flags = FLAGS_FILE.into();
+        }
+        self
     }
 
     /// Whether they say where flags come from, or name keys, which the environments of a file do for themselves.

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 use secrecy::SecretString;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, de};
 
 use crate::auth::Hashed;
 use crate::config::{ConfigError, Options};
+use crate::flags_file::Problem;
+use crate::flags_file::node::{self, Key, Node, Value};
 use crate::flags_file::write::directory_of;
 
 /// See the module.
@@ -26,29 +26,32 @@ pub(crate) struct ConfigFile {
 }
 
 /// What is said of one environment.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) flags: Option<PathBuf>,
     pub(crate) upstream: Option<String>,
     pub(crate) upstream_events: Option<String>,
     pub(crate) api_key: Option<SecretString>,
     pub(crate) api_key_file: Option<PathBuf>,
-    #[serde(alias = "client-key")]
     pub(crate) client_keys: Vec<Hashed>,
-    #[serde(alias = "server-key")]
     pub(crate) server_keys: Vec<Hashed>,
 }
 
-/// The value of an option.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Setting {
-    Bool(bool),
-    Number(i64),
-    Text(String),
-    List(Vec<String>),
-}
+/// What an environment may have.
+const ENTRY_KEYS: &[&str] = &[
+    "flags",
+    "upstream",
+    "upstream-events",
+    "api-key",
+    "api-key-file",
+    "client-keys",
+    "server-keys",
+    "client-key",
+    "server-key",
+];
+
+/// The value of an option, as texts as they are written: a key `007` is not seven.
+struct Setting(Vec<String>);
 
 /// It may be a secret.
 impl fmt::Debug for Setting {
@@ -57,59 +60,137 @@ impl fmt::Debug for Setting {
     }
 }
 
-impl Setting {
-    fn into_texts(self) -> Vec<String> {
-        match self {
-            Self::Bool(value) => vec![value.to_string()],
-            Self::Number(value) => vec![value.to_string()],
-            Self::Text(value) => vec![value],
-            Self::List(values) => values,
+/// One value, trimmed; `None` where it is empty or there is none.
+fn one(key: &Key, node: &Node) -> Result<Option<String>, Problem> {
+    match &node.value {
+        Value::List(_) | Value::Map(_) => Err(Problem::new(
+            node.at,
+            format!("`{}` takes one value", key.text),
+        )),
+        _ => {
+            let text = node.optional_text().unwrap_or_default().trim().to_owned();
+            Ok(Some(text).filter(|text| !text.is_empty()))
         }
     }
 }
 
-/// By hand, because `serde(flatten)` would lose the places of mistakes.
-impl<'de> Deserialize<'de> for ConfigFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct File;
-        impl<'de> Visitor<'de> for File {
-            type Value = ConfigFile;
+/// A list of values, or one text with commas between them.
+fn many(key: &Key, node: &Node) -> Result<Vec<String>, Problem> {
+    let values: Vec<String> = match &node.value {
+        Value::List(nodes) => nodes
+            .iter()
+            .map(|node| one(key, node).map(Option::unwrap_or_default))
+            .collect::<Result<_, _>>()?,
+        _ => match one(key, node)? {
+            Some(text) => text
+                .split(',')
+                .map(|value| value.trim().to_owned())
+                .collect(),
+            None => Vec::new(),
+        },
+    };
+    Ok(values)
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("options by their names, as `listen: 0.0.0.0:7700`")
+impl Entry {
+    fn read(name: &str, node: &Node) -> Result<Self, Problem> {
+        let entries = match &node.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Null => &[],
+            _ => {
+                return Err(Problem::new(
+                    node.at,
+                    format!("environment `{name}` is a map, as in `flags: flags.yaml`"),
+                ));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ConfigFile, A::Error> {
-                let command = Options::command();
-                let mut file = ConfigFile::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "environments" {
-                        file.environments = Some(map.next_value()?);
-                        continue;
-                    }
-                    let Some(arg) = option(&command, &key) else {
-                        return Err(de::Error::custom(format_args!(
-                            "there is no option `{key}`; `flagwire-server --help` lists them"
-                        )));
-                    };
-                    let setting = map.next_value()?;
-                    let many = matches!(arg.get_action(), ArgAction::Append);
-                    if matches!(setting, Setting::List(_)) && !many {
-                        return Err(de::Error::custom(format_args!("`{key}` takes one value")));
-                    }
-                    let id = arg.get_id().to_string();
-                    if file.settings.insert(id, setting).is_some() {
-                        return Err(de::Error::custom(format_args!("`{key}` is there twice")));
-                    }
+        };
+        let mut entry = Self::default();
+        let path = |given: Option<String>| given.map(PathBuf::from);
+        for (key, node) in entries {
+            let keys = || -> Result<Vec<Hashed>, Problem> {
+                let texts = many(key, node)?;
+                let read = texts.into_iter().map(Hashed::try_from);
+                read.collect::<Result<_, _>>().map_err(|error| {
+                    Problem::new(node.at, format!("`{}` of `{name}`: {error}", key.text))
+                })
+            };
+            match key.text.as_str() {
+                "flags" => entry.flags = path(one(key, node)?),
+                "upstream" => entry.upstream = one(key, node)?,
+                "upstream-events" => entry.upstream_events = one(key, node)?,
+                "api-key" => entry.api_key = one(key, node)?.map(SecretString::from),
+                "api-key-file" => entry.api_key_file = path(one(key, node)?),
+                "client-key" | "client-keys" => entry.client_keys.extend(keys()?),
+                "server-key" | "server-keys" => entry.server_keys.extend(keys()?),
+                other => {
+                    return Err(Problem::new(
+                        key.at,
+                        format!(
+                            "unknown field `{other}` of environment `{name}`; it may have: {}",
+                            ENTRY_KEYS.get(..7).unwrap_or_default().join(", ")
+                        ),
+                    ));
                 }
-                Ok(file)
-            }
-
-            fn visit_unit<E>(self) -> Result<ConfigFile, E> {
-                Ok(ConfigFile::default())
             }
         }
-        deserializer.deserialize_map(File)
+        Ok(entry)
+    }
+}
+
+impl ConfigFile {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let document = node::parse(text)?;
+        let entries = match &document.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Null => &[],
+            _ => {
+                return Err(Problem::new(
+                    document.at,
+                    "expected options by their names, as `listen: 0.0.0.0:7700`",
+                ));
+            }
+        };
+        let command = Options::command();
+        let mut file = Self::default();
+        for (key, node) in entries {
+            let name = key.text.as_str();
+            if name == "environments" {
+                file.environments = Some(environments(node)?);
+                continue;
+            }
+            let Some(arg) = option(&command, name) else {
+                return Err(Problem::new(
+                    key.at,
+                    format!("there is no option `{name}`; `flagwire-server --help` lists them"),
+                ));
+            };
+            let values = if matches!(arg.get_action(), ArgAction::Append) {
+                many(key, node)?
+            } else {
+                one(key, node)?.into_iter().collect()
+            };
+            let id = arg.get_id().to_string();
+            if file.settings.insert(id, Setting(values)).is_some() {
+                return Err(Problem::new(key.at, format!("`{name}` is there twice")));
+            }
+        }
+        // What says nothing leaves the default.
+        file.settings.retain(|_, setting| !setting.0.is_empty());
+        Ok(file)
+    }
+}
+
+fn environments(node: &Node) -> Result<BTreeMap<String, Entry>, Problem> {
+    match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, node)| Ok((key.text.clone(), Entry::read(&key.text, node)?)))
+            .collect(),
+        Value::Null => Ok(BTreeMap::new()),
+        _ => Err(Problem::new(
+            node.at,
+            "`environments` is a map from name to what is said of it",
+        )),
     }
 }
 
@@ -154,9 +235,7 @@ impl ConfigFile {
         };
         let text =
             crate::files::read_text_at_start(path).map_err(|error| wrap(error.to_string()))?;
-        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        serde_saphyr::from_str_with_options(&text, options)
-            .map_err(|error| wrap(crate::flags_file::syntax::placed(&error)))
+        Self::parse(&text).map_err(|problem| wrap(problem.to_string()))
     }
 
     /// The command line's definition with what this file, which lies in `directory`, says as defaults.
@@ -165,7 +244,7 @@ impl ConfigFile {
         for (id, setting) in self.settings {
             command = command.mut_arg(id, |arg| {
                 let path = is_path(&arg);
-                let values: Vec<String> = setting.into_texts();
+                let Setting(values) = setting;
                 arg.default_values(values.into_iter().map(|value| {
                     if path {
                         directory.join(value).into_os_string()
@@ -190,7 +269,7 @@ impl Options {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         let of = |command: Command| -> Result<Self, clap::Error> {
             let matches: ArgMatches = command.try_get_matches_from(&args)?;
-            Self::from_arg_matches(&matches)
+            Self::from_arg_matches(&matches).map(Self::without_empty)
         };
         let plain = of(Self::command());
         let path = match &plain {
@@ -201,7 +280,8 @@ impl Options {
                 .ignore_errors(true)
                 .try_get_matches_from(&args)
                 .ok()
-                .and_then(|matches| matches.get_one::<PathBuf>("config").cloned()),
+                .and_then(|matches| matches.get_one::<PathBuf>("config").cloned())
+                .filter(|path| !path.as_os_str().is_empty()),
         };
         let Some(path) = path else {
             return plain;
@@ -248,19 +328,86 @@ mod tests {
         assert!(read("", &[]).is_ok() && read("# nothing\n", &[]).is_ok());
     }
 
+    /// YAML would take some of them for numbers, and files and templates leave blanks around them.
+    #[test]
+    fn values_count_as_they_are_written_without_blanks_around_them() {
+        let text = "client-keys: [007, 1e5, 12345678901234567890]\nserver-key: ' a , 0x10 '\nenvironment: 1.10\nlisten: \"127.0.0.1:8\\n\"\nflags: ' mine.yaml '\nupstream:\nredis: ''\ncors-origins: 'http://A.example/, http://b.example'\nevent-evaluations: off\nidle-seconds: ' 7 '\nlog-format: JSON\n";
+        let options = read(text, &[]).unwrap();
+        let keys =
+            |keys: &[&str]| -> Vec<Hashed> { keys.iter().map(|key| Hashed::of(key)).collect() };
+        assert_eq!(
+            options.client_keys,
+            keys(&["007", "1e5", "12345678901234567890"])
+        );
+        assert_eq!(options.server_keys, keys(&["a", "0x10"]));
+        assert_eq!(options.environment, "1.10");
+        assert_eq!(options.listen.port(), 8);
+        assert!(options.flags.ends_with("mine.yaml"));
+        assert!(options.upstream.is_none() && options.redis.is_none());
+        assert_eq!(
+            options.cors_origins,
+            ["http://a.example", "http://b.example"]
+        );
+        assert!(!options.event_evaluations);
+        assert_eq!(options.idle_seconds, 7);
+        assert_eq!(options.log_format, crate::config::LogFormat::Json);
+    }
+
+    #[test]
+    fn what_is_empty_counts_as_not_given() {
+        let options = read(
+            "",
+            &[
+                "--upstream",
+                "",
+                "--token-secret",
+                " \n",
+                "--flags",
+                "",
+                "--state-dir",
+                " ",
+            ],
+        )
+        .unwrap();
+        assert!(options.upstream.is_none() && options.token_secret.is_none());
+        assert!(options.state_dir.is_none());
+        assert_eq!(options.flags, Path::new("flags.yaml"));
+        for (args, expected) in [
+            (&["--admin-token", ""][..], "a key is empty"),
+            (&["--client-key", "a,,b"], "a key is empty"),
+            (
+                &["--cors-origin", "http://a.example,"],
+                "an origin is empty",
+            ),
+            (&["--listen", ""], "names no address"),
+            (&["--drain-seconds", "99999999999"], "--drain-seconds"),
+        ] {
+            let error = read("", args).unwrap_err();
+            assert!(error.contains(expected), "{args:?}: {error}");
+        }
+    }
+
     #[test]
     fn mistakes_are_named_with_the_file() {
         for (text, expected) in [
             ("listn: 1", "there is no option `listn`"),
             ("config: x", "there is no option `config`"),
             ("help: true", "there is no option `help`"),
-            ("flags: f\nflags: g\n", "flags"),
+            ("flags: f\nflags: g\n", "`flags` is there twice"),
             ("client-key: a\nclient-keys: [b]\n", "there twice"),
             ("listen: here", "invalid value 'here' for '--listen"),
             ("poll-seconds: 0", "'--poll-seconds"),
             ("listen: [127.0.0.1:1]", "`listen` takes one value"),
             ("log-format: xml", "--log-format"),
-            ("- listen", "expected mapping"),
+            ("- listen", "expected options by their names"),
+            ("client-key: [a, [b]]", "takes one value"),
+            ("client-key: a b", "has a blank"),
+            (
+                "cors-origin: [https://a.example, 'https://*.b.example']",
+                "wildcard",
+            ),
+            ("environments: { a: { client-keys: [a b] } }", "has a blank"),
+            ("environments: { a: 7 }", "is a map"),
         ] {
             let error = read(text, &[]).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

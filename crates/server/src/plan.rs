@@ -194,8 +194,13 @@ fn planned(
                 }
                 (Some(_), Some(_)) => return wrong("set `api-key` or `api-key-file`, not both"),
             };
-            if api_key.expose_secret().trim().is_empty() {
+            if api_key.expose_secret().is_empty() {
                 return Err(BadSecret::Empty.into());
+            }
+            if api_key.expose_secret().contains(char::is_whitespace) {
+                return Err(ConfigError::Blank {
+                    what: "the upstream's key",
+                });
             }
             let url = address(&upstream)?;
             let mut upstream = UpstreamOptions::new(url, api_key);
@@ -224,7 +229,14 @@ fn address(text: &str) -> Result<Url, ConfigError> {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(ConfigError::Credentials)
         }
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        Ok(url)
+            if matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none() =>
+        {
+            Ok(url)
+        }
         _ => Err(ConfigError::BadUpstream(text.to_owned())),
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::running::*;
 use tempfile::TempDir;
@@ -117,7 +117,6 @@ fn what_cannot_be_served_safely_is_refused() {
     for (args, reason) in [
         (&["--listen", "0.0.0.0:0"][..], "development keys"),
         (&["--client-key", "k", "--server-key", "k"], "use two"),
-        (&["--cors-origin", "shop.example.com"], "is not an origin"),
         (
             &["--flags", "/nonexistent/flags.yaml"],
             "cannot write a sample",
@@ -134,6 +133,87 @@ fn what_cannot_be_served_safely_is_refused() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(reason), "{args:?}: {said}");
     }
+}
+
+/// Lists are written `a, b`, files end in a line end, and names stand for addresses.
+#[test]
+fn values_of_variables_are_trimmed_and_what_can_never_match_is_refused() {
+    let program = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
+        command
+            .envs(variables.iter().copied())
+            .args(["--listen", "localhost:0", "--drain-seconds", "0"])
+            .args(args);
+        command
+    };
+    for (variable, value, reason) in [
+        (
+            "FLAGWIRE_CORS_ORIGINS",
+            "shop.example.com",
+            "that is not an origin",
+        ),
+        ("FLAGWIRE_CORS_ORIGINS", "https://*.example.com", "wildcard"),
+        (
+            "FLAGWIRE_CLIENT_KEYS",
+            "a b",
+            "has a blank or a line end in it",
+        ),
+        (
+            "FLAGWIRE_LISTEN",
+            "no-such-host.invalid:1",
+            "cannot be resolved",
+        ),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flagwire-server"));
+        let output = command.env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(reason), "{variable}={value}: {said}");
+    }
+    let directory = TempDir::new().unwrap();
+    let mut child = program(
+        &[
+            (
+                "FLAGWIRE_CORS_ORIGINS",
+                "http://a.example, https://Shop.example/\n",
+            ),
+            ("FLAGWIRE_CLIENT_KEYS", " first , second\n"),
+            ("FLAGWIRE_UPSTREAM", ""),
+            ("FLAGWIRE_EVENT_EVALUATIONS", "yes\n"),
+        ],
+        &[],
+    )
+    .current_dir(directory.path())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    std::fs::write(directory.path().join("flags.yaml"), "flags: { a: true }\n").unwrap();
+    let first = lines.next().unwrap().unwrap();
+    let address = first.rsplit_once("://").unwrap().1.to_owned();
+    for (key, origin) in [
+        ("first", "http://a.example"),
+        ("second", "https://shop.example"),
+    ] {
+        let body = format!(r#"{{"apiKey":"{key}","target":{{"identifier":"u"}}}}"#);
+        let mut socket = TcpStream::connect(&address).unwrap();
+        write!(
+            socket,
+            "POST /client/auth HTTP/1.1\r\nhost: x\r\norigin: {origin}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200"), "{key}: {reply}");
+        assert!(
+            reply.contains(&format!("access-control-allow-origin: {origin}\r\n")),
+            "{reply}"
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

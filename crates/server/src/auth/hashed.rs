@@ -24,6 +24,9 @@ pub enum BadSecret {
     /// An empty key opens the door to everybody who sends none.
     #[error("a key is empty; leave the option out or give it a value")]
     Empty,
+    /// It would never match: neither a header nor an SDK's option holds a line end, and no key has a blank.
+    #[error("a key has a blank or a line end in it; copy it anew")]
+    Blank,
     /// A hash that was cut short, for instance.
     #[error(
         "`sha256:` must be followed by 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them"
@@ -63,11 +66,16 @@ impl FromStr for Hashed {
     type Err = BadSecret;
 
     fn from_str(text: &str) -> Result<Self, BadSecret> {
+        // As files with secrets end in a line end.
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(BadSecret::Empty);
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(BadSecret::Blank);
+        }
         let Some(digits) = text.strip_prefix("sha256:") else {
-            return match text.trim() {
-                "" => Err(BadSecret::Empty),
-                _ => Ok(Self::of(text)),
-            };
+            return Ok(Self::of(text));
         };
         let mut hash = [0; 32];
         // `from_str_radix` takes a sign, too.
@@ -104,6 +112,9 @@ mod tests {
         let hashed: Hashed = ABC.parse().unwrap();
         assert_eq!(hashed, "abc".parse().unwrap());
         assert_eq!(hashed, Hashed::of("abc"));
+        for padded in [" abc", "abc\n", "\tabc\r\n", &format!(" {ABC}\n")] {
+            assert_eq!(hashed, padded.parse().unwrap(), "{padded:?}");
+        }
         assert_ne!(hashed, Hashed::of("abd"));
         assert_eq!(format!("{hashed:?}"), "Hashed(…)");
     }
@@ -118,6 +129,8 @@ mod tests {
         for (text, error) in [
             ("", BadSecret::Empty),
             ("  ", BadSecret::Empty),
+            ("a b", BadSecret::Blank),
+            ("a\nb", BadSecret::Blank),
             ("sha256:", BadSecret::NotAHash),
             (&ABC[..70], BadSecret::NotAHash),
             (&format!("{ABC}0"), BadSecret::NotAHash),
