@@ -525,6 +525,78 @@ async fn a_preflight_allows_every_header_that_published_clients_send() {
     );
 }
 
+/// Tracing adds headers of its own to every request of a page, and a middleware any that it likes.
+#[tokio::test]
+async fn a_preflight_allows_any_header_but_answers_no_junk() {
+    let server = server();
+    let preflight = |path: &str, names: &[&[u8]]| {
+        let mut request = Request::options(path)
+            .header("origin", "https://shop.example.com")
+            .header("access-control-request-method", "POST")
+            .body(Body::empty())
+            .unwrap();
+        for names in names {
+            let value = axum::http::HeaderValue::from_bytes(names).unwrap();
+            request
+                .headers_mut()
+                .append("access-control-request-headers", value);
+        }
+        server.send(request)
+    };
+    let wanted = "authorization,b3,baggage,newrelic,request-id,sentry-trace,traceparent,tracestate,x-datadog-origin,x-of-mine";
+    for path in [
+        EVALUATIONS,
+        "/client/auth",
+        "/stream",
+        "/metrics/development",
+        "/ofrep/v1/evaluate/flags",
+        "/ofrep/v1/evaluate/flags/dark-mode",
+        "/ofrep/v1/events",
+        "/api/1.0/client/auth",
+    ] {
+        let response = preflight(path, &[wanted.as_bytes()]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let headers = response.headers();
+        assert_eq!(headers["access-control-allow-headers"], wanted, "{path}");
+        assert!(!headers.contains_key("access-control-allow-credentials"));
+    }
+    let long = "a".repeat(4097);
+    for junk in [
+        &[&b""[..]][..],
+        &[b"a,,b"],
+        &[b"a b"],
+        &[b"a: b"],
+        &[b"<script>"],
+        &[b"\xff"],
+        &[long.as_bytes()],
+        &[b"a", b"b"],
+    ] {
+        let response = preflight("/client/auth", junk).await;
+        assert_eq!(response.status(), StatusCode::OK, "{junk:?}");
+        let headers = response.headers();
+        assert!(
+            !headers.contains_key("access-control-allow-headers"),
+            "{junk:?}"
+        );
+    }
+    for path in [
+        "/admin/state",
+        "/admin/flags/dark-mode",
+        "/status",
+        "/metrics",
+        "/",
+    ] {
+        let response = preflight(path, &[wanted.as_bytes()]).await;
+        let headers = response.headers();
+        assert!(
+            !headers
+                .keys()
+                .any(|name| name.as_str().starts_with("access-control")),
+            "{path}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn listed_origins_only_where_origins_are_listed() {
     let server = server_with(

@@ -3,27 +3,24 @@
 mod access;
 mod admin;
 mod client;
+mod cors;
 mod metrics;
 mod ofrep;
 mod operations;
 mod rules;
 mod stream;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderName,
-    IF_NONE_MATCH, RETRY_AFTER,
-};
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Method, Version};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::AppState;
 use crate::error::ApiError;
@@ -120,7 +117,8 @@ pub fn app(state: AppState) -> Router {
         )
         // Below CORS, so that pages can read why.
         .layer(middleware::from_fn(refuse))
-        .layer(cors(&state.settings.cors_origins))
+        .layer(cors::layer(&state.settings.cors_origins))
+        .layer(middleware::from_fn(cors::check_preflight))
         .merge(own)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::new())
@@ -152,41 +150,6 @@ fn without_empty_segments(mut request: Request) -> Result<Request, ApiError> {
     }
     *request.uri_mut() = path.parse().map_err(|_| nothing())?;
     Ok(request)
-}
-
-/// The header names are listed, since the wildcard does not cover `Authorization`, and with them those that published
-/// SDKs send. Credentials are not allowed: they travel in headers, never in cookies.
-fn cors(origins: &[String]) -> CorsLayer {
-    let origin = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(
-            origins
-                .iter()
-                .filter_map(|origin| HeaderValue::from_str(origin).ok()),
-        )
-    };
-    CorsLayer::new()
-        .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
-        .allow_headers([
-            ACCEPT,
-            AUTHORIZATION,
-            CACHE_CONTROL,
-            CONTENT_TYPE,
-            IF_NONE_MATCH,
-            HeaderName::from_static("api-key"),
-            HeaderName::from_static("harness-accountid"),
-            HeaderName::from_static("harness-environmentid"),
-            HeaderName::from_static("harness-sdk-applicationid"),
-            HeaderName::from_static("harness-sdk-info"),
-            HeaderName::from_static("harness-target"),
-            HeaderName::from_static("last-event-id"),
-            HeaderName::from_static("x-api-key"),
-            HeaderName::from_static("x-request-id"),
-        ])
-        .expose_headers([ETAG, RETRY_AFTER])
-        .max_age(Duration::from_secs(86_400))
 }
 
 /// Answers nothing else on a connection past the limit.
