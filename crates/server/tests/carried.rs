@@ -191,9 +191,10 @@ fn segment() -> impl Strategy<Value = Segment> {
     })
 }
 
+/// Never without flags or groups: a relay does not believe an upstream that suddenly has none.
 fn configuration() -> impl Strategy<Value = Configuration> {
-    let flags = btree_map(text(), flag(), 0..4);
-    let segments = btree_map(text(), segment(), 0..3);
+    let flags = btree_map(text(), flag(), 1..4);
+    let segments = btree_map(text(), segment(), 1..3);
     (flags, segments).prop_map(|(flags, segments)| Configuration {
         flags: flags
             .into_iter()

@@ -232,7 +232,7 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
 }
 
 fn many(count: usize, number: u32) -> String {
-    let flags: String = (0..count).map(|n| format!("  flag-{n}: on\n")).collect();
+    let flags: String = (0..count).map(|n| format!("  flag-{n}: true\n")).collect();
     format!("flags:\n  number: {number}\n{flags}")
 }
 

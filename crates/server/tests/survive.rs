@@ -195,7 +195,7 @@ async fn a_full_disk_is_reported_and_survived() {
     kept.save(&[], &[]).unwrap();
     // Room for the signing secret and the log, and for nothing like a configuration.
     let flags: String = (0..500)
-        .map(|flag| format!("  flag-{flag}: on\n"))
+        .map(|flag| format!("  flag-{flag}: true\n"))
         .collect();
     origin.save(&FLAGS.replace("flags:\n", &format!("flags:\n{flags}")));
     let child = program(directory.path(), &options, Some(64));

@@ -1,6 +1,6 @@
 //! What is wrong with the YAML itself, in words for whoever wrote it: the parser's own sentences speak to programmers.
 
-use serde_saphyr::{Error, Location};
+use serde_saphyr::Error;
 
 /// Why a text is not YAML that can be read, without the place.
 pub(crate) fn reason(error: &Error) -> String {
@@ -58,16 +58,5 @@ fn first_without_place(first: &str) -> &str {
     {
         Some((_, rest)) => rest,
         None => reason,
-    }
-}
-
-/// The same with the place in front, as `line:column: reason`.
-pub(crate) fn placed(error: &Error) -> String {
-    let reason = reason(error);
-    match error.location() {
-        Some(at) if at != Location::UNKNOWN => {
-            format!("{}:{}: {reason}", at.line(), at.column())
-        }
-        _ => reason,
     }
 }

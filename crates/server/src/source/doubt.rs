@@ -112,7 +112,7 @@ mod tests {
     use crate::environment::Environment;
 
     fn of(flags: std::ops::Range<usize>, groups: std::ops::Range<usize>) -> Configuration {
-        let flags: String = flags.map(|n| format!("  flag-{n}: on\n")).collect();
+        let flags: String = flags.map(|n| format!("  flag-{n}: true\n")).collect();
         let groups: String = groups
             .map(|n| format!("  group-{n}: {{ include: [a] }}\n"))
             .collect();

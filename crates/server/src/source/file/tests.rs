@@ -18,7 +18,7 @@ const WHOLE: Reading = Reading {
 };
 
 fn flags(count: usize) -> String {
-    let flags: String = (0..count).map(|n| format!("  flag-{n}: on\n")).collect();
+    let flags: String = (0..count).map(|n| format!("  flag-{n}: true\n")).collect();
     format!("flags:\n{flags}")
 }
 

@@ -134,7 +134,7 @@ mod tests {
     const EVERY: Duration = Duration::ZERO;
 
     fn of(flags: std::ops::Range<usize>, groups: std::ops::Range<usize>) -> Configuration {
-        let flags: Vec<String> = flags.map(|n| format!("flag-{n}: on")).collect();
+        let flags: Vec<String> = flags.map(|n| format!("flag-{n}: true")).collect();
         let groups: Vec<String> = groups.map(|n| format!("group-{n}: {{}}")).collect();
         let text = format!(
             "flags: {{ {} }}\ngroups: {{ {} }}",
