@@ -60,7 +60,7 @@ extern "C" {
     fn parse(text: &str) -> JsValue;
 }
 
-type Call = dyn Fn(u32, u32, u32, f64, Option<JsValue>, Option<JsValue>) -> u32;
+type Call = dyn Fn(u32, u32, u32, f64, Option<JsValue>, Option<JsValue>);
 
 const SIGN_IN: u32 = 0;
 const ALL: u32 = 1;
@@ -82,7 +82,7 @@ fn started() -> (World, u32) {
         0.5,
     );
     let call: Closure<Call> = Closure::new(move |what, id, status, retry_after, detail, tag| {
-        flagwire::call(client, what, id, status, retry_after, detail, tag)
+        flagwire::call(client, what, id, status, retry_after, detail, tag);
     });
     world.start(call.into_js_value());
     (world, client)
