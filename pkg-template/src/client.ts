@@ -196,10 +196,11 @@ export class Client {
 
   /**
    * Switches to another target. The old one's values stay until the new one's are there; resolves then, and rejects like
-   * {@link ready}, and at once where the target cannot be sent: then nothing is switched. It waits for as long as the server is away:
-   * where a page depends on it, limit the waiting.
+   * {@link ready}, and at once where the target cannot be sent: then nothing is switched. After `timeoutMs` the client goes on trying.
+   *
+   * @param timeoutMs milliseconds; for ever by default
    */
-  async identify(target: Target): Promise<void> {
+  async identify(target: Target, timeoutMs?: number): Promise<void> {
     const copy = copyTarget(target);
     // One that gave up for good after an internal error has no core that could try.
     if (this.#core || !this.#restarted) this.#refused = undefined;
@@ -207,7 +208,7 @@ export class Client {
     this.#call(Input.IDENTIFY, copy);
     // There is none yet, or this was too much for it: the next one begins with this target.
     if (!this.#core) this.#values.setTarget_(copy);
-    return this.#wait(switches);
+    return this.#wait(switches, timeoutMs);
   }
 
   /** Fetches all evaluations now, for pages that know better than the client when to. */

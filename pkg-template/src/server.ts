@@ -19,6 +19,8 @@ import { limitOf } from "./waiting";
 const TIMEOUT_MS = 3_000;
 /** For how long a failure is remembered: a service that is away costs one page in so many milliseconds its timeout. */
 const OUTAGE_MS = 5_000;
+/** The longest time for which others leave the asking to one call. */
+const MAX_PROBE_MS = 30_000;
 /** Of more services than this nothing is remembered for long. */
 const MAX_SERVICES = 1_000;
 
@@ -74,7 +76,7 @@ export async function fetchEvaluations(apiKey: string, target: Target, options: 
   let failed: FlagwireError | undefined;
   const client = initialize(apiKey, target, { ...rest, logger: unless(() => endsRendering(failed), options.logger), streamEnabled: false, pollingEnabled: false, enableAnalytics: false });
   // The others need not try as long as this call does. Not for longer, should it never be heard of again.
-  if (known) outage.until = begun + timeoutMs;
+  if (known) outage.until = begun + Math.min(timeoutMs, MAX_PROBE_MS);
   client.on("error", (error) => {
     failed = error;
     if (endsRendering(error)) client.close();

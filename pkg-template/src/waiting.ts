@@ -2,21 +2,19 @@
 // wait for the flag server without an end.
 
 import type { Client } from "./client";
+import { cancel, later } from "./guard";
 import type { State } from "./types";
-
-/** The longest delay `setTimeout` takes; a longer one would fire at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** A limit as an option says it, in milliseconds; `fallback` where it says none, or what is no number. */
 export function limitOf(option: number | undefined, fallback: number): number {
-  return typeof option === "number" && option >= 0 ? Math.min(option, MAX_DELAY_MS) : fallback;
+  return typeof option === "number" && option >= 0 ? option : fallback;
 }
 
 /** Resolves to whether `work` ended well within `limitMs`. Rejects as `work` does, where it does so in time. */
 export function within(work: Promise<unknown>, limitMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, limitMs, false);
-    const clear = () => clearTimeout(timer);
+    const timer = later(() => resolve(false), limitMs);
+    const clear = () => cancel(timer);
     work.then(() => resolve(true), reject).finally(clear);
   });
 }

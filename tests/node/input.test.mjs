@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "node:test";
 import { packageDir } from "../../scripts/lib/products.mjs";
+import { startProxy } from "../lib/proxy.mjs";
 import { atEnd } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
@@ -247,4 +248,18 @@ test("a target that is too large for the server is refused with a sentence and t
   assert.equal(client.state().reason, "refused");
   await client.identify({ identifier: "ada", attributes: { plan: "gold" } });
   assert.equal(client.variation("gold", false), true);
+});
+
+test("waits for another target no longer than the limit, and switches all the same", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const proxy = await startProxy(t, server.url);
+  const { client } = start(t, proxy.url, { identifier: "user-42", attributes: { plan: "gold" } });
+  // A limit that no timer takes is none.
+  await client.ready(Infinity);
+  assert.equal(client.variation("gold", false), true);
+  proxy.decide = () => ({ refuse: "reset" });
+  await assert.rejects(client.identify({ identifier: "user-43" }, 100), { code: "timeout", final: false });
+  const switched = new Promise((resolve) => client.onFlag("gold", resolve));
+  proxy.decide = () => ({});
+  assert.equal(await switched, false);
 });
