@@ -48,6 +48,9 @@ pub enum ApiError {
     /// 415: the body's type is not the one asked for.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
+    /// 429: wrong admin tokens have come too fast, so this one was not looked at.
+    #[error("too many wrong admin tokens; the next one is looked at in {} s", .0.as_secs() + 1)]
+    TooManyGuesses(std::time::Duration),
     /// 503: this connection is one too many.
     #[error("too many connections from this address are open; close some, and try again")]
     TooManyConnections,
@@ -81,6 +84,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyGuesses(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyConnections | Self::Unavailable(_) | Self::Busy(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -92,7 +96,10 @@ impl ApiError {
 
 impl ApiError {
     /// Seconds to wait before another try.
-    fn retry_after(&self) -> Option<u16> {
+    fn retry_after(&self) -> Option<u64> {
+        if let Self::TooManyGuesses(wait) = self {
+            return Some(wait.as_secs() + 1);
+        }
         (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(2)
     }
 

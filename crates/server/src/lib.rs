@@ -84,6 +84,7 @@ pub struct AppState {
     pub(crate) metrics: Arc<metrics::HttpMetrics>,
     pub(crate) replies: Arc<cache::ReplyCache>,
     pub(crate) drain: Arc<stream::Drain>,
+    pub(crate) guesses: Arc<routes::Guesses>,
     /// Turns true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }
@@ -130,6 +131,7 @@ impl AppState {
             metrics: Arc::default(),
             replies: Arc::default(),
             drain: Arc::default(),
+            guesses: Arc::default(),
             stopping,
         }
     }

@@ -44,8 +44,8 @@ struct Served {
     variation: String,
 }
 
-/// Flags and variations come from clients, so only so many of them are told apart.
-const MAX_SERVED: usize = 1_000;
+/// Each is a series for Prometheus to keep.
+const MAX_SERVED: usize = 10_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -152,6 +152,10 @@ fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Reg
         "redis_refills",
         "How often Redis had lost the configuration and got it again from here",
     );
+    let unknown = counter(
+        "evaluations_unknown",
+        "Evaluations that clients have reported of flags or variations that there were not",
+    );
     let changes = Family::<Of, Counter>::default();
     registry.register(
         "configurations",
@@ -195,6 +199,9 @@ fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Reg
                 .set(number(current.snapshot.segments().len()));
             changes.get_or_create(&of).inc_by(current.generation);
         }
+        unknown
+            .get_or_create(&of)
+            .inc_by(environment.usage.unknown());
         for (flag, variation, count) in environment.usage.totals().into_iter().take(MAX_SERVED) {
             let labels = Served {
                 environment: of.environment.clone(),

@@ -4,6 +4,7 @@
 //! decides who it is; attributes come from the header, else from the token, as long as they speak of the same target.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::json;
+use crate::serve::network;
 
 /// The published JavaScript SDK leaves the header out from this length on.
 const MAX_HEADER_CHARS: usize = 262_144;
@@ -129,8 +131,11 @@ pub(crate) fn bare(identifier: &str) -> Target {
     }
 }
 
-/// Targets too long to travel in a token, the newest ones, up to a bound in number and bytes. One that is gone is served
-/// by its identifier alone until its client sends it again.
+/// Targets too long to travel in a token, up to a bound in number and bytes. One that is gone is served by its identifier alone
+/// until its client sends it again.
+///
+/// Whoever has a client key can put in as many as they like. So past a bound the address that has put in most loses its oldest,
+/// and others keep theirs. Targets are kept as text: a parsed one takes up to sixteen times as much.
 #[derive(Debug, Default)]
 pub(crate) struct TargetStore {
     inner: Mutex<Stored>,
@@ -138,7 +143,15 @@ pub(crate) struct TargetStore {
 
 #[derive(Debug, Default)]
 struct Stored {
-    by_hash: HashMap<String, (Target, usize)>,
+    by_hash: HashMap<String, Box<str>>,
+    by_address: HashMap<IpAddr, Share>,
+    bytes: usize,
+}
+
+/// What one address has put in before any other has.
+#[derive(Debug, Default)]
+struct Share {
+    /// By hash.
     oldest_first: VecDeque<String>,
     bytes: usize,
 }
@@ -146,39 +159,112 @@ struct Stored {
 const MAX_STORED: usize = 10_000;
 const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 
+/// What an entry takes besides its text, about.
+const STORED_OVERHEAD: usize = 300;
+
 impl TargetStore {
-    /// Keeps a target whose JSON is `json`; returns what to ask for it by.
-    pub(crate) fn put(&self, target: &Target, json: &str) -> String {
+    /// Keeps the JSON of a target that this address has sent; returns what to ask for it by.
+    pub(crate) fn put(&self, json: &str, address: IpAddr) -> String {
         let hash = crate::auth::hex(&Sha256::digest(json.as_bytes()));
         let mut stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if stored
-            .by_hash
-            .insert(hash.clone(), (target.clone(), json.len()))
-            .is_none()
-        {
-            stored.oldest_first.push_back(hash.clone());
-            stored.bytes += json.len();
-            while stored.bytes > MAX_STORED_BYTES || stored.by_hash.len() > MAX_STORED {
-                let Some(oldest) = stored.oldest_first.pop_front() else {
-                    break;
-                };
-                if let Some((_, bytes)) = stored.by_hash.remove(&oldest) {
-                    stored.bytes = stored.bytes.saturating_sub(bytes);
-                }
-            }
-        }
+        stored.put(&hash, json, network(address));
+        stored.shrink();
         hash
     }
 
     pub(crate) fn get(&self, hash: &str) -> Option<Target> {
-        let stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        stored.by_hash.get(hash).map(|(target, _)| target.clone())
+        let json = {
+            let stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.by_hash.get(hash)?.clone()
+        };
+        serde_json::from_str(&json).ok()
+    }
+}
+
+impl Stored {
+    fn put(&mut self, hash: &str, json: &str, address: IpAddr) {
+        if self.by_hash.contains_key(hash) {
+            return;
+        }
+        let bytes = json.len() + STORED_OVERHEAD;
+        self.by_hash.insert(hash.to_owned(), json.into());
+        self.bytes += bytes;
+        let share = self.by_address.entry(address).or_default();
+        share.bytes += bytes;
+        share.oldest_first.push_back(hash.to_owned());
+    }
+
+    /// Forgets what is past the bounds.
+    fn shrink(&mut self) {
+        while self.bytes > MAX_STORED_BYTES || self.by_hash.len() > MAX_STORED {
+            if !self.forget_one() {
+                return;
+            }
+        }
+    }
+
+    /// Whether there was anything to forget.
+    fn forget_one(&mut self) -> bool {
+        let largest = self.by_address.iter().max_by_key(|(_, share)| share.bytes);
+        let Some(address) = largest.map(|(address, _)| *address) else {
+            return false;
+        };
+        let share = self.by_address.get_mut(&address);
+        let Some(hash) = share.and_then(|share| share.oldest_first.pop_front()) else {
+            return self.by_address.remove(&address).is_some();
+        };
+        if let Some(json) = self.by_hash.remove(&hash) {
+            let bytes = json.len() + STORED_OVERHEAD;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            if let Some(share) = self.by_address.get_mut(&address) {
+                share.bytes = share.bytes.saturating_sub(bytes);
+            }
+        }
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn one_address_cannot_push_out_the_targets_of_the_others() {
+        let store = TargetStore::default();
+        let json = |who: &str, n: usize| format!(r#"{{"identifier":"{who}-{n}"}}"#);
+        let theirs: Vec<String> = (0..100)
+            .map(|n| store.put(&json("user", n), at(1)))
+            .collect();
+        let first = store.put(&json("other", 0), at(2));
+        for n in 1..MAX_STORED + 500 {
+            store.put(&json("other", n), at(2));
+        }
+        for (n, hash) in theirs.iter().enumerate() {
+            let target = store.get(hash).map(|target| target.identifier);
+            assert_eq!(target, Some(format!("user-{n}")));
+        }
+        assert_eq!(store.get(&first), None);
+        let stored = store.inner.lock().unwrap();
+        assert_eq!(stored.by_hash.len(), MAX_STORED);
+        let bytes: usize = stored.by_address.values().map(|share| share.bytes).sum();
+        assert_eq!(stored.bytes, bytes);
+    }
+
+    #[test]
+    fn large_targets_are_bounded_by_their_bytes() {
+        let mut stored = Stored::default();
+        let long = "x".repeat(60_000);
+        for n in 0..2_000 {
+            stored.put(&n.to_string(), &long, at(2));
+            stored.shrink();
+        }
+        assert!(stored.bytes <= MAX_STORED_BYTES);
+        assert!(stored.by_hash.len() > 1_000);
+    }
 
     #[test]
     fn reads_the_headers_that_the_published_sdk_is_tested_with() {
@@ -287,7 +373,7 @@ mod tests {
     fn the_store_forgets_the_oldest_past_its_bound() {
         let store = TargetStore::default();
         let hashes: Vec<String> = (0..=MAX_STORED)
-            .map(|n| store.put(&bare("t"), &n.to_string()))
+            .map(|n| store.put(&format!(r#"{{"identifier":"{n}"}}"#), at(1)))
             .collect();
         assert_eq!(store.get(&hashes[0]), None);
         assert!(store.get(&hashes[1]).is_some() && store.get(&hashes[MAX_STORED]).is_some());

@@ -1,6 +1,17 @@
 //! Logs: on standard error, as text or as JSON lines. Keys, tokens, tickets and targets are never logged.
+//!
+//! A record is one line, whatever is in its texts: a line end in a path or in a name of a flag would otherwise begin a line that
+//! this server has not written.
 
+use std::fmt::{self, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::config::{LogFormat, Options};
 
@@ -19,6 +30,7 @@ pub fn init(options: &Options) {
         .with_target(false);
     match options.log_format {
         LogFormat::Text => builder
+            .fmt_fields(debug_fn(write_field).delimited(" "))
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init(),
         LogFormat::Json => builder
@@ -33,5 +45,115 @@ pub fn init(options: &Options) {
             "--log-level {} is not a level; using info",
             options.log_level
         );
+    }
+}
+
+/// As the formatter does by itself, with what could end a line or move a cursor written as an escape.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(OneLine(writer), "{value:?}")
+}
+
+struct OneLine<'w, 'b>(&'w mut Writer<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            // The last two end a line for some readers, and are no control characters.
+            if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+                write!(self.0, "{}", character.escape_default())?;
+            } else {
+                self.0.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Something that may happen without end is logged this often at most.
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// Says when something that happens again and again is to be logged: the first time, and then not for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    /// When it was logged last, and how often it has happened since.
+    last: Mutex<Option<(Instant, u64)>>,
+}
+
+impl Seldom {
+    /// It has happened. If it is to be logged: how often it was not since the last time.
+    pub(crate) fn happened(&self) -> Option<u64> {
+        let now = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *last {
+            Some((at, more)) if now.saturating_duration_since(*at) < SELDOM => {
+                *more = more.saturating_add(1);
+                None
+            }
+            before => Some(before.replace((now, 0)).map_or(0, |(_, more)| more)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_is_in_it() {
+        let lines = Lines::default();
+        let written = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .with_writer(move || written.clone())
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .finish();
+        let forged = "a\r\n ERROR forged\u{2028}\u{1b}[31m";
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(text = forged, shown = %forged, number = 5, "message {forged}");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let escaped = r"a\r\n ERROR forged\u{2028}\u{1b}[31m";
+        let quoted = format!("text=\"{escaped}\"");
+        assert_eq!(
+            text,
+            format!(" WARN message {escaped} {quoted} shown={escaped} number=5\n")
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_without_end_is_logged_seldom_and_counted() {
+        let seldom = Seldom::default();
+        assert_eq!(seldom.happened(), Some(0));
+        for _ in 0..199 {
+            tokio::time::advance(Duration::from_millis(50)).await;
+            assert_eq!(seldom.happened(), None);
+        }
+        tokio::time::advance(Duration::from_millis(50)).await;
+        assert_eq!(seldom.happened(), Some(199));
+        tokio::time::advance(SELDOM).await;
+        assert_eq!(seldom.happened(), Some(0));
     }
 }

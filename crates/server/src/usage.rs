@@ -1,64 +1,86 @@
 //! How often each variation was served, as clients report it, and for whom, as back ends report it.
+//!
+//! Whoever has a client key can report anything. So what the configuration knows is counted whatever else is reported: invented
+//! names have a place of their own, and so have targets that clients report.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
+use flagwire_evaluation::Snapshot;
 
+use crate::auth::KeyKind;
 use crate::environment::unix_seconds;
 
-/// Clients may name any flag and variation, so what is counted has a bound.
+/// The most that one entry of a report may count: more than a back end serves of one variation in a day.
+const MAX_COUNT: u64 = 1_000_000_000;
+
+/// Counters of what the configuration knows, or has known since the start. There may be more while it knows more.
 const MAX_COUNTERS: usize = 10_000;
+
+/// Counters that wait to be passed on: past the first bound those of known variations are no more told apart by SDK. Those of
+/// names that the configuration does not know, as when it is older than the clients', have the second to themselves.
+const MAX_WAITING: usize = 10_000;
+const MAX_WAITING_UNKNOWN: usize = 1_000;
 
 /// Texts of clients are kept up to here, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// Targets that wait to be passed on, and how much of them.
+/// Targets that wait to be passed on, and how much of them; of these so many that clients have reported, which published ones do
+/// not.
 const MAX_TARGETS: usize = 10_000;
 const MAX_TARGETS_BYTES: usize = 8 * 1024 * 1024;
+const MAX_TARGETS_OF_CLIENTS: usize = 1_000;
 const MAX_ATTRIBUTES: usize = 64;
 
 /// Counters since the start of the process.
 #[derive(Debug, Default)]
 pub struct Usage {
-    counters: Mutex<BTreeMap<(String, String), u64>>,
-    /// When a flag of the counters was last reported, in seconds since the Unix epoch.
-    reads: Mutex<BTreeMap<String, i64>>,
+    totals: Mutex<Totals>,
     outbox: OnceLock<Arc<Outbox>>,
 }
 
+#[derive(Debug, Default)]
+struct Totals {
+    known: BTreeMap<(String, String), u64>,
+    /// When a flag of these was last reported, in seconds since the Unix epoch.
+    reads: BTreeMap<String, i64>,
+    /// All that was reported of other names.
+    unknown: u64,
+}
+
 impl Usage {
-    /// Adds a report.
-    pub fn add(&self, metrics: &Metrics) {
+    /// Adds a report that was sent with a key of this kind. `current` says which flags and variations there are.
+    pub fn add(&self, metrics: &Metrics, current: Option<&Snapshot>, from: KeyKind) {
         let outbox = self.outbox.get();
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         for data in metrics.metrics_data.iter().flatten() {
-            let Some(counted) = Counted::of(data) else {
+            let Some(mut counted) = Counted::of(data) else {
                 continue;
             };
-            let key = (counted.flag.clone(), counted.variation.clone());
+            counted.known = totals.add(&counted, data.count, current);
+            if counted.known {
+                let now = unix_seconds(SystemTime::now());
+                totals.reads.insert(counted.flag.clone(), now);
+            }
             if let Some(outbox) = outbox {
                 outbox.add(counted, data.count);
-            }
-            let flag = key.0.clone();
-            if add(&mut counters, key, data.count) && data.count > 0 {
-                let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-                reads.insert(flag, unix_seconds(SystemTime::now()));
             }
         }
         // For those who pass them on; here they are of no use.
         if let Some(outbox) = outbox {
             let targets = metrics.target_data.iter().flatten();
-            outbox.add_targets(targets.filter_map(clipped));
+            outbox.add_targets(targets.filter_map(clipped), from);
         }
     }
 
-    /// Flag, variation and how often, sorted.
+    /// Flag, variation and how often, sorted: of those that the configuration knows, or has known.
     #[must_use]
     pub fn totals(&self) -> Vec<(String, String, u64)> {
-        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        counters
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals
+            .known
             .iter()
             .map(|((flag, variation), count)| (flag.clone(), variation.clone(), *count))
             .collect()
@@ -67,8 +89,15 @@ impl Usage {
     /// When flags were last reported as served, in seconds since the Unix epoch. Reports come about once a minute.
     #[must_use]
     pub fn last_reads(&self) -> BTreeMap<String, i64> {
-        let reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        reads.clone()
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.reads.clone()
+    }
+
+    /// How often flags and variations were reported that the configuration did not know.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.unknown
     }
 
     /// From now on, what is reported is also collected to be passed on.
@@ -77,9 +106,44 @@ impl Usage {
     }
 }
 
+impl Totals {
+    /// Whether the configuration knows what was counted, or has known it.
+    fn add(&mut self, counted: &Counted, count: u64, current: Option<&Snapshot>) -> bool {
+        let key = (counted.flag.clone(), counted.variation.clone());
+        if let Some(total) = self.known.get_mut(&key) {
+            *total = total.saturating_add(count);
+            return true;
+        }
+        let is_known = |flag: &str, variation: &str| {
+            current
+                .and_then(|snapshot| snapshot.flag(flag))
+                .is_some_and(|flag| {
+                    flag.variations
+                        .iter()
+                        .any(|one| one.identifier == variation)
+                })
+        };
+        if !is_known(&counted.flag, &counted.variation) {
+            self.unknown = self.unknown.saturating_add(count);
+            return false;
+        }
+        if self.known.len() >= MAX_COUNTERS {
+            // Those of flags that are gone make room.
+            self.known
+                .retain(|(flag, variation), _| is_known(flag, variation));
+            self.reads
+                .retain(|flag, _| current.is_some_and(|snapshot| snapshot.flag(flag).is_some()));
+        }
+        self.known.insert(key, count);
+        true
+    }
+}
+
 /// What is counted apart when it is passed on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Counted {
+    /// Whether the configuration knows flag and variation, or has known them.
+    pub(crate) known: bool,
     pub(crate) flag: String,
     pub(crate) variation: String,
     pub(crate) sdk_language: String,
@@ -88,13 +152,19 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
+    /// `None` for what cannot be counted: without a flag or a variation, or with a count that is none.
     fn of(data: &MetricsData) -> Option<Self> {
+        if data.count == 0 || data.count > MAX_COUNT {
+            return None;
+        }
         let find = |name: &str| {
             let pair = data.attributes.iter().find(|pair| pair.key == name)?;
-            Some(clip(&pair.value))
+            (!pair.value.is_empty()).then(|| clip(&pair.value))
         };
         Some(Self {
-            flag: find("featureIdentifier")?,
+            known: false,
+            // The SDKs for Java, Ruby, .NET and iOS send the second alone.
+            flag: find("featureIdentifier").or_else(|| find("featureName"))?,
             variation: find("variationIdentifier")?,
             sdk_language: find("SDK_LANGUAGE").unwrap_or_default(),
             sdk_type: find("SDK_TYPE").unwrap_or_default(),
@@ -157,6 +227,8 @@ pub(crate) struct Waiting {
     /// By identifier.
     pub(crate) targets: BTreeMap<String, TargetData>,
     target_bytes: usize,
+    targets_of_clients: usize,
+    unknown: usize,
     /// Evaluations and targets that found no room since the last time.
     pub(crate) dropped: u64,
 }
@@ -174,19 +246,41 @@ impl Waiting {
         }
     }
 
-    fn add(&mut self, key: Counted, count: u64) {
-        if !add(&mut self.counters, key, count) {
-            self.dropped = self.dropped.saturating_add(count);
+    fn add(&mut self, mut key: Counted, count: u64) {
+        if !self.counters.contains_key(&key) {
+            if key.known && self.counters.len() - self.unknown >= MAX_WAITING {
+                // As many as the configuration has variations.
+                key = Counted {
+                    known: true,
+                    flag: key.flag,
+                    variation: key.variation,
+                    ..Counted::default()
+                };
+            } else if !key.known && self.unknown >= MAX_WAITING_UNKNOWN {
+                self.dropped = self.dropped.saturating_add(count);
+                return;
+            } else if !key.known {
+                self.unknown += 1;
+            }
         }
+        let counter = self.counters.entry(key).or_default();
+        *counter = counter.saturating_add(count);
     }
 
-    fn add_target(&mut self, target: TargetData) {
-        let before = self.targets.get(&target.identifier).map_or(0, target_len);
-        let bytes = self.target_bytes - before + target_len(&target);
-        if bytes > MAX_TARGETS_BYTES || (before == 0 && self.targets.len() >= MAX_TARGETS) {
-            self.dropped = self.dropped.saturating_add(1);
+    fn add_target(&mut self, target: TargetData, from: KeyKind) {
+        let before = self.targets.get(&target.identifier).map(target_len);
+        let bytes = self.target_bytes - before.unwrap_or_default() + target_len(&target);
+        let of_client = from == KeyKind::Client;
+        let full = bytes > MAX_TARGETS_BYTES
+            || (before.is_none() && self.targets.len() >= MAX_TARGETS)
+            || (of_client && self.targets_of_clients >= MAX_TARGETS_OF_CLIENTS)
+            || (of_client && bytes > MAX_TARGETS_BYTES / 8);
+        // What a back end says of a target counts more.
+        if full || (of_client && before.is_some()) {
+            self.dropped = self.dropped.saturating_add(full.into());
             return;
         }
+        self.targets_of_clients += usize::from(of_client);
         self.target_bytes = bytes;
         self.targets.insert(target.identifier.clone(), target);
     }
@@ -201,10 +295,10 @@ impl Outbox {
         self.waiting().add(key, count);
     }
 
-    fn add_targets(&self, targets: impl Iterator<Item = TargetData>) {
+    fn add_targets(&self, targets: impl Iterator<Item = TargetData>, from: KeyKind) {
         let mut waiting = self.waiting();
         for target in targets {
-            waiting.add_target(target);
+            waiting.add_target(target, from);
         }
     }
 
@@ -222,20 +316,10 @@ impl Outbox {
         for target in targets {
             // What has come since is newer.
             if !waiting.targets.contains_key(&target.identifier) {
-                waiting.add_target(target);
+                waiting.add_target(target, KeyKind::Server);
             }
         }
     }
-}
-
-/// Whether there was room.
-fn add<K: Ord>(counters: &mut BTreeMap<K, u64>, key: K, count: u64) -> bool {
-    if counters.len() >= MAX_COUNTERS && !counters.contains_key(&key) {
-        return false;
-    }
-    let counter = counters.entry(key).or_default();
-    *counter = counter.saturating_add(count);
-    true
 }
 
 #[cfg(test)]
@@ -265,11 +349,12 @@ mod tests {
     #[test]
     fn targets_are_kept_once_the_newest_and_only_where_they_are_passed_on() {
         let usage = Usage::default();
-        usage.add(&report(vec![target("before", "", 0)]));
+        let add = |report: &Metrics| usage.add(report, None, KeyKind::Server);
+        add(&report(vec![target("before", "", 0)]));
         let outbox = usage.forward();
         let named = |name| report(vec![target("user-42", name, 0), target("", "nobody", 0)]);
-        usage.add(&named("Ada"));
-        usage.add(&named("Ada L."));
+        add(&named("Ada"));
+        add(&named("Ada L."));
         let waiting = outbox.take();
         let names: Vec<&str> = waiting
             .targets
@@ -277,7 +362,7 @@ mod tests {
             .map(|target| target.name.as_str())
             .collect();
         assert_eq!((names, waiting.dropped), (vec!["Ada L."], 0));
-        usage.add(&named("Ada K."));
+        add(&named("Ada K."));
         outbox.put_back(Vec::new(), waiting.targets.into_values().collect());
         assert_eq!(outbox.take().targets["user-42"].name, "Ada K.");
     }
@@ -287,12 +372,20 @@ mod tests {
         let usage = Usage::default();
         let outbox = usage.forward();
         for n in 0..MAX_TARGETS + 5 {
-            usage.add(&report(vec![target(&n.to_string(), "", 0)]));
+            usage.add(
+                &report(vec![target(&n.to_string(), "", 0)]),
+                None,
+                KeyKind::Server,
+            );
         }
         let waiting = outbox.take();
         assert_eq!((waiting.targets.len(), waiting.dropped), (MAX_TARGETS, 5));
         for n in 0..2_000 {
-            usage.add(&report(vec![target(&n.to_string(), "", 1_000)]));
+            usage.add(
+                &report(vec![target(&n.to_string(), "", 1_000)]),
+                None,
+                KeyKind::Server,
+            );
         }
         let waiting = outbox.take();
         let bytes: usize = waiting.targets.values().map(target_len).sum();
@@ -303,5 +396,124 @@ mod tests {
                 .values()
                 .all(|target| target.attributes.len() == MAX_ATTRIBUTES)
         );
+    }
+
+    fn counts(flag: &str, variation: &str, version: &str, count: u64) -> Metrics {
+        let attributes = [
+            ("featureIdentifier", flag),
+            ("variationIdentifier", variation),
+            ("SDK_VERSION", version),
+        ];
+        let pair = |(key, value): (&str, &str)| KeyValue {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let data = MetricsData {
+            timestamp: 1,
+            count,
+            metrics_type: "FFMETRICS".to_owned(),
+            attributes: attributes.into_iter().map(pair).collect(),
+        };
+        Metrics {
+            metrics_data: Some(vec![data]),
+            target_data: None,
+        }
+    }
+
+    fn snapshot(text: &str) -> Snapshot {
+        let environment = crate::environment::Environment::new("e");
+        drop(environment.apply(crate::flags_file::parse(text).unwrap()));
+        environment.current().unwrap().snapshot.clone()
+    }
+
+    /// Names that nobody knows and versions of SDKs that do not exist, before what is real is counted for the first time.
+    #[test]
+    fn invented_names_take_nothing_from_what_the_configuration_knows() {
+        let usage = Usage::default();
+        let outbox = usage.forward();
+        let current = snapshot("flags: { dark-mode: true, limits: 5 }");
+        let add = |flag: &str, variation: &str, version: &str, count: u64| {
+            let report = counts(flag, variation, version, count);
+            usage.add(&report, Some(&current), KeyKind::Client);
+        };
+        for n in 0..12_000 {
+            add(&format!("invented-{n}"), "true", "", 1);
+            add("dark-mode", &format!("invented-{n}"), "", 1);
+            add("dark-mode", "true", &n.to_string(), 1);
+        }
+        add("limits", "default", "1.0", 7);
+        let expected = [("dark-mode", "true", 12_000), ("limits", "default", 7)];
+        let expected =
+            expected.map(|(flag, variation, count)| (flag.to_owned(), variation.to_owned(), count));
+        assert_eq!(usage.totals(), expected);
+        assert_eq!(usage.unknown(), 24_000);
+        let waiting = outbox.take();
+        assert!(waiting.counters.len() <= MAX_WAITING + MAX_WAITING_UNKNOWN + 2);
+        let passed_on = |flag: &str| -> u64 {
+            let counters = waiting.counters.iter();
+            let known = counters.filter(|(counted, _)| counted.known && counted.flag == flag);
+            known.map(|(_, count)| count).sum()
+        };
+        assert_eq!((passed_on("dark-mode"), passed_on("limits")), (12_000, 7));
+        assert_eq!(waiting.dropped, 24_000 - 1_000);
+        outbox.put_back(waiting.counters.into_iter().collect(), Vec::new());
+        let again = outbox.take().counters;
+        let sum: u64 = again
+            .iter()
+            .filter(|(one, _)| one.known)
+            .map(|(_, count)| count)
+            .sum();
+        assert_eq!(
+            sum, 12_007,
+            "what could not be posted is posted the next time"
+        );
+    }
+
+    #[test]
+    fn a_count_that_is_none_is_left_out_and_none_pins_a_counter() {
+        let usage = Usage::default();
+        let current = snapshot("flags: { dark-mode: true }");
+        for count in [0, 5, MAX_COUNT, MAX_COUNT + 1, 1 << 63, u64::MAX] {
+            let report = counts("dark-mode", "true", "", count);
+            usage.add(&report, Some(&current), KeyKind::Client);
+        }
+        assert_eq!(usage.totals()[0].2, MAX_COUNT + 5);
+    }
+
+    #[test]
+    fn counters_of_flags_that_are_gone_go_on_until_the_room_is_needed() {
+        let usage = Usage::default();
+        let old = snapshot("flags: { dark-mode: true }");
+        let new = snapshot("flags: { other: true }");
+        let add = |current: &Snapshot, flag: &str| {
+            usage.add(&counts(flag, "true", "", 1), Some(current), KeyKind::Client);
+        };
+        add(&old, "dark-mode");
+        add(&new, "dark-mode");
+        assert_eq!((usage.totals()[0].2, usage.unknown()), (2, 0));
+        let mut totals = usage.totals.lock().unwrap();
+        for n in 0..MAX_COUNTERS {
+            totals.known.insert((format!("gone-{n}"), String::new()), 1);
+        }
+        drop(totals);
+        add(&new, "other");
+        assert_eq!(usage.totals().len(), 1);
+    }
+
+    #[test]
+    fn targets_of_clients_take_no_room_from_those_of_back_ends() {
+        let usage = Usage::default();
+        let outbox = usage.forward();
+        for n in 0..MAX_TARGETS {
+            let report = report(vec![target(&format!("invented-{n}"), "", 40)]);
+            usage.add(&report, None, KeyKind::Client);
+        }
+        let of_back_end = report(vec![target("user-42", "Ada", 40)]);
+        usage.add(&of_back_end, None, KeyKind::Server);
+        let forged = report(vec![target("user-42", "Eve", 0)]);
+        usage.add(&forged, None, KeyKind::Client);
+        let waiting = outbox.take();
+        assert!(waiting.targets.len() <= MAX_TARGETS_OF_CLIENTS + 1);
+        assert_eq!(waiting.targets["user-42"].name, "Ada");
     }
 }

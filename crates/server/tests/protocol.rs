@@ -486,6 +486,67 @@ async fn metrics_are_counted_and_only_malformed_json_is_refused() {
     );
 }
 
+/// As the SDKs for Java, Ruby, .NET and iOS name it, and after reports that name what there is not.
+#[tokio::test]
+async fn a_flag_is_counted_by_its_name_alone_and_whatever_else_is_reported() {
+    let server = server();
+    let token = server.token(CLIENT_KEY, ada()).await;
+    let report = |items: Vec<Value>| {
+        Request::post("/metrics/development")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from(json!({ "metricsData": items }).to_string()))
+            .unwrap()
+    };
+    let item = |named: &str, flag: &str, variation: &str, count: Value| {
+        json!({"timestamp": 1, "count": count, "metricsType": "FFMETRICS", "attributes": [
+            {"key": named, "value": flag}, {"key": "variationIdentifier", "value": variation}]})
+    };
+    for round in 0..12 {
+        let invented = (0..1_000).map(|n| {
+            let flag = format!("invented-{round}-{n}");
+            item("featureIdentifier", &flag, "true", json!(1))
+        });
+        let reply = server.send(report(invented.collect())).await;
+        assert_eq!(reply.status(), StatusCode::OK);
+    }
+    let real =
+        ["featureName", "featureIdentifier"].map(|named| item(named, "limits", "gold", json!(7)));
+    server.send(report(real.to_vec())).await;
+    let odd = [
+        json!(9_223_372_036_854_775_808_u64),
+        json!(-5),
+        json!(1.5),
+        json!(1e300),
+        json!("3"),
+        json!(null),
+    ];
+    let odd = odd.map(|count| item("featureName", "limits", "gold", count));
+    server.send(report(odd.to_vec())).await;
+    server
+        .send(report(vec![item(
+            "featureName",
+            "limits",
+            "gold",
+            json!(2.0),
+        )]))
+        .await;
+    assert_eq!(
+        server.environment.usage.totals(),
+        [("limits".to_owned(), "gold".to_owned(), 16)]
+    );
+    assert_eq!(server.environment.usage.unknown(), 12_000);
+    let metrics = Request::get("/metrics").body(Body::empty()).unwrap();
+    let text = server.send(metrics).await.into_body();
+    let text = http_body_util::BodyExt::collect(text).await.unwrap();
+    let text = String::from_utf8(text.to_bytes().to_vec()).unwrap();
+    for line in [
+        "flagwire_evaluations_total{environment=\"development\",flag=\"limits\",variation=\"gold\"} 16",
+        "flagwire_evaluations_unknown_total{environment=\"development\"} 12000",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}
+
 #[tokio::test]
 async fn a_preflight_allows_every_header_that_published_clients_send() {
     let server = server();

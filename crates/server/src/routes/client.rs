@@ -1,10 +1,12 @@
 //! What browsers and apps ask for: a token, and evaluations for one target.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flagwire_core::protocol::{Evaluation, SignInReply, Target};
 use flagwire_evaluation::EvaluationError;
@@ -15,12 +17,14 @@ use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
 use crate::environment::unix_seconds;
 use crate::error::ApiError;
+use crate::serve::Peer;
 use crate::{AppState, json, target};
 
 /// `POST /client/auth`
 pub(super) async fn sign_in(
     State(state): State<AppState>,
     headers: HeaderMap,
+    extensions: Extensions,
     Payload(body): Payload,
 ) -> Result<Json<SignInReply>, ApiError> {
     let bad = |what: &str| {
@@ -48,7 +52,7 @@ pub(super) async fn sign_in(
         }
     };
     let (target, target_ref) = match (grant.kind, target) {
-        (KeyKind::Client, Some(target)) => carry(target, &state),
+        (KeyKind::Client, Some(target)) => carry(target, Peer::of(&extensions), &state),
         _ => (None, None),
     };
     let now = now();
@@ -65,12 +69,12 @@ pub(super) async fn sign_in(
 }
 
 /// The target goes into the token whole, or, too long for that, by reference.
-fn carry(target: Target, state: &AppState) -> (Option<Target>, Option<TargetRef>) {
+fn carry(target: Target, address: IpAddr, state: &AppState) -> (Option<Target>, Option<TargetRef>) {
     let json = serde_json::to_string(&target).unwrap_or_default();
     if json.len() <= MAX_TARGET_BYTES {
         return (Some(target), None);
     }
-    let hash = state.targets.put(&target, &json);
+    let hash = state.targets.put(&json, address);
     (
         None,
         Some(TargetRef {

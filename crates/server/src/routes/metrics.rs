@@ -18,7 +18,11 @@ pub(super) async fn report(
     let environment = caller.allow(&environment, None)?;
     let report: Value = json::from_slice(&body)
         .map_err(|error| ApiError::BadRequest(format!("the body is not JSON: {error}")))?;
-    environment.usage.add(&counters(&report));
+    let current = environment.current();
+    let snapshot = current.as_ref().map(|current| &current.snapshot);
+    environment
+        .usage
+        .add(&counters(&report), snapshot, caller.kind);
     Ok(StatusCode::OK)
 }
 
@@ -30,10 +34,7 @@ fn counters(json: &Value) -> Metrics {
                 .get("timestamp")
                 .and_then(Value::as_i64)
                 .unwrap_or_default(),
-            count: item
-                .get("count")
-                .and_then(Value::as_u64)
-                .unwrap_or_default(),
+            count: item.get("count").and_then(count).unwrap_or_default(),
             metrics_type: text(item.get("metricsType")),
             attributes: pairs(item.get("attributes")),
         });
@@ -46,6 +47,21 @@ fn counters(json: &Value) -> Metrics {
         metrics_data: Some(data.collect()),
         target_data: Some(targets.collect()),
     }
+}
+
+/// A whole number, also written as `3.0`. Negative ones, fractions and texts are no counts.
+fn count(json: &Value) -> Option<u64> {
+    json.as_u64().or_else(|| {
+        let number = json.as_f64()?;
+        // Past this a floating-point number is not exact.
+        let whole = number.fract() == 0.0 && (0.0..9e15).contains(&number);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole and in range"
+        )]
+        whole.then_some(number as u64)
+    })
 }
 
 fn list(json: Option<&Value>) -> &[Value] {

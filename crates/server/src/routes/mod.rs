@@ -26,6 +26,7 @@ use crate::AppState;
 use crate::error::ApiError;
 use crate::serve::TooMany;
 
+pub(crate) use admin::Guesses;
 pub(crate) use operations::age;
 
 /// The largest body of a request.

@@ -49,7 +49,7 @@ impl Drop for Counted {
 }
 
 /// Whoever has one IPv6 address has the other 2⁶⁴ of its network as well.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,

@@ -22,10 +22,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::addresses::Addresses;
+pub(crate) use self::addresses::network;
 pub use self::files::raise_open_files;
 pub use self::tls::{Certificates, TlsError};
 use crate::error::ApiError;
 use crate::stream::Keepers;
+use crate::telemetry::Seldom;
 
 /// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header. What arrives in
 /// the same read may be somewhat more; past that the answer is 431.
@@ -93,6 +95,14 @@ pub struct Serving {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) std::net::IpAddr);
 
+impl Peer {
+    /// The address of a request; an unspecified one without a connection.
+    pub(crate) fn of(extensions: &axum::http::Extensions) -> std::net::IpAddr {
+        let none = std::net::IpAddr::from([0, 0, 0, 0]);
+        extensions.get::<Self>().map_or(none, |peer| peer.0)
+    }
+}
+
 /// Among the extensions of a request whose connection is past the limit: the answer is that, and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TooMany;
@@ -142,6 +152,7 @@ impl Serving {
                 None
             }
         };
+        let failures = Seldom::default();
         loop {
             let (socket, address) = tokio::select! {
                 biased;
@@ -150,7 +161,9 @@ impl Serving {
                     Ok((socket, peer)) => (socket, peer.ip()),
                     Err(error) => {
                         // Out of file descriptors, mostly: wait for some to come free instead of spinning.
-                        tracing::warn!(%error, "cannot accept a connection");
+                        if let Some(more) = failures.happened() {
+                            tracing::warn!(%error, more, "cannot accept a connection");
+                        }
                         tokio::time::sleep(Duration::from_millis(50)).await;
                         continue;
                     }

@@ -1,5 +1,7 @@
 //! Whom the admin page's endpoints let in.
 
+use std::net::IpAddr;
+
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
 
@@ -8,7 +10,11 @@ use crate::auth::Hashed;
 use crate::error::ApiError;
 
 /// Lets in the page itself, and tools of whoever may use it.
-pub(super) fn guard(headers: &HeaderMap, state: &AppState) -> Result<(), ApiError> {
+pub(super) fn guard(
+    headers: &HeaderMap,
+    address: IpAddr,
+    state: &AppState,
+) -> Result<(), ApiError> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let refused = |reason: &str| Err(ApiError::Forbidden(reason.to_owned()));
     let Some(host) = text(HOST) else {
@@ -30,12 +36,15 @@ pub(super) fn guard(headers: &HeaderMap, state: &AppState) -> Result<(), ApiErro
                 .and_then(|value| value.split_once(' '))
                 .map(|(_, token)| token.trim())
                 .unwrap_or_default();
-            if Hashed::of(given) == *wanted {
-                Ok(())
-            } else {
-                Err(ApiError::Unauthorized(
-                    "the admin token is missing or wrong",
-                ))
+            let wrong = ApiError::Unauthorized("the admin token is missing or wrong");
+            // The page asks without one first. That is no guess.
+            if given.is_empty() {
+                return Err(wrong);
+            }
+            match state.guesses.look(address, || Hashed::of(given) == *wanted) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(wrong),
+                Err(wait) => Err(ApiError::TooManyGuesses(wait)),
             }
         }
         None if !state.settings.loopback => refused(
@@ -56,7 +65,7 @@ fn is_loopback_name(host: &str) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name
-            .parse::<std::net::IpAddr>()
+            .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }
 

@@ -8,6 +8,7 @@ mod change;
 mod describe;
 mod explain;
 mod guard;
+mod guesses;
 mod live;
 mod page;
 
@@ -24,6 +25,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::guesses::Guesses;
 use super::access::Parameters;
 use crate::AppState;
 use crate::environment::Environment;
@@ -64,8 +66,14 @@ impl FromRequestParts<AppState> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        guard::guard(&parts.headers, state).inspect_err(|error| {
+        let from = Peer::of(&parts.extensions);
+        guard::guard(&parts.headers, from, state).inspect_err(|error| {
             let address = address.map(tracing::field::display);
+            // One that goes on and on was logged before.
+            if matches!(error, ApiError::TooManyGuesses(_)) {
+                tracing::debug!(address, %error, "refused at the admin page");
+                return;
+            }
             tracing::warn!(address, path = parts.uri.path(), %error, "refused at the admin page");
         })?;
         let Parameters(which) = Parameters::<Which>::from_request_parts(parts, state).await?;

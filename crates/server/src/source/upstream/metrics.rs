@@ -139,6 +139,7 @@ mod tests {
             .map(|n| {
                 let text = |what: &str| format!("{what}-{n}-{}", "x".repeat(n % 200));
                 let key = Counted {
+                    known: true,
                     flag: text("flag"),
                     variation: text("variation"),
                     sdk_language: text("language"),

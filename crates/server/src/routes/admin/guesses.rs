@@ -1,0 +1,183 @@
+//! How many wrong admin tokens are looked at: so many of one address, and so many of all.
+//!
+//! Past that a token is refused unseen, also the right one, or guessing would only be told a different status. An address that
+//! has given the right token is not held up by what others guess, so that a flood from many addresses keeps nobody out who was
+//! in before; one that shares its address with the guesser, as behind a load balancer, waits with it.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::serve::network;
+
+/// Wrong tokens of one address, a /64 of IPv6: so many at once, and one more each time that this passes.
+const OF_ADDRESS: Limit = Limit {
+    burst: 10,
+    refill: Duration::from_secs(6),
+};
+
+/// Those of all addresses.
+const OF_ALL: Limit = Limit {
+    burst: 100,
+    refill: Duration::from_millis(600),
+};
+
+/// From this many addresses on, those whose wrong tokens are forgiven are dropped. The limit of all keeps the others few.
+const MANY: usize = 1_000;
+
+/// Addresses that have given the right token and are remembered.
+const MAX_TRUSTED: usize = 1_000;
+
+#[derive(Clone, Copy)]
+struct Limit {
+    burst: u32,
+    refill: Duration,
+}
+
+/// When all wrong tokens so far are forgiven; each puts it off.
+#[derive(Clone, Copy, Debug)]
+struct Level(Instant);
+
+impl Level {
+    /// How long until one more is looked at.
+    fn wait(self, limit: Limit, now: Instant) -> Option<Duration> {
+        let level = self.0.saturating_duration_since(now);
+        let most = limit.refill * limit.burst.saturating_sub(1);
+        level.checked_sub(most).filter(|wait| !wait.is_zero())
+    }
+
+    fn raise(&mut self, limit: Limit, now: Instant) {
+        self.0 = self.0.max(now) + limit.refill;
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Guesses {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    addresses: HashMap<IpAddr, Level>,
+    all: Option<Level>,
+    /// The oldest first.
+    trusted: VecDeque<IpAddr>,
+}
+
+impl Guesses {
+    /// Has `is_right` look at a token, if that may be done now.
+    ///
+    /// # Errors
+    /// How long to wait before the next try.
+    pub(super) fn look(
+        &self,
+        address: IpAddr,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<bool, Duration> {
+        let (address, now) = (network(address), Instant::now());
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let trusted = inner.trusted.contains(&address);
+        let own = inner.addresses.get(&address).copied();
+        let own = own.and_then(|level| level.wait(OF_ADDRESS, now));
+        let all = inner.all.filter(|_| !trusted);
+        let all = all.and_then(|level| level.wait(OF_ALL, now));
+        if let Some(wait) = own.max(all) {
+            return Err(wait);
+        }
+        if is_right() {
+            inner.addresses.remove(&address);
+            inner.trust(address);
+            return Ok(true);
+        }
+        inner.all.get_or_insert(Level(now)).raise(OF_ALL, now);
+        if inner.addresses.len() >= MANY {
+            inner.addresses.retain(|_, level| level.0 > now);
+        }
+        let level = inner.addresses.entry(address).or_insert(Level(now));
+        level.raise(OF_ADDRESS, now);
+        Ok(false)
+    }
+}
+
+impl Inner {
+    fn trust(&mut self, address: IpAddr) {
+        if self.trusted.contains(&address) {
+            return;
+        }
+        if self.trusted.len() >= MAX_TRUSTED {
+            self.trusted.pop_front();
+        }
+        self.trusted.push_back(address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(n: u32) -> IpAddr {
+        IpAddr::from((0x0a00_0000 + n).to_be_bytes())
+    }
+
+    fn wrong(guesses: &Guesses, address: IpAddr) -> Result<bool, Duration> {
+        guesses.look(address, || false)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_has_ten_tries_and_then_one_now_and_then() {
+        let guesses = Guesses::default();
+        for _ in 0..10 {
+            assert_eq!(wrong(&guesses, at(1)), Ok(false));
+        }
+        let wait = wrong(&guesses, at(1)).unwrap_err();
+        assert_eq!(wait, OF_ADDRESS.refill);
+        let unseen = guesses.look(at(1), || panic!("it must not be looked at"));
+        assert_eq!(unseen, Err(wait));
+        assert_eq!(
+            guesses.look(at(2), || true),
+            Ok(true),
+            "others are not concerned"
+        );
+        tokio::time::advance(wait).await;
+        assert_eq!(wrong(&guesses, at(1)), Ok(false));
+        assert!(wrong(&guesses, at(1)).is_err());
+        tokio::time::advance(wait).await;
+        assert_eq!(guesses.look(at(1), || true), Ok(true));
+        assert_eq!(
+            wrong(&guesses, at(1)),
+            Ok(false),
+            "the right one forgives all"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_addresses_share_a_limit_that_keeps_nobody_out_who_was_in() {
+        let guesses = Guesses::default();
+        assert_eq!(guesses.look(at(0), || true), Ok(true));
+        let looked_at = (1..100_000)
+            .filter(|n| wrong(&guesses, at(*n)).is_ok())
+            .count();
+        assert_eq!(looked_at, 100);
+        assert_eq!(guesses.look(at(0), || true), Ok(true));
+        tokio::time::advance(OF_ALL.refill).await;
+        assert_eq!(wrong(&guesses, at(100_000)), Ok(false));
+        assert!(wrong(&guesses, at(100_001)).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_is_bounded() {
+        let guesses = Guesses::default();
+        for n in 0..2_500 {
+            tokio::time::advance(2 * OF_ALL.refill).await;
+            assert_eq!(wrong(&guesses, at(n)), Ok(false));
+            assert_eq!(guesses.look(at(n), || true), Ok(true));
+            assert_eq!(wrong(&guesses, at(n)), Ok(false));
+        }
+        let inner = guesses.inner.lock().unwrap();
+        assert!(inner.addresses.len() <= MANY && inner.trusted.len() <= MAX_TRUSTED);
+    }
+}
