@@ -48,6 +48,27 @@ for (const scheme of /** @type {const} */ (["light", "dark"])) {
   });
 }
 
+test("no select cuts off what is chosen in it", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const page = await openAdmin(t, browser, server.url);
+  for (const width of [360, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    const cut = await page.locator("select:visible").evaluateAll((selects) =>
+      selects.flatMap((select) => {
+        const { options, selectedIndex, offsetWidth } = /** @type {HTMLSelectElement} */ (select);
+        const free = /** @type {HTMLSelectElement} */ (select.cloneNode());
+        free.style.width = "auto";
+        free.append(new Option(options[selectedIndex]?.text));
+        select.after(free);
+        const wanted = free.offsetWidth;
+        free.remove();
+        return wanted > offsetWidth ? [`“${options[selectedIndex]?.text}” takes ${wanted} px of ${offsetWidth}`] : [];
+      }),
+    );
+    assert.deepEqual(cut, []);
+  }
+});
+
 test("everything can be done by keyboard, and the focus is always to be seen", async (t) => {
   const server = await startServer(t, { flags: FLAGS });
   const page = await openAdmin(t, browser, server.url);

@@ -154,6 +154,12 @@ impl Place {
         })
     }
 
+    /// Whether nothing is being done there.
+    #[cfg(test)]
+    pub(crate) fn is_free(&self) -> bool {
+        self.turn.try_lock().is_ok()
+    }
+
     /// One that waits for a moment only.
     #[cfg(test)]
     pub(crate) fn hurried() -> Self {

@@ -15,6 +15,7 @@
 //! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
+//! | `files` | work on files, on threads that may hang |
 //!
 //! [`app`] is the whole service without a socket, so that tests call it directly.
 #![deny(missing_docs)]

@@ -271,6 +271,41 @@ async fn what_is_written_slowly_is_read_once_its_writer_has_closed_it() {
 }
 
 #[tokio::test]
+async fn what_its_writer_keeps_open_is_read_once_that_one_is_quiet() {
+    let mut followed = hundred().await;
+    let mut writer = fs::File::create(followed.path()).unwrap();
+    for line in many(100, 1).split_inclusive('\n') {
+        std::io::Write::write_all(&mut writer, line.as_bytes()).unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    followed.expect(1).await;
+    assert_eq!(count(&followed), 101);
+    let generation = followed.server.environment.current().unwrap().generation;
+    assert_eq!(generation, 2, "nothing was put in force in between");
+    drop(writer);
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_at_the_start_is_awaited() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    let mut writer = fs::File::create(&path).unwrap();
+    std::io::Write::write_all(&mut writer, b"flags:\n").unwrap();
+    let writing = std::thread::spawn(move || {
+        for line in many(100, 1).split_inclusive('\n').skip(1) {
+            std::io::Write::write_all(&mut writer, line.as_bytes()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+    });
+    let source = FileSource::open_or_wait(&path).await.unwrap();
+    let (_stop, stopping) = watch::channel(false);
+    let environment = Arc::new(Environment::new("development"));
+    drop(Box::new(source).run(Arc::clone(&environment), stopping));
+    assert_eq!(environment.current().unwrap().snapshot.flags().len(), 101);
+    writing.join().unwrap();
+}
+
+#[tokio::test]
 async fn half_a_file_whose_writer_comes_back_deletes_nothing_and_is_told_of() {
     let mut followed = hundred().await;
     let text = many(100, 1);

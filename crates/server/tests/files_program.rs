@@ -271,6 +271,28 @@ fn a_file_that_hangs_at_the_start_is_waited_for_while_the_server_answers() {
 }
 
 #[test]
+fn a_loss_is_accepted_by_a_signal() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    let many = |count: u32| {
+        let flags: String = (0..count).map(|n| format!("  flag-{n}: on\n")).collect();
+        format!("flags:\n{flags}")
+    };
+    fs::write(&path, many(20)).unwrap();
+    let server = start(directory.path(), "flags.yaml");
+    fs::write(&path, many(5)).unwrap();
+    let doubted = until(&server, |status| !status["doubt"].is_null());
+    assert_eq!(doubted["flags"], 20);
+    let pid = server.child.id().to_string();
+    let told = std::process::Command::new("kill")
+        .args(["-USR1", &pid])
+        .status();
+    assert!(told.unwrap().success());
+    until(&server, |status| status["flags"] == 5);
+    assert!(status(&server)["doubt"].is_null());
+}
+
+#[test]
 fn what_a_killed_server_left_unfinished_is_removed_by_the_next() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("flags.yaml");

@@ -255,6 +255,35 @@ fn a_disk_too_full_for_the_sample_ends_the_start_and_leaves_no_half_of_it() {
     assert!(!path.exists(), "half a sample is there");
 }
 
+/// A pipe that nobody writes to is read for ever, as a file on a mount whose server is gone.
+#[tokio::test]
+async fn a_state_directory_that_hangs_stops_neither_the_start_nor_the_end() {
+    let directory = TempDir::new().unwrap();
+    let origin = server();
+    let socket = listen(app_of(&origin)).await;
+    let options = upstream(socket.address);
+    let kept = kept_in(directory.path(), &options);
+    let made = Command::new("mkfifo").arg(kept.path()).status().unwrap();
+    assert!(made.success());
+    let mut child = program(directory.path(), &options, None);
+    while origin.environment.streams() == 0 {
+        moment().await;
+    }
+    let log = fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(log.contains("what was kept cannot be used"), "{log}");
+    assert!(log.contains("has not come to an end"), "{log}");
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await;
+    assert_eq!(ended.unwrap().code(), Some(0));
+}
+
 /// A file that may hold no more than 1 KiB takes the place of a disk without room.
 #[test]
 fn an_edit_for_which_there_is_no_room_is_answered_507_and_told_in_the_status() {

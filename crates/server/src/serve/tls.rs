@@ -212,6 +212,30 @@ fn digest(chain: &[u8], key: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_certificate_that_hangs_keeps_nobody_from_stopping() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (certificate, key) = (
+            directory.path().join("certificate.pem"),
+            directory.path().join("key.pem"),
+        );
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let certificates = Arc::new(Certificates::load(&certificate, &key).unwrap());
+        std::fs::remove_file(&key).unwrap();
+        // Nobody writes to it.
+        let pipe = std::process::Command::new("mkfifo").arg(&key).status();
+        assert!(pipe.unwrap().success());
+        let (stop, stopping) = watch::channel(false);
+        let following = tokio::spawn(Arc::clone(&certificates).follow(stopping));
+        while certificates.place.is_free() {
+            tokio::task::yield_now().await;
+        }
+        stop.send_replace(true);
+        following.await.unwrap();
+    }
+
     #[test]
     fn files_that_cannot_be_used_leave_the_certificate_as_it_was() {
         let directory = tempfile::TempDir::new().unwrap();

@@ -84,7 +84,7 @@ export function flagRow(name, { change }) {
     fill(served, [on, flag.off, flag.variations], () => (on ? [] : [make("span", "word", "off, so everybody gets "), variation(flag.off, flag)]));
     when.textContent = on ? "serves" : "once on";
     const choices = flag.variations.map(({ identifier }) => [identifier, identifier]);
-    if (shares) choices.unshift([SHARES, shares.variations.map((one) => `${one.weight} % ${one.variation}`).join(", ")]);
+    if (shares) choices.unshift([SHARES, "shares"]);
     options(select, choices, shares ? SHARES : (flag.serve.variation ?? ""));
     select.disabled = !editable || choices.length < 2;
     fill(bar, [shares, flag.variations.map((one) => one.identifier)], () => (shares ? rollout(shares.variations, flag, { bare: true }) : []));

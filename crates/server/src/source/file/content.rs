@@ -391,6 +391,8 @@ impl FlagsFile {
                 ..Seen::default()
             };
         }
+        environment.set_warning(TOPIC, None);
+        environment.set_doubt(None);
         tracing::warn!(
             environment = environment.name(),
             "{error}; what was loaded before stays in force"
@@ -477,6 +479,16 @@ impl FlagsFile {
         self.remember(&bytes, signature);
         self.put_in_force(environment, parsed);
         Ok(())
+    }
+}
+
+/// Takes back, at its end, what a source has said of a file that it no longer follows.
+pub(super) struct Following(pub(super) Arc<Environment>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.set_warning(TOPIC, None);
+        self.0.set_doubt(None);
     }
 }
 

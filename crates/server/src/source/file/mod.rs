@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::content::LoadError;
-use self::content::{FileEditor, FlagsFile, Look, Signature};
+use self::content::{FileEditor, FlagsFile, Following, Look, Signature};
 use self::settling::{Settling, quiet_for};
 use self::watching::{Signs, Watch};
 use super::doubt::Loss;
@@ -193,6 +193,7 @@ impl Source for FileSource {
 
 /// Puts in force what the file says, for as long as it is waited for.
 async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
+    let _following = Following(Arc::clone(environment));
     let what = file.reading();
     let signs = Arc::new(Signs::default());
     let watch = Arc::new(Mutex::new(Watch::new(Arc::clone(&signs))));

@@ -72,6 +72,13 @@ struct Running {
     standing: Mutex<Standing>,
 }
 
+/// What is doubted by a source that asks no longer cannot be accepted.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.environment.set_doubt(None);
+    }
+}
+
 /// How things stand, for the status.
 #[derive(Debug, Default)]
 struct Standing {
