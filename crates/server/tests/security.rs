@@ -19,7 +19,7 @@ enum For {
 }
 
 /// Every endpoint that asks for a token, `{environment}` left open.
-const ENDPOINTS: [(Method, &str, For); 9] = [
+const ENDPOINTS: [(Method, &str, For); 13] = [
     (
         Method::GET,
         "/client/env/{environment}/target/{target}/evaluations",
@@ -28,6 +28,26 @@ const ENDPOINTS: [(Method, &str, For); 9] = [
     (
         Method::GET,
         "/client/env/{environment}/target/{target}/evaluations/{flag}",
+        For::Clients,
+    ),
+    (
+        Method::GET,
+        "/client/env/{environment}/target/evaluations",
+        For::Clients,
+    ),
+    (
+        Method::GET,
+        "/client/env/{environment}/target/evaluations/{flag}",
+        For::Clients,
+    ),
+    (
+        Method::GET,
+        "/client/env/{environment}/evaluations",
+        For::Clients,
+    ),
+    (
+        Method::GET,
+        "/client/env/{environment}/evaluations/{flag}",
         For::Clients,
     ),
     (
