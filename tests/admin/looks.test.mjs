@@ -139,6 +139,9 @@ test("names that mean harm are shown as what they are", async (t) => {
   const flags = `flags:
   a:
     description: ${quoted}
+    tags: [${quoted}, checkout]
+    owner: ${quoted}
+    metadata: { ${quoted}: ${quoted} }
     variations: { ${quoted}: ${quoted}, b: "javascript:window.harmed=1" }
     default: { ${quoted}: 50, b: 50 }
     by: ${quoted}
@@ -156,6 +159,7 @@ test("names that mean harm are shown as what they are", async (t) => {
   await connect(t, server.url, harm);
   await page.getByRole("button", { name: "a", exact: true }).click();
   await row(page, "a").locator(".description").getByText(harm).waitFor();
+  for (const said of [`owned by ${harm}`, `tagged ${harm}, checkout`, `${harm}: ${harm}`]) await row(page, "a").locator(".facts").getByText(said).waitFor();
   await page.getByRole("button", { name: `Remove the override of ${harm}` }).click();
   await page.getByRole("button", { name: `Remove the override of ${harm}` }).waitFor({ state: "detached" });
   await page.getByRole("link", { name: "Why does a target" }).click();

@@ -91,7 +91,9 @@ test("another context gets its own values, on the same stream", async (t) => {
   const { server, page } = await start(t);
   await streaming(server);
   await page.evaluate(() => window.setContext({ targetingKey: "user-7", plan: "free" }));
-  assert.equal(await page.evaluate(() => window.client.getBooleanValue("free-shipping", true)), false);
+  // Its rule did not match, which is no reason to take the value for everybody's.
+  const { value, reason } = await page.evaluate(() => window.client.getBooleanDetails("free-shipping", true));
+  assert.deepEqual([value, reason], [false, "DEFAULT"]);
   assert.equal(server.requests.filter(({ method, path }) => method === "GET" && path === "/ofrep/v1/events").length, 1);
 });
 

@@ -88,7 +88,7 @@ export function flagRow(name, { change }) {
     options(select, choices, shares ? SHARES : (flag.serve.variation ?? ""));
     select.disabled = !editable || choices.length < 2;
     fill(bar, [shares, flag.variations.map((one) => one.identifier)], () => (shares ? rollout(shares.variations, flag, { bare: true }) : []));
-    fill(facts, [flag.rules.length, flag.overrides, flag.requires, flag.problems], () => briefly(flag));
+    fill(facts, [flag.rules.length, flag.overrides, flag.requires, flag.problems, flag.tags, flag.owner, flag.metadata], () => briefly(flag));
   }
 
   const row = {
@@ -139,11 +139,15 @@ function briefly(flag) {
   if (groups > 0) parts.push(make("span", "fact", plural(groups, "group override")));
   if (flag.rules.length > 0) parts.push(make("span", "fact", plural(flag.rules.length, "rule")));
   if (flag.problems) parts.push(make("span", "fact bad", plural(flag.problems.length, "problem")));
+  if (flag.owner) parts.push(make("span", "fact", `owned by ${flag.owner.join(", ")}`));
+  if (flag.tags) parts.push(make("span", "fact", `tagged ${flag.tags.join(", ")}`));
+  for (const [name, value] of Object.entries(flag.metadata ?? {})) parts.push(make("span", "fact", `${name}: ${value}`));
   return parts;
 }
 
 function searchable(flag) {
-  const texts = [flag.flag, flag.description ?? "", flag.kind];
+  const texts = [flag.flag, flag.description ?? "", flag.kind, ...(flag.tags ?? []), ...(flag.owner ?? [])];
+  for (const [name, value] of Object.entries(flag.metadata ?? {})) texts.push(name, String(value));
   for (const one of flag.variations) texts.push(one.identifier, one.value, one.name ?? "", one.description ?? "");
   for (const one of flag.requires) texts.push(one.flag);
   for (const one of flag.overrides) texts.push(...one.targets.first, ...one.groups);
