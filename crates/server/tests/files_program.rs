@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use common::running::*;
 use serde_json::Value;
@@ -26,15 +27,19 @@ fn start(directory: &Path, path: &str) -> Running {
     )
 }
 
+fn token(server: &Running) -> String {
+    let reply = server.sign_in(KEY);
+    let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).expect(&reply);
+    body["authToken"].as_str().unwrap().to_owned()
+}
+
 /// A stream of the program.
 struct Told(BufReader<TcpStream>);
 
 impl Told {
     fn by(server: &Running) -> Self {
-        let reply = server.sign_in(KEY);
-        let (_, body) = reply.split_once("\r\n\r\n").unwrap();
-        let body: Value = serde_json::from_str(body).expect(&reply);
-        let token = body["authToken"].as_str().unwrap();
+        let token = token(server);
         let mut socket = TcpStream::connect(&server.address).unwrap();
         write!(
             socket,
@@ -209,7 +214,7 @@ fn answers(server: &Running) -> bool {
 }
 
 fn make_pipe(path: &Path) {
-    let made = std::process::Command::new("mkfifo").arg(path).status();
+    let made = Command::new("mkfifo").arg(path).status();
     assert!(made.unwrap().success());
 }
 
@@ -317,4 +322,75 @@ fn what_a_killed_server_left_unfinished_is_removed_by_the_next() {
         ],
     );
     until(&server, |_| left.iter().all(|path| !path.exists()));
+}
+
+/// `on` is a boolean for its writer and a text for YAML 1.2: nobody would get the flag, and nothing would say so.
+#[test]
+fn a_live_flag_changed_to_a_word_for_a_boolean_keeps_its_value_and_the_mistake_is_said() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    fs::write(&path, flags(1)).unwrap();
+    let server = start(directory.path(), "flags.yaml");
+    let mut told = Told::by(&server);
+    fs::write(&path, "flags:\n  number: on\n").unwrap();
+    let wrong = until(&server, |status| status["healthy"] == false);
+    let error = wrong["error"].as_str().unwrap();
+    assert!(
+        error.contains(":2:11:") && error.contains("write `true` for the boolean or `\"on\"`"),
+        "{error}"
+    );
+    let served = server.get(
+        "/client/env/development/target/u/evaluations/number",
+        &token(&server),
+        "",
+    );
+    assert!(served.contains(r#""value":"1""#), "{served}");
+    fs::write(&path, flags(2)).unwrap();
+    told.expect(2);
+}
+
+#[test]
+fn warnings_are_printed_by_check_and_logged_once_while_the_file_is_served() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("flags.yaml");
+    let text = |number: u32| {
+        format!(
+            "{}  old: {{ default: false, rules: [{{ when: {{ age: {{ after: 9 }} }}, serve: true }}] }}\n",
+            flags(number)
+        )
+    };
+    fs::write(&path, text(1)).unwrap();
+    let check = Command::new(env!("CARGO_BIN_EXE_flagwire-server"))
+        .current_dir(directory.path())
+        .args(["check", "flags.yaml"])
+        .output()
+        .unwrap();
+    assert!(check.status.success());
+    let said = String::from_utf8(check.stderr).unwrap();
+    assert!(
+        said.starts_with("flags.yaml:3:")
+            && said.contains(": warning: `after` in rule 1 of flag `old` compares texts"),
+        "{said}"
+    );
+    let log = directory.path().join("log");
+    let server = Running::logging(
+        directory.path(),
+        &[
+            "--flags",
+            "flags.yaml",
+            "--client-key",
+            KEY,
+            "--state-dir",
+            ".",
+        ],
+        fs::File::create(&log).unwrap(),
+    );
+    let mut told = Told::by(&server);
+    for number in 2..4 {
+        fs::write(&path, text(number)).unwrap();
+        told.expect(number);
+    }
+    drop(server);
+    let logged = fs::read_to_string(&log).unwrap();
+    assert_eq!(logged.matches("compares texts").count(), 1, "{logged}");
 }
