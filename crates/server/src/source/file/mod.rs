@@ -13,7 +13,7 @@ mod watching;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -225,8 +225,10 @@ async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
             Arc::clone(&watch),
         );
         let look = file.place.run(&what, move |abandoned| {
-            let mut watch = watch_.lock().unwrap_or_else(PoisonError::into_inner);
-            watch.follow(&file_.path);
+            // A look before this one may hang in there.
+            if let Ok(mut watch) = watch_.try_lock() {
+                watch.follow(&file_.path);
+            }
             if sweep {
                 write::sweep_beside(&file_.path);
             }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
@@ -29,20 +29,20 @@ impl Signs {
     pub(super) async fn next(&self) -> (Sign, Instant) {
         loop {
             self.told.notified().await;
-            if let Some(sign) = self.lock(&self.last).take() {
+            if let Some(sign) = lock(&self.last).take() {
                 return sign;
             }
         }
     }
 
     fn tell(&self, sign: Sign) {
-        *self.lock(&self.last) = Some((sign, Instant::now()));
+        *lock(&self.last) = Some((sign, Instant::now()));
         self.told.notify_one();
     }
+}
 
-    fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The names that matter in the watched directories: the file's, and those of links on the way to it.
@@ -93,7 +93,7 @@ impl Watch {
         if let Ok(target) = std::fs::read_link(path) {
             names.extend(target.iter().map(OsString::from));
         }
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        *lock(&self.names) = names;
         let mut wanted = vec![directory_of(path).to_owned()];
         if let Some(real) = real {
             let directory = directory_of(&real).to_owned();
@@ -134,7 +134,7 @@ fn sign(event: &notify::Event, names: &Mutex<BTreeSet<OsString>>) -> Option<Sign
     if event.need_rescan() {
         return Some(Sign::Written);
     }
-    let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = lock(names);
     let matters = |path: Option<&PathBuf>| {
         path.and_then(|path| path.file_name())
             .is_some_and(|name| names.contains(name))
