@@ -401,17 +401,21 @@ mod tests {
             ("log-format: xml", "--log-format"),
             ("- listen", "expected options by their names"),
             ("client-key: [a, [b]]", "takes one value"),
-            ("client-key: a b", "has a blank"),
+            ("client-key: open sesame", "has a blank"),
             (
                 "cors-origin: [https://a.example, 'https://*.b.example']",
                 "wildcard",
             ),
-            ("environments: { a: { client-keys: [a b] } }", "has a blank"),
+            (
+                "environments: { a: { client-keys: [open sesame] } }",
+                "has a blank",
+            ),
             ("environments: { a: 7 }", "is a map"),
         ] {
             let error = read(text, &[]).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
             assert!(error.contains("flagwire.yaml: "), "{error}");
+            assert!(!error.contains("sesame"), "it may be a secret: {error}");
         }
     }
 }

@@ -232,7 +232,7 @@ fn address(text: &str) -> Result<Url, ConfigError> {
         Ok(url)
             if matches!(url.scheme(), "http" | "https")
                 && url.has_host()
-                && url.query().is_none()
+                // A gateway may want a query; a fragment is never sent.
                 && url.fragment().is_none() =>
         {
             Ok(url)

@@ -223,10 +223,17 @@ fn a_key_that_is_none_is_refused() {
         (["--client-key", ""], "a key is empty"),
         (["--server-key", "sha256:12"], "64 hexadecimal digits"),
         (["--admin-token", " "], "a key is empty"),
+        (
+            ["--client-key", "open sesame"],
+            "'--client-key <KEY>': a key has a blank",
+        ),
+        (["--admin-token", "open sesame"], "a key has a blank"),
+        (["--server-key", "sha256:sesame"], "64 hexadecimal digits"),
     ] {
         let (code, said) = fails(directory.path(), &args);
         assert_eq!(code, Some(2), "{args:?}");
         assert!(said.contains(reason), "{args:?}: {said}");
+        assert!(!said.contains("sesame"), "it may be a secret: {said}");
     }
 }
 

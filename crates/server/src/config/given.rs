@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use clap::builder::{
     BoolishValueParser, OsStringValueParser, PossibleValue, StringValueParser, TypedValueParser,
 };
+use clap::error::ErrorKind;
 use clap::{Arg, Command};
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::auth::Hashed;
+use crate::auth::{BadSecret, Hashed};
 
 /// Reads a value without the blanks and line ends around it.
 #[derive(Clone)]
@@ -82,7 +83,31 @@ pub(super) fn number() -> impl TypedValueParser<Value = usize> {
 }
 
 pub(super) fn key() -> impl TypedValueParser<Value = Hashed> {
-    |text: &str| text.parse::<Hashed>()
+    Key
+}
+
+/// A key, or its hash. Others repeat a value that they refuse; this one may be a secret but for a blank in it.
+#[derive(Clone)]
+struct Key;
+
+impl TypedValueParser for Key {
+    type Value = Hashed;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Hashed, clap::Error> {
+        let text = value
+            .to_str()
+            .ok_or_else(|| clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command))?;
+        text.parse().map_err(|error: BadSecret| {
+            let option = arg.map(|arg| format!("'{arg}': ")).unwrap_or_default();
+            let reason = format!("invalid value for {option}{error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, reason).with_cmd(command)
+        })
+    }
 }
 
 /// An address to listen on. A name is resolved once; of several addresses the first of IPv4 counts, else the first.
