@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use crate::graph::components;
 use crate::model::{Clause, FeatureConfig, Segment, Serve as ServeConfig, State};
@@ -12,10 +12,6 @@ use crate::program::{
     Program, Rollout, Rule, RuleSource, Serve, Test,
 };
 use crate::{Problem, Subject, TypedValue};
-
-/// The most memory one compiled pattern may take, and again its cache: a hundred times what patterns in rules need, and
-/// small enough that a configuration full of hostile ones stays harmless.
-const PATTERN_BYTES: usize = 1 << 20;
 
 /// Resolves the names of a configuration whose lists are sorted and without duplicates.
 pub(crate) fn compile(
@@ -30,6 +26,7 @@ pub(crate) fn compile(
         slots: HashMap::new(),
         targets: HashMap::new(),
         patterns: HashMap::new(),
+        pattern_cost: 0,
         problems,
     };
     for (slot, name) in [(IDENTIFIER, "identifier"), (NAME, "name")] {
@@ -60,8 +57,10 @@ struct Compiler<'c> {
     attributes: Vec<Box<str>>,
     slots: HashMap<&'c str, usize>,
     targets: HashMap<Box<str>, u32>,
-    /// Every pattern is compiled once; `None` if it is not valid.
-    patterns: HashMap<&'c str, Option<Regex>>,
+    /// Every pattern is compiled once; or why it is not.
+    patterns: HashMap<&'c str, Result<Regex, &'static str>>,
+    /// What the patterns so far cost to compile, whether they could be or not.
+    pattern_cost: u64,
     problems: Problems,
 }
 
@@ -301,8 +300,8 @@ impl<'c> Compiler<'c> {
             "contains" => Check::Contains(first.as_str().into()),
             "gt" => Check::Greater(first.as_str().into()),
             "match" => match self.pattern(first) {
-                Some(regex) => Check::Match(Box::new(regex)),
-                None => return Test::Never("its regular expression is not valid or too large"),
+                Ok(regex) => Check::Match(Box::new(regex)),
+                Err(why) => return Test::Never(why),
             },
             "" => return Test::Never("it has no operator"),
             _ => return Test::Never("its operator is unknown"),
@@ -313,17 +312,24 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn pattern(&mut self, pattern: &'c str) -> Option<Regex> {
-        self.patterns
-            .entry(pattern)
-            .or_insert_with(|| {
-                RegexBuilder::new(pattern)
-                    .size_limit(PATTERN_BYTES)
-                    .dfa_size_limit(PATTERN_BYTES)
-                    .build()
-                    .ok()
-            })
-            .clone()
+    fn pattern(&mut self, pattern: &'c str) -> Result<Regex, &'static str> {
+        if let Some(known) = self.patterns.get(pattern) {
+            return known.clone();
+        }
+        let compiled = match crate::patterns::cost(pattern) {
+            None => Err(crate::patterns::INVALID),
+            Some(cost) => {
+                let cost = self.pattern_cost.saturating_add(cost);
+                if cost > crate::patterns::MAX_COST {
+                    Err(crate::patterns::TOO_MUCH)
+                } else {
+                    self.pattern_cost = cost;
+                    crate::patterns::compile(pattern)
+                }
+            }
+        };
+        self.patterns.insert(pattern, compiled.clone());
+        compiled
     }
 
     fn groups(&mut self, place: &str, ids: &[String]) -> Vec<Option<usize>> {

@@ -3,12 +3,14 @@
 //! There is no recursion over the configuration: chains of prerequisites and groups may be longer than the stack.
 
 mod groups;
+mod notes;
 mod prerequisites;
 
 use std::borrow::Cow;
 
 use flagwire_core::protocol::Target;
 
+use self::notes::Notes;
 use self::prerequisites::PrerequisiteCheck;
 use crate::explanation::{ClauseCheck, Membership, Step};
 use crate::model::{Clause, Distribution, FeatureConfig};
@@ -31,7 +33,11 @@ pub struct ForTarget<'s, 't> {
     served: Vec<Option<Served>>,
     /// By flag; empty until the first prerequisite is met.
     checks: Vec<PrerequisiteCheck>,
+    notes: Notes,
 }
+
+/// What a step takes besides its clauses and groups, about.
+const STEP_BYTES: usize = 200;
 
 /// What a flag serves without regard to its prerequisites: the position of the variation and why.
 type Served = Result<(usize, Reason), EvaluationError>;
@@ -63,6 +69,7 @@ impl<'s, 't> ForTarget<'s, 't> {
             memberships: vec![None; program.groups.len()],
             served: Vec::new(),
             checks: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -87,13 +94,16 @@ impl<'s, 't> ForTarget<'s, 't> {
         }
     }
 
-    /// Evaluates the flag at a position, noting the steps.
+    /// Evaluates the flag at a position, noting the steps in about so many bytes; gives back how many were left out.
     pub(crate) fn explain(
         &mut self,
         at: usize,
+        bytes: usize,
         steps: &mut Vec<Step>,
-    ) -> Result<EvaluationRef<'s>, EvaluationError> {
-        self.flag_at::<true>(at, steps)
+    ) -> (Result<EvaluationRef<'s>, EvaluationError>, usize) {
+        self.notes = Notes::new(bytes);
+        let result = self.flag_at::<true>(at, steps);
+        (result, self.notes.omitted())
     }
 
     fn flag_at<const TRACE: bool>(
@@ -102,7 +112,11 @@ impl<'s, 't> ForTarget<'s, 't> {
         steps: &mut Vec<Step>,
     ) -> Result<EvaluationRef<'s>, EvaluationError> {
         let (flag, config) = self.flag(at).ok_or(EvaluationError::UnknownFlag)?;
-        let (variation, reason) = if self.prerequisites_met::<TRACE>(at, flag, steps) {
+        let met = self.prerequisites_met::<TRACE>(at, flag, steps);
+        if TRACE {
+            self.notes.come_to_the_flag_itself();
+        }
+        let (variation, reason) = if met {
             self.serve_flag::<TRACE>(at, flag, config, steps)?
         } else {
             (off::<TRACE>(flag, config, steps)?, Reason::Prerequisite)
@@ -191,7 +205,7 @@ impl<'s, 't> ForTarget<'s, 't> {
         steps: &mut Vec<Step>,
     ) -> Pick {
         for (at, entry) in map.iter().enumerate() {
-            let source = if TRACE {
+            let source = if TRACE && self.notes.have_room(STEP_BYTES) {
                 config.variation_to_target_map.get(at)
             } else {
                 None
@@ -227,7 +241,7 @@ impl<'s, 't> ForTarget<'s, 't> {
         steps: &mut Vec<Step>,
     ) -> (Pick, Reason) {
         for rule in rules {
-            let source = if TRACE {
+            let source = if TRACE && self.notes.have_room(STEP_BYTES) {
                 config.rules.get(rule.source)
             } else {
                 None
@@ -361,7 +375,9 @@ impl<'s, 't> ForTarget<'s, 't> {
                     self.any_group::<TRACE>(groups, names, nested, &mut segments)
                 }
             };
-            if let Some(clause) = clause {
+            if let Some(clause) = clause
+                && self.notes.have_room(notes::clause_bytes(clause))
+            {
                 let actual = match test {
                     Test::Attribute { slot, .. } => self.text(*slot).map(str::to_owned),
                     Test::Never(_) | Test::Groups(_) => None,

@@ -17,9 +17,21 @@ pub struct Explanation {
     pub target: Option<String>,
     /// What was looked at, in this order.
     pub steps: Vec<Step>,
+    /// How many steps, clauses and groups were left out, at the least, because there were too many: the last ones of the
+    /// prerequisites, and the last ones of the flag itself.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub omitted: usize,
     /// What came out.
     #[serde(flatten)]
     pub result: Outcome,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What came out of an evaluation.

@@ -68,7 +68,7 @@
 //! # Modules
 //!
 //! `model` the wire types · `compile` names to numbers (`program`), problems on the way (`problem`, `graph`) ·
-//! `evaluate` the walk · `explanation` what it notes · `text`, `murmur`, `value` attributes as text, buckets, values by
+//! `evaluate` the walk · `explanation` what it notes, and how much of it · `patterns` what they cost · `text`, `murmur`, `value` attributes as text, buckets, values by
 //! kind · `snapshot` the public face.
 //!
 //! The vectors in `vectors/` say what is expected, for this crate and for any other evaluator.
@@ -93,6 +93,7 @@ mod explanation;
 mod graph;
 pub mod model;
 mod murmur;
+mod patterns;
 mod problem;
 mod program;
 mod snapshot;

@@ -9,6 +9,9 @@ use crate::problem::Problems;
 use crate::program::Program;
 use crate::{EvaluationError, Explanation, ForTarget, Outcome, Problem, Subject};
 
+/// What the steps of an explanation may take, about: some thousand of them.
+const NOTES_BYTES: usize = 256 * 1024;
+
 /// All flags and groups of an environment, ready to be evaluated by any number of threads at once.
 ///
 /// A snapshot does not change: a new configuration is a new snapshot.
@@ -185,18 +188,26 @@ impl Snapshot {
         ForTarget::new(self, target)
     }
 
-    /// Says why a target gets what it gets: the same walk as [`evaluate`](Self::evaluate), with every step noted.
+    /// Says why a target gets what it gets: the same walk as [`evaluate`](Self::evaluate), with the steps noted, in about 256 KiB.
     #[must_use]
     pub fn explain(&self, flag: &str, target: Option<&Target>) -> Explanation {
+        self.explain_within(flag, target, NOTES_BYTES)
+    }
+
+    /// As [`explain`](Self::explain), with steps that take about so many bytes of memory, and at the least what the steps of the
+    /// flag itself take, up to 64 KiB.
+    #[must_use]
+    pub fn explain_within(&self, flag: &str, target: Option<&Target>, bytes: usize) -> Explanation {
         let mut steps = Vec::new();
-        let result = self
-            .position(flag)
-            .ok_or(EvaluationError::UnknownFlag)
-            .and_then(|at| self.for_target(target).explain(at, &mut steps));
+        let (result, omitted) = match self.position(flag) {
+            Some(at) => self.for_target(target).explain(at, bytes, &mut steps),
+            None => (Err(EvaluationError::UnknownFlag), 0),
+        };
         Explanation {
             flag: flag.to_owned(),
             target: target.map(|target| target.identifier.clone()),
             steps,
+            omitted,
             result: match result {
                 Ok(served) => Outcome::Served {
                     evaluation: served.to_owned(),

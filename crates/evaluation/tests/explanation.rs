@@ -176,3 +176,103 @@ fn errors_have_distinct_codes_and_sentences() {
         );
     }
 }
+
+/// Five thousand flags, each with the one before as its prerequisite, and each with a rule of many values.
+fn chain(length: usize) -> Snapshot {
+    let variations = json!([{ "identifier": "true", "value": "true" }, { "identifier": "false", "value": "false" }]);
+    let values: Vec<String> = (0..50).map(|n| format!("value-{n}")).collect();
+    let flags: Vec<Value> = (0..length)
+        .map(|n| {
+            let before = n.checked_sub(1).map(|before| json!({ "feature": format!("f{before}"), "variations": ["true"] }));
+            json!({ "feature": format!("f{n}"), "kind": "boolean", "state": "on", "variations": variations, "offVariation": "false",
+                "defaultServe": { "variation": "true" }, "prerequisites": before.into_iter().collect::<Vec<_>>(),
+                "rules": [{ "ruleId": "r", "priority": 1, "serve": { "variation": "false" }, "clauses": [
+                    { "attribute": "plan", "op": "in", "values": values }] }] })
+        })
+        .collect();
+    Snapshot::compile(serde_json::from_value(json!(flags)).unwrap(), Vec::new())
+}
+
+#[test]
+fn the_steps_of_a_long_chain_are_bounded_and_those_of_the_flag_itself_are_there() {
+    let snapshot = chain(5_000);
+    let target = Target {
+        identifier: "ada".to_owned(),
+        ..Target::default()
+    };
+    let told = snapshot.explain("f4999", Some(&target));
+    assert!(told.omitted > 4_000, "{}", told.omitted);
+    let json = serde_json::to_value(&told).unwrap();
+    assert!(json.to_string().len() < 500_000);
+    let steps = json["steps"].as_array().unwrap();
+    assert_eq!(steps.first().unwrap()["flag"], "f4998");
+    let names = steps.iter().rev().take(3).map(|step| &step["step"]);
+    let last: Vec<&Value> = names.collect();
+    assert_eq!(last, ["defaultServe", "rule", "state"]);
+    assert_eq!(json["evaluation"], Value::Null);
+    assert_eq!(json["served"]["evaluation"]["value"], "true");
+
+    let short = snapshot.explain("f3", Some(&target));
+    assert_eq!(short.omitted, 0);
+    assert_eq!(serde_json::to_value(&short).unwrap().get("omitted"), None);
+}
+
+/// The list names one group a thousand times, and that group has a thousand values: a million in all if each is noted.
+#[test]
+fn a_group_that_is_named_again_and_again_is_noted_as_far_as_there_is_room() {
+    let values: Vec<String> = (0..1_000).map(|n| format!("value-{n}")).collect();
+    let clauses = json!([{ "attribute": "plan", "op": "in", "values": values }]);
+    let segments = json!([{ "identifier": "staff", "name": "Staff", "servingRules": [
+        { "ruleId": "s", "priority": 1, "clauses": clauses }] }]);
+    let flag = json!([{ "feature": "f", "kind": "boolean", "state": "on", "offVariation": "a",
+        "variations": [{ "identifier": "a", "value": "true" }], "defaultServe": { "variation": "a" },
+        "variationToTargetMap": [{ "variation": "a", "targets": [], "targetSegments": vec!["staff"; 1_000] }] }]);
+    let snapshot = Snapshot::compile(
+        serde_json::from_value(flag).unwrap(),
+        serde_json::from_value(segments).unwrap(),
+    );
+    let target = Target {
+        identifier: "ada".to_owned(),
+        ..Target::default()
+    };
+    let told = snapshot.explain("f", Some(&target));
+    assert!(told.omitted > 0);
+    let length = serde_json::to_string(&told).unwrap().len();
+    assert!(length < 1_000_000, "{length}");
+}
+
+/// Half a million copies of a class of Unicode: a minute to compile, and known before.
+#[test]
+fn patterns_that_are_too_much_together_are_named_and_match_nobody() {
+    let rule = |n: usize| {
+        json!({ "ruleId": format!("r{n}"), "priority": n, "serve": { "variation": "a" }, "clauses": [
+        { "attribute": "plan", "op": "match", "values": [format!("\\w{{1,200}}{n}")] }] })
+    };
+    let rules: Vec<Value> = (0..500).map(rule).collect();
+    let flag = |name: &str, rules: Value| {
+        json!({ "feature": name, "kind": "boolean", "state": "on", "offVariation": "a",
+        "variations": [{ "identifier": "a", "value": "true" }], "defaultServe": { "variation": "a" }, "rules": rules })
+    };
+    let simple: Vec<Value> = (0..2_000)
+        .map(|n| json!({ "priority": n, "serve": { "variation": "a" }, "clauses": [
+            { "attribute": "plan", "op": "match", "values": [format!("^team-{n}@.+[.]example$")] }] }))
+        .collect();
+    let flags = json!([
+        flag("a-simple", json!(simple)),
+        flag("hostile", json!(rules))
+    ]);
+    let snapshot = Snapshot::compile(serde_json::from_value(flags).unwrap(), Vec::new());
+    let refused: Vec<_> = snapshot
+        .problems()
+        .iter()
+        .filter(|problem| problem.sentence.contains("too large together"))
+        .collect();
+    assert!(refused.len() > 480, "{}", refused.len());
+    assert!(
+        refused
+            .iter()
+            .all(|problem| problem.identifier == "hostile")
+    );
+    let last = &refused[refused.len() - 1].sentence;
+    assert!(last.starts_with("rule \"r499\": "), "{last}");
+}

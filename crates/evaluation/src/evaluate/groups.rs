@@ -15,7 +15,10 @@ impl<'s> ForTarget<'s, '_> {
     ) -> bool {
         for (at, group) in groups.iter().enumerate() {
             let outcome = group.map_or(Membership::Unknown, |group| self.membership(group));
-            if TRACE && let Some(name) = names.get(at) {
+            if TRACE
+                && let Some(name) = names.get(at)
+                && self.notes.have_room(name.len().saturating_add(100))
+            {
                 let mut rules = Vec::new();
                 if let Some(group) = group
                     && !nested

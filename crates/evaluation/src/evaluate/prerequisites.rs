@@ -87,10 +87,16 @@ impl<'s> ForTarget<'s, '_> {
         steps: &mut Vec<Step>,
     ) -> Verdict {
         let mut walk = Vec::new();
+        let noted = TRACE && self.notes.have_room(super::STEP_BYTES);
         let (verdict, outcome, served) = match need.flag.and_then(|at| Some((at, self.flag(at)?))) {
             None => (Verdict::Done, PrerequisiteOutcome::UnknownFlag, None),
             Some((at, (flag, config))) => {
-                match self.serve_flag::<TRACE>(at, flag, config, &mut walk) {
+                let served = if noted {
+                    self.serve_flag::<TRACE>(at, flag, config, &mut walk)
+                } else {
+                    self.serve_flag::<false>(at, flag, config, &mut walk)
+                };
+                match served {
                     Err(_) => (Verdict::Done, PrerequisiteOutcome::CannotEvaluate, None),
                     Ok((variation, _)) => {
                         let served = config.variations.get(variation);
@@ -105,7 +111,7 @@ impl<'s> ForTarget<'s, '_> {
                 }
             }
         };
-        if TRACE
+        if noted
             && let Some((of_flag, config)) = self.flag(of)
             && let Some(source) = of_flag
                 .prerequisites

@@ -18,8 +18,12 @@ use super::{Problem, scalar, syntax};
 /// optimisations, which ends the process.
 const MAX_DEPTH: usize = 32;
 
-/// Values in a file, with all that its aliases repeat.
-const MAX_NODES: usize = 250_000;
+/// Values in a file, with all that its aliases repeat: a thousand groups of a thousand members are one million, ten thousand flags
+/// with a rule each a third of that.
+const MAX_NODES: usize = 2_000_000;
+
+/// Of those, so many may be there by aliases, which take no room in the file.
+const MAX_REPEATED: usize = 250_000;
 
 /// A value and where it starts.
 #[derive(Clone, Debug)]
@@ -110,7 +114,13 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         // As text they are fine; as numbers they are refused with their place.
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+            // Each value is one of these, and each list and map ends with another.
+            max_events: 2 * MAX_NODES,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
     };
     let document = serde_saphyr::from_str_with_options::<Option<Spanned<Value>>>(text, options)
         .map_err(|error| {
@@ -140,9 +150,9 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
 /// What is wrong, without the place, which [`Problem`] prints itself.
 fn syntax_reason(error: &serde_saphyr::Error) -> String {
     let reason = syntax::reason(error);
-    if reason.starts_with("budget breached") {
+    if reason.starts_with("budget breached") || reason == "recursion limit exceeded" {
         return format!(
-            "the file is too deep or too large from here; it may have {MAX_DEPTH} lists and maps in each other and {MAX_NODES} values, those that aliases repeat counted each time"
+            "the file is too deep or too large from here; it may have {MAX_DEPTH} lists and maps in each other and {MAX_NODES} values, {MAX_REPEATED} of them by aliases, counted each time"
         );
     }
     reason

@@ -16,6 +16,7 @@ export function walk(told, flag, flags, who) {
   const list = steps(told, told.steps, flag, flags, who);
   const left = notReached(told.steps, flag);
   if (left) list.append(item("skipped", left));
+  if (told.omitted) list.append(item("skipped", `${told.omitted} more steps are left out, as there are too many`));
   if (told.served) {
     list.append(item("result-line", make("b", "", "So it gets "), variation(told.served.evaluation.identifier, flag), make("b", "", ", which is "), code(told.served.evaluation.value)));
   }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use flagwire_evaluation::{Explanation, Snapshot};
+use flagwire_evaluation::{Explanation, Outcome, Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +13,12 @@ use crate::error::ApiError;
 use crate::target;
 
 const HINT: &str = r#"{"target": {"identifier": "…", "attributes": {…}}, "flag": "…"}"#;
+
+/// Of all flags together so many steps are told, those that are left out counted as well; later flags come without.
+const MAX_STEPS: usize = 5_000;
+
+/// What the steps of one flag may take where all are asked for.
+const STEPS_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,22 +57,46 @@ pub(super) async fn explain(
     };
     let current = current(&admin.environment)?;
     let snapshot: &Snapshot = &current.snapshot;
-    let tell = |flag: &str, steps: bool| {
-        let mut told = snapshot.explain(flag, target.as_ref());
-        if !steps {
-            told.steps = Vec::new();
-        }
-        told
+    let target = target.as_ref();
+    // Shared by all flags, as each would otherwise follow all prerequisites anew.
+    let mut evaluations = snapshot.for_target(target);
+    let mut briefly = |flag: &str| Explanation {
+        flag: flag.to_owned(),
+        target: target.map(|target| target.identifier.clone()),
+        steps: Vec::new(),
+        omitted: 0,
+        result: match evaluations.evaluate(flag) {
+            Ok(served) => Outcome::Served {
+                evaluation: served.to_owned(),
+                reason: served.reason,
+            },
+            Err(error) => Outcome::Failed(error),
+        },
     };
     let flags = match &request.flag {
         Some(flag) if snapshot.flag(flag).is_none() => {
             return Err(ApiError::NotFound(format!("there is no flag `{flag}`")));
         }
-        Some(flag) => vec![tell(flag, request.steps.unwrap_or(true))],
+        Some(flag) if request.steps.unwrap_or(true) => vec![snapshot.explain(flag, target)],
+        Some(flag) => vec![briefly(flag)],
         None => {
-            let steps = request.steps.unwrap_or(false);
+            let mut left = if request.steps.unwrap_or(false) {
+                MAX_STEPS
+            } else {
+                0
+            };
             let all = snapshot.flags().iter();
-            all.map(|flag| tell(&flag.feature, steps)).collect()
+            all.map(|flag| {
+                if left == 0 {
+                    let mut told = briefly(&flag.feature);
+                    told.omitted = usize::from(request.steps == Some(true));
+                    return told;
+                }
+                let told = snapshot.explain_within(&flag.feature, target, STEPS_BYTES);
+                left = left.saturating_sub(told.steps.len() + told.omitted);
+                told
+            })
+            .collect()
         }
     };
     let reply = ExplainReply {
