@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
 use crate::files::at_start;
+use crate::flags_file::write;
 use crate::plan::{From, Plan, Planned};
 use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
@@ -90,7 +91,11 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let made_now = {
         let directory = plan.state_dir.clone();
         let what = format!("reading {}", directory.display());
-        at_start(&what, move || !secret::is_kept_in(&directory)).unwrap_or(true)
+        at_start(&what, move || {
+            write::sweep(&directory);
+            !secret::is_kept_in(&directory)
+        })
+        .unwrap_or(true)
     };
     let secret = signing_secret(&options, &plan)?;
     let tls = match (&options.tls_certificate, &options.tls_key) {

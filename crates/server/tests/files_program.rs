@@ -280,7 +280,7 @@ fn a_loss_is_accepted_by_a_signal() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("flags.yaml");
     let many = |count: u32| {
-        let flags: String = (0..count).map(|n| format!("  flag-{n}: on\n")).collect();
+        let flags: String = (0..count).map(|n| format!("  flag-{n}: true\n")).collect();
         format!("flags:\n{flags}")
     };
     fs::write(&path, many(20)).unwrap();
@@ -289,9 +289,7 @@ fn a_loss_is_accepted_by_a_signal() {
     let doubted = until(&server, |status| !status["doubt"].is_null());
     assert_eq!(doubted["flags"], 20);
     let pid = server.child.id().to_string();
-    let told = std::process::Command::new("kill")
-        .args(["-USR1", &pid])
-        .status();
+    let told = Command::new("kill").args(["-USR1", &pid]).status();
     assert!(told.unwrap().success());
     until(&server, |status| status["flags"] == 5);
     assert!(status(&server)["doubt"].is_null());

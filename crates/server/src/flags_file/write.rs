@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,8 +46,25 @@ pub(crate) fn replace(
 /// # Errors
 /// What the system says; [`io::ErrorKind::AlreadyExists`] if it exists by now. Nothing is left behind then.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    // In a directory that cannot be written to, too.
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // With the rights of any new file.
+    let mode = fs::Permissions::from_mode(0o666);
+    let mut file = unfinished(directory_of(path), Some(mode))?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(error.error),
+        // Not every file system can give a finished file a name that must be free.
+        Err(_) => create_in_place(path, content),
+    }
+}
+
+fn create_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    // In place: not every file system can give a finished file a name that must be free.
     let written = file.write_all(content).and_then(|()| file.sync_all());
     if written.is_err() {
         // Half of it would be taken for the whole by the next start.
@@ -90,11 +108,17 @@ pub(crate) fn write_if(
 /// # Errors
 /// What the system says.
 pub(crate) fn unfinished_in(directory: &Path) -> io::Result<NamedTempFile> {
+    unfinished(directory, None)
+}
+
+fn unfinished(directory: &Path, mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    if let Some(mode) = mode {
+        builder.permissions(mode);
+    }
     loop {
-        let file = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .suffix(SUFFIX)
-            .tempfile_in(directory)?;
+        let file = builder.tempfile_in(directory)?;
         // The lock ends with the process, however that ends.
         match file.as_file().try_lock() {
             // Where locks do not work, age tells.
@@ -168,6 +192,20 @@ mod tests {
         drop(file);
         sweep(directory.path());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_new_file_is_whole_has_the_usual_rights_and_replaces_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, usual) = (directory.path().join("a"), directory.path().join("b"));
+        File::create(&usual).unwrap();
+        create(&path, b"text").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&usual));
+        let error = create(&path, b"other").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"text");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]
