@@ -47,14 +47,7 @@ fn a_file_that_grows_out_of_all_proportion_is_refused_with_a_sentence() {
         let problems = parse(&text).unwrap_err();
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let problems = problems.join("\n");
-        let said = [
-            "250000 of them by aliases",
-            "aliases (`*name`) repeat too much",
-        ];
-        assert!(
-            said.iter().any(|said| problems.contains(said)),
-            "{problems}"
-        );
+        assert!(problems.contains("250000 of them by aliases"), "{problems}");
     }
 }
 

@@ -150,7 +150,12 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
 /// What is wrong, without the place, which [`Problem`] prints itself.
 fn syntax_reason(error: &serde_saphyr::Error) -> String {
     let reason = syntax::reason(error);
-    if reason.starts_with("budget breached") || reason == "recursion limit exceeded" {
+    let too_much = [
+        "budget breached",
+        "recursion limit exceeded",
+        "aliases (`*name`) repeat too much",
+    ];
+    if too_much.iter().any(|what| reason.starts_with(what)) {
         return format!(
             "the file is too deep or too large from here; it may have {MAX_DEPTH} lists and maps in each other and {MAX_NODES} values, {MAX_REPEATED} of them by aliases, counted each time"
         );
