@@ -40,7 +40,8 @@ function many() {
 for (const [width, height] of /** @type {const} */ ([[360, 740], [1280, 900]])) {
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     test(`axe objects to nothing at ${width} px in the ${colorScheme} scheme`, async (t) => {
-      const server = await startServer(t, { flags: FLAGS });
+      const about = "description: The look of the shop\n    owner: the shop's team\n    tags: [looks, shop]\n    metadata: { ticket: SHOP-7 }";
+      const server = await startServer(t, { flags: FLAGS.replace("description: The look of the shop", about) });
       const page = await openAdmin(t, browser, server.url);
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

@@ -288,13 +288,13 @@ test("what happens shows up as it happens, and again after a reload", async (t) 
 });
 
 test("the page asks for the admin token, and says when it is wrong", async (t) => {
-  const server = await startServer(t, { flags: FLAGS, args: ["--admin-token", "open sesame please"] });
+  const server = await startServer(t, { flags: FLAGS, args: ["--admin-token", "open-sesame-please"] });
   const page = await openPage(t, browser, server.url);
   const token = page.getByLabel("This server asks for its admin token.");
   await token.fill("swordfish");
   await page.getByRole("button", { name: "Open" }).click();
   await page.locator("#token-mistake").getByText("not this server's admin token").waitFor();
-  await token.fill("open sesame please");
+  await token.fill("open-sesame-please");
   await page.getByRole("button", { name: "Open" }).click();
   await page.getByRole("switch", { name: "dark-mode is on" }).waitFor();
   await page.locator("#token-form").waitFor({ state: "hidden" });
