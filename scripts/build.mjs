@@ -31,6 +31,7 @@ const fallbackBindings = join(work, "fallback");
 const module = "flagwire.wasm";
 /** Entries beside the main one; files of pkg-template/src. */
 const ENTRIES = ["harness", "openfeature", "react", "server", "svelte", "vue"];
+const NO_FALLBACK = 'throw new Error("Flagwire was built without its JavaScript build");\n';
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
 
@@ -133,12 +134,18 @@ async function bundle(step) {
   await variant("node", "node", "wasm-node", { ...node, format: "cjs", outExtension: { ".js": ".cjs" } });
   await variant("edge", "node", "wasm-edge", developing);
   await variant("javascript", "index", "wasm-none");
+  // What test environments that act as a browser require. Nothing is loaded, and a WebAssembly module need not be compiled for it.
+  const whole = redirect(/\/bindings\.js$/, () => ({ path: join(fallbackBindings, "bindings.js") }));
+  const none = redirect(/^\.\/wasm$/, ({ importer }) => (importer.endsWith("client.ts") ? { path: source("wasm-none") } : undefined));
+  const cjs = { ...developing, format: /** @type {const} */ ("cjs"), outExtension: { ".js": ".cjs" } };
+  if (existsSync(fallbackBindings)) await build({ ...common, ...mangle, mangleCache, ...cjs, entryPoints: { javascript: source("index") }, plugins: [whole, none] });
+  else writeFileSync(join(packageDir, "javascript.cjs"), NO_FALLBACK);
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
   const entries = { ...common, external: PEERS, plugins: [main] };
   await build({ ...entries, entryPoints: ENTRIES.map(source) });
-  // Svelte itself has no CommonJS.
-  await build({ ...entries, format: "cjs", outExtension: { ".js": ".cjs" }, entryPoints: ENTRIES.filter((name) => name !== "svelte").map(source) });
+  // Svelte itself has no CommonJS: Node requires its modules, and Jest what it is told to transform.
+  await build({ ...entries, format: "cjs", outExtension: { ".js": ".cjs" }, entryPoints: ENTRIES.map(source) });
 
   await build({
     ...common,
@@ -151,6 +158,7 @@ async function bundle(step) {
   });
   copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
 
+  for (const file of readdirSync(packageDir).filter((file) => file.endsWith(".map"))) withoutText(join(packageDir, file));
   const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version() };
   writeFileSync(join(packageDir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));
@@ -165,7 +173,7 @@ async function bundle(step) {
  */
 async function bundleFallback(options) {
   if (!existsSync(fallbackBindings)) {
-    writeFileSync(join(packageDir, "fallback.js"), 'throw new Error("Flagwire was built without its JavaScript build");\n');
+    writeFileSync(join(packageDir, "fallback.js"), NO_FALLBACK);
     return;
   }
   const script = join(work, "module.js");
@@ -175,6 +183,18 @@ async function bundleFallback(options) {
   writeFileSync(join(fallbackBindings, "bindings.js"), `${standIn}\nfunction Instance(imports) { this.exports = translated(imports); }\n${glue}`);
   const own = redirect(/\/bindings\.js$/, () => ({ path: join(fallbackBindings, "bindings.js") }));
   await build({ ...options, entryPoints: [source("fallback")], plugins: [own] });
+}
+
+/**
+ * Takes the sources' text out of a source map: it was half of the package. What is left names files and lines in stack traces. The texts are
+ * empty and not missing, because tools read what is missing, and warn where that is not there; names lead nowhere for the same reason.
+ *
+ * @param {string} path
+ */
+function withoutText(path) {
+  const map = JSON.parse(readFileSync(path, "utf8"));
+  const sources = map.sources.map((/** @type {string} */ source) => `flagwire:///${source.replace(/^(?:\.\.\/)+(?:pkg-template\/)?/, "")}`);
+  writeFileSync(path, JSON.stringify({ ...map, sources, sourcesContent: sources.map(() => "") }));
 }
 
 function types() {
@@ -199,6 +219,8 @@ function types() {
     const common = file === "flags.d.ts" ? 'export type * from "./flags.js" with { "resolution-mode": "import" };\n' : text.replaceAll(RELATIVE, '"./$1.cjs"');
     writeFileSync(path.replace(/\.ts$/, ".cts"), common);
   }
+  // A file of its own for resolution that knows no exports.
+  for (const [types, script] of [["d.ts", "js"], ["d.cts", "cjs"]]) writeFileSync(join(packageDir, `javascript.${types}`), `export * from "./index.${script}";\n`);
 }
 
 /** @param {string} name */

@@ -277,8 +277,8 @@ export class Client {
 
   #run(core: Core): void {
     const numbers = [...this.#numbers, +(this.#values.slots_.size > 0)];
-    // A native EventSource would go past the middleware.
-    if (this.#wire.middleware_ && !this.#options.streamTransport) numbers[TRANSPORT] = FETCH;
+    // A native EventSource would go past the middleware; and not everything that acts as a browser has one.
+    if ((this.#wire.middleware_ || !attempt(() => EventSource)) && !this.#options.streamTransport) numbers[TRANSPORT] = FETCH;
     this.#values.begin_();
     try {
       this.#number = core.start_(this.#host(), this.#wire, this.#values, numbers, Math.random());

@@ -96,7 +96,8 @@ export class Wire {
       url = `${base}/client/env/${this.#environment}/target/${encodeURIComponent(this.#values.target_.identifier)}/evaluations`;
       // Half a character in a name cannot be encoded. UTF-8 has a sign in its place.
       if (ask === 2) url += "/" + encodeURIComponent(decode(encode(text!)));
-      else if (text) headers["If-None-Match"] = text;
+      // The second is what browsers add by themselves, and what keeps happy-dom from looking for an answer in a cache of its own.
+      else if (text) Object.assign(headers, { "If-None-Match": text, "Cache-Control": "no-cache" });
     }
     // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
     // served broken again and again. Only here, because Chromium asks for a preflight before each such request to another origin;
@@ -154,15 +155,20 @@ export class Wire {
       const isStream = /^text\/event-stream/i.test(headers.get("content-type")!);
       hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, status, retryAfter(headers));
       const reader = response.body!.getReader();
+      // Where the request cannot be ended, as it has no signal or that does nothing.
+      const before = this.#underWay.get(id);
+      const abort = () => {
+        attempt(() => reader.cancel().catch(() => {}));
+        before?.abort();
+      };
+      if (life !== this.#life || !this.#underWay.has(id)) return abort();
+      this.#underWay.set(id, { abort });
       const read = eventReader(
         (kind, data) => kind !== HEARTBEAT && hear(Input.EVENT, encode(data), id),
         (delayMs) => hear(Input.RETRY, undefined, id, delayMs),
       );
       // Whatever comes is a sign of life, comments too.
-      for (let part; !(part = await reader.read()).done; read(part.value)) {
-        if (!this.#underWay.has(id)) return void reader.cancel(); // ended, where that does not end the request
-        hear(Input.HEARTBEAT, ALIVE, id);
-      }
+      for (let part; !(part = await reader.read()).done; read(part.value)) hear(Input.HEARTBEAT, ALIVE, id);
     } catch (error) {
       thrown = error;
     }
