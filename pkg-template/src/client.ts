@@ -418,7 +418,8 @@ export class Client {
   }
 
   #fallBack<T>(flag: string, defaultValue: T): Widen<T> {
-    if (this.#options.debug) this.#explain(flag, defaultValue);
+    // Reads never throw, whatever they are asked for.
+    if (this.#options.debug) attempt(() => this.#explain(flag, defaultValue));
     if (this.#listeners.has_(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
       this.#emit(Event.ERROR_DEFAULT_VARIATION_RETURNED, { flag, defaultVariation: defaultValue });
     }
@@ -427,7 +428,6 @@ export class Client {
 
   /** Says why a read gave the default; not before there are the server's flags, nor of a closed client. */
   #explain(flag: string, defaultValue: unknown): void {
-    // Reads never throw, whatever they are asked for.
     flag = String(flag);
     const slot = this.#slots.get(flag);
     if (!slot && (this.#complete < 0 || this.#closed())) return;
@@ -446,7 +446,7 @@ export class Client {
         complete ? resolve() : reject(error!);
       };
       this.#waiters.add(settle);
-      if (timeoutMs !== undefined) timer = later(() => settle(fault("timeout", false, undefined, timeoutMs)), timeoutMs);
+      if (timeoutMs != null) timer = later(() => settle(fault("timeout", false, undefined, timeoutMs)), timeoutMs);
       settle(this.#refused ?? (this.#closed() ? this.#closedError() : undefined));
     });
   }

@@ -1,3 +1,4 @@
+import { attempt } from "./guard";
 import { sentences, type Code, type Data } from "./sentences";
 
 /** Set by the build: whether errors and warnings are whole sentences, and reads are explained. */
@@ -29,8 +30,9 @@ export class FlagwireError extends Error {
  * place that describes it.
  */
 export function describe<C extends Code>(code: C, ...data: Data<C>): string {
-  const text = DEVELOPMENT ? (sentences[code] as (...data: Data<C>) => string)(...data) : [code, ...data.filter(Boolean)].join(", ");
-  return `${text}. See ${DOCUMENTATION}${code}`;
+  // What was thrown may be anything, also what no text can be made of.
+  const text = attempt(() => (DEVELOPMENT ? (sentences[code] as (...data: Data<C>) => string)(...data) : [code, ...data.filter(Boolean)].join(", ")));
+  return `${text ?? code}. See ${DOCUMENTATION}${code}`;
 }
 
 /** The error of a code, with what is thrown underneath and what belongs to the code. */

@@ -26,11 +26,11 @@ import type { Options, Target } from "./types";
  * @throws FlagwireError where the key or the target's identifier is missing, or the target cannot be sent. Never because of the
  * network.
  */
-export function initialize(apiKey: string, target: Target, options: Options = {}): Client {
+export function initialize(apiKey: string, target: Target, options?: Options): Client {
   if (!apiKey || typeof apiKey !== "string") {
     throw fault("missing-key", true, undefined);
   }
-  return new Client(apiKey, copyTarget(target), options);
+  return new Client(apiKey, copyTarget(target), options ?? {});
 }
 
 export type { Client } from "./client";

@@ -55,7 +55,7 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
   // The core takes what it does not know for `auto`.
   if (DEVELOPMENT && transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
   return {
-    endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl ? baseUrl : HARNESS_EVENTS) },
+    endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl == null ? HARNESS_EVENTS : baseUrl) },
     numbers_: [
       +streaming,
       transport,

@@ -7,19 +7,20 @@ import type { Target } from "./types";
  * A deep copy as JSON has it, so that later changes of the application's object make no difference, and whatever is written of it
  * later can be written. A BigInt becomes text, a `Map` an object, a `Set` a list; what has `toJSON`, such as a `Date`, what that says.
  *
- * @throws FlagwireError where there is no identifier, and where something in it cannot be sent
+ * @throws FlagwireError where the identifier is missing or is an object, and where something in it cannot be sent
  */
 export function copyTarget(target: Target): Target {
-  let copy: Target;
+  let copy: Target | null;
   try {
-    copy = JSON.parse(wellFormed(JSON.stringify(target ?? {}, plain))) as Target;
+    copy = JSON.parse(wellFormed(JSON.stringify(target, plain) ?? "{}")) as Target | null;
   } catch (error) {
     throw fault("invalid-target", true, error, error);
   }
-  const identifier: unknown = copy.identifier;
-  if (identifier == null || identifier === "") throw fault("missing-target", true, undefined);
-  copy.identifier = String(identifier);
-  return copy;
+  const identifier: unknown = copy?.identifier ?? "";
+  // All objects, promises among them, would be one user: `[object Object]`.
+  if (identifier === "" || typeof identifier === "object") throw fault("missing-target", true, undefined);
+  copy!.identifier = String(identifier);
+  return copy!;
 }
 
 /** For `JSON.stringify`: what there is in a target, as JSON can have it. Throws at what cannot be sent. */

@@ -63,6 +63,7 @@ for (const [what, attributes] of /** @type {[string, unknown][]} */ ([
   ["hold a function", { plan: "gold", hash() {} }],
   ["hold a symbol", { plan: Symbol("gold") }],
   ["throw when they are read", throwing(() => { throw new Error("moody"); })],
+  ["throw what no text can be made of", throwing(() => { throw Object.create(null); })],
   ["throw in toJSON", { when: { toJSON() { throw new Error("moody"); } } }],
   ["are a proxy that is revoked", (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()],
 ])) {
@@ -73,7 +74,7 @@ for (const [what, attributes] of /** @type {[string, unknown][]} */ ([
       assert.ok(error instanceof FlagwireError);
       const { code, message } = /** @type {any} */ (error);
       assert.equal(code, "invalid-target");
-      assert.match(message, /^Flagwire: the target cannot be sent as JSON: .+; pass texts, numbers/);
+      assert.match(message, what.includes("no text") ? /^Flagwire: invalid-target\. See / : /^Flagwire: the target cannot be sent as JSON: .+; pass texts, numbers/);
       return true;
     });
     const { client } = start(t, server.url, { identifier: "grace" });
@@ -89,7 +90,10 @@ test("a target without an identifier rejects identify, and switches nothing", as
   const server = await startServer(t, { flags: FLAGS });
   const { client } = start(t, server.url, { identifier: "ada" });
   await client.ready();
-  for (const target of [undefined, null, "ada", {}, { identifier: "" }, { identifier: null }, { identifier: NaN }]) {
+  const texts = [undefined, null, "ada", {}, { identifier: "" }, { identifier: null }, { identifier: NaN }];
+  // What would be one user for all: `[object Object]`. And what JSON makes nothing of.
+  for (const target of [...texts, { identifier: { id: 7 } }, { identifier: ["ada"] }, { identifier: Promise.resolve("ada") }, NaN, new Date(NaN), { identifier: "ada", toJSON() {} }]) {
+    assert.throws(() => initialize(CLIENT_KEY, target, { baseUrl: server.url }), { code: "missing-target" });
     await assert.rejects(client.identify(target), { code: "missing-target" });
   }
   assert.equal(client.state().status, "ready");
@@ -262,4 +266,40 @@ test("waits for another target no longer than the limit, and switches all the sa
   const switched = new Promise((resolve) => client.onFlag("gold", resolve));
   proxy.decide = () => ({});
   assert.equal(await switched, false);
+});
+
+test("reads of any name and with any default never throw, in debug neither", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const { client } = start(t, server.url, { identifier: "ada" }, { debug: true });
+  await client.ready();
+  const moody = { toString: () => { throw new Error("moody"); } };
+  const anything = [undefined, null, NaN, 5n, Symbol("x"), () => {}, {}, Object.create(null), moody, "__proto__", "\ud83d"];
+  for (const flag of anything) for (const fallback of anything) {
+    assert.ok(Object.is(client.variation(/** @type {any} */ (flag), /** @type {any} */ (fallback)), fallback));
+    assert.ok(Object.is(client.jsonVariationDetail(/** @type {any} */ (flag), /** @type {any} */ (fallback)).value, fallback));
+  }
+});
+
+test("neither options nor a limit that are null are anything but missing", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const { client } = start(t, server.url, { identifier: "ada" });
+  await client.ready(/** @type {any} */ (null));
+  const other = initialize(CLIENT_KEY, { identifier: "ada" }, /** @type {any} */ (null));
+  other.close();
+});
+
+test("an empty base URL is the page's own origin, also for what is counted", async (t) => {
+  const server = await startServer(t, { flags: FLAGS });
+  const { client } = start(t, "", { identifier: "ada" });
+  // There is no page here whose origin it could be.
+  const asked = /** @type {string[]} */ ([]);
+  client.registerAPIRequestMiddleware((/** @type {[string, RequestInit]} */ [url, init]) => {
+    asked.push(url);
+    return [server.url + url, init];
+  });
+  await client.ready();
+  client.variation("theme", "");
+  client.flush();
+  await server.request(({ path, status }) => path.startsWith("/metrics/") && status === 200);
+  assert.ok(asked.every((url) => url.startsWith("/")), asked.join(" "));
 });
