@@ -130,7 +130,9 @@ export class Wire {
       const etag = headers.get("etag");
       // A body that is no JSON is the core's to judge by its status.
       const body: unknown = await response.json().catch(() => {});
-      words = (body as { message?: string } | undefined)?.message;
+      // Frameworks answer with lists and objects, too.
+      const said = (body as { message?: unknown } | undefined)?.message;
+      words = typeof said === "string" ? said : said ? JSON.stringify(said) : undefined;
       reply = [Input.REPLY, body, id, status, retryAfter(headers), etag];
     } catch (error) {
       // No reply, or what `fetch` resolves to is no response: any script may have put its own in place of the browser's.

@@ -1,6 +1,7 @@
 // What the client says where a developer errs or the server cannot be reached. The package in Node, which says sentences.
 
 import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -81,6 +82,27 @@ test("a refused key is final, says the server's own words, and is the state's re
   });
   assert.deepEqual([client.state().status, client.state().reason], ["initializing", "refused"]);
 });
+
+for (const [said, wanted] of /** @type {[unknown, string][]} */ ([
+  [["name must be a string", "name is too long"], '; the server says: ["name must be a string","name is too long"]. See '],
+  [{ text: "no" }, '; the server says: {"text":"no"}. See '],
+  [{ toString: 5 }, '; the server says: {"toString":5}. See '],
+  [7, "; the server says: 7. See "],
+  [null, "check its identifier and name. See "],
+])) {
+  test(`a server whose words are ${JSON.stringify(said)} is cited, and what it answered holds`, async (t) => {
+    const server = createHttpServer((_, response) => response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ message: said })));
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+    atEnd(t, () => server.close());
+    const { client } = start(t, `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`);
+    await assert.rejects(client.ready(), (error) => {
+      const { code, status, message } = /** @type {any} */ (error);
+      assert.deepEqual([code, status, client.state().reason], ["bad-request", 400, "refused"]);
+      assert.ok(message.includes(wanted), message);
+      return true;
+    });
+  });
+}
 
 test("a server key that a page uses is called one", async (t) => {
   const server = await startServer(t, { flags: "flags:\n  a: true\n" });
