@@ -100,9 +100,10 @@ export class Listeners {
     return !!this.#lists.get(name)?.size;
   }
 
-  /** Calls those that listen now; who is added or removed meanwhile makes no difference. */
+  /** Calls those that listen now, and not those that are added meanwhile. Who is removed is not called any more. */
   tell_(name: string, payload: unknown): void {
     for (const listener of [...(this.#lists.get(name) ?? [])]) {
+      if (!this.#lists.get(name)?.has(listener)) continue;
       try {
         (listener as (payload: unknown) => void)(payload);
       } catch (error) {

@@ -56,3 +56,16 @@ test("removing without a listener removes all of a name, without a name all ther
   listeners.remove_();
   deepEqual(["a", "b", "c"].map((name) => listeners.has_(name)), [false, false, false]);
 });
+
+test("who is removed while listeners are called is not called any more", () => {
+  const calls = [];
+  const listeners = new Listeners(() => {});
+  listeners.add_("a", () => stop());
+  const stop = listeners.add_("a", () => calls.push("removed"));
+  listeners.add_("a", () => calls.push("last"));
+  listeners.add_("b", () => listeners.remove_());
+  listeners.add_("b", () => calls.push("removed with all"));
+  listeners.tell_("a", 1);
+  listeners.tell_("b", 1);
+  deepEqual(calls, ["last"]);
+});
