@@ -49,7 +49,8 @@ export function make(key: string, origin: string, apiKey: string, target: Target
   if (isServer()) return { client: undefined, bootstrap, origin, users: 0 };
   let held = unclaimed.get(key);
   if (!held) {
-    held = { client: start(apiKey, target, options), bootstrap, origin, owner: target?.identifier, users: 0 };
+    const client = start(apiKey, target, options);
+    held = { client, bootstrap, origin, ...(client && { owner: target.identifier }), users: 0 };
     unclaimed.set(key, held);
     release(held, key, UNCLAIMED_MS);
   }
@@ -78,8 +79,8 @@ export async function switchTarget(held: Held, target: Target): Promise<boolean>
     return (await within(switching, SWITCH_TIMEOUT_MS)) || held.owner === target.identifier;
   } catch (error) {
     const { code } = error as { code?: string };
-    // Should the switch fail otherwise, the state and the events of the client say so.
-    return code !== "missing-target" && code !== "invalid-target";
+    // Refused by the server: the last values are right for the same user alone. The state and the events of the client say so.
+    return code !== "missing-target" && code !== "invalid-target" && held.owner === target.identifier;
   }
 }
 

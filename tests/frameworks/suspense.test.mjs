@@ -167,6 +167,17 @@ for (const [name, alias] of /** @type {const} */ ([
       assert.ok(!(await shown(page)).includes("waiting"));
     });
 
+    test("another user whom the server refuses has defaults, and not the last one's values", async (t) => {
+      const { page, options } = await open(t);
+      await render(page, options);
+      await shows(page, "theme", "classic");
+      await page.evaluate(() => window.set({ target: { identifier: "user-43", attributes: { history: "x".repeat(70_000) } } }));
+      await shows(page, "theme", "default");
+      await page.waitForFunction(() => window.client.state().reason === "refused");
+      await page.evaluate((target) => window.set({ target }), TARGET);
+      await shows(page, "theme", "classic");
+    });
+
     test("the same user with other attributes keeps the last values while the server is away", async (t) => {
       const { proxy, page, options } = await open(t);
       await render(page, options);
