@@ -4,13 +4,13 @@
 import { pathToFileURL } from "node:url";
 import { rustVersion, atLeast } from "./lib/paths.mjs";
 import { npmInstall } from "./lib/npm.mjs";
-import { chromium, proxyPrograms, redisServer } from "./lib/programs.mjs";
+import { chromium, otherEngines, proxyPrograms, redisServer } from "./lib/programs.mjs";
 import { ask, Plain } from "./lib/run.mjs";
 import { quietStep, script, Steps } from "./lib/steps.mjs";
 import { wasmBindgen } from "./lib/wasm-bindgen.mjs";
 import { wasmToolchain } from "./lib/wasm.mjs";
 
-export { chromium, npmInstall, proxyPrograms, redisServer, wasmBindgen, wasmToolchain };
+export { chromium, npmInstall, otherEngines, proxyPrograms, redisServer, wasmBindgen, wasmToolchain };
 
 /**
  * Checks the Node and the Rust that the rest builds on; these two are the user's to install.
@@ -39,13 +39,22 @@ export function prerequisites({ step = quietStep("Node and Rust") } = {}) {
  * @returns {Promise<Steps>} to go on with
  */
 export async function setUp({ tests = true, further = 0 } = {}) {
-  const steps = new Steps((tests ? 7 : 4) + further);
+  const steps = new Steps((tests ? 8 : 4) + further);
   await steps.run("Node and Rust", (step) => prerequisites({ step }));
   await steps.run("wasm toolchain", (step) => wasmToolchain({ step }));
   await steps.run("wasm-bindgen", (step) => wasmBindgen({ step }));
   await steps.run("npm dependencies", (step) => npmInstall(undefined, { step }));
   if (tests) {
     await steps.run("Chromium", (step) => chromium({ step }));
+    await steps.run("Firefox and WebKit", async (step) => {
+      try {
+        await otherEngines({ step });
+      } catch (error) {
+        // The suite that needs them fails with the same sentence, and the others run.
+        if (!(error instanceof Plain)) throw error;
+        step.done(error.message);
+      }
+    });
     await steps.run("Redis", (step) => redisServer({ step }));
     await steps.run("nginx", (step) => proxyPrograms({ step }));
   }

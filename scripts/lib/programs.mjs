@@ -61,6 +61,35 @@ export async function chromium({ step = quietStep("Chromium") } = {}) {
 }
 
 /**
+ * Firefox, and WebKit with what drives it, for the tests that run in three engines.
+ *
+ * @param {{ step?: import("./steps.mjs").Step }} [options]
+ * @returns {Promise<{ firefox: string, webkit: string }>} full paths of Firefox and of WebKit's small browser
+ */
+export async function otherEngines({ step = quietStep("Firefox and WebKit") } = {}) {
+  const find = () => ({
+    firefox: first([process.env.FIREFOX_PATH, "firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"]),
+    webkit: first([process.env.MINIBROWSER_PATH, ...["x86_64", "aarch64"].flatMap((machine) => ["4.1", "4.0"].map((version) => `/usr/lib/${machine}-linux-gnu/webkit2gtk-${version}/MiniBrowser`))]),
+    rest: first(["WebKitWebDriver"]) && first(["Xvfb"]) && first(["dbus-run-session"]),
+  });
+  const { firefox, webkit, rest } = find();
+  const missing = [...(firefox ? [] : ["firefox-esr"]), ...(webkit && rest ? [] : ["webkit2gtk-driver", "xvfb", "xauth", "dbus"])];
+  if (missing.length > 0 && apt.mayInstall() && (await apt.offers(missing, step))) {
+    step.say("Firefox is 88 MB to download, WebKit 62 MB");
+    await apt.install(missing, step);
+  }
+  const found = find();
+  if (!found.firefox || !found.webkit || !found.rest) {
+    throw new Plain(
+      "The tests in three engines need Firefox and WebKitGTK with its driver. On Debian: apt-get install firefox-esr webkit2gtk-driver xvfb xauth dbus. " +
+        "Installed elsewhere, set FIREFOX_PATH and MINIBROWSER_PATH to their paths.",
+    );
+  }
+  step.done(`${found.firefox}, ${found.webkit}`);
+  return { firefox: found.firefox, webkit: found.webkit };
+}
+
+/**
  * A Redis server, for the tests of replicas that share through one; `undefined` where there is none: those tests then skip.
  *
  * @param {{ step?: import("./steps.mjs").Step }} [options]
