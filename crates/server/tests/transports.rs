@@ -205,6 +205,15 @@ async fn bodies_and_heads_have_the_same_limits() {
             let mut client = site.connect().await;
             assert_eq!(status(&mut client, request).await, expected, "{what}");
         }
+        for bytes in [64 * 1024 + 1, 1024 * 1024 + 1] {
+            let mut request = post("/client/auth", "", padded(bytes));
+            let origin = "https://shop.example.com".parse().unwrap();
+            request.headers_mut().insert("origin", origin);
+            let reply = site.connect().await.send(request).await.unwrap();
+            assert_eq!(reply.status(), StatusCode::PAYLOAD_TOO_LARGE);
+            let allowed = reply.headers().get("access-control-allow-origin");
+            assert!(allowed.is_some(), "pages cannot read why: {transport:?}");
+        }
         // Refused by h2 itself, without a body.
         let mut client = site.connect().await;
         let reply = client.send(with_headers(1, 400_000)).await.unwrap();

@@ -24,7 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::AppState;
 use crate::error::ApiError;
-use crate::serve::TooMany;
+use crate::serve::{Refused, TooMany};
 
 pub(crate) use admin::Guesses;
 pub(crate) use operations::age;
@@ -153,8 +153,11 @@ fn without_empty_segments(mut request: Request) -> Result<Request, ApiError> {
     Ok(request)
 }
 
-/// Answers nothing else on a connection past the limit.
+/// Answers nothing else on a connection past the limit, and what was refused before it came here.
 async fn refuse(request: Request, next: Next) -> Response {
+    if let Some(Refused(error)) = request.extensions().get::<Refused>() {
+        return error.clone().into_response();
+    }
     if request.extensions().get::<TooMany>().is_none() {
         return next.run(request).await;
     }

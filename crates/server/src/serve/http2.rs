@@ -7,7 +7,7 @@
 //! |---|---|
 //! | heads of requests that wait for their reply | [`HEADS_BYTES`]; a request past it is reset as refused, which clients may repeat |
 //! | bodies of requests | [`BODIES_BYTES`]; others wait their turn |
-//! | replies | [`REPLIES_BYTES`], or three and a larger one; others are not made until there is room |
+//! | replies | [`REPLIES_BYTES`], or four where they are larger than [`REPLY_BYTES`]; others are not made until there is room |
 //! | bytes of replies within h2 | [`SEND_BUFFER_BYTES`] for each of [`MAX_STREAMS`] |
 //! | bytes of bodies within h2 | [`CONNECTION_WINDOW_BYTES`] |
 //!
@@ -35,7 +35,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::connection::{Answering, late, reply};
 use super::exchange::{Exchange, Watched};
-use super::{MAX_HEAD_BYTES, Peer, Timeouts, head, until};
+use super::{MAX_HEAD_BYTES, Peer, Refused, Timeouts, head, until};
 use crate::error::ApiError;
 use crate::routes::{MAX_BODY_BYTES, MAX_REPORT_BYTES};
 
@@ -251,7 +251,7 @@ async fn whole(
     request: axum::http::Request<RecvStream>,
     bodies: &Arc<Semaphore>,
 ) -> Result<(Request, Option<OwnedSemaphorePermit>), ApiError> {
-    let (head, mut stream) = request.into_parts();
+    let (mut head, mut stream) = request.into_parts();
     if stream.is_end_stream() {
         return Ok((Request::from_parts(head, Body::empty()), None));
     }
@@ -260,7 +260,10 @@ async fn whole(
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let most = match declared {
-        Some(length) if length > MAX_REPORT_BYTES => return Err(ApiError::TooLarge),
+        Some(length) if length > MAX_REPORT_BYTES => {
+            head.extensions.insert(Refused(ApiError::TooLarge));
+            return Ok((Request::from_parts(head, Body::empty()), None));
+        }
         Some(length) => length,
         None if head.uri.path().contains("/metrics/") => MAX_REPORT_BYTES,
         None => MAX_BODY_BYTES,
@@ -274,7 +277,9 @@ async fn whole(
         let data = data.map_err(|error| ApiError::BadRequest(error.to_string()))?;
         body.extend_from_slice(&data);
         if body.len() > most {
-            return Err(ApiError::TooLarge);
+            head.extensions.insert(Refused(ApiError::TooLarge));
+            body.clear();
+            break;
         }
         // An error means that the stream has ended, which the next question for data says.
         drop(stream.flow_control().release_capacity(data.len()));

@@ -107,6 +107,11 @@ impl Peer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TooMany;
 
+/// Among the extensions of a request that is refused before its handler: the answer is that, with what CORS adds to it, so that
+/// pages can read why.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused(pub(crate) ApiError);
+
 /// Serves `app` until `stopping` turns true, then lets open requests finish for at most `drain`.
 pub async fn serve(
     listener: TcpListener,
