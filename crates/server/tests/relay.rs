@@ -356,6 +356,21 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
     assert!(!doubted.healthy && doubted.fresh_at.is_some());
     assert_eq!(flags(), 4);
 
+    // Groups that change meanwhile are taken, and are no proof of the flags.
+    origin.save(&dark().replace("@example.com", "@example.org"));
+    let mut generation = relay.environment.watch_generation();
+    loop {
+        let current = relay.environment.current().unwrap();
+        let group = format!("{:?}", current.snapshot.segments());
+        if group.contains("@example.org") {
+            break;
+        }
+        generation.changed().await.unwrap();
+    }
+    let doubted = relay.status(|_| true).await;
+    assert_eq!(doubted.state, SourceState::Degraded);
+    assert!(relay.environment.doubt().is_some());
+
     // It is asked again, and believed when it has flags.
     empty.store(false, Ordering::SeqCst);
     relay

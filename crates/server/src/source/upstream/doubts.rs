@@ -48,6 +48,11 @@ pub(super) enum Verdict {
 }
 
 impl Doubts {
+    /// Whether something is kept in force that the last answer lacked.
+    pub(super) const fn is_doubting(&self) -> bool {
+        self.doubted.is_some()
+    }
+
     /// Compares an answer with what is in force, and puts back what it lacks if that is doubted. `every` is the time
     /// between two answers.
     pub(super) fn judge(

@@ -187,6 +187,10 @@ impl Running {
 
     /// Fetches what is wanted and puts it in force; what is missing from it as well if that is `accepted`.
     async fn fetch(&self, accepted: bool) -> Result<Brought, ApiError> {
+        if self.doubts().is_doubting() {
+            // What is kept in force would pass for an answer where only the other half is asked for.
+            self.expected().everything();
+        }
         let mut wanted = self.expected().begin();
         let (want_flags, want_segments) = (wanted.flags, wanted.segments);
         let (flags, segments) = self
@@ -228,7 +232,7 @@ impl Running {
     ) -> Option<String> {
         let current = self.environment.current();
         let mut expected = self.expected();
-        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doubts = self.doubts();
         let every = self.options.recheck;
         let verdict = doubts.judge(current.as_deref(), answer, &expected, accepted, every);
         let why = match verdict {
@@ -344,6 +348,10 @@ impl Running {
                 }
             }
         }
+    }
+
+    fn doubts(&self) -> std::sync::MutexGuard<'_, Doubts> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn expected(&self) -> std::sync::MutexGuard<'_, Expected> {
