@@ -412,3 +412,50 @@ async fn connections_of_http_1_1() {
             .await;
     }
 }
+
+/// The kernel takes connections that the program cannot: each try to accept one fails, twenty times a second.
+#[test]
+fn a_program_without_free_files_says_so_seldom_and_goes_on_when_there_are_some() {
+    let directory = TempDir::new().unwrap();
+    let inner = command(directory.path());
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "ulimit -n 40; exec \"$@\"", "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .current_dir(directory.path());
+    let log = directory.path().join("log");
+    let mut child = shell
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    let address = line.trim_end().rsplit_once("://").unwrap().1.to_owned();
+    let failures = || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        text.matches("cannot accept a connection").count()
+    };
+    let started = Instant::now();
+    let sockets: Vec<_> = (0..60)
+        .map(|_| std::net::TcpStream::connect(&address).unwrap())
+        .collect();
+    while failures() == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Some twenty more tries.
+    std::thread::sleep(Duration::from_secs(1));
+    let most = 1 + usize::try_from(started.elapsed().as_secs() / 10).unwrap();
+    assert!(failures() <= most, "{}", failures());
+    drop(sockets);
+    let mut socket = std::net::TcpStream::connect(&address).unwrap();
+    let request = "GET /live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    std::io::Read::read_to_string(&mut socket, &mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+    drop(child.kill());
+    drop(child.wait());
+}
