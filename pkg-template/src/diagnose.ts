@@ -19,6 +19,8 @@ export function causeOf(address: string, thrown: unknown): string {
   const cause = (thrown as { cause?: { code?: unknown; message?: unknown } } | undefined)?.cause;
   const code = String(cause?.code ?? "");
   if (code) return CONNECTION[code] ?? (/CERT|TLS|SSL|SIGNATURE/.test(code) ? `TLS: ${String(cause?.message)}` : `${code}: ${String(cause?.message)}`);
+  // Node's own is "fetch failed" whatever the cause, such as too many redirects.
+  if (cause?.message) return String(cause.message);
   if (typeof location !== "object") return text;
   if (globalThis.navigator?.onLine === false) return "the browser is offline";
   let url: URL;

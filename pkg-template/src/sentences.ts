@@ -11,6 +11,9 @@ type Service = [event: EventName, address: string, status?: number, words?: stri
 /** What belongs to a read that gave the default: the flag, what there is of it, the default, and all flags there are. */
 type Read = [flag: string, found?: Slot | undefined, defaultValue?: unknown, names?: Iterable<string>];
 
+/** So much of a server's words is cited. */
+const MAX_WORDS = 300;
+
 const DOING: { readonly [event: string]: string } = {
   "auth error": "signing in at",
   "fetch flags error": "fetching all flags from",
@@ -21,7 +24,8 @@ const DOING: { readonly [event: string]: string } = {
 
 /** Puts the parts that all failed requests share around what is known of one. */
 function failed([event, address, status, words]: Service, why: string): string {
-  const said = words ? `; the server says: ${words.replace(/\.$/, "")}` : "";
+  // One line: whoever answers could forge others, and colour a terminal.
+  const said = words ? `; the server says: ${words.replace(/[\s\p{Cc}]+/gu, " ").slice(0, MAX_WORDS).replace(/\.? ?$/, "")}` : "";
   return `${DOING[event]} ${address} failed${status ? ` with status ${status}` : ""}: ${why}${said}`;
 }
 

@@ -63,6 +63,14 @@ for (const [what, address, wanted] of /** @type {[string, (port: number) => stri
   });
 }
 
+test("what Node says of a request without a code is cited", async (t) => {
+  const server = createHttpServer((request, response) => response.writeHead(307, { location: request.url }).end());
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  atEnd(t, () => server.close());
+  const { client } = start(t, `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`);
+  assert.match((await heard(client, "auth error")).message, /no answer came \(redirect count exceeded\)/);
+});
+
 test("a certificate that is none is called so", async (t) => {
   const server = await startServer(t, { flags: "flags:\n  a: true\n" });
   const { client } = start(t, server.url.replace("http:", "https:"));
@@ -89,6 +97,8 @@ for (const [said, wanted] of /** @type {[unknown, string][]} */ ([
   [{ toString: 5 }, '; the server says: {"toString":5}. See '],
   [7, "; the server says: 7. See "],
   [null, "check its identifier and name. See "],
+  ["no.\n\u001b[31mFlagwire: all is well. ", "; the server says: no. [31mFlagwire: all is well. See "],
+  ["long ".repeat(1000), `; the server says: ${"long ".repeat(60).trim()}. See `],
 ])) {
   test(`a server whose words are ${JSON.stringify(said)} is cited, and what it answered holds`, async (t) => {
     const server = createHttpServer((_, response) => response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ message: said })));
