@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use flagwire_core::protocol::{Change, Domain};
 use flagwire_evaluation::model::{Clause, FeatureConfig, Segment};
 
+use crate::versions::{Counting, Versions};
+
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -25,30 +27,30 @@ pub struct Difference {
 
 /// Gives each entry of `new` its version and says what differs from `old`.
 ///
-/// An entry keeps the version it had while nothing else about it differs. A changed one keeps its own version if that
-/// is greater than the one before, else it gets the greater of `now` and one past the one before. `now` is in seconds
-/// since the Unix epoch, so that versions go on growing across restarts without being stored.
+/// An entry keeps the version it had while nothing else about it differs, or gets the greater one that the source gives it.
+/// What changed, came or went gets a greater version than any before it, see [`Versions`]. `now` is in seconds since the
+/// Unix epoch.
 ///
 /// Groups come before flags and deletions last, so that a reader who applies them in order never meets a rule that
 /// names a group it has not heard of.
 pub fn compare(
-    old_flags: &[FeatureConfig],
-    old_segments: &[Segment],
-    flags: &mut [FeatureConfig],
-    segments: &mut [Segment],
+    old: (&[FeatureConfig], &[Segment]),
+    new: (&mut [FeatureConfig], &mut [Segment]),
+    versions: &mut Versions,
     now: i64,
+    counting: Counting,
 ) -> Vec<Difference> {
-    let mut found: Vec<(Change, Domain, String, i64)> = Vec::new();
-    let mut gone: Vec<(Change, Domain, String, i64)> = Vec::new();
-    diff(
-        old_segments,
-        segments,
+    let ((old_flags, old_segments), (flags, segments)) = (old, new);
+    let mut diff = Diff {
+        versions,
         now,
-        Domain::TargetSegment,
-        &mut found,
-        &mut gone,
-    );
-    diff(old_flags, flags, now, Domain::Flag, &mut found, &mut gone);
+        counting,
+        found: Vec::new(),
+        gone: Vec::new(),
+    };
+    diff.entries(Domain::TargetSegment, old_segments, segments);
+    diff.entries(Domain::Flag, old_flags, flags);
+    let Diff { found, gone, .. } = diff;
     if found.is_empty() && gone.is_empty() {
         return Vec::new();
     }
@@ -105,62 +107,75 @@ impl Entry for Segment {
     }
 }
 
-fn diff<T: Entry>(
-    old: &[T],
-    new: &mut [T],
+/// A comparison under way, and what it has found.
+struct Diff<'v> {
+    versions: &'v mut Versions,
     now: i64,
-    domain: Domain,
-    found: &mut Vec<(Change, Domain, String, i64)>,
-    gone: &mut Vec<(Change, Domain, String, i64)>,
-) {
-    let mut before: HashMap<String, T> = old
-        .iter()
-        .map(|entry| (entry.identifier().to_owned(), entry.clone()))
-        .collect();
-    for entry in new {
-        let given = *entry.version();
-        match before.remove(entry.identifier()) {
-            None => {
-                let version = given.unwrap_or(now);
-                *entry.version() = Some(version);
-                found.push((
-                    Change::Create,
-                    domain,
-                    entry.identifier().to_owned(),
-                    version,
-                ));
-            }
-            Some(mut previous) => {
-                let last = previous.version().take().unwrap_or_default();
-                *entry.version() = None;
-                let same = *entry == previous;
-                let raised = given.filter(|given| *given > last);
-                if same {
-                    // A source that counts may raise the version alone; nobody needs to hear of it.
-                    *entry.version() = Some(raised.unwrap_or(last));
-                } else {
-                    let version = raised.unwrap_or_else(|| now.max(last.saturating_add(1)));
-                    *entry.version() = Some(version);
-                    found.push((
-                        Change::Patch,
-                        domain,
-                        entry.identifier().to_owned(),
-                        version,
-                    ));
+    counting: Counting,
+    found: Vec<(Change, Domain, String, i64)>,
+    gone: Vec<(Change, Domain, String, i64)>,
+}
+
+impl Diff<'_> {
+    fn entries<T: Entry>(&mut self, domain: Domain, old: &[T], new: &mut [T]) {
+        let (now, counting) = (self.now, self.counting);
+        let mut before: HashMap<String, T> = old
+            .iter()
+            .map(|entry| (entry.identifier().to_owned(), entry.clone()))
+            .collect();
+        for entry in new {
+            let identifier = entry.identifier().to_owned();
+            let given = entry.version().take();
+            let (change, version) = match before.remove(&identifier) {
+                None => {
+                    let first = self
+                        .versions
+                        .first(domain, &identifier, given, now, counting);
+                    (Some(Change::Create), first)
                 }
+                Some(mut previous) => {
+                    let last = previous.version().take().unwrap_or_default();
+                    if *entry == previous {
+                        // A source may raise the version alone; nobody needs to hear of it.
+                        let given = given.filter(|given| *given > last);
+                        let raised = given.map(|given| {
+                            self.versions.next(
+                                domain,
+                                &identifier,
+                                last,
+                                Some(given),
+                                now,
+                                counting,
+                            )
+                        });
+                        if raised.is_none() {
+                            self.versions.kept(domain, &identifier, last, now, counting);
+                        }
+                        (None, raised.unwrap_or(last))
+                    } else {
+                        let next =
+                            self.versions
+                                .next(domain, &identifier, last, given, now, counting);
+                        (Some(Change::Patch), next)
+                    }
+                }
+            };
+            *entry.version() = Some(version);
+            if let Some(change) = change {
+                self.found.push((change, domain, identifier, version));
             }
         }
-    }
-    let mut rest: Vec<T> = before.into_values().collect();
-    rest.sort_by(|a, b| a.identifier().cmp(b.identifier()));
-    for mut entry in rest {
-        let version = now.max(entry.version().unwrap_or_default().saturating_add(1));
-        gone.push((
-            Change::Delete,
-            domain,
-            entry.identifier().to_owned(),
-            version,
-        ));
+        let mut rest: Vec<T> = before.into_values().collect();
+        rest.sort_by(|a, b| a.identifier().cmp(b.identifier()));
+        for mut entry in rest {
+            let last = entry.version().unwrap_or_default();
+            let identifier = entry.identifier().to_owned();
+            let version = self
+                .versions
+                .removed(domain, &identifier, last, now, counting);
+            self.gone
+                .push((Change::Delete, domain, identifier, version));
+        }
     }
 }
 
@@ -279,10 +294,18 @@ mod tests {
         crate::flags_file::parse(text).unwrap().flags
     }
 
+    fn found(
+        old: (&[FeatureConfig], &[Segment]),
+        new: (&mut [FeatureConfig], &mut [Segment]),
+        now: i64,
+    ) -> Vec<Difference> {
+        compare(old, new, &mut Versions::default(), now, Counting::File)
+    }
+
     /// What the change from one file to the other comes to, as `Patch a 101 [a, b]`.
     fn changes(old: &mut Vec<FeatureConfig>, text: &str, now: i64) -> Vec<String> {
         let mut new = flags(text);
-        let found = compare(old, &[], &mut new, &mut [], now);
+        let found = found((old, &[]), (&mut new, &mut []), now);
         *old = new;
         found
             .iter()
@@ -327,15 +350,15 @@ mod tests {
             new
         };
         let (old, mut new) = (with(1, 7), with(2, 9));
-        assert_eq!(compare(&old, &[], &mut new, &mut [], 5)[0].version, 9);
+        assert_eq!(found((&old, &[]), (&mut new, &mut []), 5)[0].version, 9);
         let mut stale = with(3, 7);
         assert_eq!(
-            compare(&new, &[], &mut stale, &mut [], 5)[0].version,
+            found((&new, &[]), (&mut stale, &mut []), 5)[0].version,
             10,
             "a version never falls"
         );
         let mut same = with(3, 12);
-        assert!(compare(&stale, &[], &mut same, &mut [], 5).is_empty());
+        assert!(found((&stale, &[]), (&mut same, &mut []), 5).is_empty());
         assert_eq!(same[0].version, Some(12));
     }
 
@@ -376,11 +399,9 @@ groups:
 ";
         let old = crate::flags_file::parse(text).unwrap();
         let mut new = crate::flags_file::parse(&text.replace("[x]", "[y]")).unwrap();
-        let found = compare(
-            &old.flags,
-            &old.segments,
-            &mut new.flags,
-            &mut new.segments,
+        let found = found(
+            (&old.flags, &old.segments),
+            (&mut new.flags, &mut new.segments),
             1,
         );
         assert_eq!(found.len(), 1);

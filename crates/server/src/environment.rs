@@ -3,11 +3,13 @@
 //! A source hands over whole configurations ([`Environment::apply`]). What differs from the one before is found by
 //! comparison, put in force, and only then published, so that whoever asks after an event sees the new values.
 //!
-//! Invariants: changes are published in the order they were put in force; versions of one entry only grow; a
-//! configuration's [stamp](Environment::stamp) names it and no other, on whichever replica it is in force.
+//! Invariants: changes are published in the order they were put in force; versions of one entry only grow, see
+//! [`crate::versions`]; a configuration's [stamp](Environment::stamp) names what it says and nothing else, on whichever
+//! replica it is in force and after any restart.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
@@ -20,10 +22,12 @@ use crate::activity::Activity;
 use crate::changes::{self, Difference};
 use crate::replay::Replay;
 use crate::replicas::ReplicaStatus;
-use crate::source::{Configuration, Editor, SourceStatus};
+use crate::source::{Configuration, Document, Editor, SourceStatus};
+use crate::stream::catch_up::{Everything, Slices};
 use crate::stream::event::Event;
 use crate::stream::registry::{Reading, Registry};
 use crate::usage::Usage;
+use crate::versions::{Counting, Ledger, Versions};
 
 /// Configurations a reader may lag behind before it is cut off; it comes back and fetches everything.
 const MAX_LAG: usize = 256;
@@ -39,6 +43,51 @@ pub struct Current {
     pub generation: u64,
     /// When it was put in force.
     pub since: SystemTime,
+    /// Of [`Current::tag`].
+    tag: OnceLock<String>,
+}
+
+impl Current {
+    /// Says the same for the same flags and groups with the same versions: an entity tag for the lists of rules, without its quotes.
+    pub(crate) fn tag(&self) -> &str {
+        self.tag.get_or_init(|| {
+            let mut hash = Sha256::new();
+            let flags = self.snapshot.flags().iter();
+            let groups = self.snapshot.segments().iter();
+            let versions = flags.map(|flag| (&flag.feature, flag.version));
+            for (identifier, version) in
+                versions.chain(groups.map(|group| (&group.identifier, group.version)))
+            {
+                hash.update(identifier);
+                hash.update([0]);
+                hash.update(version.unwrap_or_default().to_le_bytes());
+            }
+            let versions = crate::auth::hex(hash.finalize().get(..8).unwrap_or_default());
+            format!("{}-{versions}", self.content)
+        })
+    }
+
+    /// Whether entries that say the same have greater versions.
+    fn is_older(&self, flags: &[FeatureConfig], segments: &[Segment]) -> bool {
+        let flag = |flag: &FeatureConfig| {
+            let known = self.snapshot.flag(&flag.feature);
+            known.is_some_and(|known| known.version < flag.version)
+        };
+        let group = |group: &Segment| {
+            let known = self.snapshot.segment(&group.identifier);
+            known.is_some_and(|known| known.version < group.version)
+        };
+        flags.iter().any(flag) || segments.iter().any(group)
+    }
+}
+
+/// What replicas share of a configuration.
+pub(crate) struct InForce {
+    pub(crate) current: Arc<Current>,
+    pub(crate) stamp: String,
+    pub(crate) edition: u64,
+    pub(crate) versions: Versions,
+    pub(crate) document: Option<Arc<Document>>,
 }
 
 /// See the module.
@@ -50,7 +99,12 @@ pub struct Environment {
     applying: Mutex<()>,
     events: broadcast::Sender<Arc<[Event]>>,
     replay: Mutex<Replay>,
-    process: String,
+    ledger: Mutex<Ledger>,
+    document: Mutex<Option<Arc<Document>>>,
+    /// As long as somebody is being told of it.
+    everything: Mutex<Weak<Slices>>,
+    /// Counts what was put in force, changes of versions or of the flags file's text alone among them.
+    edition: watch::Sender<u64>,
     status: watch::Sender<SourceStatus>,
     generation: watch::Sender<u64>,
     editor: Mutex<Option<Arc<dyn Editor>>>,
@@ -79,7 +133,10 @@ impl Environment {
             applying: Mutex::new(()),
             events: broadcast::Sender::new(MAX_LAG),
             replay: Mutex::default(),
-            process: process_name(),
+            ledger: Mutex::default(),
+            document: Mutex::default(),
+            everything: Mutex::default(),
+            edition: watch::Sender::default(),
             status: watch::Sender::default(),
             generation: watch::Sender::default(),
             editor: Mutex::default(),
@@ -106,51 +163,136 @@ impl Environment {
         self.current.load_full()
     }
 
-    /// Puts a configuration in force and publishes what changed. Returns the changes; none, and nothing happens, for a
-    /// configuration that says the same as the one in force. The first configuration publishes nothing: nobody has
-    /// seen another.
+    /// Remembers in a file which versions were served, so that they go on growing after a restart. To be called before the
+    /// first configuration. Blocks.
+    pub fn keep_versions_in(&self, path: &Path) {
+        self.ledger().keep_in(path);
+    }
+
+    /// Puts a configuration of a flags file in force and publishes what changed. Returns the changes; none, and nothing
+    /// happens, for a configuration that says the same as the one in force. The first configuration publishes nothing:
+    /// nobody has seen another.
     pub fn apply(&self, configuration: Configuration) -> Vec<Difference> {
-        self.apply_as(configuration, None)
+        self.apply_with(configuration, Counting::File)
+    }
+
+    /// The same, of a source whose versions mean something else.
+    pub fn apply_with(&self, configuration: Configuration, counting: Counting) -> Vec<Difference> {
+        self.put_in_force(&self.applying(), configuration, counting, None, None)
+    }
+
+    /// The same, of a flags file that says this.
+    pub(crate) fn apply_document(
+        &self,
+        configuration: Configuration,
+        document: Arc<Document>,
+    ) -> Vec<Difference> {
+        let document = Some(document);
+        self.put_in_force(
+            &self.applying(),
+            configuration,
+            Counting::File,
+            None,
+            document,
+        )
     }
 
     /// The same, for a configuration that another replica has put in force under this stamp.
     pub(crate) fn apply_as(
         &self,
         configuration: Configuration,
-        stamp: Option<String>,
+        stamp: String,
+        versions: &Versions,
+        document: Option<Arc<Document>>,
     ) -> Vec<Difference> {
-        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let Configuration {
-            mut flags,
-            mut segments,
-        } = configuration;
-        for flag in &mut flags {
-            if flag.environment.is_empty() {
-                self.name.clone_into(&mut flag.environment);
-            }
-            if flag.project.is_empty() {
-                crate::PROJECT.clone_into(&mut flag.project);
-            }
-        }
-        for segment in &mut segments {
-            segment.environment.get_or_insert_with(|| self.name.clone());
-        }
-        let before = self.current();
-        let (old_flags, old_segments) = match &before {
-            Some(current) => (current.snapshot.flags(), current.snapshot.segments()),
-            None => (&[][..], &[][..]),
+        self.ledger().versions.merge(versions);
+        let stamp = Some(stamp);
+        self.put_in_force(
+            &self.applying(),
+            configuration,
+            Counting::Own,
+            stamp,
+            document,
+        )
+    }
+
+    /// Gives entries in force at least these versions, by identifier, as another replica has served them with the same
+    /// values.
+    pub(crate) fn raise(&self, flags: &BTreeMap<String, i64>, groups: &BTreeMap<String, i64>) {
+        self.raise_with(|version, least| version.max(least), flags, groups);
+    }
+
+    /// Gives entries in force greater versions than these, which others have served with other values perhaps.
+    pub(crate) fn outgrow(
+        &self,
+        versions: &Versions,
+        flags: &BTreeMap<String, i64>,
+        groups: &BTreeMap<String, i64>,
+    ) {
+        self.ledger().versions.merge(versions);
+        let greater = |version: i64, served: i64| version.max(served.saturating_add(1));
+        self.raise_with(greater, flags, groups);
+    }
+
+    fn raise_with(
+        &self,
+        raised: impl Fn(i64, i64) -> i64,
+        flags: &BTreeMap<String, i64>,
+        groups: &BTreeMap<String, i64>,
+    ) {
+        let applying = self.applying();
+        let Some(current) = self.current() else {
+            return;
         };
+        let mut configuration = Configuration {
+            flags: current.snapshot.flags().to_vec(),
+            segments: current.snapshot.segments().to_vec(),
+        };
+        for flag in &mut configuration.flags {
+            if let (Some(version), Some(other)) = (&mut flag.version, flags.get(&flag.feature)) {
+                *version = raised(*version, *other);
+            }
+        }
+        for group in &mut configuration.segments {
+            let other = groups.get(&group.identifier);
+            if let (Some(version), Some(other)) = (&mut group.version, other) {
+                *version = raised(*version, *other);
+            }
+        }
+        self.put_in_force(&applying, configuration, Counting::Own, None, None);
+    }
+
+    fn put_in_force(
+        &self,
+        _applying: &MutexGuard<'_, ()>,
+        configuration: Configuration,
+        counting: Counting,
+        stamp: Option<String>,
+        document: Option<Arc<Document>>,
+    ) -> Vec<Difference> {
+        let (mut flags, mut segments) = self.complete(configuration);
+        let before = self.current();
         let now = SystemTime::now();
-        let differences = changes::compare(
-            old_flags,
-            old_segments,
-            &mut flags,
-            &mut segments,
-            unix_seconds(now),
-        );
-        if before.is_some() && differences.is_empty() {
+        let differences = self.number(before.as_deref(), &mut flags, &mut segments, now, counting);
+        let said = self.say_document(document);
+        if let Some(before) = before.as_ref().filter(|_| differences.is_empty()) {
             if let Some(stamp) = stamp {
                 self.replay().step(stamp, &[]);
+            }
+            let raised = before.is_older(&flags, &segments);
+            if raised {
+                // What is evaluated is the same; only back ends see it, and nobody needs to hear of it.
+                self.current.store(Some(Arc::new(Current {
+                    snapshot: Snapshot::compile(flags, segments),
+                    content: before.content.clone(),
+                    generation: before.generation,
+                    since: before.since,
+                    tag: OnceLock::new(),
+                })));
+            }
+            if raised || said {
+                self.edition.send_modify(|edition| *edition += 1);
+                self.generation.send_modify(|_| {});
             }
             return differences;
         }
@@ -169,8 +311,9 @@ impl Environment {
             content,
             generation: before.as_ref().map_or(1, |current| current.generation + 1),
             since: now,
+            tag: OnceLock::new(),
         });
-        let stamp = stamp.unwrap_or_else(|| format!("{}-{}", self.process, current.generation));
+        let stamp = stamp.unwrap_or_else(|| current.content.clone());
         self.current.store(Some(Arc::clone(&current)));
         if let Some(before) = &before {
             self.publish(&differences, &current, stamp);
@@ -179,8 +322,64 @@ impl Environment {
         } else {
             self.replay().step(stamp, &[]);
         }
+        self.edition.send_modify(|edition| *edition += 1);
         self.generation.send_replace(current.generation);
         differences
+    }
+
+    /// Fills in what a source leaves out, as it goes without saying.
+    fn complete(&self, configuration: Configuration) -> (Vec<FeatureConfig>, Vec<Segment>) {
+        let Configuration {
+            mut flags,
+            mut segments,
+        } = configuration;
+        for flag in &mut flags {
+            if flag.environment.is_empty() {
+                self.name.clone_into(&mut flag.environment);
+            }
+            if flag.project.is_empty() {
+                crate::PROJECT.clone_into(&mut flag.project);
+            }
+        }
+        for segment in &mut segments {
+            segment.environment.get_or_insert_with(|| self.name.clone());
+        }
+        (flags, segments)
+    }
+
+    /// Gives each entry its version and finds what differs. What must be remembered of that is kept before anybody sees it.
+    fn number(
+        &self,
+        before: Option<&Current>,
+        flags: &mut [FeatureConfig],
+        segments: &mut [Segment],
+        now: SystemTime,
+        counting: Counting,
+    ) -> Vec<Difference> {
+        let mut ledger = self.ledger();
+        let now = unix_seconds(now);
+        let (old, now) = match before {
+            Some(current) => (
+                (current.snapshot.flags(), current.snapshot.segments()),
+                ledger.versions.advance(now),
+            ),
+            None => ((&[][..], &[][..]), ledger.versions.begin(now, counting)),
+        };
+        let differences =
+            changes::compare(old, (flags, segments), &mut ledger.versions, now, counting);
+        ledger.save();
+        differences
+    }
+
+    /// Notes the text of the flags file in force. Returns whether it is another one.
+    fn say_document(&self, document: Option<Arc<Document>>) -> bool {
+        let mut said = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = |document: &Option<Arc<Document>>| document.as_ref().map(|one| one.hash.clone());
+        let news = document.is_some() && hash(&said) != hash(&document);
+        if document.is_some() {
+            *said = document;
+        }
+        news
     }
 
     /// All changes of one configuration go out together, so that a large one is one step for a slow reader, too.
@@ -195,8 +394,16 @@ impl Environment {
         drop(self.events.send(events));
     }
 
-    fn replay(&self) -> std::sync::MutexGuard<'_, Replay> {
+    fn applying(&self) -> MutexGuard<'_, ()> {
+        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replay(&self) -> MutexGuard<'_, Replay> {
         self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Names the configuration in force; empty before the first. Replicas that share a configuration give it the same.
@@ -205,11 +412,27 @@ impl Environment {
         self.replay().stamp().to_owned()
     }
 
-    /// The configuration in force and its stamp, of the same moment.
-    pub(crate) fn current_with_stamp(&self) -> Option<(Arc<Current>, String)> {
-        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.current()?;
-        Some((current, self.stamp()))
+    /// The configuration in force and what belongs to it, of the same moment.
+    pub(crate) fn in_force(&self) -> Option<InForce> {
+        let _applying = self.applying();
+        Some(InForce {
+            current: self.current()?,
+            stamp: self.stamp(),
+            edition: *self.edition.borrow(),
+            versions: self.ledger().versions.clone(),
+            document: self.document(),
+        })
+    }
+
+    /// Grows with everything that is put in force; 0 before the first.
+    pub(crate) fn edition(&self) -> u64 {
+        *self.edition.borrow()
+    }
+
+    /// The text of the flags file in force, where there is one.
+    pub(crate) fn document(&self) -> Option<Arc<Document>> {
+        let document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        document.clone()
     }
 
     /// Asks the source to look for a new configuration now.
@@ -235,6 +458,28 @@ impl Environment {
         let current = self.current()?;
         let event = |(id, difference)| Event::new(id, difference, Arc::clone(&current));
         Some(missed.into_iter().map(event).collect())
+    }
+
+    /// A change of everything there is, for a back end that may have missed any; `None` before the first configuration.
+    pub(crate) fn everything(&self) -> Option<Everything> {
+        let InForce {
+            current,
+            stamp,
+            edition,
+            versions,
+            ..
+        } = self.in_force()?;
+        let mut made = self
+            .everything
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let shared = made.upgrade().filter(|one| one.edition == edition);
+        let slices = shared.unwrap_or_else(|| {
+            let slices = Arc::new(Slices::of(&current, &versions, &stamp, edition));
+            *made = Arc::downgrade(&slices);
+            slices
+        });
+        Some(Everything::new(slices))
     }
 
     /// What the source says of itself.
@@ -377,20 +622,6 @@ impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.environment.readers.close(self.number);
     }
-}
-
-/// A name that no other process has, as far as ids of events are concerned.
-fn process_name() -> String {
-    let mut bytes = [0_u8; 6];
-    if getrandom::fill(&mut bytes).is_err() {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        for (byte, part) in bytes.iter_mut().zip(now.as_nanos().to_le_bytes()) {
-            *byte = part;
-        }
-    }
-    crate::auth::hex(&bytes)
 }
 
 /// Over everything that evaluation looks at; versions left out, as they differ between replicas.

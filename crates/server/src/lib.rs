@@ -55,6 +55,7 @@ mod stream;
 mod target;
 pub mod telemetry;
 pub mod usage;
+pub mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -103,8 +103,8 @@ impl Plan {
         Ok(Self {
             environments,
             development_keys,
+            replicas: replicas(options, &state_dir)?,
             state_dir,
-            replicas: replicas(options)?,
         })
     }
 
@@ -137,7 +137,7 @@ impl Plan {
     }
 }
 
-fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
+fn replicas(options: &Options, state_dir: &Path) -> Result<Option<ReplicaOptions>, ConfigError> {
     let Some(address) = &options.redis else {
         return Ok(None);
     };
@@ -155,6 +155,7 @@ fn replicas(options: &Options) -> Result<Option<ReplicaOptions>, ConfigError> {
     }
     let mut replicas = ReplicaOptions::new(redis);
     replicas.prefix.clone_from(&options.redis_prefix);
+    replicas.state_dir = Some(state_dir.to_owned());
     replicas.lease = Duration::from_millis(options.redis_lease_ms);
     Ok(Some(replicas))
 }

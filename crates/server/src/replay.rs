@@ -1,12 +1,13 @@
 //! What is kept for readers that come back with a `Last-Event-ID`.
 //!
-//! Each configuration that is put in force has a stamp, and the changes that led to it are a step from one stamp to the
-//! next. The last event of a step has the new stamp for its id, so that whoever saw it has seen all; the events before
+//! Each configuration that is put in force has a stamp, made of what it says, and the changes that led to it are a step from
+//! one stamp to the next. The last event of a step has the new stamp for its id, so that whoever saw it has seen all; the events before
 //! it have ids that say "somewhere in this step", and whoever saw no more than those gets the whole step again.
 //!
-//! Replicas that share a configuration share its stamp, so an id of one of them means something to the others. A replica
-//! that was away and took two configurations in one step cannot tell what happened between them: an id from there is
-//! unknown to it, as is every id too old. Then nothing is replayed, and the reader has to fetch, as readers do anyway.
+//! Replicas that share a configuration share its stamp, so an id of one of them means something to the others, and to the
+//! same server after a restart. A replica that was away and took two configurations in one step cannot tell what happened
+//! between them: an id from there is unknown to it, as is every id too old. Then nothing is replayed. Clients fetch
+//! everything as they open a stream; back ends are told of everything, see [`crate::stream::catch_up`].
 
 use std::collections::VecDeque;
 
@@ -53,7 +54,7 @@ impl Replay {
 
     /// A new configuration is in force. Returns the ids of the events that tell of it.
     pub(crate) fn step(&mut self, stamp: String, differences: &[Difference]) -> Vec<String> {
-        if stamp == self.stamp {
+        if stamp == self.stamp && differences.is_empty() {
             return Vec::new();
         }
         let step = Step {
@@ -79,8 +80,8 @@ impl Replay {
         if id.is_empty() {
             return None;
         }
-        // A stamp can come twice, where a replica went on alone and was then taken back to where it was: the last one
-        // counts, as it does for the one in force.
+        // A stamp comes again where a configuration does. What it says is the same, so whoever has seen it needs to hear of
+        // what came after the last time only.
         let first = match id.split_once('~') {
             None if id == self.stamp => self.steps.len(),
             None => self.steps.iter().rposition(|step| step.from == id)?,

@@ -17,6 +17,7 @@ use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
 use crate::serve::{Certificates, Limits, Serving, Timeouts, TlsError, raise_open_files};
 use crate::source::file::{FileOrigin, FileSource, LoadError};
+use crate::source::kept::place_of;
 use crate::source::upstream::UpstreamSource;
 use crate::source::{Origin, Source};
 use crate::{AppState, Settings, app, secret};
@@ -130,6 +131,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let mut running = Vec::new();
     for (planned, source) in plan.environments.iter().zip(sources) {
         let environment = Arc::new(Environment::new(&planned.name));
+        environment.keep_versions_in(&place_of(&plan.state_dir, "versions", &planned.name));
         let (serves, ended) = (Arc::clone(&environment), ended.clone());
         let begun = tokio::task::spawn_blocking(move || source.run(serves, ended));
         match begun.await {

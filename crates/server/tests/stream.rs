@@ -380,12 +380,8 @@ async fn a_reader_that_comes_back_gets_the_last_state_of_what_it_missed() {
         (&json!("limits"), &json!("{\"rps\":8}"))
     );
 
-    // Ids of another process, of the future and of nobody replay nothing: the next event is the next change.
-    for id in [
-        "0123456789ab-1",
-        "nonsense",
-        &format!("{}-999", seen.rsplit_once('-').unwrap().0),
-    ] {
+    // Ids of another process, of the future and of nobody replay nothing to a client: the next event is the next change.
+    for id in ["0123456789ab-1", "nonsense", &format!("{seen}~999999")] {
         let mut stream = back(id).await;
         server.save(FLAGS);
         assert_eq!(

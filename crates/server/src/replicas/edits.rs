@@ -1,19 +1,22 @@
 //! Changing flags on a replica that does not own them: the leader is asked to do it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flagwire_evaluation::model::{FeatureConfig, Segment};
 use redis::RedisResult;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::ReplicaOptions;
+use super::copies::{Revision, Said, Verdict};
 use super::redis::{Connection, reason};
 use super::store::{self, Keys};
 use crate::environment::Environment;
 use crate::files::is_full;
-use crate::source::{Edit, EditError, Editor};
+use crate::source::{Document, Edit, EditError, Editor};
 
 /// For the leader to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,10 +26,55 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// As it goes to the leader.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    id: String,
-    flag: String,
-    edit: Edit,
+#[serde(untagged)]
+enum Request {
+    Edit {
+        id: String,
+        flag: String,
+        edit: Edit,
+    },
+    /// The flags file of another replica is newer. Its text is in a key of its own.
+    File { id: String, file: Said },
+    /// Another replica has served these versions, which are greater.
+    Raise { id: String, raise: Raise },
+}
+
+/// Versions that entries are to have at least, by identifier.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Raise {
+    pub(crate) flags: BTreeMap<String, i64>,
+    pub(crate) groups: BTreeMap<String, i64>,
+}
+
+impl Raise {
+    /// The versions of these.
+    pub(super) fn of(flags: &[FeatureConfig], segments: &[Segment]) -> Self {
+        let flag = |flag: &FeatureConfig| Some((flag.feature.clone(), flag.version?));
+        let group = |group: &Segment| Some((group.identifier.clone(), group.version?));
+        Self {
+            flags: flags.iter().filter_map(flag).collect(),
+            groups: segments.iter().filter_map(group).collect(),
+        }
+    }
+
+    /// Those that are greater than others.
+    pub(super) fn beyond(self, others: &Self) -> Self {
+        let beyond = |own: BTreeMap<String, i64>, others: &BTreeMap<String, i64>| {
+            own.into_iter()
+                .filter(|(identifier, version)| {
+                    others.get(identifier).is_some_and(|other| other < version)
+                })
+                .collect()
+        };
+        Self {
+            flags: beyond(self.flags, &others.flags),
+            groups: beyond(self.groups, &others.groups),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flags.is_empty() && self.groups.is_empty()
+    }
 }
 
 /// As it comes back.
@@ -51,6 +99,17 @@ enum Answer {
         /// Because the disk does not answer.
         hangs: bool,
     },
+    /// A flags file is not newer than what is in force.
+    NotNewer,
+}
+
+/// What became of a flags file that the leader was asked to put in force.
+#[derive(Debug)]
+pub(super) enum Offered {
+    Taken,
+    NotNewer,
+    /// Says why it cannot be used.
+    Refused(String),
 }
 
 /// The editor of a follower.
@@ -87,19 +146,16 @@ impl Elsewhere {
         flag: &str,
         edit: &Edit,
     ) -> Result<(), EditError> {
-        let mut id = [0; 16];
-        if let Err(error) = getrandom::fill(&mut id) {
-            return Err(EditError::Refused(format!("no random numbers: {error}")));
-        }
-        let request = Request {
-            id: crate::auth::hex(&id),
+        let id = random_id().map_err(EditError::Refused)?;
+        let json = serde_json::to_string(&Request::Edit {
+            id: id.clone(),
             flag: flag.to_owned(),
             edit: edit.clone(),
-        };
-        let json = serde_json::to_string(&request).unwrap_or_default();
+        })
+        .unwrap_or_default();
         let asked: RedisResult<Option<String>> = async {
             let mut connection = self.options.redis.connect(2 * PATIENCE).await?;
-            store::ask(&mut connection, &self.keys, &request.id, &json, PATIENCE).await
+            store::ask(&mut connection, &self.keys, &id, &json, PATIENCE).await
         }
         .await;
         let refused = |why: String| {
@@ -151,15 +207,62 @@ impl Elsewhere {
                 let error = io::Error::new(kind, reason);
                 Err(EditError::Io { path, error })
             }
-            Err(_) => refused("whose answer cannot be read".to_owned()),
+            Ok(Answer::NotNewer) | Err(_) => refused("whose answer cannot be read".to_owned()),
         }
     }
 }
 
-/// The leader's part: makes the edit and answers.
+fn random_id() -> Result<String, String> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(crate::auth::hex(&id))
+}
+
+/// Asks the leader to put this replica's flags file in force. An error says that it could not be asked or did not answer.
+pub(super) async fn offer(
+    options: &ReplicaOptions,
+    keys: &Keys,
+    file: Said,
+    text: &[u8],
+) -> Result<Offered, String> {
+    let id = random_id()?;
+    let json = serde_json::to_string(&Request::File {
+        id: id.clone(),
+        file,
+    })
+    .unwrap_or_default();
+    let asked: RedisResult<Option<String>> = async {
+        let mut connection = options.redis.connect(2 * PATIENCE).await?;
+        store::put_file(&mut connection, keys, &id, text).await?;
+        store::ask(&mut connection, keys, &id, &json, PATIENCE).await
+    }
+    .await;
+    let answer = asked.map_err(|error| reason(&error))?;
+    let answer = answer.ok_or_else(|| "the replica that leads does not answer".to_owned())?;
+    match serde_json::from_str(&answer) {
+        Ok(Answer::Made(_)) => Ok(Offered::Taken),
+        Ok(Answer::NotNewer) => Ok(Offered::NotNewer),
+        Ok(Answer::Refused(why)) => Ok(Offered::Refused(why)),
+        _ => Err("the answer of the replica that leads cannot be read".to_owned()),
+    }
+}
+
+/// Tells the leader of greater versions that this replica has served. Nobody answers; a look later shows whether it did.
+pub(super) async fn ask_to_raise(
+    connection: &mut Connection,
+    keys: &Keys,
+    raise: Raise,
+) -> RedisResult<()> {
+    let id = random_id().map_err(io::Error::other)?;
+    let json = serde_json::to_string(&Request::Raise { id, raise }).unwrap_or_default();
+    store::tell(connection, keys, &json).await
+}
+
+/// The leader's part: makes the edit and answers. `shared` is the flags file's text that the replicas share.
 pub(super) async fn perform(
     json: &str,
     environment: Arc<Environment>,
+    shared: Option<Revision>,
     mut connection: Connection,
     keys: Keys,
 ) {
@@ -170,13 +273,42 @@ pub(super) async fn perform(
             return;
         }
     };
-    let Request { id, flag, edit } = request;
     let name = environment.name().to_owned();
-    tracing::info!(
-        environment = name,
-        flag,
-        "another replica asks for a change"
-    );
+    let (id, answer) = match request {
+        Request::Edit { id, flag, edit } => {
+            tracing::info!(
+                environment = name,
+                flag,
+                "another replica asks for a change"
+            );
+            (id, make(environment, flag, edit).await)
+        }
+        Request::File { id, file } => {
+            tracing::info!(environment = name, "another replica has a newer flags file");
+            let text = store::take_file(&mut connection, &keys, &id).await;
+            let answer = match text {
+                Ok(Some(text)) => take_over(environment, file, text, shared).await,
+                Ok(None) => Answer::Refused("the file did not arrive in time".to_owned()),
+                Err(error) => Answer::Refused(reason(&error)),
+            };
+            (id, answer)
+        }
+        Request::Raise { raise, .. } => {
+            environment.raise(&raise.flags, &raise.groups);
+            return;
+        }
+    };
+    let answer = serde_json::to_string(&answer).unwrap_or_default();
+    if let Err(error) = store::answer(&mut connection, &keys, &id, &answer).await {
+        tracing::warn!(
+            environment = name,
+            error = reason(&error),
+            "a change was made, but whoever asked for it does not hear of that"
+        );
+    }
+}
+
+async fn make(environment: Arc<Environment>, flag: String, edit: Edit) -> Answer {
     let made = tokio::task::spawn_blocking(move || {
         let Some(editor) = environment.editor() else {
             let why = "the leader's flags cannot be changed".to_owned();
@@ -186,7 +318,7 @@ pub(super) async fn perform(
             .edit(&environment, &flag, &edit)
             .map(|()| environment.stamp())
     });
-    let answer = match made.await {
+    match made.await {
         Ok(Ok(stamp)) => Answer::Made(stamp),
         Ok(Err(EditError::UnknownFlag(flag))) => Answer::UnknownFlag(flag),
         Ok(Err(EditError::UnknownVariation {
@@ -206,13 +338,44 @@ pub(super) async fn perform(
         },
         Ok(Err(error)) => Answer::Refused(error.to_string()),
         Err(error) => Answer::Refused(error.to_string()),
-    };
-    let answer = serde_json::to_string(&answer).unwrap_or_default();
-    if let Err(error) = store::answer(&mut connection, &keys, &id, &answer).await {
-        tracing::warn!(
-            environment = name,
-            error = reason(&error),
-            "a change was made, but whoever asked for it does not hear of that"
-        );
+    }
+}
+
+async fn take_over(
+    environment: Arc<Environment>,
+    file: Said,
+    text: Vec<u8>,
+    shared: Option<Revision>,
+) -> Answer {
+    let document = Document::new(text);
+    if document.hash != file.hash {
+        return Answer::Refused("the file changed on its way".to_owned());
+    }
+    let taken = tokio::task::spawn_blocking(move || {
+        let Some(editor) = environment.editor() else {
+            return Err(EditError::Refused(
+                "the leader's flags cannot be changed".to_owned(),
+            ));
+        };
+        let Some(here) = environment.document() else {
+            return Ok(None);
+        };
+        // What is in force here is what counts, although Redis may not have it yet.
+        let here = shared
+            .filter(|shared| shared.hash == here.hash)
+            .unwrap_or_else(|| Revision {
+                hash: here.hash.clone(),
+                number: u64::MAX,
+            });
+        let verdict = file.compared_with(&here, false);
+        let taken = matches!(verdict, Verdict::Newer | Verdict::Same)
+            && editor.replace(&environment, &here.hash, document)?;
+        Ok(taken.then(|| environment.stamp()))
+    });
+    match taken.await {
+        Ok(Ok(Some(stamp))) => Answer::Made(stamp),
+        Ok(Ok(None)) => Answer::NotNewer,
+        Ok(Err(error)) => Answer::Refused(error.to_string()),
+        Err(error) => Answer::Refused(error.to_string()),
     }
 }

@@ -11,18 +11,25 @@
 //! - Another one leads, where this one did: its source ends, and it follows.
 //! - The leader's upstream has not answered it for a while: it lets another one try.
 //!
+//! Where flags are in a file, each replica may have a copy of it, or all share one; the module `copies` says what happens
+//! when copies differ. A change by the admin page or its API is answered once Redis has it, so that it survives whichever
+//! replica dies next. A replica that is alone refuses such changes, as nobody could tell the others.
+//!
 //! While Redis is away for longer than a lease, nobody knows who leads, and each replica is alone: it runs its source
 //! itself. What follows a return is what follows a start.
 //!
 //! Two replicas may take themselves for leaders for a moment. That does no harm: each asks the upstream, and Redis takes
 //! snapshots from one only, see the module `store`.
 
+mod copies;
 mod edits;
+mod leading;
 pub mod redis;
 mod replica;
 pub(crate) mod secret;
 mod store;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +49,8 @@ pub struct ReplicaOptions {
     pub lease: Duration,
     /// This replica's name, no other's.
     pub name: String,
+    /// Where a replica keeps what its copy of the flags file has in common with others; `None` for nowhere.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl ReplicaOptions {
@@ -62,6 +71,7 @@ impl ReplicaOptions {
             prefix: "flagwire".to_owned(),
             lease: Duration::from_secs(6),
             name,
+            state_dir: None,
         }
     }
 }

@@ -9,12 +9,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::edits::{self, Elsewhere};
+use super::copies::{Copies, Revision, Said, Verdict, millis};
+use super::edits::{self, Elsewhere, Offered, Raise};
+use super::leading::Leading;
 use super::redis::reason;
-use super::store::{Heard, Keys, Place, Seen, Store, WAIT, listen};
+use super::store::{Heard, Keys, Place, Publication, Seen, Store, Stored, WAIT, listen};
 use super::{ReplicaOptions, ReplicaStatus, Role};
-use crate::environment::{Environment, from_unix_seconds, unix_seconds};
-use crate::source::{ConfigurationRef, Origin, Source, SourceState, SourceStatus};
+use crate::environment::{Environment, InForce, from_unix_seconds, unix_seconds};
+use crate::source::kept::place_of;
+use crate::source::{Document, Origin, Source, SourceState, SourceStatus};
 
 /// Looks in one lease.
 const LOOKS: u32 = 3;
@@ -26,6 +29,9 @@ const LAST_RETRY: Duration = Duration::from_secs(3);
 /// For a reply of Redis.
 const RESPONSE: Duration = Duration::from_secs(5);
 
+/// Edits that were asked for longer ago are not made, as nobody waits for an answer any more.
+const EDIT_AGE: Duration = Duration::from_secs(4);
+
 /// For a lease to be given back when the server stops.
 const RELEASE: Duration = Duration::from_secs(1);
 
@@ -35,6 +41,9 @@ const ABSTENTION: u32 = 2;
 
 /// For a source to end once it is told to.
 const SOURCE_END: Duration = Duration::from_secs(5);
+
+/// Names the warnings about this replica's copy of the flags file in the environment's status.
+const TOPIC: &str = "copy";
 
 /// A source at work.
 struct Bringing {
@@ -61,7 +70,26 @@ pub(super) struct Running {
     ailing: Option<Instant>,
     /// Until when this replica does not lead, unless no other one does, for it could not reach its upstream.
     abstains: Option<Instant>,
+    /// The last edition of the environment that is in Redis, as long as this replica leads.
+    published: watch::Sender<u64>,
+    /// The flags file, where there is one.
+    copy: Option<Copy>,
 }
+
+/// This replica's copy of the flags file, and what is known of it.
+struct Copy {
+    place: Copies,
+    /// What it has in common with the others.
+    base: Option<Revision>,
+    /// The file as it was looked at last, and what it was compared with.
+    looked: Option<(Option<Look>, Revision)>,
+    /// The leader is asked to take it over, with the hash of the text.
+    offering: Option<JoinHandle<(String, Result<Offered, String>)>>,
+    /// Why it must not be used, although it is there.
+    outdated: Option<String>,
+}
+
+type Look = (SystemTime, u64, u64);
 
 /// How a leader's source stands, for its followers.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +121,18 @@ impl Running {
             refills: 0,
         };
         environment.set_replica(status.clone());
+        let copy = origin.file().map(|path| {
+            let state = options.state_dir.as_ref();
+            let state = state.map(|directory| place_of(directory, "replica", environment.name()));
+            let place = Copies::new(path, state);
+            Copy {
+                base: place.base(),
+                place,
+                looked: None,
+                offering: None,
+                outdated: None,
+            }
+        });
         Self {
             keys: Keys::new(&options.prefix, environment.name()),
             options,
@@ -106,6 +146,8 @@ impl Running {
             lost: None,
             ailing: None,
             abstains: None,
+            published: watch::Sender::default(),
+            copy,
         }
     }
 
@@ -172,12 +214,18 @@ impl Running {
                 *retry = FIRST_RETRY;
                 let leads = self.status.role == Role::Leader;
                 // Only once the look has shown that this one still leads; else the leader hears of it, too.
-                if let Some(edit) = edit.take().filter(|_| leads) {
+                // And while whoever asked waits for it: after that, others may have made the next change.
+                if let Some((edit, _)) =
+                    edit.take()
+                        .filter(|(_, at): &(String, std::time::Instant)| {
+                            leads && at.elapsed() < EDIT_AGE
+                        })
+                {
                     let environment = Arc::clone(&self.environment);
                     let (connection, keys) = (store.connection.clone(), keys.clone());
+                    let shared = self.copy.as_ref().and_then(|copy| copy.base.clone());
                     tokio::spawn(async move {
-                        let edit: String = edit;
-                        edits::perform(&edit, environment, connection, keys).await;
+                        edits::perform(&edit, environment, shared, connection, keys).await;
                     });
                 }
                 tokio::select! {
@@ -186,8 +234,8 @@ impl Running {
                         drop(tokio::time::timeout(RELEASE, store.release()).await);
                         return Ok(());
                     }
-                    heard = heard.recv() => if let Some(Heard::Edit(json)) = heard {
-                        edit = Some(json);
+                    heard = heard.recv() => if let Some(Heard::Edit(json, at)) = heard {
+                        edit = Some((json, at));
                     },
                     () = sleep(jittered(self.options.lease / LOOKS)) => {}
                     changed = generation.changed(), if leads => if changed.is_err() { return Ok(()) },
@@ -210,7 +258,10 @@ impl Running {
         let mut opened = Ok(None);
         let abstains = self.abstains.is_some_and(|until| Instant::now() < until);
         if seen.holder.is_none() && may_lead && !abstains {
-            if self.bringing.is_none() {
+            if let Err(error) = self.tend_copy(store, &seen, true).await? {
+                self.end_source().await;
+                opened = Err(error);
+            } else if self.bringing.is_none() {
                 opened = self.open().await.map(Some);
             }
             if opened.is_ok() {
@@ -221,6 +272,17 @@ impl Running {
         self.term = self.term.max(seen.term);
         self.status.leader.clone_from(&seen.holder);
         if seen.holder.as_deref() == Some(store.name) {
+            if self.status.role != Role::Leader
+                && let Err(error) = self.tend_copy(store, &seen, true).await?
+            {
+                // Another one led in between; its flags are not to be undone.
+                tracing::info!(
+                    environment = self.environment.name(),
+                    "does not lead: {error}"
+                );
+                self.end_source().await;
+                return store.release().await;
+            }
             self.lead(store, &seen, opened.ok().flatten()).await?;
             self.hand_over(store).await
         } else if abstains && seen.holder.is_none() {
@@ -265,11 +327,14 @@ impl Running {
                 term = seen.term,
                 "this replica leads"
             );
-            if self.bringing.is_none() {
-                self.take(store, seen).await?;
-                if self.environment.current().is_none() {
-                    self.origin.restore(&self.environment).await;
-                }
+            if self.bringing.is_some() {
+                self.outgrow(store, seen).await?;
+            }
+        }
+        if self.bringing.is_none() {
+            self.take(store, seen).await?;
+            if self.environment.current().is_none() {
+                self.origin.restore(&self.environment).await;
             }
         }
         self.role(Role::Leader);
@@ -288,11 +353,17 @@ impl Running {
             }
         }
         let told = serde_json::to_string(&self.told()).unwrap_or_default();
-        let Some((current, stamp)) = self.environment.current_with_stamp() else {
+        let Some(in_force) = self.environment.in_force() else {
             return Ok(());
         };
+        let revision = self.revision_of(&in_force, seen).await;
         let place = match seen.snapshot {
-            Some((place, ref known)) if *known == stamp && place.term == seen.term => {
+            Some((place, ref known))
+                if *known == in_force.stamp
+                    && place.term == seen.term
+                    && *self.published.borrow() == in_force.edition
+                    && (revision.is_none() || revision == seen.shared) =>
+            {
                 if seen.status.as_deref() != Some(&told) {
                     store.put_status(&told).await?;
                 }
@@ -309,11 +380,15 @@ impl Running {
                 }
             }
         };
-        let content = ConfigurationRef {
-            flags: current.snapshot.flags(),
-            segments: current.snapshot.segments(),
+        let hash = |revision: &Option<Revision>| revision.as_ref().map(|one| one.hash.clone());
+        let publication = Publication {
+            place,
+            in_force: &in_force,
+            status: &told,
+            revision: revision.as_ref(),
+            text_is_there: hash(&revision) == hash(&seen.shared),
         };
-        if store.publish(place, &stamp, content, &told).await? {
+        if store.publish(publication).await? {
             if seen.snapshot.is_none() && self.known.is_some() {
                 tracing::warn!(
                     environment = self.environment.name(),
@@ -323,8 +398,56 @@ impl Running {
                 self.say();
             }
             self.known = Some(place);
+            if let Some(revision) = revision {
+                self.agree_on(revision).await;
+            }
+            self.published.send_replace(in_force.edition);
         }
         Ok(())
+    }
+
+    /// The revision of the text in force, or of another one where it is new to the others.
+    async fn revision_of(&self, in_force: &InForce, seen: &Seen) -> Option<Revision> {
+        let copy = self.copy.as_ref()?;
+        let document = in_force.document.as_ref()?;
+        let base = copy.base.as_ref();
+        if let Some(known) = [seen.shared.as_ref(), base]
+            .into_iter()
+            .flatten()
+            .filter(|known| known.hash == document.hash)
+            .max_by_key(|known| known.number)
+        {
+            return Some(known.clone());
+        }
+        let number = if seen.shared.is_some() || base.is_some() {
+            let last = [seen.shared.as_ref(), base];
+            let last = last.into_iter().flatten().map(|known| known.number).max();
+            millis(SystemTime::now()).max(last.unwrap_or_default().saturating_add(1))
+        } else {
+            // The first one of all is as old as its file, so that a newer copy elsewhere counts.
+            let look = copy.place.run(|place, _| Ok(place.look())).await;
+            let look = look.ok().flatten();
+            millis(look.map_or_else(SystemTime::now, |(modified, ..)| modified))
+        };
+        Some(Revision {
+            hash: document.hash.clone(),
+            number,
+        })
+    }
+
+    /// This replica's copy says what the others have.
+    async fn agree_on(&mut self, revision: Revision) {
+        let Some(copy) = &mut self.copy else { return };
+        copy.outdated = None;
+        if copy.base.as_ref() == Some(&revision) {
+            return;
+        }
+        copy.base = Some(revision.clone());
+        let kept = copy.place.run(move |place, _| {
+            place.keep_base(&revision);
+            Ok(())
+        });
+        drop(kept.await);
     }
 
     async fn follow(
@@ -345,6 +468,10 @@ impl Running {
         }
         self.role(Role::Follower);
         self.take(store, seen).await?;
+        if seen.holder.is_some() {
+            // What is wrong with it is in the warning.
+            drop(self.tend_copy(store, seen, false).await?);
+        }
         if seen.snapshot.is_none() && self.environment.current().is_none() {
             self.origin.restore(&self.environment).await;
         }
@@ -381,16 +508,40 @@ impl Running {
         let Some(stored) = store.read().await? else {
             return Ok(());
         };
-        match stored.configuration {
+        let Stored {
+            place,
+            stamp,
+            configuration,
+            versions,
+            document,
+        } = stored;
+        match configuration {
             Ok(configuration) => {
                 let flags = configuration.flags.len();
-                let differences = self.environment.apply_as(configuration, Some(stored.stamp));
+                let environment = Arc::clone(&self.environment);
+                let given = Raise::of(&configuration.flags, &configuration.segments);
+                let applied = tokio::task::spawn_blocking(move || {
+                    let document = document.map(Arc::new);
+                    environment.apply_as(configuration, stamp, &versions, document)
+                });
+                let changes = applied.await.map_or(0, |differences| differences.len());
                 tracing::info!(
                     environment = self.environment.name(),
                     flags,
-                    changes = differences.len(),
+                    changes,
                     "flags taken from Redis"
                 );
+                // Served here alone, or by a leader whose last words Redis has lost.
+                let current = self.environment.current();
+                let raise = current.map(|current| {
+                    let snapshot = &current.snapshot;
+                    Raise::of(snapshot.flags(), snapshot.segments()).beyond(&given)
+                });
+                if let Some(raise) = raise.filter(|raise| !raise.is_empty())
+                    && self.status.role == Role::Follower
+                {
+                    edits::ask_to_raise(&mut store.connection, store.keys, raise).await?;
+                }
             }
             Err(why) => {
                 let error = format!("what is in Redis cannot be used: {why}");
@@ -399,7 +550,225 @@ impl Running {
                 self.say();
             }
         }
-        self.known = Some(stored.place);
+        self.known = Some(place);
+        Ok(())
+    }
+
+    /// Compares this replica's copy of the flags file with the text in force, and does what follows from that. The inner
+    /// `Err` says why the copy must not be used. A replica `about_to_lead` takes what is newer in its copy by opening it;
+    /// any other asks the leader.
+    async fn tend_copy(
+        &mut self,
+        store: &mut Store<'_>,
+        seen: &Seen,
+        about_to_lead: bool,
+    ) -> RedisResult<Result<(), String>> {
+        let Some(shared) = &seen.shared else {
+            return Ok(Ok(()));
+        };
+        let Some(copy) = &mut self.copy else {
+            return Ok(Ok(()));
+        };
+        if let Some(offering) = &mut copy.offering {
+            if !offering.is_finished() {
+                return Ok(Ok(()));
+            }
+            let offered = offering.await;
+            copy.offering = None;
+            self.offered(offered.ok());
+            // What was seen in Redis may be older than the answer.
+            return Ok(Ok(()));
+        }
+        let Some(copy) = &mut self.copy else {
+            return Ok(Ok(()));
+        };
+        let look = copy.place.run(|place, _| Ok(place.look())).await.ok();
+        let looked = Some((look.flatten(), shared.clone()));
+        if looked == copy.looked {
+            let outdated = copy.outdated.clone();
+            return Ok(outdated.map_or(Ok(()), Err));
+        }
+        let read = copy.place.run(|place, _| place.read()).await;
+        let Ok(Some((document, modified))) = read else {
+            // Opening it says what is wrong with it.
+            return Ok(Ok(()));
+        };
+        let said = Said {
+            hash: document.hash.clone(),
+            modified,
+            base: copy.base.clone(),
+        };
+        let known = said.hash != shared.hash && store.knew(&said.hash).await?;
+        let document = Arc::new(document);
+        match said.compared_with(shared, known) {
+            Verdict::Same => {
+                copy.looked = looked;
+                self.agree_on(shared.clone()).await;
+                self.environment.set_warning(TOPIC, None);
+                Ok(Ok(()))
+            }
+            Verdict::Newer if about_to_lead => {
+                copy.outdated = None;
+                Ok(Ok(()))
+            }
+            Verdict::Newer => {
+                copy.looked = looked;
+                copy.outdated = None;
+                tracing::info!(
+                    environment = self.environment.name(),
+                    file = %copy.place.path().display(),
+                    "the flags file was changed here; the replica that leads is asked to take it over"
+                );
+                let (options, keys) = (Arc::clone(&self.options), self.keys.clone());
+                copy.offering = Some(tokio::spawn(async move {
+                    let hash = said.hash.clone();
+                    (
+                        hash,
+                        edits::offer(&options, &keys, said, &document.text).await,
+                    )
+                }));
+                Ok(Ok(()))
+            }
+            verdict @ (Verdict::Older | Verdict::Conflict) => {
+                let replaced = self
+                    .bring_up_to_date(store, document, shared, verdict)
+                    .await?;
+                if replaced == Ok(true) {
+                    self.agree_on(shared.clone()).await;
+                }
+                let moved_on = replaced == Ok(false);
+                let outdated = replaced.err();
+                let environment = &self.environment;
+                if environment.set_warning(TOPIC, outdated.clone())
+                    && let Some(outdated) = &outdated
+                {
+                    tracing::warn!(environment = environment.name(), "{outdated}");
+                }
+                if let Some(copy) = &mut self.copy {
+                    copy.outdated.clone_from(&outdated);
+                    // Looked at again at once where it was replaced.
+                    copy.looked = looked.filter(|_| outdated.is_some());
+                }
+                // What was brought from it is not to be brought any more.
+                if self.bringing.is_some() && about_to_lead {
+                    self.end_source().await;
+                    self.known = None;
+                }
+                match outdated {
+                    Some(outdated) => Ok(Err(outdated)),
+                    // The next look decides.
+                    None if moved_on => Ok(Err("its flags file changes at this moment".to_owned())),
+                    None => Ok(Ok(())),
+                }
+            }
+        }
+    }
+
+    /// The leader has answered about this replica's flags file, or has not.
+    fn offered(&mut self, offered: Option<(String, Result<Offered, String>)>) {
+        let Some(copy) = &mut self.copy else { return };
+        let file = copy.place.path().display().to_string();
+        let warning = match offered {
+            // It is in force, or another text is or is about to be; the next look compares with that.
+            Some((_, Ok(Offered::NotNewer))) => {
+                copy.looked = None;
+                None
+            }
+            // Whoever has saved the file once more since has done so on top of that.
+            Some((hash, Ok(Offered::Taken))) => {
+                copy.looked = None;
+                let number = copy.base.as_ref().map_or(0, |base| base.number);
+                copy.base = Some(Revision { hash, number });
+                None
+            }
+            Some((_, Ok(Offered::Refused(why)))) => Some(format!(
+                "{file} was changed here, but the replica that leads does not take it over: {why}"
+            )),
+            Some((_, Err(why))) => {
+                copy.looked = None;
+                tracing::info!(
+                    environment = self.environment.name(),
+                    "{file} was changed here and is offered to the others again: {why}"
+                );
+                None
+            }
+            None => None,
+        };
+        if self.environment.set_warning(TOPIC, warning.clone())
+            && let Some(warning) = warning
+        {
+            tracing::warn!(environment = self.environment.name(), "{warning}");
+        }
+    }
+
+    /// Replaces a copy that is older, or keeps it aside first where it says something that nobody knows. Returns whether
+    /// it did; the inner `Err` says why it cannot.
+    async fn bring_up_to_date(
+        &self,
+        store: &mut Store<'_>,
+        document: Arc<Document>,
+        shared: &Revision,
+        verdict: Verdict,
+    ) -> RedisResult<Result<bool, String>> {
+        let Some(copy) = &self.copy else {
+            return Ok(Ok(false));
+        };
+        let there = store.read().await?.and_then(|stored| stored.document);
+        let Some(newer) = there.filter(|there| there.hash == shared.hash) else {
+            // There is another one by now; the next look compares with that.
+            return Ok(Ok(false));
+        };
+        let number = shared.number;
+        let path = copy.place.path().display().to_string();
+        let environment = self.environment.name().to_owned();
+        let written = copy.place.run(move |place, abandoned| {
+            let file = place.path().display();
+            if verdict == Verdict::Conflict {
+                let aside = place.set_aside(&document, abandoned)?;
+                tracing::warn!(
+                    environment,
+                    "{file} was changed here while other flags came into force, so it is not used; it is kept as {}. Make the change again in {file}",
+                    aside.display()
+                );
+            }
+            if place.replace(&document.hash, &newer, number, abandoned)? {
+                tracing::info!(
+                    environment,
+                    "{file} was older than what replicas serve; it is brought up to date"
+                );
+                return Ok(true);
+            }
+            Ok(false)
+        });
+        let failed = match written.await {
+            Ok(replaced) => return Ok(Ok(replaced)),
+            Err(error) => error.to_string(),
+        };
+        Ok(Err(format!(
+            "{path} is not what the replicas serve, and cannot be brought up to date: {failed}. It is not used; make it writable, or replace it"
+        )))
+    }
+
+    /// What this replica has served while it was alone becomes what all serve: its versions must be greater than those that
+    /// others have served meanwhile.
+    async fn outgrow(&mut self, store: &mut Store<'_>, seen: &Seen) -> RedisResult<()> {
+        let place = seen.snapshot.as_ref().map(|(place, _)| *place);
+        if place.is_none() || place == self.known {
+            return Ok(());
+        }
+        if let Some(Stored {
+            configuration: Ok(configuration),
+            versions,
+            ..
+        }) = store.read().await?
+        {
+            let served = Raise::of(&configuration.flags, &configuration.segments);
+            let environment = Arc::clone(&self.environment);
+            let raised = tokio::task::spawn_blocking(move || {
+                environment.outgrow(&versions, &served.flags, &served.groups);
+            });
+            drop(raised.await);
+        }
         Ok(())
     }
 
@@ -411,7 +780,16 @@ impl Running {
     async fn start_source(&mut self, source: Box<dyn Source>) {
         self.end_source().await;
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(source.run(Arc::clone(&self.environment), stopping));
+        let editor = source.editor();
+        let running = source.run(Arc::clone(&self.environment), stopping);
+        if let Some(inner) = editor {
+            self.environment.set_editor(Some(Arc::new(Leading {
+                inner,
+                published: self.published.subscribe(),
+                runtime: tokio::runtime::Handle::current(),
+            })));
+        }
+        let task = tokio::spawn(running);
         self.bringing = Some(Bringing { stop, task });
     }
 
@@ -430,7 +808,12 @@ impl Running {
         if self.environment.current().is_none() {
             self.origin.restore(&self.environment).await;
         }
-        match self.open().await {
+        let outdated = self.copy.as_ref().and_then(|copy| copy.outdated.clone());
+        let opened = match outdated {
+            Some(outdated) => Err(outdated),
+            None => self.open().await,
+        };
+        match opened {
             Ok(source) => {
                 tracing::warn!(
                     environment = self.environment.name(),

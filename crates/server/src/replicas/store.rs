@@ -7,22 +7,33 @@
 //! |---|---|
 //! | `…:lease` | who leads, for as long as it lasts |
 //! | `…:term` | counts leaders; kept growing by whoever remembers a greater number |
-//! | `…:snapshot` | the configuration, its stamp, its term and number, and how the leader's source stands |
+//! | `…:snapshot` | the configuration, its stamp, its term and number, what is remembered of versions, and how the leader's source stands; where it is of a flags file, its text and the revision of that |
+//! | `…:texts` | hashes of the texts that were in force, by revision |
 //! | `…:changes` | a stream with an entry for each change, which tells the others to look, and for each edit asked of the leader |
+//! | `…:file:…` | a flags file that a replica wants to be put in force |
 //! | `…:reply:…` | the leader's answer to one edit |
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
 use redis::streams::{StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, cmd};
 use serde::{Deserialize, Serialize};
 
+use super::copies::Revision;
 use super::redis::Connection;
-use crate::source::{Configuration, ConfigurationRef};
+use crate::environment::InForce;
+use crate::source::{Configuration, ConfigurationRef, Document};
+use crate::versions::Versions;
 
 /// Grows when the shape changes; a snapshot of another one is not read.
 const FORMAT: u32 = 1;
+
+/// Texts of flags files that are remembered as older ones.
+const TEXTS: usize = 1_000;
+
+/// For a flags file on its way to the leader.
+const FILE_SECONDS: u64 = 60;
 
 /// Entries kept of the stream, about. Nobody reads back further than the last one.
 const CHANGES: usize = 100;
@@ -47,15 +58,20 @@ elseif not holder and ARGV[3] == '1' then
   holder = ARGV[1]
   term = redis.call('INCR', KEYS[2])
 end
-local snapshot = redis.call('HMGET', KEYS[3], 'term', 'number', 'stamp', 'status')
-return {holder or '', term, snapshot[1], snapshot[2], snapshot[3], snapshot[4]}
+local snapshot = redis.call('HMGET', KEYS[3], 'term', 'number', 'stamp', 'status', 'text-hash', 'revision')
+return {holder or '', term, snapshot[1], snapshot[2], snapshot[3], snapshot[4], snapshot[5], snapshot[6]}
 ";
 
 /// Replaces the snapshot and tells of it, for the leader only. Returns whether it did.
-/// Keys: lease, snapshot, changes. Arguments: own name, length of the stream, then fields and values.
+/// Keys: lease, snapshot, changes, texts. Arguments: own name, length of the stream, most texts remembered, hash and revision
+/// of the text or twice nothing, then fields and values.
 const PUBLISH: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[2], unpack(ARGV, 3))
+redis.call('HSET', KEYS[2], unpack(ARGV, 6))
+if ARGV[4] ~= '' then
+  redis.call('ZADD', KEYS[4], ARGV[5], ARGV[4])
+  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[3])
+end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'from', ARGV[1])
 return 1
 ";
@@ -75,6 +91,7 @@ pub(super) struct Keys {
     lease: String,
     term: String,
     snapshot: String,
+    texts: String,
     changes: String,
 }
 
@@ -88,9 +105,15 @@ impl Keys {
             lease: key("lease"),
             term: key("term"),
             snapshot: key("snapshot"),
+            texts: key("texts"),
             changes: key("changes"),
             base,
         }
+    }
+
+    /// Where a flags file goes that is to be put in force.
+    fn file(&self, edit: &str) -> String {
+        format!("{}:file:{edit}", self.base)
     }
 
     /// Where the answer to an edit goes.
@@ -117,6 +140,8 @@ pub(super) struct Seen {
     pub(super) snapshot: Option<(Place, String)>,
     /// How the leader's source stands, as JSON.
     pub(super) status: Option<String>,
+    /// Of the flags file's text in the snapshot, where there is one.
+    pub(super) shared: Option<Revision>,
 }
 
 /// A snapshot as it is stored.
@@ -126,6 +151,20 @@ pub(super) struct Stored {
     pub(super) stamp: String,
     /// `Err` says why it cannot be used.
     pub(super) configuration: Result<Configuration, String>,
+    pub(super) versions: Versions,
+    /// The flags file's text, where it is of one.
+    pub(super) document: Option<Document>,
+}
+
+/// A snapshot to be stored.
+pub(super) struct Publication<'a> {
+    pub(super) place: Place,
+    pub(super) in_force: &'a InForce,
+    pub(super) status: &'a str,
+    /// Of its text.
+    pub(super) revision: Option<&'a Revision>,
+    /// Whether the text is there already.
+    pub(super) text_is_there: bool,
 }
 
 #[derive(Serialize)]
@@ -163,6 +202,8 @@ impl Store<'_> {
             Option<u64>,
             Option<String>,
             Option<String>,
+            Option<String>,
+            Option<u64>,
         );
         let mut eval = cmd("EVAL");
         eval.arg(STEP)
@@ -172,7 +213,7 @@ impl Store<'_> {
             .arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX))
             .arg(u8::from(take))
             .arg(known_term);
-        let (holder, now, term, number, stamp, status): Reply =
+        let (holder, now, term, number, stamp, status, hash, revision): Reply =
             eval.query_async(&mut self.connection).await?;
         Ok(Seen {
             holder: Some(holder).filter(|holder| !holder.is_empty()),
@@ -182,65 +223,116 @@ impl Store<'_> {
                 .map(|(term, number)| Place { term, number })
                 .zip(stamp),
             status,
+            shared: hash
+                .zip(revision)
+                .map(|(hash, number)| Revision { hash, number }),
         })
     }
 
     /// Puts a snapshot there. Returns whether the lease is still this replica's.
-    pub(super) async fn publish(
-        &mut self,
-        place: Place,
-        stamp: &str,
-        configuration: ConfigurationRef<'_>,
-        status: &str,
-    ) -> RedisResult<bool> {
-        let body = serde_json::to_string(&Body {
+    pub(super) async fn publish(&mut self, publication: Publication<'_>) -> RedisResult<bool> {
+        let Publication {
+            place,
+            in_force,
+            status,
+            revision,
+            text_is_there,
+        } = publication;
+        let snapshot = &in_force.current.snapshot;
+        let body = serde_json::to_vec(&Body {
             format: FORMAT,
-            configuration,
+            configuration: ConfigurationRef {
+                flags: snapshot.flags(),
+                segments: snapshot.segments(),
+            },
         })
         .map_err(std::io::Error::other)?;
+        let versions = serde_json::to_vec(&in_force.versions).map_err(std::io::Error::other)?;
         let (term, number) = (place.term.to_string(), place.number.to_string());
-        self.write(&[
-            ("term", &term),
-            ("number", &number),
-            ("stamp", stamp),
-            ("status", status),
+        let (hash, at) = revision.map_or_else(Default::default, |revision| {
+            (revision.hash.clone(), revision.number.to_string())
+        });
+        let mut fields: Vec<(&str, &[u8])> = vec![
+            ("term", term.as_bytes()),
+            ("number", number.as_bytes()),
+            ("stamp", in_force.stamp.as_bytes()),
+            ("status", status.as_bytes()),
+            ("versions", &versions),
             ("body", &body),
-        ])
-        .await
+        ];
+        if let Some(document) = in_force.document.as_ref().filter(|_| revision.is_some()) {
+            fields.push(("text-hash", hash.as_bytes()));
+            fields.push(("revision", at.as_bytes()));
+            if !text_is_there {
+                fields.push(("text", &document.text));
+            }
+        }
+        self.write(&fields, revision).await
     }
 
     /// Says how the source stands. Returns whether the lease is still this replica's.
     pub(super) async fn put_status(&mut self, status: &str) -> RedisResult<bool> {
-        self.write(&[("status", status)]).await
+        self.write(&[("status", status.as_bytes())], None).await
     }
 
-    async fn write(&mut self, fields: &[(&str, &str)]) -> RedisResult<bool> {
+    async fn write(
+        &mut self,
+        fields: &[(&str, &[u8])],
+        revision: Option<&Revision>,
+    ) -> RedisResult<bool> {
         let mut eval = cmd("EVAL");
         eval.arg(PUBLISH)
-            .arg(3)
-            .arg(&[&self.keys.lease, &self.keys.snapshot, &self.keys.changes])
+            .arg(4)
+            .arg(&[
+                &self.keys.lease,
+                &self.keys.snapshot,
+                &self.keys.changes,
+                &self.keys.texts,
+            ])
             .arg(self.name)
-            .arg(CHANGES);
+            .arg(CHANGES)
+            .arg(TEXTS)
+            .arg(revision.map_or("", |revision| &revision.hash))
+            .arg(revision.map_or(0, |revision| revision.number));
         for (field, value) in fields {
             eval.arg(field).arg(value);
         }
         eval.query_async(&mut self.connection).await
     }
 
+    /// Whether the text with this hash was in force before, as far as is remembered.
+    pub(super) async fn knew(&mut self, hash: &str) -> RedisResult<bool> {
+        let mut score = cmd("ZSCORE");
+        score.arg(&self.keys.texts).arg(hash);
+        let score: Option<f64> = score.query_async(&mut self.connection).await?;
+        Ok(score.is_some())
+    }
+
     /// The snapshot, if there is one.
     pub(super) async fn read(&mut self) -> RedisResult<Option<Stored>> {
-        type Reply = (Option<u64>, Option<u64>, Option<String>, Option<Vec<u8>>);
+        type Bytes = Option<Vec<u8>>;
+        type Reply = (
+            Option<u64>,
+            Option<u64>,
+            Option<String>,
+            Bytes,
+            Bytes,
+            Bytes,
+        );
         let mut get = cmd("HMGET");
         get.arg(&self.keys.snapshot)
-            .arg(&["term", "number", "stamp", "body"]);
+            .arg(&["term", "number", "stamp", "body", "versions", "text"]);
         let reply: Reply = get.query_async(&mut self.connection).await?;
-        let (Some(term), Some(number), Some(stamp), Some(body)) = reply else {
+        let (Some(term), Some(number), Some(stamp), Some(body), versions, text) = reply else {
             return Ok(None);
         };
+        let versions = versions.and_then(|json| serde_json::from_slice(&json).ok());
         Ok(Some(Stored {
             place: Place { term, number },
             stamp,
             configuration: parse(&body),
+            versions: versions.unwrap_or_default(),
+            document: text.map(Document::new),
         }))
     }
 
@@ -273,8 +365,8 @@ fn parse(body: &[u8]) -> Result<Configuration, String> {
 pub(super) enum Heard {
     /// There may be something new.
     Change,
-    /// Somebody asks the leader for an edit.
-    Edit(String),
+    /// Somebody asks the leader for an edit, since this moment.
+    Edit(String, Instant),
 }
 
 /// The field of an entry that asks for an edit.
@@ -309,10 +401,39 @@ pub(super) async fn listen(
             .flat_map(|reply| reply.keys)
             .flat_map(|key| key.ids);
         for entry in entries {
-            tell(entry.get(EDIT).map_or(Heard::Change, Heard::Edit));
+            let edit = entry.get(EDIT);
+            tell(edit.map_or(Heard::Change, |edit| Heard::Edit(edit, Instant::now())));
             last = entry.id;
         }
     }
+}
+
+/// Puts a flags file there that the leader is asked for under this id.
+pub(super) async fn put_file(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    id: &str,
+    text: &[u8],
+) -> RedisResult<()> {
+    cmd("SET")
+        .arg(keys.file(id))
+        .arg(text)
+        .arg("EX")
+        .arg(FILE_SECONDS)
+        .query_async(connection)
+        .await
+}
+
+/// Takes such a file; `None` if it has been there too long.
+pub(super) async fn take_file(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    id: &str,
+) -> RedisResult<Option<Vec<u8>>> {
+    let key = keys.file(id);
+    let text = cmd("GET").arg(&key).query_async(connection).await?;
+    let () = cmd("DEL").arg(&key).query_async(connection).await?;
+    Ok(text)
 }
 
 /// Asks the leader for an edit and waits for its answer; `None` if there is none in time. The connection must wait
@@ -324,19 +445,28 @@ pub(super) async fn ask(
     edit: &str,
     patience: Duration,
 ) -> RedisResult<Option<String>> {
-    let () = cmd("XADD")
-        .arg(&keys.changes)
-        .arg(&["MAXLEN", "~"])
-        .arg(CHANGES)
-        .arg(&["*", EDIT, edit])
-        .query_async(connection)
-        .await?;
+    tell(connection, keys, edit).await?;
     let answer: Option<(String, String)> = cmd("BLPOP")
         .arg(keys.reply(id))
         .arg(patience.as_secs_f64())
         .query_async(connection)
         .await?;
     Ok(answer.map(|(_, answer)| answer))
+}
+
+/// Tells the leader something that needs no answer.
+pub(super) async fn tell(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    edit: &str,
+) -> RedisResult<()> {
+    cmd("XADD")
+        .arg(&keys.changes)
+        .arg(&["MAXLEN", "~"])
+        .arg(CHANGES)
+        .arg(&["*", EDIT, edit])
+        .query_async(connection)
+        .await
 }
 
 /// Answers an edit. An answer that nobody waits for any more goes by itself.

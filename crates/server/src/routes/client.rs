@@ -194,8 +194,8 @@ pub(super) async fn evaluation(
         })
 }
 
-/// A reply with an `ETag` over configuration and target, or 304 where the client has it already.
-fn tagged(
+/// A reply with an `ETag` over what it is made of, or 304 where the client has it already.
+pub(super) fn tagged(
     headers: &HeaderMap,
     fingerprint: &str,
     body: impl FnOnce() -> Result<Bytes, ApiError>,

@@ -345,6 +345,7 @@ pub(super) async fn events(
             every: state.settings.heartbeat,
             events,
             drain: state.drain.clone(),
+            catch_up: None,
             guard: caller.environment.count_stream(Reading {
                 whom: Whom::Nobody,
                 transport: Transport::Ofrep,

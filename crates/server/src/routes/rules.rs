@@ -2,10 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::access::{Caller, Parameters, Segments, current};
+use super::client::tagged;
 use crate::AppState;
 use crate::auth::KeyKind;
 use crate::error::ApiError;
@@ -43,16 +47,25 @@ impl RulesQuery {
     }
 }
 
+fn json(list: &impl Serialize) -> Result<Bytes, ApiError> {
+    serde_json::to_vec(list)
+        .map(Bytes::from)
+        .map_err(|error| ApiError::Internal(error.to_string()))
+}
+
 /// `GET /client/env/{environment}/feature-configs`
 pub(super) async fn flags(
     State(_): State<AppState>,
     caller: Caller,
     Segments(environment): Segments<String>,
     Parameters(query): Parameters<FlagsQuery>,
-) -> Result<Json<Vec<FeatureConfig>>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
-    let flags = current.snapshot.flags().iter();
-    Ok(Json(flags.map(|flag| query.shape(flag)).collect()))
+    tagged(&headers, current.tag(), || {
+        let flags = current.snapshot.flags().iter();
+        json(&flags.map(|flag| query.shape(flag)).collect::<Vec<_>>())
+    })
 }
 
 /// `GET /client/env/{environment}/feature-configs/{flag}`
@@ -75,16 +88,13 @@ pub(super) async fn groups(
     caller: Caller,
     Segments(environment): Segments<String>,
     Parameters(query): Parameters<RulesQuery>,
-) -> Result<Json<Vec<Segment>>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let current = current(caller.allow(&environment, Some(KeyKind::Server))?)?;
-    Ok(Json(
-        current
-            .snapshot
-            .segments()
-            .iter()
-            .map(|group| query.shape(group))
-            .collect(),
-    ))
+    tagged(&headers, current.tag(), || {
+        let groups = current.snapshot.segments().iter();
+        json(&groups.map(|group| query.shape(group)).collect::<Vec<_>>())
+    })
 }
 
 /// `GET /client/env/{environment}/target-segments/{group}`

@@ -9,6 +9,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,8 +17,10 @@ use super::access::{Caller, Segments};
 use super::client::now;
 use crate::auth::KeyKind;
 use crate::auth::token::Token;
+use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::serve::Peer;
+use crate::stream::catch_up::Everything;
 use crate::stream::event::Audience;
 use crate::stream::registry::{Reading, Transport, Whom};
 use crate::stream::{Detachable, Heartbeat, Reader, Subscriber};
@@ -77,21 +80,64 @@ pub(super) async fn stream(
         },
         address,
     };
-    let missed = last_event_id(&parts.headers)
-        .and_then(|id| caller.environment.since(id))
-        .unwrap_or_default();
+    let id = last_event_id(&parts.headers);
+    let (missed, catch_up) = match id.filter(|id| !id.is_empty()) {
+        Some(id) => missed(id, &audience, &caller.environment),
+        None if audience == Audience::Rules && takes_ids_alone(&parts.headers) => {
+            (first_id(&caller.environment), None)
+        }
+        None => (Bytes::new(), None),
+    };
     Ok(respond(Reader {
-        missed: audience.missed(&missed),
+        missed,
         subscriber: Subscriber {
             audience,
             heartbeat,
             every: state.settings.heartbeat,
             events,
             drain: state.drain.clone(),
+            catch_up,
             guard: caller.environment.count_stream(reading),
         },
         stopping: state.stopping.clone(),
     }))
+}
+
+/// What a reader is told first, and what else there is to tell if its id is unknown. Clients fetch everything as they open a
+/// stream; published server SDKs do not.
+fn missed(
+    id: &str,
+    audience: &Audience,
+    environment: &Environment,
+) -> (Bytes, Option<Box<Everything>>) {
+    if let Some(missed) = environment.since(id) {
+        return (audience.missed(&missed), None);
+    }
+    if *audience != Audience::Rules {
+        return (Bytes::new(), None);
+    }
+    let Some(mut everything) = environment.everything() else {
+        return (Bytes::new(), None);
+    };
+    match everything.take() {
+        Some((first, more)) => (first.plain().clone(), more.then(|| Box::new(everything))),
+        None => (Bytes::new(), None),
+    }
+}
+
+/// The id of what is in force, for a back end to come back with although it has seen no event. It is not an event itself.
+fn first_id(environment: &Environment) -> Bytes {
+    let stamp = environment.stamp();
+    if stamp.is_empty() {
+        return Bytes::new();
+    }
+    Bytes::from(format!("id: {stamp}\n\n"))
+}
+
+/// The published Go SDK takes an id without data for an event, logs that it cannot read it, and never sends ids anyway.
+fn takes_ids_alone(headers: &HeaderMap) -> bool {
+    let sdk = headers.get("harness-sdk-info");
+    !sdk.is_some_and(|sdk| sdk.as_bytes().starts_with(b"Go"))
 }
 
 /// The id of the last event that a reader who comes back has seen.

@@ -46,6 +46,19 @@ pub enum KeptError {
     Foreign(String),
 }
 
+/// Where one environment's file of some kind is in the state directory. Any name of an environment makes a file name of its
+/// own.
+pub(crate) fn place_of(directory: &Path, kind: &str, environment: &str) -> PathBuf {
+    let name: String = environment
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    directory.join(format!("{kind}-{name}.json"))
+}
+
 /// Where one environment's configuration is kept.
 #[derive(Clone, Debug)]
 pub struct Kept {
@@ -57,17 +70,8 @@ impl Kept {
     /// In `directory`, for `environment`, as it comes from `source`.
     #[must_use]
     pub fn new(directory: &Path, environment: &str, source: &str) -> Self {
-        let name: String = environment
-            .bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {
-                    char::from(byte).to_string()
-                }
-                other => format!("%{other:02X}"),
-            })
-            .collect();
         Self {
-            path: directory.join(format!("snapshot-{name}.json")),
+            path: place_of(directory, "snapshot", environment),
             source: source.to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 //! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and says
 //! how it stands through [`Environment::set_status`]. It knows nothing of readers, events or versions.
 
+mod document;
 pub(crate) mod doubt;
 pub mod file;
 pub mod kept;
@@ -17,6 +18,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use self::document::Document;
 use crate::environment::Environment;
 
 /// All flags and groups of an environment. As JSON, this is how it is kept on disk and shared among replicas.
@@ -46,6 +48,11 @@ pub trait Source: Send {
         environment: Arc<Environment>,
         stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()>;
+
+    /// Who changes flags through it, for whoever has opened it by an [`Origin`]: that one says when changes may be made.
+    fn editor(&self) -> Option<Arc<dyn Editor>> {
+        None
+    }
 }
 
 /// A source that can be opened more than once: one replica of several brings configurations, and another one takes over.
@@ -64,6 +71,11 @@ pub trait Origin: Send + Sync {
 
     /// Whether flags can be changed through it.
     fn editable(&self) -> bool;
+
+    /// The flags file, of which each replica may have a copy, where it is one.
+    fn file(&self) -> Option<std::path::PathBuf> {
+        None
+    }
 
     /// The part that each replica does for itself, until `stopping` turns true.
     fn aside(
@@ -107,7 +119,8 @@ pub struct SourceStatus {
     /// Since when it stands so.
     #[serde(skip)]
     pub since: SystemTime,
-    /// When what is served was last known to be what the source holds; `None` where that is now, or never was.
+    /// When what is served was last known to be what the source holds: for an upstream, when it last answered. `None` where it
+    /// is known at any time, as for a file that is watched, or never was.
     #[serde(skip)]
     pub fresh_at: Option<SystemTime>,
 }
@@ -190,4 +203,19 @@ pub trait Editor: Send + Sync + std::fmt::Debug {
         flag: &str,
         edit: &Edit,
     ) -> Result<(), EditError>;
+
+    /// Replaces all flags by those of a whole file, if the file still says what hashes to `expected`. Returns whether it did,
+    /// once they are in force. Blocks.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    fn replace(
+        &self,
+        environment: &Arc<Environment>,
+        expected: &str,
+        document: Document,
+    ) -> Result<bool, EditError> {
+        let (_, _, _) = (environment, expected, document);
+        Err(EditError::Refused("the flags are not in a file".to_owned()))
+    }
 }

@@ -50,6 +50,14 @@ impl Reader {
     }
 }
 
+/// When a slice of everything is due, for the few who are told of that. Boxed, as it would be part of every idle stream.
+fn due(at: Option<std::time::Instant>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    match at {
+        Some(at) => Box::pin(tokio::time::sleep_until(at.into())),
+        None => Box::pin(std::future::pending()),
+    }
+}
+
 impl Open {
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
@@ -66,6 +74,15 @@ impl Open {
                     continue;
                 }
                 events = subscriber.events.recv() => events,
+                () = due(subscriber.catch_up.as_deref().map(|everything| everything.due)) => {
+                    match subscriber.slice(std::time::Instant::now()) {
+                        Some(slice) => {
+                            self.arm();
+                            return Some(slice.plain().clone());
+                        }
+                        None => continue,
+                    }
+                }
                 () = self.timer.as_mut() => match self.end {
                     End::At(at) if at <= Instant::now() => return self.farewell(),
                     End::Now => return None,
@@ -84,7 +101,7 @@ impl Open {
                 Err(RecvError::Closed) => return None,
             };
             let mut burst = Burst::default();
-            burst.add(&first, &subscriber.audience, Framing::Plain);
+            burst.add(&first, subscriber, Framing::Plain);
             // What else is there already goes out in the same write.
             subscriber.fill(&mut burst, Framing::Plain).ok()?;
             if burst.len() > 0 {

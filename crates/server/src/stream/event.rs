@@ -42,6 +42,8 @@ pub(crate) struct Event {
     difference: Difference,
     current: Arc<Current>,
     rules: OnceLock<Framed>,
+    /// The same without an id.
+    rules_unnumbered: OnceLock<Framed>,
     anyone: OnceLock<Framed>,
     refetch: OnceLock<Framed>,
     /// By the variations served, which decide the text: ten thousand users share a few of them.
@@ -55,6 +57,7 @@ impl Event {
             difference,
             current,
             rules: OnceLock::new(),
+            rules_unnumbered: OnceLock::new(),
             anyone: OnceLock::new(),
             refetch: OnceLock::new(),
             evaluated: Mutex::default(),
@@ -72,17 +75,24 @@ impl Event {
         cell.get_or_init(|| Framed::new(&make(self))).clone()
     }
 
+    /// The frame for a back end that is still being told of everything, and has to come back for that if it is cut off.
+    pub(crate) fn unnumbered(&self) -> &Framed {
+        self.rules_unnumbered
+            .get_or_init(|| Framed::new(&frame(&self.told(None), None)))
+    }
+
+    fn told(&self, evaluations: Option<Vec<Evaluation>>) -> ChangeEvent {
+        ChangeEvent {
+            event: self.difference.change,
+            domain: self.difference.domain,
+            identifier: self.difference.identifier.clone(),
+            version: Some(self.difference.version),
+            evaluations,
+        }
+    }
+
     fn frame_change(&self, evaluations: Option<Vec<Evaluation>>) -> Bytes {
-        frame(
-            &ChangeEvent {
-                event: self.difference.change,
-                domain: self.difference.domain,
-                identifier: self.difference.identifier.clone(),
-                version: Some(self.difference.version),
-                evaluations,
-            },
-            &self.id,
-        )
+        frame(&self.told(evaluations), Some(&self.id))
     }
 
     /// Without evaluations, a flag's event says nothing about the flags that depend on it: they get events of their own.
@@ -166,7 +176,7 @@ impl Event {
                 version: Some(self.difference.version),
                 evaluations,
             },
-            &self.id,
+            Some(&self.id),
         )
     }
 
@@ -191,7 +201,7 @@ impl Event {
                         .and_then(|flag| flag.version),
                     evaluations: evaluation(flag).map(|evaluation| vec![evaluation]),
                 },
-                &self.id,
+                Some(&self.id),
             ));
         }
         frames.into()
@@ -219,7 +229,8 @@ pub(crate) fn refetch(current: &Current) -> Bytes {
 
 /// One frame. The id comes last, since hand-written readers expect `data` right after `event`, and the JSON is on one
 /// line behind exactly one space, since some of them count characters.
-fn frame(event: &ChangeEvent, id: &str) -> Bytes {
+pub(super) fn frame(event: &ChangeEvent, id: Option<&str>) -> Bytes {
     let json = serde_json::to_string(event).unwrap_or_default();
-    Bytes::from(format!("event: {CHANGE_EVENT}\ndata: {json}\nid: {id}\n\n"))
+    let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
+    Bytes::from(format!("event: {CHANGE_EVENT}\ndata: {json}\n{id}\n"))
 }

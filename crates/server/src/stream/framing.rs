@@ -51,7 +51,7 @@ impl Framed {
         }
     }
 
-    pub(super) const fn plain(&self) -> &Bytes {
+    pub(crate) const fn plain(&self) -> &Bytes {
         &self.plain
     }
 

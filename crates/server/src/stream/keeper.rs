@@ -20,6 +20,7 @@ use slab::Slab;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+use super::catch_up::EVERY;
 use super::framing::Framed;
 use super::{CutOff, Framing, HandOver, Heartbeat, Subscriber};
 use crate::environment::Environment;
@@ -83,6 +84,7 @@ impl<P: Send + 'static> Keepers<P> {
                     streams: Slab::new(),
                     ends: VecDeque::new(),
                     look_at: None,
+                    catching_up: Vec::new(),
                 };
                 // Whatever may ring it has to be looked at once first.
                 bell.wake_by_ref();
@@ -185,6 +187,8 @@ struct Keeper<P> {
     ends: VecDeque<(Instant, usize)>,
     /// When the next heartbeat may be due.
     look_at: Option<Instant>,
+    /// Streams that are told of everything, slice by slice.
+    catching_up: Vec<usize>,
 }
 
 /// Says when an environment has new events.
@@ -235,7 +239,8 @@ impl<P> Keeper<P> {
         let mut ready = Events::with_capacity(1024);
         let beats = Beats::new();
         loop {
-            let next = [self.look_at, self.ends.front().map(|(at, _)| *at)];
+            let slice = (!self.catching_up.is_empty()).then(|| Instant::now() + EVERY / 2);
+            let next = [self.look_at, self.ends.front().map(|(at, _)| *at), slice];
             let wait = next
                 .into_iter()
                 .flatten()
@@ -265,10 +270,24 @@ impl<P> Keeper<P> {
             if self.look_at.is_some_and(|at| at <= now) {
                 self.beat(now, &beats);
             }
+            if !self.catching_up.is_empty() {
+                self.catch_up(now);
+            }
             while self.ends.front().is_some_and(|(at, _)| *at <= now) {
                 if let Some((_, key)) = self.ends.pop_front() {
                     self.with(key, Kept::say_goodbye);
                 }
+            }
+        }
+    }
+
+    /// A slice of everything for each stream for which one is due.
+    fn catch_up(&mut self, now: Instant) {
+        for key in std::mem::take(&mut self.catching_up) {
+            self.with(key, |stream| stream.catch_up(now));
+            let stream = self.streams.get(key);
+            if stream.is_some_and(|stream| stream.subscriber.catch_up.is_some()) {
+                self.catching_up.push(key);
             }
         }
     }
@@ -362,6 +381,7 @@ impl<P> Keeper<P> {
         } = arrival;
         let feed = self.feed(subscriber.guard.environment());
         let due = Instant::now() + subscriber.every;
+        let catches_up = subscriber.catch_up.is_some();
         let place = self.streams.vacant_entry();
         let key = place.key();
         let stream = place.insert(Kept {
@@ -386,6 +406,9 @@ impl<P> Keeper<P> {
             return;
         }
         self.look_at = Some(self.look_at.map_or(due, |at| at.min(due)));
+        if catches_up && !self.catching_up.contains(&key) {
+            self.catching_up.push(key);
+        }
         if self.stopping.is_none() {
             self.ends.push_back((stream.end(), key));
         }
@@ -504,6 +527,18 @@ impl<P> Kept<P> {
                 }
             }
         }
+    }
+
+    /// Writes a slice of everything that is due, once what came before is on its way.
+    fn catch_up(&mut self, now: Instant) -> Result<(), Over> {
+        if !self.unsent.is_empty() || self.ending {
+            return Ok(());
+        }
+        if let Some(slice) = self.subscriber.slice(now) {
+            self.unsent = slice.in_framing(self.framing).clone();
+            self.due = now + self.subscriber.every;
+        }
+        self.advance()
     }
 
     fn write(&mut self) -> Result<(), Over> {

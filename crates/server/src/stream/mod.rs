@@ -4,6 +4,7 @@
 //! fetches everything, which is cheaper for both sides than a queue without end.
 
 mod body;
+pub(crate) mod catch_up;
 mod drain;
 pub(crate) mod event;
 mod framing;
@@ -12,14 +13,16 @@ mod keeper;
 pub(crate) mod registry;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, watch};
 
+use self::catch_up::Everything;
 pub(crate) use self::drain::Drain;
 use self::event::{Audience, Event};
+use self::framing::Framed;
 pub(crate) use self::framing::Framing;
 pub(crate) use self::handover::{Detachable, HandOver};
 pub(crate) use self::keeper::Keepers;
@@ -67,7 +70,7 @@ impl Heartbeat {
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) subscriber: Subscriber,
-    /// Frames to begin with, after the heartbeat: what was missed.
+    /// Frames to begin with, after the heartbeat: what was missed, or the first slice of everything.
     pub(crate) missed: Bytes,
     /// True once the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -82,6 +85,8 @@ pub(crate) struct Subscriber {
     /// Subscribed before anything else was looked at, so that nothing falls in between.
     pub(crate) events: broadcast::Receiver<Arc<[Event]>>,
     pub(crate) drain: Arc<Drain>,
+    /// What else there is to be told besides events, as nobody knows what this reader has missed.
+    pub(crate) catch_up: Option<Box<Everything>>,
     /// Counts this stream while it is open.
     pub(crate) guard: StreamGuard,
 }
@@ -112,10 +117,25 @@ impl Subscriber {
         Ok(burst.into_bytes())
     }
 
+    /// The next slice of everything, where one is due by `now`.
+    fn slice(&mut self, now: Instant) -> Option<Framed> {
+        let everything = self.catch_up.as_mut()?;
+        if everything.due > now {
+            return None;
+        }
+        match everything.take() {
+            Some((slice, true)) => Some(slice),
+            last => {
+                self.catch_up = None;
+                last.map(|(slice, _)| slice)
+            }
+        }
+    }
+
     fn fill(&mut self, burst: &mut Burst, framing: Framing) -> Result<(), CutOff> {
         while burst.len() < MAX_BURST_BYTES {
             match self.events.try_recv() {
-                Ok(events) => burst.add(&events, &self.audience, framing),
+                Ok(events) => burst.add(&events, self, framing),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 Err(TryRecvError::Lagged(missed)) => return Err(cut_off(missed)),
             }
@@ -137,14 +157,18 @@ struct Burst {
 }
 
 impl Burst {
-    fn add(&mut self, events: &[Event], audience: &Audience, framing: Framing) {
+    fn add(&mut self, events: &[Event], reader: &Subscriber, framing: Framing) {
+        let audience = &reader.audience;
         // Whoever asks for everything again after an event wants one for all that changed at once.
         let events = match (audience, events) {
             (Audience::Refetch, [.., last]) => std::slice::from_ref(last),
             _ => events,
         };
         for event in events {
-            let frames = event.frames(audience);
+            let frames = match reader.catch_up {
+                Some(_) => event.unnumbered().clone(),
+                None => event.frames(audience),
+            };
             let bytes = frames.in_framing(framing);
             if self.first.is_empty() {
                 self.first = bytes.clone();

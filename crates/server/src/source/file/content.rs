@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::files::{Abandoned, Place};
 use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit, write};
 use crate::source::doubt::Loss;
-use crate::source::{Configuration, Edit, EditError, Editor, SourceState, SourceStatus};
+use crate::source::{Configuration, Document, Edit, EditError, Editor, SourceState, SourceStatus};
 
 /// Times of files may be no finer than this, so two writes within it can look the same.
 const COARSE: Duration = Duration::from_secs(2);
@@ -110,6 +110,9 @@ struct Seen {
     open: bool,
 }
 
+/// What a file says, and its text.
+pub(super) type Loaded = (Configuration, Arc<Document>);
+
 /// What came of reading the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
@@ -154,11 +157,11 @@ impl FlagsFile {
     }
 
     /// Reads it for the first time, as it is; it may be a pipe.
-    pub(super) fn load(&self) -> Result<Configuration, LoadError> {
+    pub(super) fn load(&self) -> Result<Loaded, LoadError> {
         let (bytes, signature) = self.read_anything().map_err(|error| self.error(error))?;
         let configuration = self.parse(&bytes)?;
         self.remember(&bytes, signature);
-        Ok(configuration)
+        Ok((configuration, Arc::new(Document::new(bytes))))
     }
 
     fn remember(&self, bytes: &[u8], signature: Signature) {
@@ -320,7 +323,7 @@ impl FlagsFile {
             return Look::Nothing;
         }
         self.remember(&bytes, signature);
-        self.put_in_force(environment, parsed);
+        self.put_in_force(environment, parsed, bytes);
         Look::Read
     }
 
@@ -337,13 +340,19 @@ impl FlagsFile {
         self.seen().open = true;
     }
 
-    fn put_in_force(&self, environment: &Environment, parsed: Result<Configuration, LoadError>) {
+    fn put_in_force(
+        &self,
+        environment: &Environment,
+        parsed: Result<Configuration, LoadError>,
+        text: Vec<u8>,
+    ) {
         environment.set_warning(TOPIC, None);
         environment.set_doubt(None);
         match parsed {
             Ok(configuration) => {
                 let flags = configuration.flags.len();
-                let differences = environment.apply(configuration);
+                let document = Arc::new(Document::new(text));
+                let differences = environment.apply_document(configuration, document);
                 tracing::info!(
                     environment = environment.name(),
                     file = self.name(),
@@ -477,8 +486,37 @@ impl FlagsFile {
         let (bytes, signature) = self.read().map_err(io)?;
         let parsed = self.parse(&bytes);
         self.remember(&bytes, signature);
-        self.put_in_force(environment, parsed);
+        self.put_in_force(environment, parsed, bytes);
         Ok(())
+    }
+
+    /// Puts another text in the place of one that hashes to `expected`, and puts it in force. Returns whether it did.
+    fn replace(
+        &self,
+        environment: &Environment,
+        expected: &str,
+        document: &Document,
+        abandoned: &Abandoned,
+    ) -> Result<bool, EditError> {
+        let io = |error| EditError::Io {
+            path: self.name(),
+            error,
+        };
+        self.parse(&document.text)
+            .map_err(|error| EditError::Refused(error.to_string()))?;
+        let (bytes, _) = self.read().map_err(io)?;
+        let is = Document::new(bytes);
+        if is.hash != document.hash {
+            if is.hash != expected {
+                return Ok(false);
+            }
+            write::replace(&self.path, &document.text, || !abandoned.is_set()).map_err(io)?;
+        }
+        let (bytes, signature) = self.read().map_err(io)?;
+        let parsed = self.parse(&bytes);
+        self.remember(&bytes, signature);
+        self.put_in_force(environment, parsed, bytes);
+        Ok(true)
     }
 }
 
@@ -510,6 +548,23 @@ impl Editor for FileEditor {
             .place
             .run_blocking(&what, move |abandoned| {
                 file.change(&environment, &flag, &edit, abandoned)
+            })
+            .unwrap_or_else(|error| Err(EditError::Io { path: name, error }))
+    }
+
+    fn replace(
+        &self,
+        environment: &Arc<Environment>,
+        expected: &str,
+        document: Document,
+    ) -> Result<bool, EditError> {
+        let what = format!("changing {}", self.0.name());
+        let (file, environment) = (Arc::clone(&self.0), Arc::clone(environment));
+        let (name, expected) = (self.0.name(), expected.to_owned());
+        self.0
+            .place
+            .run_blocking(&what, move |abandoned| {
+                file.replace(&environment, &expected, &document, abandoned)
             })
             .unwrap_or_else(|error| Err(EditError::Io { path: name, error }))
     }

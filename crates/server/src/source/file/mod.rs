@@ -20,11 +20,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::content::LoadError;
-use self::content::{FileEditor, FlagsFile, Following, Look, Signature};
+use self::content::{FileEditor, FlagsFile, Following, Loaded, Look, Signature};
 use self::settling::{Settling, quiet_for};
 use self::watching::{Signs, Watch};
 use super::doubt::Loss;
-use super::{BoxFuture, Configuration, Editor, Origin, Source};
+use super::{BoxFuture, Editor, Origin, Source};
 use crate::environment::Environment;
 use crate::flags_file::{self, Parsed, write};
 
@@ -50,7 +50,9 @@ const MISSING: &str = "there is no such file yet";
 #[derive(Debug)]
 pub struct FileSource {
     file: Arc<FlagsFile>,
-    first: Result<Configuration, String>,
+    first: Result<Loaded, String>,
+    /// Whether it names the editor of its environment itself.
+    names_editor: bool,
 }
 
 impl FileSource {
@@ -64,6 +66,7 @@ impl FileSource {
         Ok(Self {
             file: Arc::new(file),
             first: Ok(first),
+            names_editor: true,
         })
     }
 
@@ -83,7 +86,11 @@ impl FileSource {
             },
             Err(error) => return Err(error),
         };
-        Ok(Self { file, first })
+        Ok(Self {
+            file,
+            first,
+            names_editor: true,
+        })
     }
 
     /// For people: that there is nothing to serve yet, and why.
@@ -121,7 +128,7 @@ impl FileSource {
 }
 
 /// Reads the file for the first time, once nobody writes to it.
-async fn first(file: &Arc<FlagsFile>) -> Result<Configuration, LoadError> {
+async fn first(file: &Arc<FlagsFile>) -> Result<Loaded, LoadError> {
     let what = file.reading();
     let look = || {
         let looked = Arc::clone(file);
@@ -159,21 +166,19 @@ impl Source for FileSource {
         environment: Arc<Environment>,
         mut stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        let Self { file, first } = *self;
-        environment.set_editor(Some(
-            Arc::new(FileEditor(Arc::clone(&file))) as Arc<dyn Editor>
-        ));
+        let editor = self.editor().filter(|_| self.names_editor);
+        let Self { file, first, .. } = *self;
         match first {
             // Other replicas may have served more than this file has; it waits like any other loss.
-            Ok(first)
+            Ok((first, _))
                 if environment
                     .current()
                     .is_some_and(|current| Loss::of(&current, &first).is_large()) =>
             {
                 file.forget();
             }
-            Ok(first) => {
-                environment.apply(first);
+            Ok((first, document)) => {
+                environment.apply_document(first, document);
                 environment.set_status(file.status(&environment, None));
             }
             Err(why) => {
@@ -182,12 +187,20 @@ impl Source for FileSource {
                 environment.set_status(file.status(&environment, Some(waiting)));
             }
         }
+        // Only now: a change must not be followed by what was read before it.
+        if editor.is_some() {
+            environment.set_editor(editor);
+        }
         Box::pin(async move {
             tokio::select! {
                 () = crate::serve::until(&mut stopping) => {}
                 () = follow(&file, &environment) => {}
             }
         })
+    }
+
+    fn editor(&self) -> Option<Arc<dyn Editor>> {
+        Some(Arc::new(FileEditor(Arc::clone(&self.file))))
     }
 }
 
@@ -270,12 +283,17 @@ impl Origin for FileOrigin {
             Ok(Box::new(FileSource {
                 file,
                 first: Ok(configuration),
+                names_editor: false,
             }) as Box<dyn Source>)
         })
     }
 
     fn editable(&self) -> bool {
         true
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
     }
 
     /// The file is what is kept.

@@ -29,7 +29,7 @@ fn hundred() -> (TempDir, FlagsFile, Environment) {
     fs::write(&path, flags(100)).unwrap();
     let file = FlagsFile::new(&path);
     let environment = Environment::new("e");
-    environment.apply(file.load().unwrap());
+    environment.apply(file.load().unwrap().0);
     environment.set_status(file.status(&environment, None));
     (directory, file, environment)
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use flagwire_core::Millis;
 use flagwire_core::protocol::{Claims, Metrics, SignInReply, SignInRequest};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -113,6 +115,13 @@ pub(super) struct Session {
     cluster: String,
 }
 
+/// A list and the entity tag that it came with.
+#[derive(Debug)]
+pub(super) struct Tagged<T> {
+    pub(super) entries: Vec<T>,
+    pub(super) tag: Option<HeaderValue>,
+}
+
 /// One environment of an upstream.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -192,31 +201,56 @@ impl Api {
         })
     }
 
-    pub(super) async fn flags(&self, session: &Session) -> Result<Vec<FeatureConfig>, ApiError> {
-        const WHAT: &str = "the flags";
+    /// All flags; `None` where the upstream still has what it once gave under the tag `known`.
+    pub(super) async fn flags(
+        &self,
+        session: &Session,
+        known: Option<&HeaderValue>,
+    ) -> Result<Option<Tagged<FeatureConfig>>, ApiError> {
         let mut url = url(
             &self.base,
             &["client", "env", &session.environment, "feature-configs"],
         );
         // Of servers like this one; others take no notice.
         url.query_pairs_mut().append_pair("descriptions", "true");
-        let request = self
-            .authorized(Method::GET, url, session)
-            .timeout(self.timeout);
-        read(checked(request.send().await?, WHAT).await?, WHAT).await
+        self.list(session, url, known, "the flags").await
     }
 
-    pub(super) async fn segments(&self, session: &Session) -> Result<Vec<Segment>, ApiError> {
-        const WHAT: &str = "the target groups";
+    /// All groups, in the same way.
+    pub(super) async fn segments(
+        &self,
+        session: &Session,
+        known: Option<&HeaderValue>,
+    ) -> Result<Option<Tagged<Segment>>, ApiError> {
         let mut url = url(
             &self.base,
             &["client", "env", &session.environment, "target-segments"],
         );
         url.query_pairs_mut().append_pair("rules", "v2");
-        let request = self
+        self.list(session, url, known, "the target groups").await
+    }
+
+    async fn list<T: DeserializeOwned>(
+        &self,
+        session: &Session,
+        url: Url,
+        known: Option<&HeaderValue>,
+        what: &'static str,
+    ) -> Result<Option<Tagged<T>>, ApiError> {
+        let mut request = self
             .authorized(Method::GET, url, session)
             .timeout(self.timeout);
-        read(checked(request.send().await?, WHAT).await?, WHAT).await
+        if let Some(known) = known {
+            request = request.header(IF_NONE_MATCH, known);
+        }
+        let response = request.send().await?;
+        if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        let response = checked(response, what).await?;
+        let tag = response.headers().get(ETAG).cloned();
+        let entries = read(response, what).await?;
+        Ok(Some(Tagged { entries, tag }))
     }
 
     /// Opens the stream: returns once its head has come.

@@ -145,6 +145,11 @@ impl Expected {
 }
 
 impl Wanted {
+    /// Whether no event told of anything: the fetch only looks whether something was missed.
+    pub(super) fn is_a_look(&self) -> bool {
+        self.named.is_empty()
+    }
+
     /// Leaves what these do not bring, up to a number of tries.
     pub(super) fn check(&mut self, flags: &[FeatureConfig], segments: &[Segment]) {
         let flags: BTreeMap<&str, Option<i64>> = flags

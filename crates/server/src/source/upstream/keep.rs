@@ -8,6 +8,7 @@ use crate::environment::Environment;
 use crate::files::{Abandoned, Place};
 use crate::source::kept::{Kept, KeptError};
 use crate::source::{Configuration, SourceState, SourceStatus};
+use crate::versions::Counting;
 
 /// How often what is on disk is confirmed, or tried again after it could not be written.
 const KEEP: Duration = Duration::from_secs(60);
@@ -45,7 +46,7 @@ pub(super) fn restore(loaded: Loaded, kept: &Kept, source: &str, environment: &E
         Ok(Some((configuration, at))) => {
             let flags = configuration.flags.len();
             tracing::info!(environment = name, flags, file = %kept.path().display(), "serving what was kept until the upstream answers");
-            environment.apply(configuration);
+            environment.apply_with(configuration, Counting::Own);
             environment.set_status(SourceStatus {
                 source: source.to_owned(),
                 state: SourceState::Degraded,

@@ -3,8 +3,11 @@
 //! Three loops run side by side, and a fourth keeps what is in force on disk. One keeps the upstream's stream open; it never
 //! carries values, it only says that there is something to fetch. One fetches: when the stream says so, once after each opening
 //! of the stream, and from time to time while there is no stream. One posts what clients have counted. Whatever is fetched goes
-//! to
-//! [`Environment::apply`], which finds the changes; so a missed event costs time and never a change.
+//! to [`Environment::apply_with`], which finds the changes; so a missed event costs time and never a change.
+//!
+//! An open stream proves nothing: a proxy in between may hold it open while the upstream behind it has died. So while it is
+//! open, everything is fetched once in a few minutes all the same, which costs an upstream that answers 304 next to nothing.
+//! Where that fails, the source is degraded, and is asked again until it answers.
 //!
 //! All flags and all groups come in one call each, however many changed: a burst of events is one fetch, and one more
 //! for what happened during it. Where an event names a version that the fetch does not bring, because a replica of the
@@ -46,6 +49,8 @@ pub struct UpstreamOptions {
     pub api_key: SecretString,
     /// Between two fetches while there is no stream, ±10 %.
     pub poll: Duration,
+    /// Between the last fetch and one that looks for what an open stream did not tell, ±10 %.
+    pub safety: Duration,
     /// Between two posts of metrics, ±10 %.
     pub metrics: Duration,
     /// For a request to be answered.
@@ -67,6 +72,7 @@ impl UpstreamOptions {
             events_url: None,
             api_key: api_key.into(),
             poll: Duration::from_secs(60),
+            safety: Duration::from_secs(180),
             metrics: Duration::from_secs(60),
             timeout: Duration::from_secs(20),
             silence: Duration::from_secs(45),

@@ -6,16 +6,18 @@ use std::time::{Duration, SystemTime};
 use flagwire_core::sse::Parser;
 use flagwire_core::{Backoff, Millis};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
+use reqwest::header::HeaderValue;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::UpstreamOptions;
-use super::api::{ApiError, Session};
+use super::api::{ApiError, Session, Tagged};
 use super::client::Client;
 use super::doubts::{Doubts, Verdict};
 use super::expected::{Brought, Expected};
 use crate::environment::Environment;
 use crate::source::{BoxFuture, Configuration, Source, SourceState, SourceStatus};
+use crate::versions::Counting;
 
 /// A refused key may be allowed later; until then there is no use in asking often.
 const REFUSED: Millis = Millis(60_000);
@@ -69,6 +71,8 @@ struct Running {
     wanted: Notify,
     expected: Mutex<Expected>,
     doubts: Mutex<Doubts>,
+    /// Of the last fetch.
+    tags: Mutex<Option<Tags>>,
     standing: Mutex<Standing>,
 }
 
@@ -77,6 +81,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.environment.set_doubt(None);
     }
+}
+
+/// Entity tags of what is in force.
+#[derive(Clone, Debug, Default)]
+struct Tags {
+    /// Of the environment, with it in force.
+    edition: u64,
+    flags: Option<HeaderValue>,
+    segments: Option<HeaderValue>,
 }
 
 /// How things stand, for the status.
@@ -110,6 +123,7 @@ impl Running {
             wanted: Notify::new(),
             expected: Mutex::default(),
             doubts: Mutex::default(),
+            tags: Mutex::default(),
             standing: Mutex::new(Standing {
                 fresh_at,
                 ..Standing::default()
@@ -117,12 +131,13 @@ impl Running {
         }
     }
 
-    /// Fetches when there is something to fetch, and from time to time while there is no stream.
+    /// Fetches when there is something to fetch, and from time to time: often while there is no stream, seldom while there is.
     async fn fetch_when_needed(&self) {
         let mut streaming = self.streaming.subscribe();
         let mut backoff = Backoff::default();
         self.expected().everything();
         let mut next = Instant::now();
+        let mut safety = Instant::now();
         let mut last: Option<Instant> = None;
         // What came before the next fetch, which decides whether the stream is to be relied on.
         let mut brought = Brought::Everything;
@@ -145,6 +160,8 @@ impl Running {
                 () = sleep_until(next), if !quiet => if brought != Brought::Less {
                     self.expected().everything();
                 },
+                // The stream may be held open by something that does not know of the changes.
+                () = sleep_until(safety), if quiet => self.expected().everything(),
                 changed = streaming.changed() => {
                     if changed.is_err() { return }
                     // An open stream is a sign of life: no need to wait any longer.
@@ -154,6 +171,7 @@ impl Running {
             match self.fetch(accepted).await {
                 Ok(now) => {
                     last = Some(Instant::now());
+                    safety = Instant::now() + self.client.jittered(self.options.safety);
                     brought = now;
                     let wait = match brought {
                         Brought::Less => self.client.delay(&mut backoff, None),
@@ -193,17 +211,39 @@ impl Running {
         }
         let mut wanted = self.expected().begin();
         let (want_flags, want_segments) = (wanted.flags, wanted.segments);
+        let known = if wanted.is_a_look() {
+            let tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+            let tags = tags.clone();
+            // Of what is in force, and not of what was before somebody else put something else in force.
+            tags.filter(|tags| tags.edition == self.environment.edition())
+        } else {
+            None
+        };
+        let known = &known.unwrap_or_default();
         let (flags, segments) = self
             .client
-            .signed_in(move |session| Box::pin(self.bring(session, want_flags, want_segments)))
+            .signed_in(move |session| {
+                Box::pin(self.bring(session, want_flags, want_segments, known))
+            })
             .await
             .inspect_err(|_| self.expected().everything())?;
+        let tags = (flags.tag, segments.tag);
+        let (flags, segments) = (flags.entries, segments.entries);
         wanted.check(&flags, &segments);
         let mut brought = self.expected().end(wanted);
         let mut configuration = Configuration { flags, segments };
         let doubt = self.judge(&mut configuration, accepted, &mut brought);
         let count = configuration.flags.len();
-        let differences = self.environment.apply(configuration);
+        let differences = self
+            .environment
+            .apply_with(configuration, Counting::Upstream);
+        // Of what was believed.
+        let tags = doubt.is_none().then(|| Tags {
+            edition: self.environment.edition(),
+            flags: tags.0,
+            segments: tags.1,
+        });
+        *self.tags.lock().unwrap_or_else(PoisonError::into_inner) = tags;
         if !differences.is_empty() {
             tracing::info!(
                 environment = self.environment.name(),
@@ -256,25 +296,41 @@ impl Running {
         why
     }
 
-    /// Flags and groups: those that are wanted from the upstream, the others as they are.
+    /// Flags and groups: those that are wanted from the upstream, the others as they are, as are those that the upstream still
+    /// has under a tag that is `known`.
     async fn bring(
         &self,
         session: Arc<Session>,
         flags: bool,
         segments: bool,
-    ) -> Result<(Vec<FeatureConfig>, Vec<Segment>), ApiError> {
+        known: &Tags,
+    ) -> Result<(Tagged<FeatureConfig>, Tagged<Segment>), ApiError> {
         let current = self.environment.current();
         let flags = async {
-            match &current {
-                Some(current) if !flags => Ok(current.snapshot.flags().to_vec()),
-                _ => self.client.api.flags(&session).await,
-            }
+            let tag = known.flags.as_ref().filter(|_| current.is_some());
+            let fetched = match &current {
+                Some(_) if !flags => None,
+                _ => self.client.api.flags(&session, tag).await?,
+            };
+            Ok(fetched.unwrap_or_else(|| Tagged {
+                entries: current
+                    .as_ref()
+                    .map_or_else(Vec::new, |current| current.snapshot.flags().to_vec()),
+                tag: known.flags.clone(),
+            }))
         };
         let segments = async {
-            match &current {
-                Some(current) if !segments => Ok(current.snapshot.segments().to_vec()),
-                _ => self.client.api.segments(&session).await,
-            }
+            let tag = known.segments.as_ref().filter(|_| current.is_some());
+            let fetched = match &current {
+                Some(_) if !segments => None,
+                _ => self.client.api.segments(&session, tag).await?,
+            };
+            Ok(fetched.unwrap_or_else(|| Tagged {
+                entries: current
+                    .as_ref()
+                    .map_or_else(Vec::new, |current| current.snapshot.segments().to_vec()),
+                tag: known.segments.clone(),
+            }))
         };
         tokio::try_join!(flags, segments)
     }
@@ -387,7 +443,7 @@ impl Running {
             error,
             warning: None,
             since: SystemTime::now(),
-            fresh_at: standing.fresh_at.filter(|_| state != SourceState::Live),
+            fresh_at: standing.fresh_at,
         });
     }
 }

@@ -1,0 +1,89 @@
+//! The editor of a replica that runs its source itself: a change counts once the others have it, too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Role;
+use crate::environment::Environment;
+use crate::source::{Document, Edit, EditError, Editor};
+
+/// For Redis to take a change; less than a follower waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Leading {
+    pub(super) inner: Arc<dyn Editor>,
+    /// The last [edition](Environment::edition) of the environment that is in Redis.
+    pub(super) published: watch::Receiver<u64>,
+    pub(super) runtime: Handle,
+}
+
+impl Leading {
+    fn may(environment: &Environment) -> Result<(), EditError> {
+        match environment.replica().map(|status| status.role) {
+            Some(Role::Leader) => Ok(()),
+            Some(Role::Alone) => Err(EditError::Refused(
+                "Redis cannot be reached, so a change could not be shared with the other replicas and might be lost; try again once it answers"
+                    .to_owned(),
+            )),
+            _ => Err(EditError::Refused(
+                "another replica is about to lead; try again soon".to_owned(),
+            )),
+        }
+    }
+
+    /// Waits until Redis has what is in force.
+    fn settle(&self, environment: &Environment) -> Result<(), EditError> {
+        let wanted = environment.edition();
+        let mut published = self.published.clone();
+        let mut replica = environment.watch_replica();
+        let shared = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                shared = published.wait_for(|edition| *edition >= wanted) => shared.is_ok(),
+                _ = replica.wait_for(|status| {
+                    status.as_ref().is_none_or(|status| status.role != Role::Leader)
+                }) => false,
+                () = tokio::time::sleep(PATIENCE) => false,
+            }
+        });
+        if shared {
+            return Ok(());
+        }
+        Err(EditError::Refused(
+            "the change was made here, but Redis has not taken it, so the other replicas may not know of it; look again soon whether it lasts"
+                .to_owned(),
+        ))
+    }
+}
+
+impl Editor for Leading {
+    fn edit(
+        &self,
+        environment: &Arc<Environment>,
+        flag: &str,
+        edit: &Edit,
+    ) -> Result<(), EditError> {
+        Self::may(environment)?;
+        self.inner.edit(environment, flag, edit)?;
+        self.settle(environment)
+    }
+
+    fn replace(
+        &self,
+        environment: &Arc<Environment>,
+        expected: &str,
+        document: Document,
+    ) -> Result<bool, EditError> {
+        Self::may(environment)?;
+        let replaced = self.inner.replace(environment, expected, document)?;
+        if replaced {
+            self.settle(environment)?;
+        }
+        Ok(replaced)
+    }
+}
