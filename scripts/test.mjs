@@ -61,6 +61,7 @@ const suites = [
   { name: "api-doctests", title: "Rust API: the examples in its documentation", command: () => cargo("test", ...api, "--doc") },
   { name: "tsc", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
   { name: "facade", title: "The package's TypeScript, unit by unit", light: true, command: facadeTests },
+  { name: "mutations", title: "Deliberate faults, each of which a test must catch", light: true, command: () => node("scripts/mutations.mjs", "--ci") },
   { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
   { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
   { name: "wasm", title: "Rust tests in Chromium", command: wasmTests },

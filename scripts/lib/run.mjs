@@ -53,12 +53,16 @@ export function isProgram(path) {
  *   cwd?: string,
  *   env?: NodeJS.ProcessEnv,
  *   onLine?: (line: string) => void,
- * }} [options] `onLine` gets lines of both outputs as they come; a carriage return ends one too, as progress bars use it.
+ *   timeoutMs?: number,
+ * }} [options] `onLine` gets lines of both outputs as they come; a carriage return ends one too, as progress bars use it. After
+ *   `timeoutMs` the program and what it started are ended.
  * @returns {Promise<{ code: number, output: string }>} `code` is 128 where a signal ended it.
  */
-export function run(program, args, { cwd, env, onLine } = {}) {
+export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    // In a group of its own it can be ended with all that it started.
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: timeoutMs !== undefined });
+    const timer = timeoutMs !== undefined ? setTimeout(() => process.kill(-(child.pid ?? 0), "SIGKILL"), timeoutMs) : undefined;
     let output = "";
     for (const pipe of [child.stdout, child.stderr]) {
       let rest = "";
@@ -75,7 +79,10 @@ export function run(program, args, { cwd, env, onLine } = {}) {
       });
     }
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code: code ?? 128, output }));
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? 128, output });
+    });
   });
 }
 

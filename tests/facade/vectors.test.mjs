@@ -123,6 +123,13 @@ for (const vector of section("request", 2)) {
   });
 }
 
+test("requests: a list is asked for past the browser's cache, and a single flag, which would cost a preflight, is not", () => {
+  const { wire } = client();
+  wire.signIn_({ authToken: token({ environment: "e-1" }) });
+  equal(wire.request_(ALL)[1].cache, "no-store");
+  equal(wire.request_(FLAG, "a")[1].cache, undefined);
+});
+
 for (const vector of section("target_header", 3)) {
   test(`the target's header: ${vector.name}`, () => {
     const { wire } = client(vector.target);

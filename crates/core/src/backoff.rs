@@ -90,3 +90,40 @@ impl Random {
         (u64::from(self.0).saturating_mul(u64::from(limit).saturating_add(1)) >> 32) as u32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn the_clients_of_an_outage_come_back_over_the_whole_span() {
+        for (attempt, ceiling) in [(0, 1_000), (3, 8_000), (9, MAX_DELAY.0)] {
+            let delays: Vec<u32> = (1..=200)
+                .map(|seed| {
+                    let mut random = Random::new(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
+                    Backoff { attempt }.fail(&mut random, None).0
+                })
+                .collect();
+            let within =
+                |from: u32, to: u32| delays.iter().filter(|at| (from..=to).contains(*at)).count();
+            assert_eq!(within(MIN_DELAY.0, ceiling), delays.len());
+            assert!(within(0, ceiling / 4) > 20, "few come soon");
+            assert!(within(ceiling / 4 * 3, ceiling) > 20, "few come late");
+        }
+    }
+
+    #[test]
+    fn a_delay_that_the_server_asks_for_is_the_least_and_an_hour_at_most() {
+        let mut random = Random::new(7);
+        for (asked, least) in [
+            (0, MIN_DELAY.0),
+            (5_000, 5_000),
+            (u32::MAX, MAX_RETRY_AFTER.0),
+        ] {
+            let delay = Backoff::default().fail(&mut random, Some(Millis(asked)));
+            assert!((least..=least + BASE.0).contains(&delay.0), "{delay:?}");
+        }
+    }
+}

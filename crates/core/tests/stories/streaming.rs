@@ -72,6 +72,26 @@ fn an_outage_is_told_once() {
 }
 
 #[test]
+fn after_a_stream_that_lived_the_delays_begin_anew() {
+    let mut world = World::streaming(config());
+    world.server.next(Ask::Stream, &[Fate::Status(503); 8]);
+    world.cut();
+    world.wait_for("the stream after eight failures", |world| {
+        world.state() == (Status::Ready, Why::Fine) && world.count("open stream") == 9
+    });
+    world.run(20_000);
+    world.log();
+    world.cut();
+    let cut_at = world.now;
+    world.run(60_000);
+    let opened = world.times("open stream");
+    assert!(
+        opened[0] - cut_at <= 1_000 + 2 * world.latency,
+        "{opened:?} after {cut_at}"
+    );
+}
+
+#[test]
 fn reconnects_with_growing_jittered_delays_and_fetches_only_as_often_as_it_polls() {
     let mut world = World::streaming(config());
     world.server.always(Ask::Stream, Fate::Lost);

@@ -1,0 +1,95 @@
+// Deliberate faults, each of which some test must catch: `npm run mutations` says how they are tried.
+//
+// `from` occurs exactly once in its file; `to` takes its place. `by` names the tests that are run on it.
+
+/**
+ * @typedef {object} Mutation
+ * @property {string} name what the fault does, as a sentence
+ * @property {string} file
+ * @property {string} from
+ * @property {string} to
+ * @property {"core" | "evaluation" | "facade" | string[]} by a suite by name, or the arguments of `cargo test`
+ * @property {true} [ci] is tried in each run of `npm test`; the others by hand
+ */
+
+const STREAM = "crates/core/src/client/stream.rs";
+const SNAPSHOT = "crates/core/src/client/snapshot.rs";
+const AUTH = "crates/core/src/client/auth.rs";
+const METRICS = "crates/core/src/client/metrics.rs";
+const TABS = "crates/core/src/client/tabs.rs";
+const PAGE = "crates/core/src/client/page.rs";
+const CODEC = "crates/core/src/serde_codec.rs";
+const EVALUATE = "crates/evaluation/src/evaluate.rs";
+const GROUPS = "crates/evaluation/src/evaluate/groups.rs";
+const VALUES = "pkg-template/src/values.ts";
+const WIRE = "pkg-template/src/wire.ts";
+const ACCESS = "crates/server/src/routes/access.rs";
+const SERVER = ["-p", "flagwire-server", "--test", "protocol", "--test", "security"];
+const SSE = "pkg-template/src/sse.ts";
+
+/** @type {Mutation[]} */
+export const mutations = [
+  // ---- the core: the stream ----
+  { name: "A stream that opens fetches nothing.", file: STREAM, by: "core", from: "is confirmed by this one.\n        self.fetch_all(now);", to: "is confirmed by this one." },
+  { name: "A stream that is refused with 401 does not sign in again.", file: STREAM, by: "core", from: "if status == 401 {", to: "if status == 499 {" },
+  { name: "The backoff of streams never starts over.", file: STREAM, by: "core", from: "self.streaming.backoff.reset();", to: "" },
+  { name: "A delay that the stream asked for is forgotten.", file: STREAM, by: "core", from: "let least = retry_after.or(self.streaming.retry);", to: "let least = retry_after;" },
+  { name: "A changed target group is not fetched.", file: STREAM, by: "core", from: "(Domain::TargetSegment, _, _) => self.fetch_all(now),", to: "(Domain::TargetSegment, _, _) => {}" },
+  { name: "What a malformed event may have told of is not fetched.", file: STREAM, by: "core", from: "return self.fetch_all(now);\n            }\n        };", to: "return;\n            }\n        };" },
+  { name: "A heartbeat in mid-stream that says the stream was opened again is not acted on.", file: STREAM, by: "core", from: "&& data != HEARTBEAT_DATA;", to: "&& data == HEARTBEAT_DATA;" },
+  { name: "After a native stream that failed, the next is native again.", file: STREAM, by: "core", from: "State::Opening { native, .. } => self.streaming.native_failed = native,", to: "State::Opening { .. } => {}" },
+  { name: "Silence on a stream is noticed only when it opens.", file: STREAM, by: "core", from: "fn stream_silent(&mut self, now: Instant) {", to: "fn stream_silent(&mut self, now: Instant) {\n        if let State::Open { .. } = self.streaming.state {\n            return;\n        }" },
+  { name: "Polling does not stop when the stream is back.", file: STREAM, by: "core", from: "            self.emit(Event::Connected);\n        }\n        self.stop_polling();", to: "            self.emit(Event::Connected);\n        }" },
+  { name: "All clients of an outage poll in step.", file: STREAM, by: "core", from: "self.random.below(tenth.saturating_mul(2))", to: "tenth" },
+  { name: "A deleted flag stays.", file: STREAM, by: "core", from: "self.forget_flag(now, &event.identifier, moment);", to: "let _ = moment;" },
+  // ---- the core: fetches and their order ----
+  { name: "A created flag is fetched before caches can know it.", file: SNAPSHOT, by: "core", from: "} else if created {\n            let due", to: "} else if created && false {\n            let due" },
+  { name: "A flag that changes during its fetch is not fetched again.", file: SNAPSHOT, by: "core", from: "single.stage = Stage::Again(id);", to: "let _ = id;" },
+  { name: "An old reply of a single flag overwrites newer values.", file: SNAPSHOT, by: "core", from: "if self.order.is_news(asked) {\n                    self.merge(now, evaluation, asked);", to: "{\n                    let asked = self.order.next();\n                    self.merge(now, evaluation, asked);" },
+  { name: "A flag that the server no longer knows stays.", file: SNAPSHOT, by: "core", from: "(None, Some(Cause::Status(404))) =>", to: "(None, Some(Cause::Status(499))) =>" },
+  { name: "A 304 that nobody asked for is believed.", file: SNAPSHOT, by: "core", from: "if !self.snapshots.conditional {", to: "if false {" },
+  { name: "The tag is kept though single values changed since.", file: SNAPSHOT, by: "core", from: "self.order.know(as_of);\n        self.snapshots.etag = None;", to: "self.order.know(as_of);" },
+  { name: "A failed fetch is not tried again.", file: SNAPSHOT, by: "core", from: "self.timers.set(Timer::Snapshot, now.after(delay));\n                self.report(ErrorKind::FetchFlags, cause);", to: "let _ = delay;\n                self.report(ErrorKind::FetchFlags, cause);" },
+  { name: "An older list overwrites a newer one.", file: "crates/core/src/order.rs", by: "core", from: "moment > self.floor", to: "moment > self.floor || true" },
+  { name: "The tag of another target is used.", file: SNAPSHOT, by: "core", from: "self.asked_at = None;\n        self.etag = None;", to: "self.asked_at = None;" },
+  // ---- the core: signing in, metrics, pages, tabs ----
+  { name: "A refused key is tried again.", file: AUTH, by: "core", from: "if cause.is_retryable() {\n            self.sign_in_failed", to: "if true {\n            self.sign_in_failed" },
+  { name: "Retry-After is ignored while signing in.", file: AUTH, by: "core", from: "let delay = backoff.fail(&mut self.random, retry_after);", to: "let _ = retry_after;\n        let delay = backoff.fail(&mut self.random, None);" },
+  { name: "An outage of signing in is told at each attempt.", file: AUTH, by: "core", from: "let first = backoff.attempts() == 0;", to: "let first = true;" },
+  { name: "Counts of a post that failed are dropped.", file: METRICS, by: "core", from: "self.codec.settle_counts(cause.is_retryable());", to: "self.codec.settle_counts(false);" },
+  { name: "Counts that the server calls malformed are posted for ever.", file: METRICS, by: "core", from: "self.codec.settle_counts(cause.is_retryable());", to: "self.codec.settle_counts(true);" },
+  { name: "What does not fit into one body waits a minute.", file: METRICS, by: "core", from: "self.post_metrics(now); // what did not fit into one body", to: "" },
+  { name: "A page that is left posts nothing.", file: PAGE, by: "core", from: "PageEvent::Left => {\n                self.flush(now);", to: "PageEvent::Left => {" },
+  { name: "A page that is hidden posts nothing.", file: PAGE, by: "core", from: "browsers end hidden pages without a word.\n                self.flush(now);", to: "browsers end hidden pages without a word." },
+  { name: "A stream stays open in a page that is left.", file: PAGE, by: "core", from: "self.pause(Why::Hidden);", to: "" },
+  { name: "A silent leader is waited for without end.", file: TABS, by: "core", from: "self.tell_driver(TabOutput::Steal);", to: "" },
+  { name: "A leader that has closed its stream does not leave the group.", file: STREAM, by: "core", from: "self.leave_tabs(); // another tab may fare better", to: "" },
+  { name: "A follower does not fetch what it missed when the leader's stream opens.", file: TABS, by: "core", from: "self.timers.set(Timer::Snapshot, now.after(delay));", to: "let _ = delay;" },
+  { name: "The backoff has no jitter.", file: "crates/core/src/backoff.rs", by: "core", from: "Millis(random.below(ceiling).max(least))", to: "{\n            random.below(ceiling);\n            Millis(ceiling.max(least))\n        }" },
+  { name: "Retry-After may be a year.", file: "crates/core/src/backoff.rs", by: "core", from: "asked.0.clamp(MIN_DELAY.0, MAX_RETRY_AFTER.0)", to: "asked.0.max(MIN_DELAY.0)" },
+  // ---- the codec of Rust ----
+  { name: "A change of kind alone is not told.", file: CODEC, by: "core", from: "old.kind.eq_ignore_ascii_case(&evaluation.kind)", to: "true" },
+  { name: "Lists are asked for by way of the platform's cache.", file: "crates/core/src/http.rs", by: "core", from: "past_cache: matches!(ask, Ask::All(_)),", to: "past_cache: false," },
+  // ---- the package's TypeScript ----
+  { name: "A change of kind alone is not told, in the package.", file: VALUES, by: "facade", ci: true, from: "if (type !== held.evaluation_.kind.toLowerCase()) return false;", to: "" },
+  { name: "An older list removes what is newer.", file: VALUES, by: "facade", ci: true, from: "if (slot.asOf_ < asOf) this.#drop(flag, slot, changes);", to: "this.#drop(flag, slot, changes);" },
+  { name: "Reads of an earlier target count for the next.", file: VALUES, by: "facade", from: "for (const slot of this.slots_.values()) this.#retire(slot);\n    this.target_ = target;", to: "this.target_ = target;" },
+  { name: "A removed flag comes back with an older answer.", file: VALUES, by: "facade", from: "this.#gone.set(flag, asOf);", to: "" },
+  { name: "A body of counts may be of any size.", file: VALUES, by: "facade", from: "if (bytes > MAX_METRICS_BYTES && entries.length) break;", to: "" },
+  { name: "Values of JSON are not frozen.", file: VALUES, by: "facade", from: "Object.freeze(inner)", to: "inner" },
+  { name: "Lists are asked for by way of the browser's cache.", file: WIRE, by: "facade", ci: true, from: '{ headers, cache: "no-store" }', to: "{ headers }" },
+  { name: "The cluster of a token is not named.", file: WIRE, by: "facade", from: 'text(claims["clusterIdentifier"]) || "1"', to: '"1"' },
+  { name: "A carriage return at the end of a piece doubles the line.", file: SSE, by: "facade", ci: true, from: 'afterReturn = text.endsWith("\\r");', to: "afterReturn = false;" },
+  { name: "An event may take all memory.", file: SSE, by: "facade", from: "if (line.length + data.length > MAX_EVENT_LENGTH)", to: "if (false)" },
+  // ---- evaluation ----
+  { name: "A target at the edge of a share gets the next one.", file: EVALUATE, by: "evaluation", from: "i64::from(bucket) <= *total", to: "i64::from(bucket) < *total" },
+  { name: "One clause of several is enough.", file: EVALUATE, by: "evaluation", from: "all &= matched;", to: "all |= matched;" },
+  { name: "A rule without clauses holds for everybody.", file: EVALUATE, by: "evaluation", from: "let mut all = !tests.is_empty();", to: "let mut all = true;" },
+  { name: "Who is excluded from a group belongs to it by a rule.", file: GROUPS, by: "evaluation", from: "Some(Membership::Excluded)\n        } else if", to: "None\n        } else if" },
+  { name: "A group that excludes the target does not end the search.", file: GROUPS, by: "evaluation", from: "Membership::Excluded => return false,", to: "Membership::Excluded => {}" },
+  { name: "An empty text is an attribute.", file: "crates/evaluation/src/text.rs", by: "evaluation", from: "Value::String(text) if text.is_empty() => None,\n", to: "" },
+  // ---- the server ----
+  { name: "A token of one environment reads another's flags.", file: ACCESS, by: SERVER, from: "if environment != self.environment.name() {", to: "if false {" },
+  { name: "A client key reads rules.", file: ACCESS, by: SERVER, from: "Some(kind) if kind != self.kind =>", to: "Some(kind) if false && kind != self.kind =>" },
+  { name: "The admin page's guard lets everybody in.", file: "crates/server/src/routes/admin/mod.rs", by: ["-p", "flagwire-server", "--test", "admin", "--test", "security"], from: "guard::guard(&parts.headers, from, state).inspect_err(", to: "Ok::<_, ApiError>(drop(from)).inspect_err(" },
+];
