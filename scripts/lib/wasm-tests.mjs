@@ -2,7 +2,6 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { root, wasmTargetDir } from "./paths.mjs";
 import { chromium } from "./programs.mjs";
 import { wasmBindgen } from "./wasm-bindgen.mjs";
@@ -59,6 +58,8 @@ export async function shippedScripts() {
   // Where a macro of Rust looks for them, which knows no other target folder.
   const folder = join(root, "target", "shipped");
   mkdirSync(folder, { recursive: true });
+  // Imported here, because this file is read before the npm dependencies are installed.
+  const { build } = await import("esbuild");
   await build({
     entryPoints: [join(root, "tests", "shipped", "wire.ts")],
     outfile: join(folder, "wire.js"),
