@@ -48,7 +48,12 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
     if (DEVELOPMENT) log("warn", describe("option", name, "a " + typeof fallback, String(fallback)));
     return fallback;
   }
-  const url = (name: "baseUrl" | "eventUrl", fallback: string) => pick(name, fallback).replace(/\/+$/, "");
+  // Whatever is given counts: a page that means its own server must never talk to another one with its key and its users.
+  const url = (name: "baseUrl" | "eventUrl", fallback: string) => {
+    const value: unknown = options[name] ?? fallback;
+    if (DEVELOPMENT && typeof value !== "string" && !(value instanceof URL)) log("warn", describe("option", name, "a URL", String(value)));
+    return String(value).replace(/\/+$/, "");
+  };
   const baseUrl = url("baseUrl", HARNESS);
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto"));

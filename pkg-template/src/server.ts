@@ -127,7 +127,7 @@ function unless(quiet: () => boolean, logger: Partial<Logger> | undefined): Logg
   };
 }
 
-function serviceOf(apiKey: string, baseUrl: string | undefined): Service {
+function serviceOf(apiKey: string, baseUrl: string | URL | undefined): Service {
   const name = JSON.stringify([baseUrl, apiKey]);
   let service = services.get(name);
   if (!service) {

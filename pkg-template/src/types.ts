@@ -147,12 +147,12 @@ export interface Options {
    * Where sign-in, evaluations and the stream are.
    * @default "https://config.ff.harness.io/api/1.0"
    */
-  baseUrl?: string;
+  baseUrl?: string | URL;
   /**
    * Where metrics are posted.
    * @default `baseUrl` where that is given, else "https://events.ff.harness.io/api/1.0"
    */
-  eventUrl?: string;
+  eventUrl?: string | URL;
   /**
    * Keep a stream open, so that changes arrive at once.
    * @default true
