@@ -20,7 +20,7 @@ const HEAD = "interface Flags {";
 export function declaration(flags, origin) {
   const lines = [...flags].sort(([one], [other]) => (one < other ? -1 : 1)).map(([name, flag]) => `    ${JSON.stringify(name)}: ${typeOf(flag)};\n`);
   return `/* eslint-disable */
-// Written by \`npx flagwire types\` from ${origin}. Write it anew when flags are added.
+// Written by \`npx flagwire types\` from ${origin}. Run the command again when flags are added or changed.
 
 // prettier-ignore
 declare module "flagwire" {

@@ -61,7 +61,7 @@ type Status = "ready" | "stale" | "error" | "fatal";
  * - While a context is changed the last one's values are served, as STALE. Where the new one's do not come in time, defaults are, or, if
  *   it is the same user with other attributes, the last values. A context without `targetingKey` has defaults at once.
  * - Of several changes in quick succession the last wins, and all end with it.
- * - A refused key is FATAL, and stays so until the provider is set anew.
+ * - A refused key is FATAL, and stays so until the provider is set again.
  * - The reason of a value is CACHED or STALE where it is that, else UNKNOWN: the server says what a target gets, and not why.
  */
 export class FlagwireWebProvider implements Provider {

@@ -234,7 +234,7 @@ const waits = new WeakMap<Client, Map<number, { readonly promise: Promise<void>;
 
 /** Throws a promise to React, while there are no values and the limit has not passed. */
 function suspend(client: Client, limitMs: number): void {
-  // What a server rendered would be taken off the page, when React renders it anew.
+  // What a server rendered would be taken off the page, when React renders it again.
   if (hasValues(client) || neverSuspend.has(client)) return;
   let byLimit = waits.get(client);
   if (!byLimit) waits.set(client, (byLimit = new Map()));

@@ -73,7 +73,7 @@ export type Reason =
   | "refused"
   /** Signing in or fetching evaluations got no answer, or none in time; it is tried again. */
   | "unreachable"
-  /** There was an internal error; the client begins anew, once. */
+  /** There was an internal error; the client starts again, once. */
   | "internal";
 
 /** How far the values can be trusted, since when and why. */

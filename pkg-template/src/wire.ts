@@ -54,7 +54,7 @@ export class Wire {
   readonly #hear: Hear;
   /** What ends each; nothing where the browser does not let us. */
   readonly #underWay = new Map<number, { abort: () => void } | undefined>();
-  /** Which core asks: one that trapped is followed by another, which begins to count anew. */
+  /** Which core asks: one that trapped is followed by another, which begins to count from the beginning. */
   #life = 0;
   /** Body and reply of a sign-in that was sent before the core asked for it. */
   #early: [body?: RequestInit["body"], reply?: Promise<Response>] = [];

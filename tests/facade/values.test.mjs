@@ -41,7 +41,7 @@ test("storing what is known already changes nothing, and keeps the same slot", (
   const held = values(evaluation("a", '{"x":1}', { kind: "json" }));
   const slot = held.slots_.get("a");
   equal(held.replace_([evaluation("a", '{ "x": 1 }', { kind: "json", identifier: '{"x":1}' })], 2), undefined);
-  equal(held.slots_.get("a"), slot, "its value is the same object, so that nothing is rendered anew");
+  equal(held.slots_.get("a"), slot, "its value is the same object, so that nothing is rendered again");
 });
 
 test("an older list leaves what is known later, and what was removed later stays removed", () => {
@@ -68,7 +68,7 @@ test("removing what is known later, or not at all, changes nothing", () => {
   deepEqual(held.all_(), { a: "1" });
 });
 
-test("a core that begins anew counts from the beginning: whatever it says is news", () => {
+test("a core that starts again counts from the beginning: whatever it says is news", () => {
   const held = values();
   held.merge_([evaluation("a", "old")], 100);
   held.remove_("b", 100);

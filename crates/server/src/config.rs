@@ -343,7 +343,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Redis(#[from] crate::replicas::AddressError),
     /// A key that no SDK could be given so.
-    #[error("{what} has a blank or a line end in it; copy it anew")]
+    #[error("{what} has a blank or a line end in it; copy it again")]
     Blank {
         /// What it is.
         what: &'static str,

@@ -25,7 +25,7 @@ pub enum BadSecret {
     #[error("a key is empty; leave the option out or give it a value")]
     Empty,
     /// It would never match: neither a header nor an SDK's option holds a line end, and no key has a blank.
-    #[error("a key has a blank or a line end in it; copy it anew")]
+    #[error("a key has a blank or a line end in it; copy it again")]
     Blank,
     /// A hash that was cut short, for instance.
     #[error(

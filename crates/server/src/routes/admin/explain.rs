@@ -58,7 +58,7 @@ pub(super) async fn explain(
     let current = current(&admin.environment)?;
     let snapshot: &Snapshot = &current.snapshot;
     let target = target.as_ref();
-    // Shared by all flags, as each would otherwise follow all prerequisites anew.
+    // Shared by all flags, as each would otherwise follow all prerequisites again.
     let mut evaluations = snapshot.for_target(target);
     let mut briefly = |flag: &str| Explanation {
         flag: flag.to_owned(),
