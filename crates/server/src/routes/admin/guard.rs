@@ -41,7 +41,8 @@ pub(super) fn guard(
             if given.is_empty() {
                 return Err(wrong);
             }
-            match state.guesses.look(address, || Hashed::of(given) == *wanted) {
+            let is_right = || Hashed::of(given) == *wanted;
+            match state.guesses.look(address, given.len(), is_right) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(wrong),
                 Err(wait) => Err(ApiError::TooManyGuesses(wait)),

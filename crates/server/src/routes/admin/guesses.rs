@@ -2,7 +2,8 @@
 //!
 //! Past that a token is refused unseen, also the right one, or guessing would only be told a different status. An address that
 //! has given the right token is not held up by what others guess, so that a flood from many addresses keeps nobody out who was
-//! in before; one that shares its address with the guesser, as behind a load balancer, waits with it.
+//! in before; one that shares its address with the guesser, as behind a load balancer, waits with it. A long token is looked at
+//! all the same: no rate of guesses finds it, and behind a load balancer anybody could keep its owner out otherwise.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -24,6 +25,9 @@ const OF_ALL: Limit = Limit {
     burst: 100,
     refill: Duration::from_millis(600),
 };
+
+/// Tokens of this many bytes are looked at whatever was guessed: in hexadecimal they are 128 random bits.
+const LONG: usize = 32;
 
 /// From this many addresses on, those whose wrong tokens are forgiven are dropped. The limit of all keeps the others few.
 const MANY: usize = 1_000;
@@ -69,13 +73,14 @@ struct Inner {
 }
 
 impl Guesses {
-    /// Has `is_right` look at a token, if that may be done now.
+    /// Has `is_right` look at a token of `length` bytes, if that may be done now.
     ///
     /// # Errors
     /// How long to wait before the next try.
     pub(super) fn look(
         &self,
         address: IpAddr,
+        length: usize,
         is_right: impl FnOnce() -> bool,
     ) -> Result<bool, Duration> {
         let (address, now) = (network(address), Instant::now());
@@ -86,6 +91,11 @@ impl Guesses {
         let all = inner.all.filter(|_| !trusted);
         let all = all.and_then(|level| level.wait(OF_ALL, now));
         if let Some(wait) = own.max(all) {
+            if length >= LONG && is_right() {
+                // What was guessed from there is not forgiven: that may have been somebody else.
+                inner.trust(address);
+                return Ok(true);
+            }
             return Err(wait);
         }
         if is_right() {
@@ -124,7 +134,7 @@ mod tests {
     }
 
     fn wrong(guesses: &Guesses, address: IpAddr) -> Result<bool, Duration> {
-        guesses.look(address, || false)
+        guesses.look(address, 6, || false)
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,10 +145,10 @@ mod tests {
         }
         let wait = wrong(&guesses, at(1)).unwrap_err();
         assert_eq!(wait, OF_ADDRESS.refill);
-        let unseen = guesses.look(at(1), || panic!("it must not be looked at"));
+        let unseen = guesses.look(at(1), 6, || panic!("it must not be looked at"));
         assert_eq!(unseen, Err(wait));
         assert_eq!(
-            guesses.look(at(2), || true),
+            guesses.look(at(2), 6, || true),
             Ok(true),
             "others are not concerned"
         );
@@ -146,7 +156,7 @@ mod tests {
         assert_eq!(wrong(&guesses, at(1)), Ok(false));
         assert!(wrong(&guesses, at(1)).is_err());
         tokio::time::advance(wait).await;
-        assert_eq!(guesses.look(at(1), || true), Ok(true));
+        assert_eq!(guesses.look(at(1), 6, || true), Ok(true));
         assert_eq!(
             wrong(&guesses, at(1)),
             Ok(false),
@@ -155,14 +165,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_long_token_is_let_in_whatever_was_guessed_from_its_address() {
+        let guesses = Guesses::default();
+        while wrong(&guesses, at(1)).is_ok() {}
+        assert_eq!(guesses.look(at(1), LONG, || true), Ok(true));
+        assert!(guesses.look(at(1), LONG, || false).is_err());
+        assert!(wrong(&guesses, at(1)).is_err(), "nothing is forgiven");
+        assert!(guesses.look(at(1), LONG - 1, || true).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn many_addresses_share_a_limit_that_keeps_nobody_out_who_was_in() {
         let guesses = Guesses::default();
-        assert_eq!(guesses.look(at(0), || true), Ok(true));
+        assert_eq!(guesses.look(at(0), 6, || true), Ok(true));
         let looked_at = (1..100_000)
             .filter(|n| wrong(&guesses, at(*n)).is_ok())
             .count();
         assert_eq!(looked_at, 100);
-        assert_eq!(guesses.look(at(0), || true), Ok(true));
+        assert_eq!(guesses.look(at(0), 6, || true), Ok(true));
         tokio::time::advance(OF_ALL.refill).await;
         assert_eq!(wrong(&guesses, at(100_000)), Ok(false));
         assert!(wrong(&guesses, at(100_001)).is_err());
@@ -174,7 +194,7 @@ mod tests {
         for n in 0..2_500 {
             tokio::time::advance(2 * OF_ALL.refill).await;
             assert_eq!(wrong(&guesses, at(n)), Ok(false));
-            assert_eq!(guesses.look(at(n), || true), Ok(true));
+            assert_eq!(guesses.look(at(n), 6, || true), Ok(true));
             assert_eq!(wrong(&guesses, at(n)), Ok(false));
         }
         let inner = guesses.inner.lock().unwrap();
