@@ -122,6 +122,12 @@ pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<Feature
         .iter()
         .map(|v| v.identifier.as_str())
         .collect();
+    if names.is_empty() {
+        return Err(Problem::new(
+            part(node, "variations").map_or(node.at, |n| n.at),
+            format!("{owner} has no variations; list them, each with `identifier` and `value`"),
+        ));
+    }
     let check = |variation: &str, at: Position| {
         if names.contains(&variation) {
             Ok(())
@@ -341,18 +347,43 @@ fn read<T: DeserializeOwned>(
         take_environment(map);
     }
     serde_path_to_error::deserialize(json).map_err(|error| {
-        let at = locate(node, error.path());
+        let found = locate(node, error.path());
         let path = error.path().to_string();
-        let hint = if path == "." {
-            String::new()
+        let part = if path == "." {
+            owner.to_owned()
         } else {
-            format!(" under `{path}`")
+            format!("`{path}` of {owner}")
         };
-        Problem::new(
-            at,
-            format!("{owner} is not readable{hint}: {}", error.inner()),
-        )
+        let what = unreadable(&error.inner().to_string(), found);
+        Problem::new(found.at, format!("{part} {what}"))
     })
+}
+
+/// What is wrong with a part that cannot be read, in words for whoever wrote the file: the decoder names types of the program.
+fn unreadable(error: &str, found: &Node) -> String {
+    if let Some(field) = error
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split_once('`'))
+    {
+        return format!("has no `{}`; add it", field.0);
+    }
+    let expected = error
+        .split_once("expected ")
+        .map_or("", |(_, expected)| expected);
+    let wanted = match expected.split([' ', ',']).next().unwrap_or_default() {
+        "i64" | "u64" | "i32" | "u32" | "u8" => "a whole number",
+        "a" if expected.starts_with("a sequence") => "a list",
+        "a" if expected.starts_with("a string") => "text",
+        "a" if expected.starts_with("a boolean") => "`true` or `false`",
+        "a" if expected.starts_with("a map") => "a map",
+        "struct" => "a map",
+        _ => return "cannot be read; look how the full form is written".to_owned(),
+    };
+    let holds = match found.scalar_text() {
+        Some(text) => format!("`{text}`"),
+        None => found.describe().to_owned(),
+    };
+    format!("holds {holds}; write {wanted}")
 }
 
 /// Puts what an export says of its environment beside the rest, where nothing else is said there.
@@ -375,7 +406,7 @@ fn take_environment(map: &mut serde_json::Map<String, Json>) {
 }
 
 /// The node that a path of field names and indices leads to, or the nearest one above it.
-fn locate(node: &Node, path: &serde_path_to_error::Path) -> Position {
+fn locate<'n>(node: &'n Node, path: &serde_path_to_error::Path) -> &'n Node {
     use serde_path_to_error::Segment;
     let mut here = node;
     for step in path {
@@ -389,5 +420,5 @@ fn locate(node: &Node, path: &serde_path_to_error::Path) -> Position {
             None => break,
         }
     }
-    here.at
+    here
 }

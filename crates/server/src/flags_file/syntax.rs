@@ -41,8 +41,85 @@ pub(crate) fn reason(error: &Error) -> String {
         other => {
             let text = other.to_string();
             let first = text.lines().next().unwrap_or("not valid YAML");
-            first_without_place(first).to_owned()
+            in_plain_words(first_without_place(first))
         }
+    }
+}
+
+/// What the parser says where it is known how that comes about, and what to write instead.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "tab",
+        "a tab is no indentation in YAML; put blanks in its place",
+    ),
+    (
+        "mapping values are not allowed",
+        "a `:` with a blank after it starts a value here; indent the line as the one above, or put a text with `: ` in quotes",
+    ),
+    (
+        "did not find expected key",
+        "this does not belong to the lines above; indent it as they are, or put a text with special characters in quotes",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "this line stands in a list; start it with `- `, or indent it otherwise",
+    ),
+    (
+        "unclosed bracket",
+        "this bracket is never closed; add `}` or `]`",
+    ),
+    (
+        "misplaced bracket",
+        "this bracket closes nothing; remove it, or put the text in quotes",
+    ),
+    (
+        "flow mapping",
+        "a `{` is not closed, or there is a comma too many; write `{ a: 1, b: 2 }`",
+    ),
+    (
+        "illegal placement of ':'",
+        "a `:` cannot stand here; close the bracket above, or put the text in quotes",
+    ),
+    (
+        "after single-quoted scalar",
+        "text goes on after its quotes; write a quote within single quotes twice, as in `'it''s'`",
+    ),
+    (
+        "unknown escape character",
+        "a `\\` in double quotes starts an escape, and this one is unknown; write `\\\\`, or use single quotes",
+    ),
+    (
+        "multiline quoted scalar",
+        "a quote above is not closed, or the text that it starts is not indented",
+    ),
+    (
+        "unexpected character",
+        "a text cannot start with this character; put it in quotes",
+    ),
+    (
+        "scanning an anchor or alias",
+        "a text that starts with `*` or `&` needs quotes",
+    ),
+    ("parsing a tag", "a text that starts with `!` needs quotes"),
+    (
+        "expected string scalar",
+        "a key is a text, and no list or map; put it in quotes",
+    ),
+    (
+        "invalid boolean",
+        "this is no boolean for its tag; write `true` or `false`, without a tag",
+    ),
+    (
+        "invalid u64",
+        "this is no number for its tag; write the number without a tag",
+    ),
+];
+
+fn in_plain_words(sentence: &str) -> String {
+    match KNOWN.iter().find(|(part, _)| sentence.contains(part)) {
+        Some((_, plain)) => (*plain).to_owned(),
+        // The limits are words of the caller's.
+        None => sentence.to_owned(),
     }
 }
 

@@ -157,7 +157,47 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "flags:\n  a:\n    kind: boolean\n    state: on\n    variations: [{ identifier: t, value: true }]\n    offVariation: t\n    defaultServe: { variation: t }\n    rules: [{ priority: one }]\n",
-        "8:25: flag `a` is not readable under `rules[0].priority`: invalid type: string \"one\", expected i64",
+        "8:25: `rules[0].priority` of flag `a` holds `one`; write a whole number",
+    ),
+    (
+        "flags:\n  - { feature: a, state: on }\n",
+        "2:5: flag `a` has no `kind`; add it",
+    ),
+    (
+        "flags:\n  - { feature: a, kind: boolean, variations: [x] }\n",
+        "2:47: `variations[0]` of flag `a` holds `x`; write a map",
+    ),
+    (
+        "flags:\n  - { feature: a, kind: boolean, state: on }\n",
+        "2:5: flag `a` has no variations; list them, each with `identifier` and `value`",
+    ),
+    (
+        "flags:\n  - { feature: a, kind: boolean, rules: x }\n",
+        "2:41: `rules` of flag `a` holds `x`; write a list",
+    ),
+    (
+        "flags:\n\ta: true\n",
+        "2:2: a tab is no indentation in YAML; put blanks in its place",
+    ),
+    (
+        "flags:\n  a: true\n   b: true\n",
+        "3:5: a `:` with a blank after it starts a value here; indent the line as the one above, or put a text with `: ` in quotes",
+    ),
+    (
+        "flags:\n  a: true\n b: true\n",
+        "3:2: this does not belong to the lines above; indent it as they are, or put a text with special characters in quotes",
+    ),
+    (
+        "flags:\n  a: {x: 1\n",
+        "2:6: this bracket is never closed; add `}` or `]`",
+    ),
+    (
+        "flags:\n  a: 'it's'\n",
+        "2:10: text goes on after its quotes; write a quote within single quotes twice, as in `'it''s'`",
+    ),
+    (
+        "flags:\n  a: !!int on\n",
+        "2:12: this is no number for its tag; write the number without a tag",
     ),
 ];
 
