@@ -5,8 +5,10 @@
 //! it ends; so neither is used. A [`Place`] does one piece of work at a time. Work that takes longer than the limit is
 //! abandoned: it keeps its thread until it comes to an end, and must change nothing from then on. What is asked for next gets a
 //! thread of its own, as the mount may have been replaced, but after ever longer pauses: a mount that hangs for a day
-//! costs eight threads.
+//! costs eight threads. What is computed from a file, under [`computing`], comes to an end by itself and is waited for: a large
+//! file on a busy machine is no mount that hangs.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,12 +51,34 @@ struct Stuck {
 
 /// Tells work whether it is still waited for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Abandoned(Arc<AtomicBool>);
+pub(crate) struct Abandoned {
+    set: Arc<AtomicBool>,
+    /// Whether the work computes at the moment, and so cannot hang.
+    computes: Arc<AtomicBool>,
+}
+
+thread_local! {
+    /// The work that this thread does.
+    static WORK: RefCell<Abandoned> = RefCell::default();
+}
+
+/// Computes what needs no file, as a part of file work: that has no limit.
+pub(crate) fn computing<T>(compute: impl FnOnce() -> T) -> T {
+    let computes = WORK.with_borrow(|work| Arc::clone(&work.computes));
+    let before = computes.swap(true, Ordering::SeqCst);
+    let result = compute();
+    computes.store(before, Ordering::SeqCst);
+    result
+}
 
 impl Abandoned {
     /// Whether the work took too long, and must change nothing any more.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.set.load(Ordering::SeqCst)
+    }
+
+    fn computes(&self) -> bool {
+        self.computes.load(Ordering::SeqCst)
     }
 }
 
@@ -90,9 +114,14 @@ impl Place {
         let Ok(_turn) = timeout(self.limit, self.turn.lock()).await else {
             return Err(hangs(what, self.limit));
         };
-        let (done, finished) = oneshot::channel();
+        let (done, mut finished) = oneshot::channel();
         let mut waiting = self.begin(what, work, |result| drop(done.send(result)))?;
-        let result = timeout(self.limit, finished).await;
+        let result = loop {
+            let result = timeout(self.limit, &mut finished).await;
+            if result.is_ok() || !waiting.abandoned.computes() {
+                break result;
+            }
+        };
         waiting.ended = result.is_ok();
         match result {
             Ok(Ok(result)) => Ok(result),
@@ -120,7 +149,13 @@ impl Place {
         };
         let (done, finished) = channel();
         let mut waiting = self.begin(what, work, move |result| drop(done.send(result)))?;
-        let result = finished.recv_timeout(self.limit);
+        let result = loop {
+            let result = finished.recv_timeout(self.limit);
+            let late = matches!(result, Err(RecvTimeoutError::Timeout));
+            if !late || !waiting.abandoned.computes() {
+                break result;
+            }
+        };
         waiting.ended = !matches!(result, Err(RecvTimeoutError::Timeout));
         result.map_err(|error| match error {
             RecvTimeoutError::Timeout => hangs(what, self.limit),
@@ -143,6 +178,7 @@ impl Place {
         std::thread::Builder::new()
             .name("files".to_owned())
             .spawn(move || {
+                WORK.set(end.1.clone());
                 let result = work(&end.1);
                 // Nobody may wait for it any more.
                 done(result);
@@ -188,7 +224,7 @@ impl Drop for Waiting {
             return;
         }
         let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
-        self.abandoned.0.store(true, Ordering::SeqCst);
+        self.abandoned.set.store(true, Ordering::SeqCst);
         stuck.pieces = stuck.pieces.saturating_add(1);
         stuck.pause = stuck.pieces.checked_sub(2).map(|further| {
             let pause = PAUSE.saturating_mul(4_u32.saturating_pow(further));
@@ -358,6 +394,26 @@ mod tests {
         late.await.unwrap_err();
         drop(release);
         assert_eq!(told.await.unwrap(), (false, true));
+    }
+
+    #[tokio::test]
+    async fn what_is_computed_from_a_file_is_waited_for_past_the_limit() {
+        let place = Place::hurried();
+        let compute = |_: &Abandoned| {
+            computing(|| std::thread::sleep(Duration::from_millis(350)));
+            7
+        };
+        assert_eq!(place.run("reading x", compute).await.unwrap(), 7);
+        let blocking = place.clone();
+        let waited = std::thread::spawn(move || blocking.run_blocking("reading x", compute));
+        assert_eq!(waited.join().unwrap().unwrap(), 7);
+        let (release, hung) = channel::<()>();
+        let hangs = place.run("reading x", move |_| {
+            computing(|| ());
+            hung.recv()
+        });
+        hangs.await.unwrap_err();
+        drop(release);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
 use crate::environment::Environment;
-use crate::files::{Abandoned, Place};
+use crate::files::{self, Abandoned, Place};
 use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit, write};
 use crate::source::doubt::Loss;
 use crate::source::{Configuration, Document, Edit, EditError, Editor, SourceState, SourceStatus};
@@ -245,7 +245,7 @@ impl FlagsFile {
                 "the file is empty; write `flags:` if no flags are wanted".to_owned(),
             )]));
         }
-        flags_file::parse_whole(text).map_err(invalid)
+        files::computing(|| flags_file::parse_whole(text)).map_err(invalid)
     }
 
     /// Looks whether the file differs from what was read, without reading a file that looks the same.
@@ -352,7 +352,8 @@ impl FlagsFile {
             Ok(configuration) => {
                 let flags = configuration.flags.len();
                 let document = Arc::new(Document::new(text));
-                let differences = environment.apply_document(configuration, document);
+                let differences =
+                    files::computing(|| environment.apply_document(configuration, document));
                 tracing::info!(
                     environment = environment.name(),
                     file = self.name(),
@@ -467,7 +468,7 @@ impl FlagsFile {
         let (bytes, signature) = self.read().map_err(io)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| EditError::Refused("the flags file is not UTF-8 text".to_owned()))?;
-        let edited = edit::apply(&text, flag, edit)?;
+        let edited = files::computing(|| edit::apply(&text, flag, edit))?;
         if edited != text {
             if Signature::at(&self.path).map_err(io)? != signature {
                 return Err(EditError::Refused(format!(
