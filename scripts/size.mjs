@@ -19,7 +19,7 @@ import { bind, compile, shrink } from "./lib/wasm-module.mjs";
 /** What the main entry is to come down to: bytes of WebAssembly and JavaScript together, brotli 11. */
 const GOAL = 12_000;
 /** What it must not grow past meanwhile: the last size reached and a little room. Lower it with each step down. */
-const LIMIT = 15_200;
+const LIMIT = 14_900;
 
 /** Initialises, reads one flag, listens. */
 const MAIN = 'import { initialize, Event } from "flagwire"; const c = initialize(key, target); c.on(Event.CHANGED, () => c.variation("f", false));';
