@@ -1,5 +1,6 @@
 //! What a flag or group names must exist. Each mistake is reported where the name stands.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use flagwire_evaluation::model::FeatureConfig;
@@ -25,17 +26,29 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// The flag's or group's own part of the document.
-    fn entry(&self, part: &str, name_keys: &[&str], name: &str) -> Option<&'a Node> {
-        let part = self.document.get(part)?;
-        match &part.value {
-            Value::List(entries) => entries.iter().find(|entry| {
-                let named = name_keys.iter().find_map(|key| entry.get(key));
-                let named = named.and_then(Node::scalar_text);
-                named.as_deref() == Some(name)
-            }),
-            _ => part.get(name),
+    /// Each flag's or group's own part of the document, by name: looked for one by one, they would take a time that grows with
+    /// the square of their number.
+    fn entries(&self, part: &str, name_keys: &[&str]) -> HashMap<Cow<'a, str>, &'a Node> {
+        let mut found = HashMap::new();
+        match self.document.get(part).map(|part| &part.value) {
+            Some(Value::List(entries)) => {
+                for entry in entries {
+                    let named = name_keys.iter().find_map(|key| entry.get(key));
+                    if let Some(name) = named.and_then(Node::scalar_text) {
+                        found.entry(Cow::Owned(name)).or_insert(entry);
+                    }
+                }
+            }
+            Some(Value::Map(entries)) => {
+                found.extend(
+                    entries
+                        .iter()
+                        .map(|(key, node)| (Cow::Borrowed(key.text.as_str()), node)),
+                );
+            }
+            _ => {}
         }
+        found
     }
 }
 
@@ -50,8 +63,9 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
             ));
         }
     };
+    let entries = parts.entries("flags", full::FLAG_NAMES);
     for flag in &configuration.flags {
-        let node = parts.entry("flags", full::FLAG_NAMES, &flag.feature);
+        let node = entries.get(flag.feature.as_str()).copied();
         let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
         let owner = format!("flag `{}`", flag.feature);
         for group in crate::changes::groups_named_by_flag(flag) {
@@ -59,8 +73,9 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
             check_group(group, at.unwrap_or(own), &owner);
         }
     }
+    let groups = parts.entries("groups", full::GROUP_NAMES);
     for group in &configuration.segments {
-        let node = parts.entry("groups", full::GROUP_NAMES, &group.identifier);
+        let node = groups.get(group.identifier.as_str()).copied();
         let own = parts
             .groups
             .get(&group.identifier)
@@ -78,7 +93,7 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
         .map(|flag| (flag.feature.as_str(), flag))
         .collect();
     for flag in &configuration.flags {
-        let node = parts.entry("flags", full::FLAG_NAMES, &flag.feature);
+        let node = entries.get(flag.feature.as_str()).copied();
         let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
         let required_at = |name: &str| {
             let part = node.and_then(|node| REQUIRES_KEYS.iter().find_map(|key| node.get(key)));
@@ -123,11 +138,12 @@ pub(super) fn check_targets(
     parts: Parts<'_>,
     problems: &mut Vec<Problem>,
 ) {
+    let nodes = parts.entries("flags", full::FLAG_NAMES);
     for flag in &configuration.flags {
         if flag.variation_to_target_map.len() < 2 {
             continue;
         }
-        let node = parts.entry("flags", full::FLAG_NAMES, &flag.feature);
+        let node = nodes.get(flag.feature.as_str()).copied();
         let Some(Value::Map(entries)) = node
             .and_then(|node| node.get("targets"))
             .map(|node| &node.value)
