@@ -85,7 +85,12 @@ impl Replay {
         let first = match id.split_once('~') {
             None if id == self.stamp => self.steps.len(),
             None => self.steps.iter().rposition(|step| step.from == id)?,
-            Some((to, _)) => self.steps.iter().rposition(|step| step.to == to)?,
+            Some((to, index)) => {
+                let index: usize = index.parse().ok()?;
+                // The last event has the stamp alone for its id, so this is one before it.
+                let within = |step: &Step| step.to == to && index + 1 < step.differences.len();
+                self.steps.iter().rposition(within)?
+            }
         };
         let missed: Vec<(&Step, usize, &Difference)> = self
             .steps

@@ -1,5 +1,6 @@
 //! Servers on real sockets, each on a runtime of its own, so that one can be ended as a crash would.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,7 @@ pub async fn listen_on(address: &str, app: Router) -> Listening {
         .unwrap();
     let (stop, stopping) = watch::channel(false);
     let address = address.to_owned();
-    let bound = runtime.spawn(async move { TcpListener::bind(address).await.unwrap() });
-    let listener = bound.await.unwrap();
+    let listener = runtime.spawn(bind(address)).await.unwrap();
     let address = listener.local_addr().unwrap();
     runtime.spawn(serve::serve(
         listener,
@@ -45,6 +45,23 @@ pub async fn listen_on(address: &str, app: Router) -> Listening {
         runtime: Some(runtime),
         stop,
     }
+}
+
+/// A server that was killed gives its address back once its runtime has ended, which nobody waits for.
+async fn bind(address: String) -> TcpListener {
+    let bound = async {
+        loop {
+            match TcpListener::bind(&address).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                bound => break bound.unwrap(),
+            }
+        }
+    };
+    let limit = Duration::from_secs(30);
+    let bound = tokio::time::timeout(limit, bound).await;
+    bound.unwrap_or_else(|_| panic!("{address} is still in use"))
 }
 
 pub async fn listen(app: Router) -> Listening {
