@@ -130,7 +130,8 @@ impl Place {
         }
     }
 
-    /// The same for callers that may block.
+    /// The same for callers that may block: those who write, and answer once the disk has what was written. A busy disk takes
+    /// seconds for that without being stuck, so they wait three times the limit.
     ///
     /// # Errors
     /// As for [`run`](Self::run).
@@ -139,18 +140,19 @@ impl Place {
         what: &str,
         work: impl FnOnce(&Abandoned) -> T + Send + 'static,
     ) -> io::Result<T> {
+        let limit = self.limit * 3;
         let asked = Instant::now();
         let _turn = loop {
             match self.turn.try_lock() {
                 Ok(turn) => break turn,
-                Err(_) if asked.elapsed() < self.limit => std::thread::sleep(TRY_AGAIN),
-                Err(_) => return Err(hangs(what, self.limit)),
+                Err(_) if asked.elapsed() < limit => std::thread::sleep(TRY_AGAIN),
+                Err(_) => return Err(hangs(what, limit)),
             }
         };
         let (done, finished) = channel();
         let mut waiting = self.begin(what, work, move |result| drop(done.send(result)))?;
         let result = loop {
-            let result = finished.recv_timeout(self.limit);
+            let result = finished.recv_timeout(limit);
             let late = matches!(result, Err(RecvTimeoutError::Timeout));
             if !late || !waiting.abandoned.computes() {
                 break result;
@@ -158,7 +160,7 @@ impl Place {
         };
         waiting.ended = !matches!(result, Err(RecvTimeoutError::Timeout));
         result.map_err(|error| match error {
-            RecvTimeoutError::Timeout => hangs(what, self.limit),
+            RecvTimeoutError::Timeout => hangs(what, limit),
             RecvTimeoutError::Disconnected => failed(what),
         })
     }

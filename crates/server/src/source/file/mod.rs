@@ -3,7 +3,7 @@
 //! Two things tell of a change: the system's notifications for the directory (`watching`), which are quick, and a look
 //! every two seconds, which misses nothing. The content decides whether anything changed, so it does not matter how it
 //! got there; `settling` decides when the file is whole. All that touches the disk is done by the file's own
-//! [`Place`](crate::files::Place), off the runtime: a disk that hangs is reported, and the last good configuration served.
+//! `Place`, off the runtime: a disk that hangs is reported, and the last good configuration served.
 
 mod content;
 mod settling;
