@@ -74,15 +74,14 @@ async function watchMemory(page) {
   await page.addInitScript(() => {
     const memories = /** @type {WebAssembly.Memory[]} */ ([]);
     Object.assign(window, { memories });
-    const { Instance } = WebAssembly;
-    WebAssembly.Instance = /** @type {any} */ (
-      function (/** @type {WebAssembly.Module} */ module, /** @type {WebAssembly.Imports} */ imports) {
-        const instance = new Instance(module, imports);
-        for (const value of Object.values(instance.exports)) if (value instanceof WebAssembly.Memory) memories.push(value);
-        return instance;
+    const { instantiate } = WebAssembly;
+    WebAssembly.instantiate = /** @type {any} */ (
+      async (/** @type {BufferSource} */ source, /** @type {WebAssembly.Imports} */ imports) => {
+        const made = await instantiate(source, imports);
+        for (const value of Object.values(made.instance.exports)) if (value instanceof WebAssembly.Memory) memories.push(value);
+        return made;
       }
     );
-    WebAssembly.Instance.prototype = Instance.prototype;
   });
   await page.reload();
   const session = await page.context().newCDPSession(page);
