@@ -273,6 +273,10 @@ async fn a_state_directory_that_hangs_stops_neither_the_start_nor_the_end() {
     assert!(log.contains("what was kept cannot be used"), "{log}");
     assert!(log.contains("has not come to an end"), "{log}");
     let pid = child.id().to_string();
+    // It catches the signal only once it serves, a moment after its stream has opened.
+    while !catches_terminate(&pid) {
+        moment().await;
+    }
     assert!(
         Command::new("kill")
             .args(["-TERM", &pid])
@@ -282,6 +286,14 @@ async fn a_state_directory_that_hangs_stops_neither_the_start_nor_the_end() {
     );
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await;
     assert_eq!(ended.unwrap().code(), Some(0));
+}
+
+/// Whether a process has a handler for SIGTERM, where the system tells.
+fn catches_terminate(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_none_or(|mask| mask & (1 << 14) != 0)
 }
 
 /// A file that may hold no more than 1 KiB takes the place of a disk without room.
