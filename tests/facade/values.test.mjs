@@ -1,4 +1,4 @@
-// Values and counts of one client: what storing alters, which answer is the newer one, what is counted for whom.
+// Values and counts of one client: what storing alters, which answer is the newer one, which target a read is counted for.
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";

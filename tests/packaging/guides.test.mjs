@@ -145,7 +145,7 @@ async function setUp(t) {
 }
 
 /**
- * Serves a page that is rendered anew for each request, beside the files of a folder, and opens it.
+ * Serves a page that is rendered for each request, beside the files of a folder, and opens it.
  *
  * @param {import("../lib/scope.mjs").Scope} t
  * @param {string} served

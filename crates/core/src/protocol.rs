@@ -160,7 +160,7 @@ mod json {
     );
 
     impl Claims {
-        /// Reads the payload of a token without verifying it: it came from whom the client asked. `None` where there is no
+        /// Reads the payload of a token without verifying it: it came from the server that the client asked. `None` where there is no
         /// payload, or none with an environment.
         #[must_use]
         pub fn from_token(token: &str) -> Option<Self> {

@@ -270,7 +270,7 @@ async fn the_version_that_an_edit_leaves_in_the_file_does_not_win_after_a_restar
         }
         drop(second);
 
-        // A file that was imported anew takes its place, while nothing runs.
+        // Another import takes the place of the file while no server runs.
         std::fs::write(
             &file,
             FULL.replace("version: 3", "version: 4")

@@ -72,7 +72,7 @@ fn an_outage_is_told_once() {
 }
 
 #[test]
-fn after_a_stream_that_lived_the_delays_begin_anew() {
+fn after_a_stream_that_lived_the_delays_start_over() {
     let mut world = World::streaming(config());
     world.server.next(Ask::Stream, &[Fate::Status(503); 8]);
     world.cut();

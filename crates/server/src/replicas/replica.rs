@@ -701,7 +701,7 @@ impl Running {
         }
     }
 
-    /// Replaces a copy that is older, or keeps it aside first where it says something that nobody knows. Returns whether
+    /// Replaces a copy that is older, or first keeps it under another name where it says something that nobody knows. Returns whether
     /// it did; the inner `Err` says why it cannot.
     async fn bring_up_to_date(
         &self,
