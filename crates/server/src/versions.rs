@@ -127,7 +127,8 @@ impl Versions {
         }
     }
 
-    /// An entry of a flags file keeps the version it had, perhaps from a source before.
+    /// Remembers the version that an unchanged entry of a flags file keeps. An upstream may have given it before, whose
+    /// versions are not remembered, and nothing else bounds it after a restart.
     pub(crate) fn kept(
         &mut self,
         domain: Domain,
@@ -136,7 +137,13 @@ impl Versions {
         now: i64,
         counting: Counting,
     ) {
-        if counting == Counting::File && last > now && self.listed(domain, identifier) < last {
+        if counting != Counting::File || last <= self.clock {
+            return;
+        }
+        if last <= now {
+            self.clock = last;
+            self.unsaved = true;
+        } else if self.listed(domain, identifier) < last {
             self.list(domain, identifier, last);
         }
     }
@@ -339,6 +346,18 @@ mod tests {
         assert_eq!(versions.first(FLAG, "a", Some(2), 90, upstream), 101);
         assert_eq!(versions.first(FLAG, "b", Some(3), 90, upstream), 3);
         assert_eq!(versions.first(FLAG, "a", Some(200), 90, upstream), 200);
+    }
+
+    #[test]
+    fn a_version_of_an_upstream_that_a_file_keeps_outlives_a_restart() {
+        let mut versions = Versions::default();
+        let given = versions.first(FLAG, "a", Some(50), 100, Counting::Upstream);
+        versions.kept(FLAG, "a", given, 100, Counting::File);
+        let kept = serde_json::to_string(&versions).unwrap();
+        let mut versions: Versions = serde_json::from_str(&kept).unwrap();
+        for counting in [Counting::Upstream, Counting::File] {
+            assert!(versions.first(FLAG, "a", Some(1), 40, counting) > given);
+        }
     }
 
     #[test]
