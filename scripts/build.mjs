@@ -144,7 +144,7 @@ async function bundle(step) {
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
   const entries = { ...common, external: PEERS, plugins: [main] };
   await build({ ...entries, entryPoints: ENTRIES.map(source) });
-  // Svelte itself has no CommonJS: Node requires its modules, and Jest what it is told to transform.
+  // Svelte itself has no CommonJS: Node requires its modules, and Jest what its settings tell it to transform.
   await build({ ...entries, format: "cjs", outExtension: { ".js": ".cjs" }, entryPoints: ENTRIES.map(source) });
 
   await build({

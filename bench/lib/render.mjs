@@ -26,7 +26,7 @@ const ORDER = ["size", "reads", "start", "change", "memory", "server"];
 export async function render({ machine, sections }, out) {
   const parts = [
     "# Flagwire beside its peers",
-    "Written by `npm run bench`; `npm run bench -- --only reads` does one section anew, `-- --quick` only proves that the suite works. " +
+    "Written by `npm run bench`; `npm run bench -- --only reads` measures one section again, `-- --quick` only proves that the suite works. " +
       "Each section is measured in one go on one machine, the candidates taking turns, so ratios say more than figures. " +
       "Medians are given with the bounds between which half of the samples lie. Samples are in `results.json`.",
   ];

@@ -73,7 +73,7 @@ export async function startServer(scope, { flags, args = [], logRequests = false
       await reply.arrayBuffer();
       if (!reply.ok) throw new Error(`the server did not change ${flag}: ${reply.status}`);
     },
-    /** Saves the file anew, as editors do: written beside and renamed over. */
+    /** Saves the file again, as editors do: written beside and renamed over. */
     save(/** @type {string} */ text) {
       if (text === readFileSync(file, "utf8")) throw new Error("nothing would change");
       writeFileSync(`${file}.new`, text);

@@ -49,7 +49,7 @@ function body() {
  * @typedef {Candidate & { carried: boolean, fromWire: number[], fromServer: number[] }} Delay ms from the event on the wire, and from the change asked for
  * @typedef {Candidate & { atOnce: boolean, requests: number, preflights: number, calls: number, events: number }} Burst
  * @typedef {Candidate & { carried: boolean, last: number[], missing: number[], requests: number[] }} Many ms from the first event to the last
- *   listener where all were told, and of how many flags nothing was told
+ *   listener where every change arrived, and how many flags' changes were not reported
  * @typedef {{ delays: Delay[], steady: Delay[], bursts: Burst[], many: Many[] }} Data
  */
 
@@ -112,7 +112,7 @@ async function connect(scope, browser, pages, candidate, { flags, carried, proxi
   const server = await startServer(scope, { flags, args: ["--event-evaluations", String(carried)], logRequests: true });
   const proxy = proxied ? await startProxy(scope, server.url) : undefined;
   const baseUrl = proxy?.url ?? server.url;
-  // What an SDK throws at its page is not this suite's failure; what it then does not tell is counted.
+  // What an SDK throws at its page is not this suite's failure; what it then does not report is counted.
   const context = await browser.newContext();
   atEnd(scope, () => context.close());
   const page = await context.newPage();
@@ -144,7 +144,7 @@ async function connect(scope, browser, pages, candidate, { flags, carried, proxi
       server.requests.length = 0;
       await page.evaluate(() => void (/** @type {any} */ (window).changes.length = 0));
     },
-    /** How many flags' changes have been told so far, and when the last was, on the shared clock. */
+    /** How many flags' changes have been reported so far, and when the last was, on the shared clock. */
     told: async () => {
       const [count, last] = await page.evaluate(() => {
         const { changes } = /** @type {any} */ (window);
@@ -152,12 +152,12 @@ async function connect(scope, browser, pages, candidate, { flags, carried, proxi
       });
       return { count, last: origin + last };
     },
-    /** When each change so far was told, on the shared clock, by the flag's name. */
+    /** When each change so far was reported, on the shared clock, by the flag's name. */
     each: async () => {
       const changes = /** @type {[string, number][]} */ (await page.evaluate(() => /** @type {any} */ (window).changes));
       return new Map(changes.map(([flag, at]) => [flag, origin + at]));
     },
-    /** Waits for so many changes of different flags; when the last was told, on the shared clock. */
+    /** Waits for so many changes of different flags; when the last was reported, on the shared clock. */
     changes: async (/** @type {number} */ count) => {
       const at = await page.evaluate(
         (count) =>
@@ -366,9 +366,9 @@ export function report({ delays, steady, bursts, many }) {
       ["", "events", "requests", "preflights", "listener calls"],
       bursts.map((burst) => [bold(burst), `${burst.events}, ${burst.atOnce ? "at once" : "as made"}`, burst.requests, burst.preflights, burst.calls]),
     ),
-    `**${MANY.toLocaleString("en")} flags changed at once**, by saving the file: milliseconds from the first event on the wire to the last flag's listener, where all were told; of how many flags the page was told nothing; and requests for evaluations.`,
+    `**${MANY.toLocaleString("en")} flags changed at once**, by saving the file: milliseconds from the first event on the wire to the last flag's listener, where every change arrived; how many flags' changes the page was not notified of; and requests for evaluations.`,
     table(
-      ["", "values", "rounds with all told", "to the last listener", "flags not told of, median", "most", "requests"],
+      ["", "values", "rounds with every change", "to the last listener", "flags not reported, median", "most", "requests"],
       many.map((one) => [
         bold(one),
         one.carried ? "in the events" : "refetched",

@@ -74,7 +74,7 @@ export function plots({ fanout }) {
     const { median, p25, p75 } = summary(rounds(result, "last"));
     return { label: `${result.streams.toLocaleString("en")} streams, ${result.carried ? "with" : "without"} values`, value: median, low: p25, high: p75, ours: true };
   });
-  return { "server.svg": bars({ title: "A change asked for to the last stream told, milliseconds", unit: "ms", rows }) };
+  return { "server.svg": bars({ title: "A change asked for to the last stream notified, milliseconds", unit: "ms", rows }) };
 }
 
 /** @param {Data} data */
@@ -82,7 +82,7 @@ export function report({ fanout, skipped, requests }) {
   const cell = (/** @type {number[]} */ values) => (values.length > 0 ? spread(summary(values)) : "–");
   const names = { evaluations: `all evaluations of ${FLAGS} flags`, unchanged: "the same, answered by 304", accepts: "a new connection for each of the cheapest requests" };
   return [
-    `**Fan-out.** Every stream is of another target. Milliseconds from the change being asked of the server (which writes the flags file) to the first, middle and last stream told, as one process with all streams saw it, on the processors that the server needs too. Memory is what the server's resident set grew by for each stream; what the kernel keeps for a socket is not in it.`,
+    `**Fan-out.** Every stream is of another target. Milliseconds from the change being asked of the server (which writes the flags file) to the first, middle and last stream notified, as one process with all streams saw it, on the processors that the server needs too. Memory is what the server's resident set grew by for each stream; what the kernel keeps for a socket is not in it.`,
     table(
       ["streams", "values in events", "first", "median", "last", "server CPU, ms a change", "bytes a stream", "streams opened/s", "sign-ins/s"],
       fanout.map((result) => [

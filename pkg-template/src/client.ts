@@ -380,7 +380,7 @@ export class Client {
     this.#listeners.tell_(name, payload);
   }
 
-  /** A post of counts that failed is told to those alone who ask for it. */
+  /** A post of counts that failed is reported only to listeners of that event. */
   #fail(name: EventName, error: FlagwireError): void {
     this.#emit(name, error);
     if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);

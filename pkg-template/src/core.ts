@@ -1,6 +1,6 @@
 // What passes between the facade and the core, by number. `src/client.rs` and `src/driver.rs` are the other half.
 
-/** What the core is told. */
+/** The inputs that the core takes. */
 export const enum Input {
   TICK,
   CLOSE,

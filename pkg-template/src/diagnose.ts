@@ -13,7 +13,7 @@ const CONNECTION: { readonly [code: string]: string } = {
   ENETUNREACH: "there is no way to this network",
 };
 
-/** Why there was no answer, as far as can be told. Browsers do not say; what can be seen from within a page is named. */
+/** Why there was no answer, as far as a page can know. Browsers do not say; what can be seen from within a page is named. */
 export function causeOf(address: string, thrown: unknown): string {
   const text = String((thrown as Error | undefined)?.message ?? thrown);
   const cause = (thrown as { cause?: { code?: unknown; message?: unknown } } | undefined)?.cause;

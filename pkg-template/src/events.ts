@@ -78,7 +78,7 @@ export class Listeners {
   readonly #lists = new Map<string, Set<Listener>>();
   readonly #report: (error: unknown) => void;
 
-  /** @param report is told what a listener threw; the others are called all the same */
+  /** @param report gets what a listener threw; the others are called all the same */
   constructor(report: (error: unknown) => void) {
     this.#report = report;
   }

@@ -187,7 +187,7 @@ class HarnessClient {
   readonly #logger: Logger;
   #listeners = new Map<string, Listener[]>();
   #slots = new Map<string, Slot>();
-  /** Values that were there before anybody could listen, and of which nobody was told. */
+  /** Values that were there before anybody could listen, and that no listener was called with. */
   #untold: CoreEvaluation[];
   #ready = false;
   #closed = false;

@@ -257,7 +257,7 @@ export class FlagwireWebProvider implements Provider {
     const before = this.#problem;
     this.#problem = problem;
     if (!problem) this.#owner = this.#wanted;
-    // What is read changes for all flags at once. A new context's values are told by OpenFeature, which is silent about errors.
+    // What is read changes for all flags at once. A new context's values are announced by OpenFeature, which is silent about errors.
     if (problem ? !before : before && !this.#pending) this.#tellChanged(Object.keys(this.#client?.flags() ?? {}));
     this.#tell();
   }
@@ -293,7 +293,7 @@ export class FlagwireWebProvider implements Provider {
     else this.events.emit(ProviderEvents.Error, { message, errorCode: this.#problem!.code });
   }
 
-  /** The status to be told; none where it stays. */
+  /** The status to report; none where it stays. */
   #status(): Status | undefined {
     if (this.#problem) return this.#problem instanceof ProviderFatalError ? "fatal" : "error";
     const { status, reason } = this.#client?.state() ?? {};

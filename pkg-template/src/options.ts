@@ -22,7 +22,7 @@ export interface Endpoints {
 
 export interface CoreOptions {
   endpoints_: Endpoints;
-  /** What the core is told: `src/options.rs` reads it by place. */
+  /** What the core gets: `src/options.rs` reads it by place. */
   numbers_: readonly number[];
 }
 

@@ -15,7 +15,7 @@ type OnEvent = (kind: string, data: string) => void;
 /**
  * Reads one stream. Call what it returns with bytes in any split.
  *
- * `onRetry` is told the delay in milliseconds that the server asks for before the next connection.
+ * `onRetry` gets the delay in milliseconds that the server asks for before the next connection.
  *
  * @throws where an event is too long
  */

@@ -3,7 +3,7 @@
 import { Input } from "./core";
 import { attempt } from "./guard";
 
-/** Is told what a tab hears. */
+/** Receives what a tab hears. */
 type Hear = (input: number, text?: string) => void;
 
 /**

@@ -99,7 +99,7 @@ export class Values {
     return record([...this.slots_].map(([flag, slot]) => [flag, slot.value_]));
   }
 
-  /** Takes counts as the body of a metrics post, and puts them aside. What does not fit stays for the next. */
+  /** Takes counts as the body of a metrics post, and holds them as pending. What does not fit stays for the next. */
   takeCounts_(version: string): string | undefined {
     for (const slot of this.slots_.values()) this.#retire(slot);
     const timestamp = Date.now();
@@ -127,7 +127,7 @@ export class Values {
     return entries.length ? `{"metricsData":[${entries}]}` : undefined;
   }
 
-  /** What was put aside arrived, or can never arrive; with `keep` it is counted again. */
+  /** The pending counts arrived, or can never arrive; with `keep` it is counted again. */
   settleCounts_(keep: boolean): void {
     if (keep) for (const count of this.#aside) this.#count(count.flag_, count.variation_, count.target_, count.n);
     this.#aside = [];
@@ -164,7 +164,7 @@ export class Values {
   }
 }
 
-/** What listeners are told of a change. */
+/** What listeners get of a change. */
 export function changeOf(change: Slot | string): Change {
   return typeof change === "string"
     ? { flag: change, value: undefined, deleted: true }

@@ -13,7 +13,7 @@ import { run } from "./run.mjs";
 export async function cargo(args, step, { cargo: program = "cargo", cwd, env = process.env } = {}) {
   const { code, output } = await run(program, args, {
     cwd,
-    // Cargo draws its bar on a terminal only, unless told to.
+    // Cargo draws its bar on a terminal only, unless these variables ask for it.
     env: { ...env, CARGO_TERM_PROGRESS_WHEN: "always", CARGO_TERM_PROGRESS_WIDTH: "80", CARGO_TERM_COLOR: "never" },
     onLine: (line) => {
       const counted = /^\s*Building \[.*?(\d+)\/(\d+)/.exec(line);

@@ -32,7 +32,7 @@ export async function wasmBindgen({ step = quietStep("wasm-bindgen") } = {}) {
  */
 async function install(version, home, step) {
   step.say(`building the CLI ${version} with cargo install, a minute or two`);
-  // Built aside and moved, so that an interrupted build leaves no half folder.
+  // Built in another folder and moved, so that an interrupted build leaves no half folder.
   const aside = `${home}.part`;
   rmSync(aside, { recursive: true, force: true });
   // Without --locked: the lock file of this crate names a version that was withdrawn.

@@ -210,7 +210,7 @@ test("an evaluation is walked step by step, also for required flags and for all 
   await page.getByText("How free-shipping came to that").click();
   await page.locator(".nested .step-line").getByText("applies: all its conditions hold").waitFor();
 
-  // Flags that change meanwhile are explained anew.
+  // Flags that change meanwhile are explained again.
   server.editFlags((text) => text.replace("plan: gold", "plan: silver"));
   await page.getByText("it serves false. So the off variation is served.").waitFor();
 

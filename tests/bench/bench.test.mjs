@@ -40,7 +40,7 @@ test("weighs every SDK, WebAssembly counted", async () => {
 test("reads the right values of every SDK in Node and in Chromium", async () => {
   const { results } = await bench("reads");
   const { node, chromium } = results.reads.data;
-  // A read that gives wrong values fails its SDK's set-up, which is told here with the reason.
+  // A read that gives wrong values fails its SDK's set-up, which is reported here with the reason.
   assert.deepEqual([node.failed, chromium.failed], [[], []]);
   assert.deepEqual(
     chromium.samples.map((/** @type {{ peer: string }} */ { peer }) => peer),

@@ -66,7 +66,7 @@ test("200 lives of a client do not make the page grow", async (t) => {
 });
 
 /**
- * Starts the page anew with an eye on every WebAssembly memory; what it returns measures after a garbage collection.
+ * Starts the page again and watches every WebAssembly memory; what it returns measures after a garbage collection.
  *
  * @param {import("playwright-core").Page} page
  */

@@ -27,7 +27,7 @@ async function run(page, { key = CLIENT_KEY, ...how }) {
       const client = initialize(key, { identifier: "ada" }, { baseUrl, logger, ...options });
       await new Promise((resolve) => client.on(until, resolve));
       for (const [flag, defaultValue] of [...reads, ...reads]) client.variation(flag, defaultValue);
-      // The state is told right after.
+      // The state is reported right after.
       await new Promise((resolve) => setTimeout(resolve));
       const state = client.state();
       client.close();

@@ -2,7 +2,7 @@
 // storm is over,
 //
 // 1. each client must come to hold exactly what the server serves,
-// 2. its listeners must have been told of every difference once: what they were told, put together, is what there is, and
+// 2. its listeners must have been called for every difference once: what they got, put together, is what there is, and
 //    no two changes in a row say the same,
 // 3. every read that was counted must have reached the server.
 //

@@ -43,7 +43,7 @@ function App() {
 window.render = () => createRoot(document.getElementById("root")).render(<OpenFeatureProvider><App /></OpenFeatureProvider>);
 `;
 
-/** Another user, for whom `free-shipping` is false. */
+/** Another user, whose `free-shipping` is false. */
 const OTHER = { targetingKey: "user-43", plan: "free" };
 
 /**

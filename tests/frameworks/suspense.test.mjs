@@ -167,7 +167,7 @@ for (const [name, alias] of /** @type {const} */ ([
       assert.ok(!(await shown(page)).includes("waiting"));
     });
 
-    test("another user whom the server refuses has defaults, and not the last one's values", async (t) => {
+    test("another user that the server refuses has defaults, and not the last one's values", async (t) => {
       const { page, options } = await open(t);
       await render(page, options);
       await shows(page, "theme", "classic");

@@ -86,7 +86,7 @@ const log = (page) => page.evaluate(() => window.log);
 const forget = (page) => page.evaluate(() => void (window.log.length = 0));
 
 /**
- * A server that answers as it is told.
+ * A server that answers as the test says.
  *
  * @param {import("../lib/scope.mjs").Scope} t
  * @param {(path: string) => { status?: number, body?: unknown } | undefined} answer without an answer the request stays open

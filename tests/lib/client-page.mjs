@@ -95,7 +95,7 @@ export async function untilServed(page, flag, value, name = "main") {
 }
 
 /**
- * Waits until the client has told of an event, so many times.
+ * Waits until the client has reported an event, so many times.
  *
  * @param {import("playwright-core").Page} page
  * @param {string} event
@@ -110,7 +110,7 @@ export async function untilTold(page, event, { name = "main", times = 1 } = {}) 
 }
 
 /**
- * What the client has told so far.
+ * What the client has reported so far.
  *
  * @param {import("playwright-core").Page} page
  * @param {string} [name]

@@ -1,4 +1,4 @@
-// A server that stands between clients and flagwire-server, passes everything on, and does harm where it is told to.
+// A server that stands between clients and flagwire-server, passes everything on, and does harm where the test asks for it.
 
 import { createServer, request as httpRequest } from "node:http";
 import { atEnd } from "./scope.mjs";

@@ -9,7 +9,7 @@ use flagwire::{Change, Client, Event, State, Subscription};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_core::Stream as _;
 
-/// Collects what a listener is told.
+/// Collects what a listener gets.
 pub(crate) struct Heard<T> {
     receiver: UnboundedReceiver<T>,
     all: Rc<RefCell<Vec<T>>>,

@@ -30,7 +30,7 @@ test("node's own runner prints what is counted, also where it prints colours", a
   for (const FORCE_COLOR of ["0", "1"]) {
     /** @type {NodeJS.ProcessEnv} */
     const env = { ...process.env, FORCE_COLOR };
-    // A runner inside a runner reports to the outer one, unless told that it is alone.
+    // A runner inside a runner reports to the outer one, unless this variable is taken away.
     delete env.NODE_TEST_CONTEXT;
     const { code, output } = await run(process.execPath, ["--test", "--test-reporter=spec", file], { env });
     assert.equal(code, 1);

@@ -1,4 +1,4 @@
-// What the facade is to the shell, with a wire whose other end is the test, and a record of what is told. The numbers are those
+// What the facade is to the shell, with a wire whose other end is the test, and a record of what is reported. The numbers are those
 // of `pkg-template/src/core.ts`.
 
 const [CLOSE, FAILURE, REPLY, OPENED, RETRY, EVENT, ENDED, START] = [1, 13, 14, 16, 17, 18, 20, 21];

@@ -1,4 +1,4 @@
-//! The shell in headless Chromium, with a host that records and a wire whose other end is the test. What it is told to do is
+//! The shell in headless Chromium, with a host that records and a wire whose other end is the test. What it has to do is
 //! the core's business, and how requests and streams are read the facade's; both are tested there.
 #![cfg(all(target_family = "wasm", not(feature = "rust-api")))]
 

@@ -66,12 +66,12 @@ pub enum Step {
         flag: String,
         /// Identifiers of the variations that meet it.
         wanted: Vec<String>,
-        /// The variation that flag serves, leaving its own prerequisites aside. `None` where it cannot be evaluated.
+        /// The variation that flag serves, its own prerequisites not considered. `None` where it cannot be evaluated.
         served: Option<String>,
         /// What follows.
         outcome: PrerequisiteOutcome,
-        /// How that flag came to serve it, its own prerequisites left aside: they follow as steps of their own. Empty
-        /// where that was told before or is told further on ([`PrerequisiteOutcome::MetBefore`]).
+        /// How that flag came to serve it, without its own prerequisites, which follow as steps of their own. Empty
+        /// where an earlier or a later step explains it ([`PrerequisiteOutcome::MetBefore`]).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         steps: Vec<Self>,
     },
@@ -105,7 +105,7 @@ pub enum Step {
         matched: bool,
         /// Whether it has something to serve; if not, the next rule is tried.
         usable: bool,
-        /// What it serves to whom it applies to.
+        /// What it serves to the targets that it applies to.
         serve: Serve,
     },
     /// A percentage rollout, of the rule before it or of the default.

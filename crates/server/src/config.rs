@@ -272,7 +272,7 @@ pub struct Options {
     #[arg(long, default_value_t = 60, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(0..=MAX_SECONDS)))]
     pub ticket_seconds: u64,
 
-    /// Seconds that open requests have to finish once the server is told to stop.
+    /// Seconds that open requests have to finish once the server is asked to stop.
     #[arg(
         long,
         env = "FLAGWIRE_DRAIN_SECONDS",
