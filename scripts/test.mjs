@@ -1,105 +1,57 @@
-// `npm test`: the set-up, then every suite; `npm test -- core e2e` runs those named, and the builds that they need.
+// `npm test`: the set-up, then every suite that does not take long; `npm test -- all` runs all of them, and in full;
+// `npm test -- core e2e` runs those named, and the builds that they need. scripts/lib/suites.mjs is the list.
 //
 // A suite's output streams through. Its counts come out of its runner's closing lines; a check that counts nothing (a
 // build, a lint) is one test that passes or fails. The last line printed is `N passed, N failed`.
 
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { npmInstall, setUp } from "./setup.mjs";
+import { setUpFor } from "./setup.mjs";
 import { root } from "./lib/paths.mjs";
-import { count, excerpt, withoutColours } from "./lib/results.mjs";
+import { count, excerpt, failedFiles, failedTests, withoutColours } from "./lib/results.mjs";
 import { Plain, run } from "./lib/run.mjs";
 import { script } from "./lib/steps.mjs";
-import { browserTests, shippedScripts } from "./lib/wasm-tests.mjs";
+import { everythingEnv, LIMIT_MINUTES, suites as list, testsOf } from "./lib/suites.mjs";
 
-/**
- * @typedef {{ program: string, args: string[], env?: NodeJS.ProcessEnv }} Command
- *
- * @typedef {object} Suite
- * @property {string} name
- * @property {string} title
- * @property {string[]} [needs] builds that must have been made before
- * @property {boolean} [browser] runs browsers and servers
- * @property {boolean} [light] needs Node and the npm dependencies alone
- * @property {() => Command | Promise<Command>} command
- */
+/** @typedef {import("./lib/suites.mjs").Suite} Suite */
 
-/** The folder of tests/ whose tests import the package's sources, and need no build. */
-const FACADE = "facade";
-
-/** The crate as front ends in Rust use it. */
-const api = ["-p", "flagwire", "--features", "rust-api"];
-
-/** @type {Suite[]} */
-const suites = [
-  { name: "fmt", title: "Rust formatting", command: () => cargo("fmt", "--all", "--check") },
-  {
-    name: "clippy",
-    title: "Rust lints",
-    command: () => cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings"),
-  },
-  { name: "rust", title: "Rust tests, native", command: () => cargo("test", "--no-fail-fast") },
-  {
-    name: "rust-http2",
-    title: "The server's tests once more, over TLS and HTTP/2",
-    command: () => ({
-      ...cargo("test", "--no-fail-fast", "-p", "flagwire-server", "--tests"),
-      env: { ...process.env, FLAGWIRE_TEST_TRANSPORT: "http2" },
-    }),
-  },
-  {
-    name: "docs",
-    title: "Rust documentation",
-    command: () => ({ ...cargo("doc", "--workspace", "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
-  },
-  { name: "api-clippy", title: "Rust API: lints", command: () => cargo("clippy", ...api, "--all-targets", "--", "-D", "warnings") },
-  {
-    name: "api-docs",
-    title: "Rust API: documentation",
-    command: () => ({ ...cargo("doc", ...api, "--no-deps"), env: { ...process.env, RUSTDOCFLAGS: "-Dwarnings" } }),
-  },
-  { name: "api-doctests", title: "Rust API: the examples in its documentation", command: () => cargo("test", ...api, "--doc") },
-  { name: "tsc", title: "Types of the scripts", command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
-  { name: "facade", title: "The package's TypeScript, unit by unit", light: true, command: facadeTests },
-  { name: "mutations", title: "Deliberate faults, each of which a test must catch", light: true, command: () => node("scripts/mutations.mjs", "--ci") },
-  { name: "build", title: "The npm package", command: () => node("scripts/build.mjs") },
-  { name: "size", title: "Size against the budget", needs: ["build"], command: () => node("scripts/size.mjs") },
-  { name: "wasm", title: "Rust tests in Chromium", command: wasmTests },
-  { name: "server", title: "The server's binary", command: () => cargo("build", "-p", "flagwire-server") },
-  ...nodeSuites(),
-];
+const ALL = "all";
+const suites = list();
 
 script(async () => {
-  const wanted = process.argv.slice(2);
-  const unknown = wanted.filter((name) => !suites.some((suite) => suite.name === name));
-  if (unknown.length > 0) {
-    throw new Plain(`No suite is called ${unknown.join(" or ")}. There are: ${suites.map((suite) => suite.name).join(", ")}.`);
-  }
-  const needed = new Set(wanted.flatMap((name) => [...(suites.find((suite) => suite.name === name)?.needs ?? []), name]));
-  const chosen = wanted.length > 0 ? suites.filter((suite) => needed.has(suite.name)) : suites;
-
+  const chosen = choose(process.argv.slice(2));
   const started = Date.now();
-  // The inner loop of the package's TypeScript: an edit to a green or red test in seconds.
-  if (chosen.every((suite) => suite.light)) await npmInstall();
-  else await setUp();
+  await setUpFor(new Set(chosen.flatMap(({ uses }) => uses)));
   /** @type {Result[]} */
   const results = [];
   for (const [index, suite] of chosen.entries()) {
     console.log(`\n── ${index + 1} of ${chosen.length}: ${suite.title} (${suite.name}) ──`);
     const missing = suite.needs?.filter((need) => results.some((result) => result.suite.name === need && result.failed > 0)) ?? [];
-    let result = missing.length > 0 ? skipped(suite, missing) : await perform(suite);
-    if (result.failed > 0 && missing.length === 0 && suite.browser) {
-      // Whole browsers and servers share this machine: a failure that does not repeat is named, and not believed.
-      console.log(`\n── ${suite.name}: ${result.failed} failed; once more, to see whether that repeats ──`);
-      const again = await perform(suite);
-      if (again.failed === 0) console.log(`── ${suite.name}: NOT STEADY: ${result.failed} failed the first time and none the second`);
-      result = again;
-    }
+    const result = missing.length > 0 ? skipped(suite, missing) : await perform(suite);
     console.log(`── ${suite.name}: ${result.passed} passed, ${result.failed} failed, ${result.seconds} s`);
+    if (result.failed > 0 && missing.length === 0 && suite.repeats) await repeat(result);
     results.push(result);
   }
   summarise(results, Math.round((Date.now() - started) / 1000));
 });
+
+/**
+ * The suites that the arguments name, with those that they need, in the order of the list.
+ *
+ * @param {string[]} wanted
+ * @returns {Suite[]}
+ */
+function choose(wanted) {
+  const unknown = wanted.filter((name) => name !== ALL && !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    throw new Plain(`No suite is called ${unknown.join(" or ")}. There are: ${suites.map((suite) => suite.name).join(", ")}; and ${ALL}.`);
+  }
+  if (wanted.includes(ALL)) {
+    Object.assign(process.env, everythingEnv());
+    return suites;
+  }
+  if (wanted.length === 0) return suites.filter((suite) => !suite.onlyInAll);
+  const needed = new Set(wanted.flatMap((name) => [...(suites.find((suite) => suite.name === name)?.needs ?? []), name]));
+  return suites.filter((suite) => needed.has(suite.name));
+}
 
 /**
  * @typedef {object} Result
@@ -109,19 +61,23 @@ script(async () => {
  * @property {number} ignored
  * @property {number} seconds
  * @property {string} output
+ * @property {string[]} [unsteady] tests that failed and passed when their files were run once more
  */
 
 /**
  * @param {Suite} suite
+ * @param {() => import("./lib/suites.mjs").Command | Promise<import("./lib/suites.mjs").Command>} [command]
  * @returns {Promise<Result>}
  */
-async function perform(suite) {
+async function perform(suite, command = suite.command) {
   const started = Date.now();
+  const minutes = suite.minutes ?? LIMIT_MINUTES;
   let code = 1;
   let output = "";
+  let hung = false;
   try {
-    const { program, args, env } = await suite.command();
-    ({ code, output } = await run(program, args, { cwd: root, env, onLine: (line) => console.log(line) }));
+    const { program, args, env } = await command();
+    ({ code, output, timedOut: hung } = await run(program, args, { cwd: root, env, timeoutMs: minutes * 60_000, onLine: (line) => console.log(line) }));
   } catch (error) {
     output = error instanceof Plain ? error.message : String(error instanceof Error ? error.stack : error);
     console.log(output);
@@ -129,10 +85,31 @@ async function perform(suite) {
   output = withoutColours(output);
   const { passed, failed, ignored } = count(output);
   const seconds = Math.round((Date.now() - started) / 1000);
+  if (hung) {
+    const what = `${suite.name} was ended after ${minutes} minutes: it hangs, or the machine is far too slow. What it printed last is above.`;
+    console.log(what);
+    return { suite, passed, failed: failed + 1, ignored, seconds, output: `${output.split("\n").slice(-60).join("\n")}\n${what}` };
+  }
   // A runner that failed without a failed test did not get as far as running it: a build error, a crash.
   if (code !== 0 && failed === 0) return { suite, passed, failed: 1, ignored, seconds, output };
   if (code === 0 && passed + failed === 0) return { suite, passed: 1, failed: 0, ignored, seconds, output };
   return { suite, passed, failed, ignored, seconds, output };
+}
+
+/**
+ * Runs the files with failed tests once more. What passes now is named as unsteady; it counts as failed all the same.
+ *
+ * @param {Result} result
+ */
+async function repeat(result) {
+  const files = failedFiles(result.output);
+  if (files.length === 0) return;
+  console.log(`\n── ${result.suite.name}: ${files.join(", ")} once more, to see whether that repeats; the failures count either way ──`);
+  const again = await perform(result.suite, () => testsOf(files));
+  const still = failedTests(again.output);
+  result.unsteady = failedTests(result.output).filter((name) => !still.includes(name));
+  result.seconds += again.seconds;
+  for (const name of result.unsteady) console.log(`── ${result.suite.name}: NOT STEADY, failed and then passed: ${name}`);
 }
 
 /**
@@ -158,66 +135,12 @@ function summarise(results, seconds) {
   }
   const width = Math.max(...results.map(({ suite }) => suite.name.length));
   console.log(`\n── Summary, ${seconds} s ──`);
-  for (const { suite, passed, failed, ignored, seconds: took } of results) {
-    const aside = ignored > 0 ? `, ${ignored} skipped` : "";
-    console.log(`${failed > 0 ? "✗" : "✓"} ${suite.name.padEnd(width)}  ${passed} passed, ${failed} failed${aside}, ${took} s`);
+  for (const { suite, passed, failed, ignored, seconds: took, unsteady = [] } of results) {
+    const skippedTests = ignored > 0 ? `, ${ignored} skipped` : "";
+    console.log(`${failed > 0 ? "✗" : "✓"} ${suite.name.padEnd(width)}  ${passed} passed, ${failed} failed${skippedTests}, ${took} s`);
+    for (const name of unsteady) console.log(`  not steady, failed and then passed: ${name}`);
   }
   const sum = (/** @type {"passed" | "failed"} */ key) => results.reduce((all, result) => all + result[key], 0);
   process.exitCode = sum("failed") > 0 ? 1 : 0;
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
-}
-
-/** @param {string[]} args */
-function cargo(...args) {
-  return { program: "cargo", args };
-}
-
-/** @param {string[]} args */
-function node(...args) {
-  return { program: process.execPath, args };
-}
-
-/** The package's sources, imported by Node as they stand. */
-function facadeTests() {
-  return node("--import", "./tests/lib/typescript.mjs", "--test", "--test-reporter=spec", ...testFiles(join(root, "tests", FACADE)).sort());
-}
-
-/** The shell's tests, and the core's twice more: compiled to wasm, and that with the package's own codec, in headless Chromium. */
-async function wasmTests() {
-  await shippedScripts();
-  return browserTests(["-p", "flagwire", "-p", "flagwire-core", "--lib", "--tests", "--no-fail-fast"]);
-}
-
-/**
- * One suite for every folder of tests/ that has `*.test.mjs` files in it, at any depth. A package.json there lists
- * what only that suite needs.
- *
- * @returns {Suite[]}
- */
-function nodeSuites() {
-  const tests = join(root, "tests");
-  const folders = existsSync(tests) ? readdirSync(tests, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== FACADE) : [];
-  return folders.flatMap(({ name }) => {
-    const files = testFiles(join(tests, name)).sort();
-    if (files.length === 0) return [];
-    const command = async () => {
-      for (const folder of [tests, join(tests, name)]) {
-        if (existsSync(join(folder, "package.json"))) await npmInstall(folder);
-      }
-      return node("--test", "--test-timeout=300000", "--test-reporter=spec", ...files);
-    };
-    return [{ name, title: `tests/${name}`, needs: ["build", "server"], browser: true, command }];
-  });
-}
-
-/**
- * @param {string} folder
- * @returns {string[]}
- */
-function testFiles(folder) {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : testFiles(path);
-    return entry.name.endsWith(".test.mjs") ? [path] : [];
-  });
 }

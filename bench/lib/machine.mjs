@@ -21,7 +21,7 @@ export function commit() {
 }
 
 export async function machine() {
-  const { browser } = await chromium();
+  const { browser } = await chromium({ driver: false });
   return {
     cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown"}`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,

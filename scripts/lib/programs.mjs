@@ -29,28 +29,29 @@ function findBrowser() {
   ]);
 }
 
-function findDriver() {
+function driverInPath() {
   return first([process.env.CHROMEDRIVER, "chromedriver", "/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"]);
 }
 
 /**
- * A Chromium (or Chrome) and its chromedriver.
+ * A Chromium (or Chrome), and its chromedriver unless `driver` is false: only wasm-bindgen's test runner uses that.
  *
- * @param {{ step?: import("./steps.mjs").Step }} [options]
- * @returns {Promise<{ browser: string, driver: string }>} full paths
+ * @param {{ step?: import("./steps.mjs").Step, driver?: boolean }} [options]
+ * @returns {Promise<{ browser: string, driver: string }>} full paths; without the driver `driver` is empty
  */
-export async function chromium({ step = quietStep("Chromium") } = {}) {
-  const missing = () => [...(findBrowser() ? [] : ["chromium"]), ...(findDriver() ? [] : ["chromium-driver"])];
+export async function chromium({ step = quietStep("Chromium"), driver: withDriver = true } = {}) {
+  const findDriver = () => (withDriver ? driverInPath() : "");
+  const missing = () => [...(findBrowser() ? [] : ["chromium"]), ...(findDriver() === undefined ? ["chromium-driver"] : [])];
   if (missing().length > 0 && apt.mayInstall() && (await apt.offers(missing(), step))) await apt.install(missing(), step);
   const [browser, driver] = [findBrowser(), findDriver()];
-  if (!browser || !driver) {
-    const what = [...(browser ? [] : ["Chromium (or Chrome)"]), ...(driver ? [] : ["its chromedriver"])].join(" and ");
+  if (!browser || driver === undefined) {
+    const what = [...(browser ? [] : ["Chromium (or Chrome)"]), ...(driver === undefined ? ["its chromedriver"] : [])].join(" and ");
     throw new Plain(
       `The browser tests need ${what}. On Debian: apt-get install chromium chromium-driver; on macOS: brew install --cask chromium chromedriver. ` +
         "Installed elsewhere, set CHROME_PATH and CHROMEDRIVER to their paths.",
     );
   }
-  const [ours, theirs] = [browser, driver].map((program) => /(\d+)\.\d+/.exec(ask(program, ["--version"]) ?? "")?.[1]);
+  const [ours, theirs] = [browser, driver].map((program) => (program ? /(\d+)\.\d+/.exec(ask(program, ["--version"]) ?? "")?.[1] : undefined));
   if (ours && theirs && ours !== theirs) {
     throw new Plain(
       `${browser} is version ${ours} but ${driver} is for version ${theirs}: install both from one place, or set CHROME_PATH and CHROMEDRIVER.`,

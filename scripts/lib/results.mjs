@@ -36,3 +36,24 @@ export function excerpt(output) {
   const from = starts.map((start) => lines.findIndex((line) => start.test(line))).find((index) => index >= 0);
   return lines.slice(from ?? -60).slice(0, 120).join("\n");
 }
+
+/** What Node's runner repeats at its end: where each failed test is, and its name. */
+const FAILED_TEST = /^test at (.+?):\d+:\d+\n✖ (.+?) \([\d.]+ms\)$/gm;
+
+/**
+ * The test files, as Node's runner names them, in which a test failed.
+ *
+ * @param {string} output
+ */
+export function failedFiles(output) {
+  return [...new Set([...output.matchAll(FAILED_TEST)].flatMap(([, file]) => (file.endsWith(".test.mjs") ? [file] : [])))];
+}
+
+/**
+ * The names of the tests that failed in a run of Node's test runner.
+ *
+ * @param {string} output
+ */
+export function failedTests(output) {
+  return [...output.matchAll(FAILED_TEST)].map(([, , name]) => name);
+}

@@ -4,6 +4,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/** How to end each program that runs in a group of its own: a terminal's Ctrl-C does not reach these. */
+const groups = new Set(/** @type {(() => void)[]} */ ([]));
+
 /** A mistake or lack that the reader can mend: its message is all they need, so it is printed without a stack. */
 export class Plain extends Error {}
 
@@ -56,13 +59,32 @@ export function isProgram(path) {
  *   timeoutMs?: number,
  * }} [options] `onLine` gets lines of both outputs as they come; a carriage return ends one too, as progress bars use it. After
  *   `timeoutMs` the program and what it started are ended.
- * @returns {Promise<{ code: number, output: string }>} `code` is 128 where a signal ended it.
+ * @returns {Promise<{ code: number, output: string, timedOut: boolean }>} `code` is 128 where a signal ended it.
  */
 export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
   return new Promise((resolve, reject) => {
     // In a group of its own it can be ended with all that it started.
     const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: timeoutMs !== undefined });
-    const timer = timeoutMs !== undefined ? setTimeout(() => process.kill(-(child.pid ?? 0), "SIGKILL"), timeoutMs) : undefined;
+    const endGroup = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // It has ended already.
+      }
+    };
+    let timedOut = false;
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    if (timeoutMs !== undefined) {
+      endGroupsWithThis();
+      groups.add(endGroup);
+      timer = setTimeout(() => {
+        timedOut = true;
+        endGroup();
+        // A program that left the group may still hold the pipes, and they would never close.
+        for (const pipe of [child.stdout, child.stderr]) pipe.destroy();
+      }, timeoutMs);
+    }
     let output = "";
     for (const pipe of [child.stdout, child.stderr]) {
       let rest = "";
@@ -78,12 +100,29 @@ export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
         if (onLine && rest) onLine(rest);
       });
     }
-    child.on("error", reject);
-    child.on("close", (code) => {
+    const settle = () => {
       clearTimeout(timer);
-      resolve({ code: code ?? 128, output });
+      groups.delete(endGroup);
+    };
+    child.on("error", (error) => {
+      settle();
+      reject(error);
+    });
+    child.on("close", (code) => {
+      settle();
+      resolve({ code: code ?? 128, output, timedOut });
     });
   });
+}
+
+let watching = false;
+
+/** Ends the groups when this program ends, whatever ends it. */
+function endGroupsWithThis() {
+  if (watching) return;
+  watching = true;
+  process.on("exit", () => groups.forEach((end) => end()));
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.once(signal, () => process.exit(128));
 }
 
 /**

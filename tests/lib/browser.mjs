@@ -23,7 +23,7 @@ const ARGS = [
  * @returns {Promise<import("playwright-core").Browser>}
  */
 export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}) {
-  const { browser: executablePath } = await chromium();
+  const { browser: executablePath } = await chromium({ driver: false });
   const browser = await playwright.launch({ executablePath, args: [...ARGS, ...args], ignoreDefaultArgs });
   atEnd(t, () => browser.close());
   return browser;
@@ -37,7 +37,7 @@ export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}
  * @returns {Promise<import("playwright-core").Worker>} the extension's service worker
  */
 export async function startExtension(t, folder) {
-  const { browser: executablePath } = await chromium();
+  const { browser: executablePath } = await chromium({ driver: false });
   const context = await playwright.launchPersistentContext(tempDir(t), {
     executablePath,
     args: [...ARGS, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`, "--disable-features=DisableLoadExtensionCommandLineSwitch"],

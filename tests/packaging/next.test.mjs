@@ -1,5 +1,6 @@
 // The guide's files in projects of Next as `create-next-app` makes them, built by each of its bundlers: pages rendered on the server
-// with the flags of the request, hydrated in Chromium and live there; and a route on the edge.
+// with the flags of the request, hydrated in Chromium and live there; and a route on the edge. `npm test` builds the project that
+// `create-next-app` makes by default, `npm test -- all` each kind.
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +9,7 @@ import { after, test } from "node:test";
 import { run } from "../../scripts/lib/run.mjs";
 import { startService } from "../../scripts/lib/services.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
+import { everything } from "../lib/everything.mjs";
 import { filesOf } from "../lib/files.mjs";
 import { installPackage } from "../lib/install.mjs";
 import { writeFiles } from "../lib/markdown.mjs";
@@ -55,13 +57,14 @@ const FIXED = {
     }`,
 };
 
-for (const { name, scaffold, bundler, cacheComponents, files } of [
+const projects = [
   { name: "turbopack", scaffold: ["--yes"], bundler: "turbopack", cacheComponents: true, files: FIXED },
   // Next allows no route of the edge with cacheComponents, and with webpack builds none, not even one that imports nothing.
   { name: "turbopack, rendered whole", scaffold: ["--yes"], bundler: "turbopack", cacheComponents: false, files: { ...FIXED, ...EDGE } },
   // The Tailwind of its projects is a loader of Turbopack's; without it an empty project has no style sheet.
   { name: "webpack", scaffold: ["--yes", "--no-tailwind"], bundler: "webpack", cacheComponents: true, files: { "app/globals.css": "" } },
-]) {
+];
+for (const { name, scaffold, bundler, cacheComponents, files } of everything ? projects : projects.slice(0, 1)) {
   test(`the guide's page in a project of create-next-app, built with ${name}`, async (t) => {
     const root = join(parent, name.replaceAll(/\W+/g, "-"));
     const create = join(modules, "create-next-app/dist/index.js");

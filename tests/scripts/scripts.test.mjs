@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ifChanged } from "../../scripts/lib/fresh.mjs";
 import { atLeast, root } from "../../scripts/lib/paths.mjs";
-import { count, excerpt, withoutColours } from "../../scripts/lib/results.mjs";
+import { count, excerpt, failedFiles, failedTests, withoutColours } from "../../scripts/lib/results.mjs";
 import { ask, run } from "../../scripts/lib/run.mjs";
 import { freePort, startService } from "../../scripts/lib/services.mjs";
 import { atEnd, tempDir } from "../lib/scope.mjs";
+import { until } from "../lib/wait.mjs";
 
 test("counts are added up over all binaries of a cargo run, and over both forms", () => {
   const cargo = [
@@ -37,6 +38,8 @@ test("node's own runner prints what is counted, also where it prints colours", a
     const plain = withoutColours(output);
     assert.deepEqual(count(plain), { passed: 1, failed: 1, ignored: 1 });
     assert.match(excerpt(plain), /^✖ failing tests:[^]*Error: no/);
+    assert.deepEqual(failedTests(plain), ["bad"]);
+    assert.deepEqual(failedFiles(plain).map((path) => path.replace(/^.*[\\/]/, "")), ["one.test.mjs"]);
   }
 });
 
@@ -80,6 +83,25 @@ test("a program that ends before it is ready is reported with what it said", asy
   await assert.rejects(startService("Nothing", "/no/such/program", [], { ready: /never/ }), /Nothing could not be started/);
 });
 
+test("a program that hangs is ended at its limit, with what it started", async (t) => {
+  const file = join(tempDir(t), "pid");
+  // The child keeps the pipes open.
+  const child = "setInterval(() => {}, 1e6); require('node:fs').writeFileSync(process.argv[1], String(process.pid)); console.log('waiting')";
+  const parent = `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(child)}, process.argv[1]], { stdio: "inherit" })`;
+  const { code, output, timedOut } = await run(process.execPath, ["-e", parent, file], { timeoutMs: 3_000 });
+  assert.deepEqual([code, timedOut], [128, true]);
+  assert.equal(output, "waiting\n");
+  const pid = Number(readFileSync(file, "utf8"));
+  await until("the child to end", () => {
+    try {
+      return !process.kill(pid, 0);
+    } catch {
+      return true;
+    }
+  });
+  assert.deepEqual(await run(process.execPath, ["-e", "console.log(1)"], { timeoutMs: 60_000 }), { code: 0, output: "1\n", timedOut: false });
+});
+
 test("a service runs until it is stopped, and stopping twice is harmless", async () => {
   const service = await startService("The thing", process.execPath, ["-e", "console.log('ready on 1'); setInterval(() => {}, 1e6)"], { ready: /ready on/ });
   assert.equal(service.readyLine, "ready on 1");
@@ -99,7 +121,7 @@ test("a taken port is passed over", async (t) => {
 
 test("the set-up is silent about nothing: every step says what it found", () => {
   const output = ask(process.execPath, ["scripts/setup.mjs", "--no-tests"], { cwd: new URL("../..", import.meta.url) }) ?? "";
-  assert.deepEqual(output.split("\n").map((line) => /^\[\d\/4\]/.exec(line)?.[0]), ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]);
+  assert.deepEqual(output.split("\n").map((line) => /^\[\d\/5\]/.exec(line)?.[0]), ["[1/5]", "[2/5]", "[3/5]", "[4/5]", "[5/5]"]);
 });
 
 test("lock files hold every build for another platform, and no address", () => {
