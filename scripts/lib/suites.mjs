@@ -90,6 +90,7 @@ export function suites() {
       command: () => withEnv(cargo("doc", ...api, "--no-deps"), { RUSTDOCFLAGS: "-Dwarnings" }),
     },
     { name: "api-doctests", title: "Rust API: the examples in its documentation", uses: ["rust"], command: () => cargo("test", ...api, "--doc") },
+    { name: "lint", title: "Layout and rules of the scripts and TypeScript", uses: [], command: () => node("scripts/lint.mjs") },
     { name: "tsc", title: "Types of the scripts", uses: [], command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
     { name: "facade", title: "The package's TypeScript, unit by unit", uses: [], command: facadeTests },
     { name: "mutations", title: "Some deliberate faults, each of which a test must catch", uses: [], command: () => node("scripts/mutations.mjs", "--ci") },

@@ -115,7 +115,7 @@ test("a page in a sandbox, where locks and storage are refused, streams alone", 
       const frame = document.createElement("iframe");
       // Its origin is opaque.
       frame.setAttribute("sandbox", "allow-scripts");
-      frame.srcdoc = `<body><script type="module">${script}</` + "script>";
+      frame.srcdoc = `<body><script type="module">${script}</script>`;
       document.body.append(frame);
     },
     { url, base: proxy.url },

@@ -280,7 +280,7 @@ test("who logs out has defaults at once, and who logs in next never has the last
     await settled;
     return [[...reads, window.read("free-shipping")], before.state().status];
   });
-  assert.deepEqual(reads, Array(2).fill([false, "ERROR", "TARGETING_KEY_MISSING"]));
+  assert.deepEqual(reads, Array.from({ length: 2 }, () => [false, "ERROR", "TARGETING_KEY_MISSING"]));
   assert.equal(status, "closed");
   await page.locator("#free-shipping", { hasText: "false" }).waitFor();
   suffer(HANG);

@@ -81,8 +81,6 @@ async function until(page, name, flag) {
 }
 
 /** @param {import("playwright-core").Page} page */
-const log = (page) => page.evaluate(() => window.log);
-/** @param {import("playwright-core").Page} page */
 const forget = (page) => page.evaluate(() => void (window.log.length = 0));
 
 /**
@@ -135,12 +133,14 @@ describe("drop-in", () => {
         window.log.slice(-1),
       ]),
     );
-    for (const [from, to, flag] of [
-      ["dark-mode: false", "dark-mode: true", "dark-mode"],
-      ["default: free", "default: gold", "limits"],
-      ["flags:\n", "flags:\n  brand-new: 7\n", "brand-new"],
-      ["  brand-new: 7\n", "", "brand-new"],
-    ]) {
+    for (
+      const [from, to, flag] of [
+        ["dark-mode: false", "dark-mode: true", "dark-mode"],
+        ["default: free", "default: gold", "limits"],
+        ["flags:\n", "flags:\n  brand-new: 7\n", "brand-new"],
+        ["  brand-new: 7\n", "", "brand-new"],
+      ]
+    ) {
       await forget(page);
       server.editFlags((text) => text.replace(from, to));
       results.push(await until(page, "changed", flag), await page.evaluate((flag) => window.client.variation(flag, "default"), flag));
@@ -266,11 +266,13 @@ describe("drop-in", () => {
     return page.evaluate(() => window.client.variation("free-shipping", false));
   });
 
-  for (const [what, options] of /** @type {const} */ ([
-    ["while it polls alone", { streamEnabled: false, pollingEnabled: true }],
-    ["with neither stream nor polling", { streamEnabled: false }],
-    ["with a stream and no polling", { pollingEnabled: false }],
-  ])) {
+  for (
+    const [what, options] of /** @type {const} */ ([
+      ["while it polls alone", { streamEnabled: false, pollingEnabled: true }],
+      ["with neither stream nor polling", { streamEnabled: false }],
+      ["with a stream and no polling", { pollingEnabled: false }],
+    ])
+  ) {
     same(`closes alike ${what}`, async (t, library) => {
       const server = await startServer(t, { flags: FLAGS });
       const page = await open(t, library);

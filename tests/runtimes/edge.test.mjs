@@ -107,7 +107,7 @@ describe("in workerd", () => {
     const { body } = await fetch(`${await start(t)}/stream?server=${server.url}`);
     /** @type {string[]} */
     const lines = [];
-    for await (const text of /** @type {any} */ (body?.pipeThrough(new TextDecoderStream()))) {
+    for await (const text of /** @type {any} */ (body).pipeThrough(new TextDecoderStream())) {
       lines.push(...text.trim().split("\n"));
       if (lines.length === 2) server.editFlags(toOcean);
     }
