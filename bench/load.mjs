@@ -48,12 +48,14 @@ await script(async () => {
 
     const server = await start({});
     const rows = [];
-    for (const [mode, what] of /** @type {const} */ ([
-      ["unseen", "all evaluations of a target not seen before"],
-      ["evaluations", "all evaluations"],
-      ["unchanged", "the same with If-None-Match: 304"],
-      ["accepts", "the cheapest, each on a connection of its own"],
-    ])) {
+    for (
+      const [mode, what] of /** @type {const} */ ([
+        ["unseen", "all evaluations of a target not seen before"],
+        ["evaluations", "all evaluations"],
+        ["unchanged", "the same with If-None-Match: 304"],
+        ["accepts", "the cheapest, each on a connection of its own"],
+      ])
+    ) {
       const { perSecond, median, p99, cpuUsPerRequest } = /** @type {import("./lib/load.mjs").Requests} */ (await load(mode, server));
       rows.push([what, short(perSecond), short(median), short(p99), cpuUsPerRequest === null ? "–" : short(cpuUsPerRequest)]);
     }

@@ -27,8 +27,7 @@ await script(async () => {
   const words = args.filter((arg) => !arg.startsWith("--")).join(" ").toLowerCase();
   const suite = args.find((arg) => arg.startsWith("--by="))?.slice("--by=".length);
   const chosen = mutations.filter(
-    ({ name, ci, by }) =>
-      (!args.includes("--ci") || ci) && (suite === undefined || (Array.isArray(by) ? "server" : by) === suite) && name.toLowerCase().includes(words),
+    ({ name, ci, by }) => (!args.includes("--ci") || ci) && (suite === undefined || (Array.isArray(by) ? "server" : by) === suite) && name.toLowerCase().includes(words),
   );
   if (chosen.length === 0) throw new Plain("No fault is chosen: the options leave none of tests/mutations/list.mjs.");
   for (const part of PARTS) update(part);

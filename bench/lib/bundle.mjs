@@ -20,9 +20,7 @@ export function packagePlugin() {
     name: "flagwire",
     setup(build) {
       // Resolved from inside the package, a package's own name is looked up in its exports.
-      build.onResolve({ filter: /^flagwire(\/|$)/ }, async ({ path, kind, pluginData }) =>
-        pluginData === "flagwire" ? undefined : build.resolve(path, { resolveDir: packageDir, kind, pluginData: "flagwire" }),
-      );
+      build.onResolve({ filter: /^flagwire(\/|$)/ }, async ({ path, kind, pluginData }) => pluginData === "flagwire" ? undefined : build.resolve(path, { resolveDir: packageDir, kind, pluginData: "flagwire" }));
     },
   };
 }
@@ -80,7 +78,7 @@ export async function serve(scope, folder, { extra } = {}) {
     const path = join(folder, name);
     if (name.includes("/") || !existsSync(path)) return void response.writeHead(404).end();
     let body = files.get(name);
-    if (!body) files.set(name, (body = readFileSync(path)));
+    if (!body) files.set(name, body = readFileSync(path));
     response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "content-length": body.length, "cache-control": "no-store" });
     response.end(body);
   });

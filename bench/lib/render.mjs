@@ -27,8 +27,8 @@ export async function render({ machine, sections }, out) {
   const parts = [
     "# Flagwire beside its peers",
     "Written by `npm run bench`; `npm run bench -- --only reads` measures one section again, `-- --quick` only proves that the suite works. " +
-      "Each section is measured in one go on one machine, the candidates taking turns, so ratios say more than figures. " +
-      "Medians are given with the bounds between which half of the samples lie. Samples are in `results.json`.",
+    "Each section is measured in one go on one machine, the candidates taking turns, so ratios say more than figures. " +
+    "Medians are given with the bounds between which half of the samples lie. Samples are in `results.json`.",
   ];
   if (machine) {
     const peers = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);

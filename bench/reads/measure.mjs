@@ -22,10 +22,12 @@ export async function measure(setting, { rounds, only, sampleMs = SAMPLE_MS }) {
         // the text of the code, so the text differs as well; with equal texts, `variation` of five SDKs became one call site.
         const loop = (/** @type {string} */ pattern) =>
           new Function("c", "keys", "n", `let on = 0, i = 0; const l = keys.length; for (let j = 0; j < n; j++) { const k = keys[i]; if (${expression}) on++; if (++i === l) i = 0; } return on; // ${name}, ${counted}, ${pattern}`);
-        for (const [pattern, keys] of /** @type {const} */ ([
-          ["all", setting.flags],
-          ["same", [setting.flags[501 % setting.flags.length]]],
-        ])) {
+        for (
+          const [pattern, keys] of /** @type {const} */ ([
+            ["all", setting.flags],
+            ["same", [setting.flags[501 % setting.flags.length]]],
+          ])
+        ) {
           const run = /** @type {(c: unknown, keys: string[], n: number) => number} */ (loop(pattern));
           const expected = pattern === "all" ? setting.flags.length / 2 : setting.flags.length;
           const on = run(client, keys, setting.flags.length);
@@ -39,7 +41,7 @@ export async function measure(setting, { rounds, only, sampleMs = SAMPLE_MS }) {
   }
   // Warm-up, and how many reads make a sample: the shortest of three, for one that was interrupted says nothing.
   for (const one of cases) {
-    for (one.n = setting.flags.length; ; one.n *= 2) {
+    for (one.n = setting.flags.length;; one.n *= 2) {
       if (Math.min(time(one), time(one), time(one)) >= sampleMs) break;
     }
   }

@@ -6,7 +6,11 @@ import { pathToFileURL } from "node:url";
 
 const [bundle, setting, options] = process.argv.slice(2);
 const kept = new Map();
-const storage = { getItem: (/** @type {string} */ key) => kept.get(key) ?? null, setItem: (/** @type {string} */ key, /** @type {string} */ value) => void kept.set(key, value), removeItem: (/** @type {string} */ key) => void kept.delete(key) };
+const storage = {
+  getItem: (/** @type {string} */ key) => kept.get(key) ?? null,
+  setItem: (/** @type {string} */ key, /** @type {string} */ value) => void kept.set(key, value),
+  removeItem: (/** @type {string} */ key) => void kept.delete(key),
+};
 const listeners = { addEventListener() {}, removeEventListener() {} };
 Object.assign(globalThis, {
   window: globalThis,

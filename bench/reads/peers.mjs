@@ -70,8 +70,7 @@ export const peers = [
     ours: true,
     expression: "c.variation(k, false)",
     counting: [true, false],
-    start: ({ server, key, pages }, enableAnalytics) =>
-      ready(dropIn(key, target, /** @type {any} */ ({ baseUrl: server, eventUrl: server, streamEnabled: false, pollingEnabled: false, enableAnalytics, wasm: `${pages}/flagwire.wasm` }))),
+    start: ({ server, key, pages }, enableAnalytics) => ready(dropIn(key, target, /** @type {any} */ ({ baseUrl: server, eventUrl: server, streamEnabled: false, pollingEnabled: false, enableAnalytics, wasm: `${pages}/flagwire.wasm` }))),
   },
   {
     name: "Harness",
@@ -161,7 +160,15 @@ export const peers = [
     start: async ({ flags, pages }, sendEvents) => {
       const state = object(flags, () => ({ variation: 0, version: 1 }));
       const bootstrap = { ...object(flags, (_, index) => isOn(index)), $flagsState: state, $valid: true };
-      const client = launchDarkly("bench", { kind: "user", key: target.identifier }, { bootstrap: /** @type {any} */ (bootstrap), sendEvents, streaming: false, fetchGoals: false, diagnosticOptOut: true, eventsUrl: `${pages}/sink`, baseUrl: `${pages}/sink` });
+      const client = launchDarkly("bench", { kind: "user", key: target.identifier }, {
+        bootstrap: /** @type {any} */ (bootstrap),
+        sendEvents,
+        streaming: false,
+        fetchGoals: false,
+        diagnosticOptOut: true,
+        eventsUrl: `${pages}/sink`,
+        baseUrl: `${pages}/sink`,
+      });
       await client.waitForInitialization(10);
       return client;
     },
@@ -174,7 +181,11 @@ export const peers = [
       const state = object(flags, () => ({ variation: 0, version: 1 }));
       const bootstrap = { ...object(flags, (_, index) => isOn(index)), $flagsState: state, $valid: true };
       const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-      const client = createClient("bench", { kind: "user", key: target.identifier }, /** @type {any} */ ({ sendEvents, streaming: false, fetchGoals: false, diagnosticOptOut: true, logger: quiet, eventsUri: `${pages}/sink`, baseUri: `${pages}/sink`, streamUri: `${pages}/sink` }));
+      const client = createClient(
+        "bench",
+        { kind: "user", key: target.identifier },
+        /** @type {any} */ ({ sendEvents, streaming: false, fetchGoals: false, diagnosticOptOut: true, logger: quiet, eventsUri: `${pages}/sink`, baseUri: `${pages}/sink`, streamUri: `${pages}/sink` }),
+      );
       await client.start(/** @type {any} */ ({ bootstrap, timeout: 10 }));
       return client;
     },

@@ -178,7 +178,7 @@ async function connect(scope, browser, pages, candidate, { flags, carried, proxi
 
 /** Waits until no request has been answered for a while. @param {unknown[]} requests */
 async function settled(requests) {
-  for (let known = -1; known !== requests.length; ) {
+  for (let known = -1; known !== requests.length;) {
     known = requests.length;
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
   }
@@ -199,7 +199,7 @@ async function delays(scope, browser, pages, carried, rounds) {
       // At no fixed phase of whatever timers there are.
       await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 100));
       const asked = monotonic();
-      const [wire, told] = await Promise.all([client.observer.firstEvent(), client.changes(1), client.server.set(flagName(0), (one.on = !one.on))]);
+      const [wire, told] = await Promise.all([client.observer.firstEvent(), client.changes(1), client.server.set(flagName(0), one.on = !one.on)]);
       delay.fromWire.push(told - wire);
       delay.fromServer.push(told - asked);
     }
@@ -302,7 +302,7 @@ async function many(scope, browser, pages, carried, rounds) {
     for (const one of interleaved(all, round)) {
       const { client, result } = one;
       await client.forget();
-      client.server.save(flagsFile(MANY, { turned: (one.turned = !one.turned) }));
+      client.server.save(flagsFile(MANY, { turned: one.turned = !one.turned }));
       const first = await client.observer.firstEvent();
       // An SDK may never tell of some: it is done when nothing has happened for a while.
       for (let known = -1, now = await client.told(); now.count < MANY && now.count !== known; now = await client.told()) {
@@ -328,7 +328,7 @@ export function plots({ delays, steady }) {
       .map(({ name, ours, fromServer }, index) => {
         const { median, p25, p75 } = summary(fromServer);
         return { group: index === 0 ? title : undefined, label: name, value: median, low: p25, high: p75, ours };
-      }),
+      })
   );
   return { "change.svg": bars({ title: "Change asked of the server to listener called, milliseconds, Chromium", unit: "ms", rows }) };
 }
@@ -356,17 +356,23 @@ export function report({ delays, steady, bursts, many }) {
       }),
     );
   return [
-    `**One change.** Milliseconds from the event on the wire, as a bare socket in another process saw it, to the listener in the page; and from the change being asked of the server, which includes writing the flags file. ${delays[0].fromWire.length} changes each, in turns, each SDK on a server of its own with 100 flags. A negative figure is the bare socket seeing it later than the page.`,
+    `**One change.** Milliseconds from the event on the wire, as a bare socket in another process saw it, to the listener in the page; and from the change being asked of the server, which includes writing the flags file. ${
+      delays[0].fromWire.length
+    } changes each, in turns, each SDK on a server of its own with 100 flags. A negative figure is the bare socket seeing it later than the page.`,
     compared(delays),
     "![Change](plots/change.svg)",
-    `**A busy stream.** The same while ${STEADY} flags change one after another, about every ${STEADY_MS} ms; ${steady[0].fromWire.length} changes each. Browsers hold the progress of an XMLHttpRequest, which Harness reads, back to one call in 50 ms.`,
+    `**A busy stream.** The same while ${STEADY} flags change one after another, about every ${STEADY_MS} ms; ${
+      steady[0].fromWire.length
+    } changes each. Browsers hold the progress of an XMLHttpRequest, which Harness reads, back to one call in 50 ms.`,
     compared(steady),
     `**A burst of ${BURST} events of one flag**, none with the value: requests for evaluations in the server's log until the last value was there and nothing followed. “At once”: a proxy held the stream until all events had been sent.`,
     table(
       ["", "events", "requests", "preflights", "listener calls"],
       bursts.map((burst) => [bold(burst), `${burst.events}, ${burst.atOnce ? "at once" : "as made"}`, burst.requests, burst.preflights, burst.calls]),
     ),
-    `**${MANY.toLocaleString("en")} flags changed at once**, by saving the file: milliseconds from the first event on the wire to the last flag's listener, where every change arrived; how many flags' changes the page was not notified of; and requests for evaluations.`,
+    `**${
+      MANY.toLocaleString("en")
+    } flags changed at once**, by saving the file: milliseconds from the first event on the wire to the last flag's listener, where every change arrived; how many flags' changes the page was not notified of; and requests for evaluations.`,
     table(
       ["", "values", "rounds with every change", "to the last listener", "flags not reported, median", "most", "requests"],
       many.map((one) => [

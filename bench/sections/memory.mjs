@@ -162,7 +162,9 @@ export function report({ held, aged, more }) {
   const median = (/** @type {Use[]} */ uses, /** @type {"js" | "wasm"} */ key) => summary(uses.map((use) => use[key])).median;
   const both = (/** @type {(key: "js" | "wasm") => number} */ of) => `${kilobytes(of("js"))} + ${kilobytes(of("wasm"))}`;
   return [
-    `Kilobytes (1,000 bytes) after collections: JavaScript's heap + WebAssembly's memory, medians of ${held[0].one.length} fresh pages. The first client brings compiled code and the WebAssembly instance; each of ${more} further clients, for other targets and without streams, is the mean of them.`,
+    `Kilobytes (1,000 bytes) after collections: JavaScript's heap + WebAssembly's memory, medians of ${
+      held[0].one.length
+    } fresh pages. The first client brings compiled code and the WebAssembly instance; each of ${more} further clients, for other targets and without streams, is the mean of them.`,
     table(
       ["SDK", "flags", "SDK loaded", "first client adds", "each further client adds"],
       held.map(({ sdk, flags, empty, one, eleven }) => [

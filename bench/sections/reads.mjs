@@ -118,8 +118,8 @@ export function report({ node, chromium, rounds, processes }) {
   const failed = [...chromium.failed.map((one) => ({ where: "Chromium", ...one })), ...node.failed.map((one) => ({ where: "Node", ...one }))];
   return [
     `Nanoseconds a read of a boolean flag among 1,000, minimum / median of ${processes * rounds} samples (${rounds} rounds in each of ${processes} processes; all SDKs are loaded together and take turns). ` +
-      "“Same” reads one flag again and again, “all” reads one after the other. “Counting” is the SDK's own record of reads: metrics, impressions, exposures or summaries. " +
-      "Harness and Flagwire were served by flagwire-server, OFREP by its OFREP endpoint, the others by bootstrap or a stub reply.",
+    "“Same” reads one flag again and again, “all” reads one after the other. “Counting” is the SDK's own record of reads: metrics, impressions, exposures or summaries. " +
+    "Harness and Flagwire were served by flagwire-server, OFREP by its OFREP endpoint, the others by bootstrap or a stub reply.",
     table(["SDK", "counting", "Chromium, same", "Chromium, all", "to Map.get", "Node, same", "Node, all"], rows),
     "![Reads](plots/reads.svg)",
     "Flagsmith, GrowthBook, ConfigCat, OFREP and Flipt evaluate or read without a record of their own, so there is no row with counting on. Statsig keeps one exposure of a flag and user, Harness one of a flag in half a second; Flagwire counts every read.",

@@ -135,7 +135,7 @@ export function plots({ cases }) {
         const { median, p25, p75 } = summary(ready);
         const group = index === 0 ? `${flags.toLocaleString("en")} flags, ${latency ? `${latency} ms added` : "loopback"}` : undefined;
         return { group, label: NAMES[sdk], value: median, low: p25, high: p75, ours: sdk === "flagwire" };
-      }),
+      })
   );
   return { "start.svg": bars({ title: "Import to ready, milliseconds, a fresh page each time, Chromium", unit: "ms", rows }) };
 }
@@ -160,7 +160,9 @@ export function report({ cases, latency }) {
     });
   return [
     `Milliseconds from the dynamic import of the SDK in a fresh page (empty HTTP cache, script bundled and minified, WebAssembly as a file beside it, nothing compressed) to ready without a cache, and to the first value with the cache of an earlier visit. ` +
-      `Both SDKs with their defaults, on the same flagwire-server. With ${latency} ms added, a proxy in front of both the page's and the flags' server delays each way by half. Median and middle half of ${cases[0].ready.length} rounds in turns.`,
+    `Both SDKs with their defaults, on the same flagwire-server. With ${latency} ms added, a proxy in front of both the page's and the flags' server delays each way by half. Median and middle half of ${
+      cases[0].ready.length
+    } rounds in turns.`,
     table(["", "ready, Flagwire", "ready, Harness", "ratio", "first value from cache, Flagwire", "Harness", "ratio"], rows),
     "![Start](plots/start.svg)",
   ].join("\n\n");

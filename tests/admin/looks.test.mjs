@@ -63,7 +63,7 @@ test("no select cuts off what is chosen in it", async (t) => {
         const wanted = free.offsetWidth;
         free.remove();
         return wanted > offsetWidth ? [`“${options[selectedIndex]?.text}” takes ${wanted} px of ${offsetWidth}`] : [];
-      }),
+      })
     );
     assert.deepEqual(cut, []);
   }

@@ -104,16 +104,18 @@ test("flags are found by name, rule, target and value, and filtered by state and
   const page = await openAdmin(t, browser, server.url);
   const visible = () => page.locator(".flag:visible .flag-name").allTextContents();
   const search = page.getByRole("searchbox", { name: "Find a flag" });
-  for (const [text, flags] of /** @type {[string, string[]][]} */ ([
-    ["MAYA", ["theme"]],
-    ["plan", ["free-shipping", "theme"]],
-    ["sunset", ["theme"]],
-    ["checkout", ["new-checkout"]],
-    ["new checkout", ["new-checkout"]],
-    ["Checkout  new", ["new-checkout"]],
-    ["look of", ["theme"]],
-    ["nothing like it", []],
-  ])) {
+  for (
+    const [text, flags] of /** @type {[string, string[]][]} */ ([
+      ["MAYA", ["theme"]],
+      ["plan", ["free-shipping", "theme"]],
+      ["sunset", ["theme"]],
+      ["checkout", ["new-checkout"]],
+      ["new checkout", ["new-checkout"]],
+      ["Checkout  new", ["new-checkout"]],
+      ["look of", ["theme"]],
+      ["nothing like it", []],
+    ])
+  ) {
     await search.fill(text);
     assert.deepEqual(await visible(), flags, text);
   }

@@ -122,8 +122,7 @@ export function lowContrast(page) {
       const [r = 0, g = 0, b = 0, a = 1] = (text.match(/[\d.]+/g) ?? []).map(Number);
       return /** @type {Colour} */ ([r, g, b, a]);
     };
-    const over = (/** @type {Colour} */ top, /** @type {Colour} */ below) =>
-      /** @type {Colour} */ ([0, 1, 2].map((at) => (top[at] ?? 0) * top[3] + (below[at] ?? 0) * (1 - top[3])).concat(1));
+    const over = (/** @type {Colour} */ top, /** @type {Colour} */ below) => /** @type {Colour} */ ([0, 1, 2].map((at) => (top[at] ?? 0) * top[3] + (below[at] ?? 0) * (1 - top[3])).concat(1));
     const luminance = (/** @type {Colour} */ colour) => {
       const [r = 0, g = 0, b = 0] = colour.slice(0, 3).map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
       return 0.2126 * r + 0.7152 * g + 0.0722 * b;

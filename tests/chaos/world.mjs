@@ -97,7 +97,7 @@ async function run(t, browser, random, stormMs, note) {
   }
 
   let edits = 0;
-  for (let turnAt = 0, left = stormMs, last = Date.now(); left > 0; ) {
+  for (let turnAt = 0, left = stormMs, last = Date.now(); left > 0;) {
     const now = Date.now();
     left -= now - last;
     last = now;

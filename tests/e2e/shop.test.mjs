@@ -77,7 +77,7 @@ test("saving the flags file changes the open shop: colours, palette, shelf, anno
       .replace("default: classic", "default: ocean")
       .replace("default: grid", "default: list")
       .replace("default: medium", "default: small")
-      .replace("default: sale", "default: launch"),
+      .replace("default: sale", "default: launch")
   );
   await page.locator('html[data-theme="ocean"]').waitFor();
   await page.locator('.products[data-layout="list"]').waitFor();

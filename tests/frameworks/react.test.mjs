@@ -79,10 +79,12 @@ console.log(renderToString(<App {...given("key", ${JSON.stringify(TARGET)}, { bo
   return output.trim();
 }
 
-for (const [name, alias] of /** @type {const} */ ([
-  ["18", { react: "react-18", "react-dom": "react-dom-18" }],
-  ["19", {}],
-])) {
+for (
+  const [name, alias] of /** @type {const} */ ([
+    ["18", { react: "react-18", "react-dom": "react-dom-18" }],
+    ["19", {}],
+  ])
+) {
   describe(`React ${name}`, () => {
     /** @param {import("../lib/scope.mjs").Scope} t @param {string} which @param {object} [options] */
     async function render(t, which, options = {}, html = "") {

@@ -61,10 +61,12 @@ window.renderClosed = (apiKey, target, { limit, ...options }) => {
 };
 `;
 
-for (const [name, alias] of /** @type {const} */ ([
-  ["18", { react: "react-18", "react-dom": "react-dom-18" }],
-  ["19", {}],
-])) {
+for (
+  const [name, alias] of /** @type {const} */ ([
+    ["18", { react: "react-18", "react-dom": "react-dom-18" }],
+    ["19", {}],
+  ])
+) {
   describe(`React ${name}`, () => {
     /**
      * A page, and a server that can be out of reach.
@@ -78,8 +80,7 @@ for (const [name, alias] of /** @type {const} */ ([
       return { proxy, page, options: { baseUrl: proxy.url } };
     }
     /** @param {import("playwright-core").Page} page @param {object} options @param {{ key?: string, target?: unknown }} [of] */
-    const render = (page, options, { key = CLIENT_KEY, target = TARGET } = {}) =>
-      page.evaluate(([key, target, options]) => window.render(key, target, options), /** @type {const} */ ([key, target, options]));
+    const render = (page, options, { key = CLIENT_KEY, target = TARGET } = {}) => page.evaluate(([key, target, options]) => window.render(key, target, options), /** @type {const} */ ([key, target, options]));
     /** @param {import("playwright-core").Page} page @param {string} id @param {string} text */
     const shows = (page, id, text) => page.waitForFunction(([id, text]) => document.getElementById(id)?.textContent === text, [id, text]);
     /** @param {import("playwright-core").Page} page */

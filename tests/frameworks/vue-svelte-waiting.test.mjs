@@ -56,23 +56,25 @@ function svelte(t, generate) {
 }
 
 const define = { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "true" };
-for (const [name, page, server, alias] of /** @type {const} */ ([
-  [
-    "Vue",
-    () => `${VUE} window.start = (...args) => app(...args).mount("#root");`,
-    (/** @type {import("../lib/scope.mjs").Scope} */ _, /** @type {string} */ args) => `${VUE} import { renderToString } from "@vue/server-renderer"; renderToString(app(${args})).then((html) => console.log(html));`,
-    { vue: "vue" },
-  ],
-  [
-    "Svelte",
-    (/** @type {import("../lib/scope.mjs").Scope} */ t) =>
-      `${svelte(t, "client")} import { hydrate, mount } from "svelte";
+for (
+  const [name, page, server, alias] of /** @type {const} */ ([
+    [
+      "Vue",
+      () => `${VUE} window.start = (...args) => app(...args).mount("#root");`,
+      (/** @type {import("../lib/scope.mjs").Scope} */ _, /** @type {string} */ args) => `${VUE} import { renderToString } from "@vue/server-renderer"; renderToString(app(${args})).then((html) => console.log(html));`,
+      { vue: "vue" },
+    ],
+    [
+      "Svelte",
+      (/** @type {import("../lib/scope.mjs").Scope} */ t) =>
+        `${svelte(t, "client")} import { hydrate, mount } from "svelte";
        window.start = (apiKey, target, options) => { const root = document.getElementById("root"); (root.firstChild ? hydrate : mount)(App, { target: root, props: { apiKey, target, options } }); };`,
-    (/** @type {import("../lib/scope.mjs").Scope} */ t, /** @type {string} */ args) =>
-      `${svelte(t, "server")} import { render } from "svelte/server"; const [apiKey, target, options] = [${args}]; console.log(render(App, { props: { apiKey, target, options } }).body);`,
-    { svelte: "svelte" },
-  ],
-])) {
+      (/** @type {import("../lib/scope.mjs").Scope} */ t, /** @type {string} */ args) =>
+        `${svelte(t, "server")} import { render } from "svelte/server"; const [apiKey, target, options] = [${args}]; console.log(render(App, { props: { apiKey, target, options } }).body);`,
+      { svelte: "svelte" },
+    ],
+  ])
+) {
   /** @param {import("../lib/scope.mjs").Scope} t */
   const open = async (t) => {
     const upstream = await startServer(t, { flags: FLAGS });

@@ -64,10 +64,12 @@ const THEME = `
 /** The page's script; the components are compiled into a folder. @param {import("../lib/scope.mjs").Scope} t @param {"5" | "4"} version */
 function svelte(t, version) {
   const folder = tempDir(t);
-  for (const [name, source] of [
-    ["App", svelteApp(version)],
-    ["Theme", THEME],
-  ]) {
+  for (
+    const [name, source] of [
+      ["App", svelteApp(version)],
+      ["Theme", THEME],
+    ]
+  ) {
     const options = { name, filename: `${name}.svelte`, dev: false };
     writeFileSync(join(folder, `${name}.js`), version === "5" ? compile(source, options).js.code : compile4(source, options).js.code);
   }
@@ -78,11 +80,13 @@ function svelte(t, version) {
   return `${version === "5" ? 'import { mount, unmount } from "svelte";' : ""} import App from "${join(folder, "App.js")}"; ${mounted[version]}`;
 }
 
-for (const [name, script, alias] of /** @type {const} */ ([
-  ["Vue", () => VUE, { vue: "vue" }],
-  ["Svelte 5", (/** @type {import("../lib/scope.mjs").Scope} */ t) => svelte(t, "5"), { svelte: "svelte" }],
-  ["Svelte 4", (/** @type {import("../lib/scope.mjs").Scope} */ t) => svelte(t, "4"), { svelte: "svelte-4" }],
-])) {
+for (
+  const [name, script, alias] of /** @type {const} */ ([
+    ["Vue", () => VUE, { vue: "vue" }],
+    ["Svelte 5", (/** @type {import("../lib/scope.mjs").Scope} */ t) => svelte(t, "5"), { svelte: "svelte" }],
+    ["Svelte 4", (/** @type {import("../lib/scope.mjs").Scope} */ t) => svelte(t, "4"), { svelte: "svelte-4" }],
+  ])
+) {
   test(`${name}: reads, follows changes, and closes the client with the application`, async (t) => {
     const server = await startServer(t, { flags: FLAGS });
     const define = { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" };

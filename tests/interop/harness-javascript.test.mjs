@@ -57,9 +57,7 @@ for (const carried of ["true", "false"]) {
     const { server, page } = await start(t, { args: ["--event-evaluations", carried] });
     await event(page, "connected");
     await page.evaluate(() => (window.log.length = 0));
-    server.editFlags((text) =>
-      text.replace("dark-mode: false", "dark-mode: true").replace("default: classic", "default: ocean").replace("default: small", "default: large").replace("default: free", "default: gold"),
-    );
+    server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true").replace("default: classic", "default: ocean").replace("default: small", "default: large").replace("default: free", "default: gold"));
     await page.waitForFunction(() => new Set(window.log.filter(([event]) => event === "changed").map(([, { flag }]) => flag)).size === 4);
     assert.deepEqual(await read(page), [true, "ocean", 12, { rps: 100, regions: ["eu", "us"] }, true, "default"]);
   });

@@ -54,10 +54,12 @@ async function streaming(server) {
   await server.request(({ path, status }) => path.endsWith("/ofrep/v1/evaluate/flags") && status === 304);
 }
 
-for (const [what, prefix, header] of /** @type {const} */ ([
-  ["with X-API-Key", "", ["X-API-Key", CLIENT_KEY]],
-  ["with a bearer, under /api/1.0", "/api/1.0", ["Authorization", `Bearer ${CLIENT_KEY}`]],
-])) {
+for (
+  const [what, prefix, header] of /** @type {const} */ ([
+    ["with X-API-Key", "", ["X-API-Key", CLIENT_KEY]],
+    ["with a bearer, under /api/1.0", "/api/1.0", ["Authorization", `Bearer ${CLIENT_KEY}`]],
+  ])
+) {
   test(`gets ready and reads every kind, ${what}`, async (t) => {
     const { page, error } = await start(t, { prefix, headers: [[...header]] });
     assert.equal(error, undefined);

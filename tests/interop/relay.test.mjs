@@ -82,8 +82,7 @@ async function frontEnd(t, server) {
 
 const BEFORE = [false, "classic", 4, { rps: 10, regions: ["eu"] }, true];
 const AFTER = [true, "ocean", 12, { rps: 100, regions: ["eu", "us"] }, true];
-const change = (/** @type {string} */ text) =>
-  text.replace("dark-mode: false", "dark-mode: true").replace("default: classic", "default: ocean").replace("default: small", "default: large").replace("default: free", "default: gold");
+const change = (/** @type {string} */ text) => text.replace("dark-mode: false", "dark-mode: true").replace("default: classic", "default: ocean").replace("default: small", "default: large").replace("default: free", "default: gold");
 
 test("both read every kind at the end of the chain, and see changes at its beginning live", async (t) => {
   const { origin, far } = await chain(t);

@@ -68,7 +68,10 @@ for (const version of ["28", "29", "30"]) {
 
     test("all entries are imported, and a client of a real server", async (t) => {
       const path = jestProject("modules", { "entries.mjs": "entries.js", "environment.cjs": "environment.cjs" }, { type: "module", jest: { testEnvironment: "./environment.cjs", transform: {} } });
-      writeFileSync(join(path, "modules.test.js"), 'import { live, load } from "./entries.js";\ntest("load", async () => expect(await load(["flagwire/svelte", "flagwire/vue"])).toEqual([]));\ntest("live", async () => expect(await live()).toEqual({ seen: [4, 12], errors: [] }));\n');
+      writeFileSync(
+        join(path, "modules.test.js"),
+        'import { live, load } from "./entries.js";\ntest("load", async () => expect(await load(["flagwire/svelte", "flagwire/vue"])).toEqual([]));\ntest("live", async () => expect(await live()).toEqual({ seen: [4, 12], errors: [] }));\n',
+      );
       // Jest cannot import Svelte and Vue themselves without configuration.
       await passes(t, path, ["--experimental-vm-modules", "--no-warnings", jest, "--runInBand"]);
     });
@@ -79,7 +82,10 @@ describe("Vitest", () => {
   for (const environment of ["jsdom", "happy-dom"]) {
     test(`with ${environment}: all entries, and a client of a real server`, async (t) => {
       const path = project(`vitest-${environment}`, { "entries.mjs": "entries.mjs" });
-      writeFileSync(join(path, "modules.test.mjs"), 'import { expect, test } from "vitest";\nimport { live, load } from "./entries.mjs";\ntest("load", async () => expect(await load()).toEqual([]));\ntest("live", async () => expect(await live()).toEqual({ seen: [4, 12], errors: [] }), 60_000);\n');
+      writeFileSync(
+        join(path, "modules.test.mjs"),
+        'import { expect, test } from "vitest";\nimport { live, load } from "./entries.mjs";\ntest("load", async () => expect(await load()).toEqual([]));\ntest("live", async () => expect(await live()).toEqual({ seen: [4, 12], errors: [] }), 60_000);\n',
+      );
       await passes(t, path, [join(modules, "vitest", "vitest.mjs"), "run", "--environment", environment]);
     });
   }

@@ -80,8 +80,9 @@ function aliasPlugin(alias, folder) {
     name: "alias",
     setup(build) {
       for (const [from, to] of Object.entries(alias)) {
-        build.onResolve({ filter: new RegExp(`^${from}(/|$)`) }, ({ path, kind, pluginData }) =>
-          pluginData ? undefined : build.resolve(to + path.slice(from.length), { resolveDir: folder, kind, ...(!to.startsWith("flagwire") && { pluginData: "alias" }) }),
+        build.onResolve(
+          { filter: new RegExp(`^${from}(/|$)`) },
+          ({ path, kind, pluginData }) => pluginData ? undefined : build.resolve(to + path.slice(from.length), { resolveDir: folder, kind, ...(!to.startsWith("flagwire") && { pluginData: "alias" }) }),
         );
       }
     },
@@ -98,9 +99,7 @@ export function packagePlugin() {
     name: "flagwire",
     setup(build) {
       // Resolved from inside the package, a package's own name is looked up in its exports.
-      build.onResolve({ filter: /^flagwire(\/|$)/ }, async ({ path, kind, pluginData }) =>
-        pluginData === "flagwire" ? undefined : build.resolve(path, { resolveDir: packageDir, kind, pluginData: "flagwire" }),
-      );
+      build.onResolve({ filter: /^flagwire(\/|$)/ }, async ({ path, kind, pluginData }) => pluginData === "flagwire" ? undefined : build.resolve(path, { resolveDir: packageDir, kind, pluginData: "flagwire" }));
     },
   };
 }

@@ -111,7 +111,7 @@ export class Proxy {
     const body = Buffer.concat(await request.toArray().catch(() => []));
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     /** @type {Seen} */
-    const seen = { id: this.requests.length, method: request.method ?? "", path, headers: request.headers, body: body.toString(), stream: path.endsWith("/stream"), delivered: false, cameAt: (this.#steps += 1), fault: {} };
+    const seen = { id: this.requests.length, method: request.method ?? "", path, headers: request.headers, body: body.toString(), stream: path.endsWith("/stream"), delivered: false, cameAt: this.#steps += 1, fault: {} };
     // A browser asks for leave before it asks: that is no request of the client's.
     const preflight = seen.method === "OPTIONS";
     if (!preflight) {

@@ -14,7 +14,7 @@ const BETWEEN_LOOKS_MS = 20;
  * @returns {Promise<T>} its first result that is true
  */
 export async function until(what, look) {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline;) {
     const seen = await look();
     if (seen) return seen;
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));

@@ -38,18 +38,36 @@ export const mutations = [
   { name: "What a malformed event may have told of is not fetched.", file: STREAM, by: "core", from: "return self.fetch_all(now);\n            }\n        };", to: "return;\n            }\n        };" },
   { name: "A heartbeat in mid-stream that says the stream was opened again is not acted on.", file: STREAM, by: "core", from: "&& data != HEARTBEAT_DATA;", to: "&& data == HEARTBEAT_DATA;" },
   { name: "After a native stream that failed, the next is native again.", file: STREAM, by: "core", from: "State::Opening { native, .. } => self.streaming.native_failed = native,", to: "State::Opening { .. } => {}" },
-  { name: "Silence on a stream is noticed only when it opens.", file: STREAM, by: "core", from: "fn stream_silent(&mut self, now: Instant) {", to: "fn stream_silent(&mut self, now: Instant) {\n        if let State::Open { .. } = self.streaming.state {\n            return;\n        }" },
+  {
+    name: "Silence on a stream is noticed only when it opens.",
+    file: STREAM,
+    by: "core",
+    from: "fn stream_silent(&mut self, now: Instant) {",
+    to: "fn stream_silent(&mut self, now: Instant) {\n        if let State::Open { .. } = self.streaming.state {\n            return;\n        }",
+  },
   { name: "Polling does not stop when the stream is back.", file: STREAM, by: "core", from: "            self.emit(Event::Connected);\n        }\n        self.stop_polling();", to: "            self.emit(Event::Connected);\n        }" },
   { name: "All clients of an outage poll in step.", file: STREAM, by: "core", from: "self.random.below(tenth.saturating_mul(2))", to: "tenth" },
   { name: "A deleted flag stays.", file: STREAM, by: "core", from: "self.forget_flag(now, &event.identifier, moment);", to: "let _ = moment;" },
   // ---- the core: fetches and their order ----
   { name: "A created flag is fetched before caches can know it.", file: SNAPSHOT, by: "core", from: "} else if created {\n            let due", to: "} else if created && false {\n            let due" },
   { name: "A flag that changes during its fetch is not fetched again.", file: SNAPSHOT, by: "core", from: "single.stage = Stage::Again(id);", to: "let _ = id;" },
-  { name: "An old reply of a single flag overwrites newer values.", file: SNAPSHOT, by: "core", from: "if self.order.is_news(asked) {\n                    self.merge(now, evaluation, asked);", to: "{\n                    let asked = self.order.next();\n                    self.merge(now, evaluation, asked);" },
+  {
+    name: "An old reply of a single flag overwrites newer values.",
+    file: SNAPSHOT,
+    by: "core",
+    from: "if self.order.is_news(asked) {\n                    self.merge(now, evaluation, asked);",
+    to: "{\n                    let asked = self.order.next();\n                    self.merge(now, evaluation, asked);",
+  },
   { name: "A flag that the server no longer knows stays.", file: SNAPSHOT, by: "core", from: "(None, Some(Cause::Status(404))) =>", to: "(None, Some(Cause::Status(499))) =>" },
   { name: "A 304 that nobody asked for is believed.", file: SNAPSHOT, by: "core", from: "if !self.snapshots.conditional {", to: "if false {" },
   { name: "The tag is kept though single values changed since.", file: SNAPSHOT, by: "core", from: "self.order.know(as_of);\n        self.snapshots.etag = None;", to: "self.order.know(as_of);" },
-  { name: "A failed fetch is not tried again.", file: SNAPSHOT, by: "core", from: "self.timers.set(Timer::Snapshot, now.after(delay));\n                self.report(ErrorKind::FetchFlags, cause);", to: "let _ = delay;\n                self.report(ErrorKind::FetchFlags, cause);" },
+  {
+    name: "A failed fetch is not tried again.",
+    file: SNAPSHOT,
+    by: "core",
+    from: "self.timers.set(Timer::Snapshot, now.after(delay));\n                self.report(ErrorKind::FetchFlags, cause);",
+    to: "let _ = delay;\n                self.report(ErrorKind::FetchFlags, cause);",
+  },
   { name: "An older list overwrites a newer one.", file: "crates/core/src/order.rs", by: "core", from: "moment > self.floor", to: "moment > self.floor || true" },
   { name: "The tag of another target is used.", file: SNAPSHOT, by: "core", from: "self.asked_at = None;\n        self.etag = None;", to: "self.asked_at = None;" },
   // ---- the core: signing in, metrics, pages, tabs ----
@@ -91,5 +109,11 @@ export const mutations = [
   // ---- the server ----
   { name: "A token of one environment reads another's flags.", file: ACCESS, by: SERVER, from: "if environment != self.environment.name() {", to: "if false {" },
   { name: "A client key reads rules.", file: ACCESS, by: SERVER, from: "Some(kind) if kind != self.kind =>", to: "Some(kind) if false && kind != self.kind =>" },
-  { name: "The admin page's guard lets everybody in.", file: "crates/server/src/routes/admin/mod.rs", by: ["-p", "flagwire-server", "--test", "admin", "--test", "security"], from: "guard::guard(&parts.headers, from, state).inspect_err(", to: "Ok::<_, ApiError>(drop(from)).inspect_err(" },
+  {
+    name: "The admin page's guard lets everybody in.",
+    file: "crates/server/src/routes/admin/mod.rs",
+    by: ["-p", "flagwire-server", "--test", "admin", "--test", "security"],
+    from: "guard::guard(&parts.headers, from, state).inspect_err(",
+    to: "Ok::<_, ApiError>(drop(from)).inspect_err(",
+  },
 ];

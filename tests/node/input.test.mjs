@@ -58,15 +58,40 @@ const throwing = (get) => Object.defineProperty({}, "mood", { get, enumerable: t
 const circle = /** @type {any} */ ({ plan: "gold" });
 circle.self = circle;
 
-for (const [what, attributes] of /** @type {[string, unknown][]} */ ([
-  ["refer to themselves", circle],
-  ["hold a function", { plan: "gold", hash() {} }],
-  ["hold a symbol", { plan: Symbol("gold") }],
-  ["throw when they are read", throwing(() => { throw new Error("moody"); })],
-  ["throw what no text can be made of", throwing(() => { throw Object.create(null); })],
-  ["throw in toJSON", { when: { toJSON() { throw new Error("moody"); } } }],
-  ["are a proxy that is revoked", (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()],
-])) {
+for (
+  const [what, attributes] of /** @type {[string, unknown][]} */ ([
+    ["refer to themselves", circle],
+    ["hold a function", { plan: "gold", hash() {} }],
+    ["hold a symbol", { plan: Symbol("gold") }],
+    [
+      "throw when they are read",
+      throwing(() => {
+        throw new Error("moody");
+      }),
+    ],
+    [
+      "throw what no text can be made of",
+      throwing(() => {
+        throw Object.create(null);
+      }),
+    ],
+    ["throw in toJSON", {
+      when: {
+        toJSON() {
+          throw new Error("moody");
+        },
+      },
+    }],
+    [
+      "are a proxy that is revoked",
+      (() => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        return proxy;
+      })(),
+    ],
+  ])
+) {
   test(`attributes that ${what} are refused with a sentence, and the client goes on`, async (t) => {
     const server = await startServer(t, { flags: FLAGS });
     const target = { identifier: "ada", attributes };
@@ -272,12 +297,17 @@ test("reads of any name and with any default never throw, in debug neither", asy
   const server = await startServer(t, { flags: FLAGS });
   const { client } = start(t, server.url, { identifier: "ada" }, { debug: true });
   await client.ready();
-  const moody = { toString: () => { throw new Error("moody"); } };
+  const moody = {
+    toString: () => {
+      throw new Error("moody");
+    },
+  };
   const anything = [undefined, null, NaN, 5n, Symbol("x"), () => {}, {}, Object.create(null), moody, "__proto__", "\ud83d"];
-  for (const flag of anything) for (const fallback of anything) {
-    assert.ok(Object.is(client.variation(/** @type {any} */ (flag), /** @type {any} */ (fallback)), fallback));
-    assert.ok(Object.is(client.jsonVariationDetail(/** @type {any} */ (flag), /** @type {any} */ (fallback)).value, fallback));
-  }
+  for (const flag of anything)
+    for (const fallback of anything) {
+      assert.ok(Object.is(client.variation(/** @type {any} */ (flag), /** @type {any} */ (fallback)), fallback));
+      assert.ok(Object.is(client.jsonVariationDetail(/** @type {any} */ (flag), /** @type {any} */ (fallback)).value, fallback));
+    }
 });
 
 test("neither options nor a limit that are null are anything but missing", async (t) => {

@@ -41,10 +41,12 @@ async function freePort() {
   return port;
 }
 
-for (const [what, address, wanted] of /** @type {[string, (port: number) => string, RegExp][]} */ ([
-  ["refuses connections", (port) => `http://127.0.0.1:${port}`, /the connection was refused: nothing listens there/],
-  ["has a name that DNS does not know", () => "http://flags.invalid", /DNS does not (know this name|answer)/],
-])) {
+for (
+  const [what, address, wanted] of /** @type {[string, (port: number) => string, RegExp][]} */ ([
+    ["refuses connections", (port) => `http://127.0.0.1:${port}`, /the connection was refused: nothing listens there/],
+    ["has a name that DNS does not know", () => "http://flags.invalid", /DNS does not (know this name|answer)/],
+  ])
+) {
   test(`a server that ${what} is warned of once, with the address and the reason`, async (t) => {
     const baseUrl = address(await freePort());
     const { client, logged } = start(t, baseUrl);
@@ -91,15 +93,17 @@ test("a refused key is final, says the server's own words, and is the state's re
   assert.deepEqual([client.state().status, client.state().reason], ["initializing", "refused"]);
 });
 
-for (const [said, wanted] of /** @type {[unknown, string][]} */ ([
-  [["name must be a string", "name is too long"], '; the server says: ["name must be a string","name is too long"]. See '],
-  [{ text: "no" }, '; the server says: {"text":"no"}. See '],
-  [{ toString: 5 }, '; the server says: {"toString":5}. See '],
-  [7, "; the server says: 7. See "],
-  [null, "check its identifier and name. See "],
-  ["no.\n\u001b[31mFlagwire: all is well. ", "; the server says: no. [31mFlagwire: all is well. See "],
-  ["long ".repeat(1000), `; the server says: ${"long ".repeat(60).trim()}. See `],
-])) {
+for (
+  const [said, wanted] of /** @type {[unknown, string][]} */ ([
+    [["name must be a string", "name is too long"], '; the server says: ["name must be a string","name is too long"]. See '],
+    [{ text: "no" }, '; the server says: {"text":"no"}. See '],
+    [{ toString: 5 }, '; the server says: {"toString":5}. See '],
+    [7, "; the server says: 7. See "],
+    [null, "check its identifier and name. See "],
+    ["no.\n\u001b[31mFlagwire: all is well. ", "; the server says: no. [31mFlagwire: all is well. See "],
+    ["long ".repeat(1000), `; the server says: ${"long ".repeat(60).trim()}. See `],
+  ])
+) {
   test(`a server whose words are ${JSON.stringify(said)} is cited, and what it answered holds`, async (t) => {
     const server = createHttpServer((_, response) => response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ message: said })));
     await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));

@@ -136,10 +136,12 @@ describe("in Chromium", () => {
 });
 
 describe("in Node", () => {
-  for (const [name, load] of [
-    ["ESM", 'import { initialize, Event } from "flagwire";'],
-    ["CJS", 'const { initialize, Event } = require("flagwire");'],
-  ]) {
+  for (
+    const [name, load] of [
+      ["ESM", 'import { initialize, Event } from "flagwire";'],
+      ["CJS", 'const { initialize, Event } = require("flagwire");'],
+    ]
+  ) {
     test(`${name}: reads, streams and ends by itself`, async (t) => {
       const server = await startServer(t, { flags: "flags:\n  theme: classic\n" });
       const file = name === "ESM" ? "main.mjs" : "main.cjs";

@@ -23,11 +23,13 @@ after(() => rmSync(parent, { recursive: true, force: true }));
 writeFileSync(join(parent, "package.json"), '{ "private": true }');
 await installPackage(parent);
 
-for (const { template, heading, files, scripts } of [
-  { template: "react-ts", heading: "React", files: ["src/main.tsx", "src/App.tsx"], scripts: ["build"] },
-  { template: "vue-ts", heading: "Vue", files: ["src/main.ts", "src/App.vue"], scripts: ["build"] },
-  { template: "svelte-ts", heading: "Svelte", files: ["src/App.svelte", "src/lib/Shop.svelte"], scripts: ["check", "build"] },
-]) {
+for (
+  const { template, heading, files, scripts } of [
+    { template: "react-ts", heading: "React", files: ["src/main.tsx", "src/App.tsx"], scripts: ["build"] },
+    { template: "vue-ts", heading: "Vue", files: ["src/main.ts", "src/App.vue"], scripts: ["build"] },
+    { template: "svelte-ts", heading: "Svelte", files: ["src/App.svelte", "src/lib/Shop.svelte"], scripts: ["check", "build"] },
+  ]
+) {
   test(`the guide's page in a project of create-vite, ${heading}`, async (t) => {
     const root = join(parent, template);
     const create = join(import.meta.dirname, "node_modules/create-vite/index.js");

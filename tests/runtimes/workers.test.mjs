@@ -119,8 +119,7 @@ async function inExtension(t, entry, manifest) {
         if (found) return found;
         await self.next();
       }
-    }, text),
-  );
+    }, text));
 }
 
 describe("in Chromium", () => {
@@ -133,8 +132,7 @@ describe("in Chromium", () => {
   // It knows no import(), by which the JavaScript build is got elsewhere.
   test("a service worker that may not compile WebAssembly, with flagwire/javascript", (t) => inWorker(t, "a service worker", "javascript", { headers: POLICY }));
 
-  test("an extension's service worker whose manifest allows WebAssembly", (t) =>
-    inExtension(t, "index", { content_security_policy: { extension_pages: "script-src 'self' 'wasm-unsafe-eval'" } }));
+  test("an extension's service worker whose manifest allows WebAssembly", (t) => inExtension(t, "index", { content_security_policy: { extension_pages: "script-src 'self' 'wasm-unsafe-eval'" } }));
 
   test("an extension's service worker, with flagwire/javascript", (t) => inExtension(t, "javascript", {}));
 });

@@ -46,7 +46,8 @@ test("a flag's kind decides about its type, as it decides about what is served",
   bool: { default: { true: 30, false: 70 }, kind: bool, off: false }
 `;
   const server = await startServer(t, { flags });
-  const served = await (await fetch(`${server.url}/ofrep/v1/evaluate/flags`, { method: "POST", headers: { "Content-Type": "application/json", Authorization: "Bearer flagwire-dev-client-key" }, body: '{"context":{"targetingKey":"u"}}' })).json();
+  const served = await (await fetch(`${server.url}/ofrep/v1/evaluate/flags`, { method: "POST", headers: { "Content-Type": "application/json", Authorization: "Bearer flagwire-dev-client-key" }, body: '{"context":{"targetingKey":"u"}}' }))
+    .json();
   const types = await typesOf(t, flags);
   const byName = new Map(Object.entries(types));
   assert.deepEqual(types, { bool: "boolean", "json-of-number": "number", number: "number", numbers: "number", "text-of-boolean": "string", "text-of-number": "string", "texts-of-numbers": '"1" | "2.5"' });
@@ -90,18 +91,20 @@ test("a long type is written on several lines, and is the same", async (t) => {
   assert.equal(await compile(folder, { "flagwire-flags.d.ts": written, "good.ts": source }), "");
 });
 
-for (const [what, flags, says] of /** @type {const} */ ([
-  ["a key twice", "flags:\n  a: true\n  a: false\n", /unique/],
-  ["a key that it does not know", "flags:\n  a: { defualt: true }\n", /`defualt`/],
-  ["a part that it does not know", "flag:\n  a: true\n", /`flag`/],
-  ["values of two kinds", "flags:\n  a: { variations: { one: 1, two: two }, default: one }\n", /kind int/],
-  ["a default that is no variation", "flags:\n  a: { variations: { one: 1 }, default: two }\n", /no variation `two`/],
-  ["no default", "flags:\n  a: { rules: [] }\n", /needs a `default`/],
-  ["an unknown kind", "flags:\n  a: { value: 1, kind: float }\n", /`float`/],
-  ["a flag without a value", "flags:\n  a:\n", /has no value/],
-  ["a value and variations", "flags:\n  a: { value: 1, variations: { one: 1 } }\n", /so no `variations`/],
-  ["a name that it refuses", "flags:\n  a b: true\n", /`a b`/],
-])) {
+for (
+  const [what, flags, says] of /** @type {const} */ ([
+    ["a key twice", "flags:\n  a: true\n  a: false\n", /unique/],
+    ["a key that it does not know", "flags:\n  a: { defualt: true }\n", /`defualt`/],
+    ["a part that it does not know", "flag:\n  a: true\n", /`flag`/],
+    ["values of two kinds", "flags:\n  a: { variations: { one: 1, two: two }, default: one }\n", /kind int/],
+    ["a default that is no variation", "flags:\n  a: { variations: { one: 1 }, default: two }\n", /no variation `two`/],
+    ["no default", "flags:\n  a: { rules: [] }\n", /needs a `default`/],
+    ["an unknown kind", "flags:\n  a: { value: 1, kind: float }\n", /`float`/],
+    ["a flag without a value", "flags:\n  a:\n", /has no value/],
+    ["a value and variations", "flags:\n  a: { value: 1, variations: { one: 1 } }\n", /so no `variations`/],
+    ["a name that it refuses", "flags:\n  a b: true\n", /`a b`/],
+  ])
+) {
   test(`no types for a file that the server refuses: ${what}`, async (t) => {
     const folder = tempDir(t);
     write(folder, { "flags.yaml": flags });
@@ -247,16 +250,18 @@ test("gives up a server that does not answer", async (t) => {
   assert.match(output, /did not answer in 30 seconds/);
 });
 
-for (const [what, args, says] of /** @type {const} */ ([
-  ["no command", [], /npx flagwire types/],
-  ["an unknown command", ["typse"], /There is no command typse/],
-  ["an unknown option in a command's place", ["--flags"], /There is no option --flags/],
-  ["no source", ["types"], /Give --flags, or --base-url and --api-key/],
-  ["two sources", ["types", "--flags", "x.yaml", "--base-url", "http://127.0.0.1:9"], /Give either/],
-  ["a missing file", ["types", "--flags", "no-such-file.yaml"], /no-such-file\.yaml cannot be read/],
-  ["an unknown option", ["types", "--flag", "x"], /--flag/],
-  ["an unreachable server", ["types", "--base-url", "http://127.0.0.1:9", "--api-key", "k"], /cannot be reached/],
-])) {
+for (
+  const [what, args, says] of /** @type {const} */ ([
+    ["no command", [], /npx flagwire types/],
+    ["an unknown command", ["typse"], /There is no command typse/],
+    ["an unknown option in a command's place", ["--flags"], /There is no option --flags/],
+    ["no source", ["types"], /Give --flags, or --base-url and --api-key/],
+    ["two sources", ["types", "--flags", "x.yaml", "--base-url", "http://127.0.0.1:9"], /Give either/],
+    ["a missing file", ["types", "--flags", "no-such-file.yaml"], /no-such-file\.yaml cannot be read/],
+    ["an unknown option", ["types", "--flag", "x"], /--flag/],
+    ["an unreachable server", ["types", "--base-url", "http://127.0.0.1:9", "--api-key", "k"], /cannot be reached/],
+  ])
+) {
   test(`says what to do about ${what}`, async () => {
     const { code, output } = await flagwire(root, [...args]);
     assert.equal(code, 1);

@@ -150,21 +150,23 @@ test("a project with one flag has its type", async (t) => {
   assert.equal(await compile(project(t), { "flags.d.ts": own({ theme: OWN.theme }), "good.ts": source }), "");
 });
 
-for (const [what, line] of [
-  ["an unknown flag", 'client.variation("dark-mod", false);'],
-  ["a default of another type", 'client.variation("dark-mode", "on");'],
-  ["a text that is none of the variations", 'client.variation("theme", "sunset");'],
-  ["a comparison with what never comes", 'if (client.variation("theme", "classic") === "sunset") client.close();'],
-  ["a flag of another kind", 'client.boolVariation("theme", false);'],
-  ["a default of another shape", 'client.variation("limits", { rps: "1", regions: [] });'],
-  ["a default that lacks something", 'client.variation("limits", { rps: 1 });'],
-  ["a comparison in a listener with what never comes", 'client.onFlag("theme", (value) => value === "sunset");'],
-  ["a listener of an unknown flag", 'client.onFlag("dark-mod", () => {});'],
-  ["an unknown flag in React", 'import { useFlag } from "flagwire/react"; useFlag("dark-mod", false);'],
-  ["an unknown option", 'initialize("key", { identifier: "u" }, { pollInterval: 1 });'],
-  ["a target without identifier", 'initialize("key", { name: "Ada" });'],
-  ["an unknown event", 'client.on("change", () => {});'],
-]) {
+for (
+  const [what, line] of [
+    ["an unknown flag", 'client.variation("dark-mod", false);'],
+    ["a default of another type", 'client.variation("dark-mode", "on");'],
+    ["a text that is none of the variations", 'client.variation("theme", "sunset");'],
+    ["a comparison with what never comes", 'if (client.variation("theme", "classic") === "sunset") client.close();'],
+    ["a flag of another kind", 'client.boolVariation("theme", false);'],
+    ["a default of another shape", 'client.variation("limits", { rps: "1", regions: [] });'],
+    ["a default that lacks something", 'client.variation("limits", { rps: 1 });'],
+    ["a comparison in a listener with what never comes", 'client.onFlag("theme", (value) => value === "sunset");'],
+    ["a listener of an unknown flag", 'client.onFlag("dark-mod", () => {});'],
+    ["an unknown flag in React", 'import { useFlag } from "flagwire/react"; useFlag("dark-mod", false);'],
+    ["an unknown option", 'initialize("key", { identifier: "u" }, { pollInterval: 1 });'],
+    ["a target without identifier", 'initialize("key", { name: "Ada" });'],
+    ["an unknown event", 'client.on("change", () => {});'],
+  ]
+) {
   test(`does not compile: ${what}`, async (t) => {
     const complaints = await compile(project(t), { "flags.d.ts": own(OWN), "bad.ts": HEAD + line });
     assert.match(complaints, /^bad\.ts\(\d+,\d+\): error TS/);
@@ -193,11 +195,13 @@ void [initialize, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider]
   });
 }
 
-for (const [what, args] of /** @type {const} */ ([
-  ["a flags file", (/** @type {import("../lib/server.mjs").TestServer} */ server) => ["--flags", server.flagsFile]],
-  ["a server and a server key", (/** @type {import("../lib/server.mjs").TestServer} */ server) => ["--base-url", server.url, "--api-key", SERVER_KEY]],
-  ["a server and a client key", (/** @type {import("../lib/server.mjs").TestServer} */ server) => ["--base-url", server.url, "--api-key", CLIENT_KEY]],
-])) {
+for (
+  const [what, args] of /** @type {const} */ ([
+    ["a flags file", (/** @type {import("../lib/server.mjs").TestServer} */ server) => ["--flags", server.flagsFile]],
+    ["a server and a server key", (/** @type {import("../lib/server.mjs").TestServer} */ server) => ["--base-url", server.url, "--api-key", SERVER_KEY]],
+    ["a server and a client key", (/** @type {import("../lib/server.mjs").TestServer} */ server) => ["--base-url", server.url, "--api-key", CLIENT_KEY]],
+  ])
+) {
   test(`types are written from ${what}`, async (t) => {
     const server = await startServer(t, { flags: FLAGS });
     const folder = project(t);

@@ -2,7 +2,16 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 
-const ENTRIES = { flagwire: "initialize", "flagwire/harness": "initialize", "flagwire/javascript": "initialize", "flagwire/openfeature": "FlagwireWebProvider", "flagwire/react": "useFlag", "flagwire/server": "fetchEvaluations", "flagwire/svelte": "flag", "flagwire/vue": "useFlag" };
+const ENTRIES = {
+  flagwire: "initialize",
+  "flagwire/harness": "initialize",
+  "flagwire/javascript": "initialize",
+  "flagwire/openfeature": "FlagwireWebProvider",
+  "flagwire/react": "useFlag",
+  "flagwire/server": "fetchEvaluations",
+  "flagwire/svelte": "flag",
+  "flagwire/vue": "useFlag",
+};
 
 /** @param {string[]} without entries whose framework does not load here */
 export async function load(without = []) {

@@ -1,7 +1,15 @@
 /** @jest-environment jsdom */
 // Every entry loads in jsdom without any configuration, and a client that nobody closes keeps no process.
 
-const ENTRIES = { flagwire: "initialize", "flagwire/harness": "initialize", "flagwire/javascript": "initialize", "flagwire/openfeature": "FlagwireWebProvider", "flagwire/react": "useFlag", "flagwire/server": "fetchEvaluations", "flagwire/vue": "useFlag" };
+const ENTRIES = {
+  flagwire: "initialize",
+  "flagwire/harness": "initialize",
+  "flagwire/javascript": "initialize",
+  "flagwire/openfeature": "FlagwireWebProvider",
+  "flagwire/react": "useFlag",
+  "flagwire/server": "fetchEvaluations",
+  "flagwire/vue": "useFlag",
+};
 
 test.each(Object.entries(ENTRIES))("%s", (entry, name) => {
   expect(typeof require(entry)[name]).toBe("function");

@@ -8,7 +8,8 @@ const motifs: Record<Motif, string> = {
   peaks: '<path d="M36 102 54 70l9 14 6-9 15 27Z"/><circle cx="77" cy="67" r="4.5"/>',
   leaf: '<path d="M42 102c-4-26 12-38 38-38 2 26-10 40-32 36"/><path d="M42 104 66 78" fill="none" stroke="var(--label)" stroke-width="3" stroke-linecap="round"/>',
   moon: '<path d="M66 64a20 20 0 1 0 15 28 17 17 0 0 1-15-28Z"/><circle cx="80" cy="70" r="2.5"/>',
-  dots: '<circle cx="44" cy="72" r="4"/><circle cx="60" cy="68" r="6"/><circle cx="77" cy="74" r="4"/><circle cx="50" cy="86" r="6"/><circle cx="69" cy="88" r="5"/><circle cx="42" cy="98" r="4"/><circle cx="60" cy="102" r="4"/><circle cx="78" cy="99" r="5"/>',
+  dots:
+    '<circle cx="44" cy="72" r="4"/><circle cx="60" cy="68" r="6"/><circle cx="77" cy="74" r="4"/><circle cx="50" cy="86" r="6"/><circle cx="69" cy="88" r="5"/><circle cx="42" cy="98" r="4"/><circle cx="60" cy="102" r="4"/><circle cx="78" cy="99" r="5"/>',
   arcs: '<g fill="none" stroke="var(--bag)" stroke-width="4" stroke-linecap="round"><path d="M38 102a22 22 0 0 1 44 0M47 102a13 13 0 0 1 26 0"/></g><circle cx="60" cy="101" r="4"/>',
 };
 

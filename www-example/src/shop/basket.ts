@@ -43,8 +43,7 @@ export function renderBasket(): void {
 
 function line(product: Product): HTMLLIElement {
   const quantity = quantities.get(product.id) ?? 0;
-  const step = (label: string, by: number) =>
-    element("button", { type: "button", onclick: () => change(product.id, by), aria: { label: `${by > 0 ? "One more" : "One less"} ${product.name}` } }, label);
+  const step = (label: string, by: number) => element("button", { type: "button", onclick: () => change(product.id, by), aria: { label: `${by > 0 ? "One more" : "One less"} ${product.name}` } }, label);
   return element(
     "li",
     { className: "line" },
@@ -57,8 +56,7 @@ function line(product: Product): HTMLLIElement {
 function sums(lines: Product[]): HTMLElement {
   const goods = lines.reduce((sum, { id, cents }) => sum + cents * (quantities.get(id) ?? 0), 0);
   const free = read("free-shipping");
-  const row = (className: string, name: string, ...value: (Node | string)[]) =>
-    element("div", { className }, element("dt", {}, name), element("dd", {}, ...value));
+  const row = (className: string, name: string, ...value: (Node | string)[]) => element("div", { className }, element("dt", {}, name), element("dd", {}, ...value));
   return element(
     "dl",
     { className: "sums" },

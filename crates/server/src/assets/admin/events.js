@@ -19,8 +19,7 @@ export function add(one) {
 }
 
 /** One entry as a sentence, for those who hear the page. */
-export const sentence = (one) =>
-  [...headline(one), one.kind === "edit" ? "" : one.details.join(", ")].map((part) => (typeof part === "string" ? part : part.textContent)).join(" ").trim();
+export const sentence = (one) => [...headline(one), one.kind === "edit" ? "" : one.details.join(", ")].map((part) => (typeof part === "string" ? part : part.textContent)).join(" ").trim();
 
 function headline(one) {
   const what = one.domain === "target-segment" ? "Group" : "Flag";
@@ -38,11 +37,19 @@ function headline(one) {
 
 function entry(one) {
   const bad = one.kind === "source" && !one.healthy;
-  const others = one.affectedTotal > 0 ? make("p", "affected", "also concerns ", one.affected.flatMap((flag, at) => [at === 0 ? "" : ", ", code(flag)]), one.affectedTotal > one.affected.length ? ` and ${one.affectedTotal - one.affected.length} more` : "") : null;
+  const others = one.affectedTotal > 0
+    ? make("p", "affected", "also concerns ", one.affected.flatMap((flag, at) => [at === 0 ? "" : ", ", code(flag)]), one.affectedTotal > one.affected.length ? ` and ${one.affectedTotal - one.affected.length} more` : "")
+    : null;
   return make(
     "li",
     `event ${bad ? "bad" : (one.change ?? one.kind)}`,
     time(one.at),
-    make("div", "event-text", make("p", "headline", headline(one).flatMap((part, at) => [at === 0 ? "" : " ", part])), one.kind !== "edit" && one.details.length > 0 && make("ul", "details", one.details.map((text) => make("li", "", text))), others),
+    make(
+      "div",
+      "event-text",
+      make("p", "headline", headline(one).flatMap((part, at) => [at === 0 ? "" : " ", part])),
+      one.kind !== "edit" && one.details.length > 0 && make("ul", "details", one.details.map((text) => make("li", "", text))),
+      others,
+    ),
   );
 }

@@ -213,9 +213,7 @@ function flagDetail(below, name, attempt) {
       options(offSelect, names, flag.off);
       offSelect.disabled = !editable || names.length < 2;
       requires.node.hidden = flag.requires.length === 0;
-      fill(requires.list, flag.requires, () =>
-        flag.requires.map((one) => make("li", "", make("span", "attribute", one.flag), " serves ", ...listed(all(one.variations)))),
-      );
+      fill(requires.list, flag.requires, () => flag.requires.map((one) => make("li", "", make("span", "attribute", one.flag), " serves ", ...listed(all(one.variations)))));
       overrides.node.hidden = flag.overrides.length === 0 && (!editable || names.length < 2);
       fill(overrideList, [flag.overrides, editable, names], () => flag.overrides.map((entry) => override(entry, flag, editable, remove)));
       form.hidden = !editable || names.length < 2;
@@ -261,11 +259,15 @@ function variationTable(flag, counts) {
   return make(
     "table",
     "values",
-    make("tbody", "", flag.variations.map((one) => {
-      const head = set(make("th", "", variation(one.identifier, flag)), { scope: "row" });
-      const about = [one.name, one.description].filter(Boolean).join(": ");
-      const value = make("td", "", code(one.value), about && make("p", "about", about));
-      return make("tr", "", head, value, counted && make("td", "served", `${(counts[one.identifier] ?? 0).toLocaleString("en")}\u00a0×\u00a0served`));
-    })),
+    make(
+      "tbody",
+      "",
+      flag.variations.map((one) => {
+        const head = set(make("th", "", variation(one.identifier, flag)), { scope: "row" });
+        const about = [one.name, one.description].filter(Boolean).join(": ");
+        const value = make("td", "", code(one.value), about && make("p", "about", about));
+        return make("tr", "", head, value, counted && make("td", "served", `${(counts[one.identifier] ?? 0).toLocaleString("en")}\u00a0×\u00a0served`));
+      }),
+    ),
   );
 }

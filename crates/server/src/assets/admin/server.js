@@ -54,8 +54,7 @@ function sentence(text) {
 
 export const get = async (path) => (await call(path)).json();
 
-export const post = async (path, body) =>
-  (await call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+export const post = async (path, body) => (await call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
 
 /** Does the work again and again as it is asked for, but never twice at once: what is asked for meanwhile is done once more. */
 export function oneAtATime(work) {

@@ -25,10 +25,14 @@ export function walk(told, flag, flags, who) {
 
 function steps(told, all_, flag, flags, who) {
   let rule = 0;
-  return make("ol", "steps", all_.map((one) => {
-    if (one.step === "rule") rule += 1;
-    return step(one, { told, flag, flags, who, rule });
-  }));
+  return make(
+    "ol",
+    "steps",
+    all_.map((one) => {
+      if (one.step === "rule") rule += 1;
+      return step(one, { told, flag, flags, who, rule });
+    }),
+  );
 }
 
 const item = (outcome, ...content) => make("li", `step-line ${outcome}`, set(make("span", "mark"), { "aria-hidden": "true" }), make("div", "step-text", ...content));
@@ -46,14 +50,19 @@ function step(one, { told, flag, flags, who, rule }) {
     case "targetMap":
       return item(
         one.matched ? "yes" : "no",
-        "Override for ", variation(one.variation, flag), ": ", code(who), one.named ? " is named." : one.matched ? " is a member of a group that is named." : " is not named.",
+        "Override for ",
+        variation(one.variation, flag),
+        ": ",
+        code(who),
+        one.named ? " is named." : one.matched ? " is a member of a group that is named." : " is not named.",
         one.segments.length > 0 && make("ul", "checks", one.segments.map((segment) => group(segment))),
       );
     case "rule": {
       const name = ruleName(one.rule);
       return item(
         one.matched ? "yes" : "no",
-        make("b", "", `Rule ${rule}`), name && [" ", make("span", "rule-name", `“${name}”`)],
+        make("b", "", `Rule ${rule}`),
+        name && [" ", make("span", "rule-name", `“${name}”`)],
         one.matched ? " applies: all its conditions hold." : one.clauses.length === 0 ? " has no condition, so it never applies." : " does not apply.",
         make("ul", "checks", one.clauses.map(check)),
         make("p", "would", one.matched ? "It serves " : "It would serve ", serving(one.serve, flag), one.matched && !one.usable && "That is nothing, so the next rule is tried."),
@@ -108,7 +117,9 @@ function group(one) {
   return make(
     "li",
     member ? "holds" : "fails",
-    "group ", make("span", "attribute", one.segment), `: ${MEMBERSHIP[one.outcome] ?? one.outcome}`,
+    "group ",
+    make("span", "attribute", one.segment),
+    `: ${MEMBERSHIP[one.outcome] ?? one.outcome}`,
     one.rules?.length > 0 && make("ul", "checks", one.rules.map((rule, at) => make("li", rule.matched ? "holds" : "fails", `its rule ${at + 1}`, make("ul", "checks", rule.clauses.map(check))))),
   );
 }
