@@ -1,6 +1,6 @@
 //! `flagwire-server`: serves feature flags over the Harness Feature Flags client protocol.
 //!
-//! The flow: a [`source`] brings whole configurations to an [`environment::Environment`]; there [`changes`] finds what
+//! The flow: a [`source`] brings whole configurations to an [`environment::Environment`]; there [`environment::changes`] finds what
 //! differs, the new snapshot is put in force, and each difference leaves as an event. The [`routes`] answer from the
 //! snapshot in force and never wait for a source; streams frame each event once for each different text.
 //!
@@ -9,10 +9,10 @@
 //! | [`commands`] | checking flags files, printing their schema |
 //! | [`config`], `config_file`, [`plan`] | command line, environment variables, file; which environments come of them |
 //! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
-//! | [`environment`], [`changes`], `stream`, `replay` | the state in force, what changed, who hears of it |
+//! | [`environment`] | the state in force, what changed, and who reads it |
+//! | `stream` | the open streams |
 //! | [`replicas`] | several servers as one, through Redis |
-//! | `activity` | the last changes in words, for people |
-//! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
+//! //! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
 //! | `files` | work on files, on threads that may hang |
@@ -30,10 +30,8 @@
     )
 )]
 
-mod activity;
 pub mod auth;
 mod cache;
-pub mod changes;
 pub mod commands;
 pub mod config;
 mod config_file;
@@ -44,7 +42,6 @@ pub mod flags_file;
 mod json;
 mod metrics;
 pub mod plan;
-mod replay;
 pub mod replicas;
 pub mod routes;
 mod run;
@@ -54,7 +51,6 @@ pub mod source;
 mod stream;
 mod target;
 pub mod telemetry;
-pub mod usage;
 pub mod versions;
 
 use std::collections::BTreeMap;
@@ -63,6 +59,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+// For `flags_file`, until it has a crate of its own.
+pub(crate) use environment::changes;
 pub use routes::app;
 pub use run::{RunError, run};
 
@@ -86,7 +84,7 @@ pub struct AppState {
     pub(crate) metrics: Arc<metrics::HttpMetrics>,
     pub(crate) replies: Arc<cache::ReplyCache>,
     pub(crate) drain: Arc<stream::Drain>,
-    pub(crate) guesses: Arc<routes::Guesses>,
+    pub(crate) guesses: Arc<auth::Guesses>,
     /// Turns true when the server stops; streams end then.
     pub stopping: watch::Receiver<bool>,
 }

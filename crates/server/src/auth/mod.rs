@@ -1,5 +1,6 @@
 //! Who may do what: SDK keys, and the tokens given for them.
 
+mod guesses;
 mod hashed;
 mod hs256;
 pub(crate) mod token;
@@ -7,6 +8,7 @@ pub(crate) mod token;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+pub(crate) use self::guesses::Guesses;
 pub use self::hashed::{BadSecret, Hashed};
 
 /// What a key is for.

@@ -23,10 +23,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::Document;
 use crate::files::{Abandoned, Place};
 use crate::flags_file::MAX_FILE_BYTES;
 use crate::flags_file::write;
-use crate::source::Document;
 
 /// A text that the replicas share or shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,9 +14,10 @@ use super::ReplicaOptions;
 use super::copies::{Revision, Said, Verdict};
 use super::redis::{Connection, reason};
 use super::store::{self, Keys};
+use crate::environment::Document;
 use crate::environment::Environment;
 use crate::files::is_full;
-use crate::source::{Document, Edit, EditError, Editor};
+use crate::source::{Edit, EditError, Editor};
 
 /// For the leader to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

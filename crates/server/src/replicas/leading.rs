@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Role;
+use crate::environment::Document;
 use crate::environment::Environment;
-use crate::source::{Document, Edit, EditError, Editor};
+use crate::source::{Edit, EditError, Editor};
 
 /// For Redis to take a change; less than a follower waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -15,9 +15,10 @@ use super::leading::Leading;
 use super::redis::reason;
 use super::store::{Heard, Keys, Place, Publication, Seen, Store, Stored, WAIT, listen};
 use super::{ReplicaOptions, ReplicaStatus, Role};
+use crate::environment::Document;
 use crate::environment::{Environment, InForce, from_unix_seconds, unix_seconds};
 use crate::source::kept::place_of;
-use crate::source::{Document, Origin, Source, SourceState, SourceStatus};
+use crate::source::{Origin, Source, SourceState, SourceStatus};
 
 /// Looks in one lease.
 const LOOKS: u32 = 3;

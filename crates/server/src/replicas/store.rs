@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use super::copies::Revision;
 use super::redis::Connection;
+use crate::environment::Document;
 use crate::environment::InForce;
-use crate::source::{Configuration, ConfigurationRef, Document};
+use crate::source::{Configuration, ConfigurationRef};
 use crate::versions::Versions;
 
 /// Grows when the shape changes; a snapshot of another one is not read.

@@ -26,7 +26,6 @@ use crate::AppState;
 use crate::error::ApiError;
 use crate::serve::{Refused, TooMany};
 
-pub(crate) use admin::Guesses;
 pub(crate) use operations::age;
 
 /// The largest body of a request.

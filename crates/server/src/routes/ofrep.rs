@@ -36,12 +36,12 @@ use super::client::now;
 use super::stream::{last_event_id, respond};
 use crate::AppState;
 use crate::auth::token::Token;
+use crate::environment::event::{Audience, refetch};
+use crate::environment::readers::{Reading, Transport, Whom};
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
 use crate::json;
 use crate::serve::Peer;
-use crate::stream::event::{Audience, refetch};
-use crate::stream::registry::{Reading, Transport, Whom};
 use crate::stream::{Heartbeat, Reader, Subscriber};
 use crate::target;
 

@@ -18,11 +18,11 @@ use super::client::now;
 use crate::auth::KeyKind;
 use crate::auth::token::Token;
 use crate::environment::Environment;
+use crate::environment::catch_up::Everything;
+use crate::environment::event::Audience;
+use crate::environment::readers::{Reading, Transport, Whom};
 use crate::error::ApiError;
 use crate::serve::Peer;
-use crate::stream::catch_up::Everything;
-use crate::stream::event::Audience;
-use crate::stream::registry::{Reading, Transport, Whom};
 use crate::stream::{Detachable, Heartbeat, Reader, Subscriber};
 use crate::{AppState, CLUSTER};
 

@@ -28,8 +28,9 @@ use super::exchange::{Exchange, Phase, Watched};
 use super::http2::http2;
 use super::tls::HTTP2;
 use super::{MAX_HEAD_BYTES, Peer, Timeouts, head, until};
+use crate::environment::framing::Framing;
 use crate::error::ApiError;
-use crate::stream::{Detachable, Framing, HandOver};
+use crate::stream::{Detachable, HandOver};
 
 /// What a client may still send after it was refused, before the connection is cut; a client that is still sending may
 /// otherwise never see the answer.

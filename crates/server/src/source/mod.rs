@@ -3,7 +3,6 @@
 //! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and says
 //! how it stands through [`Environment::set_status`]. It knows nothing of readers, events or versions.
 
-mod document;
 pub(crate) mod doubt;
 pub mod file;
 pub mod kept;
@@ -18,8 +17,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use self::document::Document;
-use crate::environment::Environment;
+use crate::environment::{Document, Environment};
 
 /// All flags and groups of an environment. As JSON, this is how it is kept on disk and shared among replicas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

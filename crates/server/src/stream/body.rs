@@ -9,7 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use super::{Burst, CutOff, Framing, Reader, Subscriber, cut_off};
+use super::{Burst, CutOff, Reader, Subscriber, cut_off};
+use crate::environment::framing::Framing;
 
 /// An open stream, to be asked for its bytes.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 
-use super::{Framing, Reader, Subscriber};
+use super::{Reader, Subscriber};
+use crate::environment::framing::Framing;
 
 /// A reply's stream, for whoever is first: the body that is asked for its bytes, or a connection that gives it the socket. It
 /// travels as an extension of the reply.

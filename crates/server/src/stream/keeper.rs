@@ -20,10 +20,10 @@ use slab::Slab;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-use super::catch_up::EVERY;
-use super::framing::Framed;
-use super::{CutOff, Framing, HandOver, Heartbeat, Subscriber};
+use super::{CutOff, HandOver, Heartbeat, Subscriber};
 use crate::environment::Environment;
+use crate::environment::catch_up::EVERY;
+use crate::environment::framing::{Framed, Framing};
 
 /// What the kernel keeps for a reader that does not take it; a stream's events are small.
 #[cfg(unix)]

@@ -4,13 +4,11 @@
 //! fetches everything, which is cheaper for both sides than a queue without end.
 
 mod body;
-pub(crate) mod catch_up;
+
 mod drain;
-pub(crate) mod event;
-mod framing;
+
 mod handover;
 mod keeper;
-pub(crate) mod registry;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +17,11 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, watch};
 
-use self::catch_up::Everything;
 pub(crate) use self::drain::Drain;
-use self::event::{Audience, Event};
-use self::framing::Framed;
-pub(crate) use self::framing::Framing;
+use crate::environment::catch_up::Everything;
+use crate::environment::event::{Audience, Event};
+use crate::environment::framing::{Framed, Framing};
+
 pub(crate) use self::handover::{Detachable, HandOver};
 pub(crate) use self::keeper::Keepers;
 use crate::environment::StreamGuard;

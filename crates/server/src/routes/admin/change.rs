@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::access::{Payload, Segments};
 use super::{Admin, describe, json};
 use crate::AppState;
-use crate::activity::in_words;
+use crate::environment::activity::in_words;
 use crate::error::ApiError;
 use crate::files::is_full;
 use crate::replicas::Role;

@@ -18,8 +18,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Admin;
 use crate::AppState;
-use crate::activity::Entry;
 use crate::environment::Environment;
+use crate::environment::activity::Entry;
 use crate::source::SourceStatus;
 
 /// How often the open streams are looked at.

@@ -8,7 +8,7 @@ mod change;
 mod describe;
 mod explain;
 mod guard;
-mod guesses;
+
 mod live;
 mod page;
 
@@ -25,7 +25,6 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::guesses::Guesses;
 use super::access::Parameters;
 use crate::AppState;
 use crate::environment::Environment;

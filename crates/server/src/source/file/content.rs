@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
+use crate::environment::Document;
 use crate::environment::Environment;
 use crate::files::{self, Abandoned, Place};
 use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit, write};
 use crate::source::doubt::Loss;
-use crate::source::{Configuration, Document, Edit, EditError, Editor, SourceState, SourceStatus};
+use crate::source::{Configuration, Edit, EditError, Editor, SourceState, SourceStatus};
 
 /// Times of files may be no finer than this, so two writes within it can look the same.
 const COARSE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::client::Client;
 use crate::environment::Environment;
-use crate::usage::{Counted, Outbox, Waiting, target_len};
+use crate::environment::usage::{Counted, Outbox, Waiting, target_len};
 
 /// A post stays below this, as servers refuse larger ones.
 const MAX_POST_BYTES: usize = 48 * 1024;

@@ -16,7 +16,7 @@ pub(crate) enum Framing {
 
 impl Framing {
     /// What is written when nothing follows.
-    pub(super) const fn end(self) -> Bytes {
+    pub(crate) const fn end(self) -> Bytes {
         Bytes::from_static(match self {
             Self::Chunked => LAST_CHUNK,
             Self::Plain => b"",
@@ -32,7 +32,7 @@ pub(crate) struct Framed {
 }
 
 impl Framed {
-    pub(super) fn new(text: &[u8]) -> Self {
+    pub(crate) fn new(text: &[u8]) -> Self {
         // An empty chunk would be the end.
         if text.is_empty() {
             return Self {
@@ -55,7 +55,7 @@ impl Framed {
         &self.plain
     }
 
-    pub(super) const fn in_framing(&self, framing: Framing) -> &Bytes {
+    pub(crate) const fn in_framing(&self, framing: Framing) -> &Bytes {
         match framing {
             Framing::Chunked => &self.chunk,
             Framing::Plain => &self.plain,

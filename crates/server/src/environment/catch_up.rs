@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use flagwire_core::protocol::{Change, ChangeEvent, Domain};
 
+use super::Current;
 use super::event::frame;
 use super::framing::Framed;
-use crate::environment::Current;
 use crate::versions::Versions;
 
 /// Entries in one slice.
@@ -95,7 +95,7 @@ pub(crate) struct Everything {
     slices: Arc<Slices>,
     next: usize,
     /// When the next slice is due.
-    pub(super) due: Instant,
+    pub(crate) due: Instant,
 }
 
 impl Everything {

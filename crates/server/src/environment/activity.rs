@@ -13,7 +13,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment, Serve, State, Variation
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::changes::Difference;
+use crate::environment::changes::Difference;
 use crate::environment::unix_seconds;
 use crate::source::{Edit, SourceState, SourceStatus};
 

@@ -77,7 +77,7 @@ impl Guesses {
     ///
     /// # Errors
     /// How long to wait before the next try.
-    pub(super) fn look(
+    pub(crate) fn look(
         &self,
         address: IpAddr,
         length: usize,

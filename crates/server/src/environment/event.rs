@@ -8,7 +8,7 @@ use flagwire_core::protocol::{CHANGE_EVENT, Change, ChangeEvent, Domain, Evaluat
 use serde_json::json;
 
 use super::framing::Framed;
-use crate::changes::Difference;
+use crate::environment::changes::Difference;
 use crate::environment::{Current, unix_seconds};
 
 /// Who reads a stream.

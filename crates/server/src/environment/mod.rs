@@ -7,6 +7,16 @@
 //! [`crate::versions`]; a configuration's [stamp](Environment::stamp) names what it says and nothing else, on whichever
 //! replica it is in force and after any restart.
 
+pub(crate) mod activity;
+pub(crate) mod catch_up;
+pub mod changes;
+mod document;
+pub(crate) mod event;
+pub(crate) mod framing;
+pub(crate) mod readers;
+mod replay;
+pub mod usage;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -18,15 +28,16 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::activity::Activity;
-use crate::changes::{self, Difference};
-use crate::replay::Replay;
+use self::activity::Activity;
+use self::catch_up::{Everything, Slices};
+use self::changes::Difference;
+pub use self::document::Document;
+use self::event::Event;
+use self::readers::{Reading, Registry};
+use self::replay::Replay;
+use self::usage::Usage;
 use crate::replicas::ReplicaStatus;
-use crate::source::{Configuration, Document, Editor, SourceStatus};
-use crate::stream::catch_up::{Everything, Slices};
-use crate::stream::event::Event;
-use crate::stream::registry::{Reading, Registry};
-use crate::usage::Usage;
+use crate::source::{Configuration, Editor, SourceStatus};
 use crate::versions::{Counting, Ledger, Versions};
 
 /// Configurations a reader may lag behind before it is cut off; it comes back and fetches everything.
