@@ -3,8 +3,8 @@
 use flagwire_evaluation::model::{FeatureConfig, State};
 use flagwire_evaluation::{Snapshot, Target};
 use flagwire_fuzz::text;
+use flagwire_server::environment::{Configuration, Edit, EditError, TargetEdit};
 use flagwire_server::flags_file::{edited, parse};
-use flagwire_server::source::{Configuration, Edit, EditError, TargetEdit};
 
 /// Of one flag that are chosen as its default and for a target.
 const MAX_VARIATIONS: usize = 2;

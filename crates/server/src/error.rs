@@ -42,7 +42,7 @@ pub enum ApiError {
     /// 431: more than is read.
     #[error(
         "the headers are too large: together they may take {} KiB, and there may be 100 of them; send a smaller Harness-Target",
-        crate::serve::MAX_HEAD_BYTES / 1024
+        crate::limits::MAX_HEAD_BYTES / 1024
     )]
     HeadTooLarge,
     /// 415: the body's type is not the one asked for.

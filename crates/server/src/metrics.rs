@@ -12,9 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::environment::Environment;
-use crate::replicas::Role;
-use crate::routes::age;
+use crate::environment::{Environment, Role};
+use crate::time;
 
 /// From a cached reply to one that waits for another server, in seconds.
 const BUCKETS: [f64; 10] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
@@ -182,7 +181,7 @@ fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Reg
         ready.get_or_create(&of).set(current.is_some().into());
         age_seconds
             .get_or_create(&of)
-            .set(i64::try_from(age(status.fresh_at)).unwrap_or(i64::MAX));
+            .set(i64::try_from(time::age_seconds(status.fresh_at)).unwrap_or(i64::MAX));
         if let Some(replica) = environment.replica() {
             let leads = replica.role == Role::Leader;
             leader.get_or_create(&of).set(leads.into());

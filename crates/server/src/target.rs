@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::json;
-use crate::serve::network;
+use crate::peer::network;
 
 /// The published JavaScript SDK leaves the header out from this length on.
 const MAX_HEADER_CHARS: usize = 262_144;

@@ -14,8 +14,7 @@ use flagwire_evaluation::model::{
     Clause, Distribution, FeatureConfig, Prerequisite, Rule, Segment, SegmentRule, SegmentTarget,
     Serve, State, Tag, TargetRef, Variation, VariationMap, WeightedVariation,
 };
-use flagwire_server::environment::Environment;
-use flagwire_server::source::Configuration;
+use flagwire_server::environment::{Configuration, Environment};
 use flagwire_server::source::kept::Kept;
 use flagwire_server::source::upstream::UpstreamSource;
 use proptest::collection::{btree_map, vec};

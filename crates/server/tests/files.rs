@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::*;
-use flagwire_server::environment::Environment;
+use flagwire_server::environment::{Environment, SourceStatus};
+use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
-use flagwire_server::source::{Source as _, SourceStatus};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -182,7 +182,7 @@ async fn half_written_and_broken_files_change_nothing_until_they_are_whole() {
 
 #[tokio::test]
 async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
-    use flagwire_server::source::Edit;
+    use flagwire_server::environment::Edit;
     use std::os::unix::fs::PermissionsExt as _;
 
     let text = "# mine\nflags:\n  dark-mode: false # careful\n";
@@ -195,18 +195,12 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
     wait_for(&followed.server.environment, |status| status.healthy).await;
     let environment = Arc::clone(&followed.server.environment);
     let editor = environment.editor().unwrap();
-    tokio::task::spawn_blocking({
-        let environment = Arc::clone(&environment);
-        move || {
-            editor.edit(
-                &environment,
-                "dark-mode",
-                &Edit {
-                    default: Some("true".to_owned()),
-                    ..Edit::default()
-                },
-            )
-        }
+    tokio::task::spawn_blocking(move || {
+        let edit = Edit {
+            default: Some("true".to_owned()),
+            ..Edit::default()
+        };
+        editor.edit("dark-mode", &edit)
     })
     .await
     .unwrap()

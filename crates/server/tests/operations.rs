@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use common::listening::*;
 use common::*;
-use flagwire_server::source::{SourceState, SourceStatus};
+use flagwire_server::environment::{SourceState, SourceStatus};
 use flagwire_server::{flags_file, serve};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use common::listening::*;
 use common::replicas::*;
 use common::*;
-use flagwire_server::replicas::{Redis, ReplicaOptions, Role};
+use flagwire_server::environment::Role;
+use flagwire_server::replicas::{Redis, ReplicaOptions};
 use flagwire_server::source::upstream::UpstreamSource;
 
 const DARK: &str = "dark-mode";

@@ -13,7 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse as _;
 use common::listening::*;
 use common::*;
-use flagwire_server::source::SourceState;
+use flagwire_server::environment::SourceState;
 use serde_json::json;
 use tower::ServiceExt as _;
 

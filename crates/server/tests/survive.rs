@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use common::listening::*;
 use common::*;
-use flagwire_server::source::SourceState;
+use flagwire_server::environment::SourceState;
 use flagwire_server::source::kept::Kept;
 use flagwire_server::source::upstream::UpstreamOptions;
 use tempfile::TempDir;

@@ -9,7 +9,7 @@ use axum::http::{Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::*;
-use flagwire_server::source::Configuration;
+use flagwire_server::environment::Configuration;
 use serde_json::{Value, json};
 
 /// Whether a served value is the expected one, by the flag's kind.

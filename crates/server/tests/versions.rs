@@ -11,11 +11,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use common::*;
 use flagwire_core::protocol::{Change, Domain};
 use flagwire_evaluation::model::FeatureConfig;
-use flagwire_server::environment::Environment;
 use flagwire_server::environment::changes::Difference;
+use flagwire_server::environment::{Configuration, Edit, Environment};
 use flagwire_server::flags_file;
+use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
-use flagwire_server::source::{Configuration, Edit, Source as _};
 use flagwire_server::versions::Counting;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -205,7 +205,7 @@ impl Running {
                 ..Edit::default()
             };
             let editor = environment.editor().unwrap();
-            editor.edit(&environment, flag, &edit).unwrap();
+            editor.edit(flag, &edit).unwrap();
         };
         tokio::task::spawn_blocking(edit).await.unwrap();
     }

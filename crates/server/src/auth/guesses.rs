@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::serve::network;
+use crate::peer::network;
 
 /// Wrong tokens of one address, a /64 of IPv6: so many at once, and one more each time that this passes.
 const OF_ADDRESS: Limit = Limit {

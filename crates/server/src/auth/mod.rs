@@ -11,6 +11,12 @@ use std::fmt::Write as _;
 pub(crate) use self::guesses::Guesses;
 pub use self::hashed::{BadSecret, Hashed};
 
+/// What the protocol calls project, organisation and account; one of each is enough here, but readers want them named.
+pub(crate) const PROJECT: &str = "default";
+
+/// There is one cluster.
+pub(crate) const CLUSTER: &str = "1";
+
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {

@@ -11,8 +11,8 @@ use flagwire_core::protocol::{Claims, Target};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use super::{CLUSTER, PROJECT};
 use super::{Grant, hs256};
-use crate::{CLUSTER, PROJECT};
 
 /// A target whose JSON is longer than this stays behind in the [`TargetStore`](crate::target::TargetStore): the token
 /// comes back in a header with every request, and many servers in between take no more than 8 KiB of headers.

@@ -13,9 +13,10 @@ use flagwire_evaluation::model::{FeatureConfig, Segment, Serve, State, Variation
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::environment::changes::Difference;
-use crate::environment::unix_seconds;
-use crate::source::{Edit, SourceState, SourceStatus};
+use super::changes::Difference;
+use super::edit::Edit;
+use super::status::{SourceState, SourceStatus};
+use crate::time::unix_seconds;
 
 /// Entries that are kept.
 const MAX_ENTRIES: usize = 200;

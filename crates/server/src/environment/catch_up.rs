@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use flagwire_core::protocol::{Change, ChangeEvent, Domain};
 
-use super::Current;
+use super::current::Current;
 use super::event::frame;
 use super::framing::Framed;
 use crate::versions::Versions;

@@ -7,9 +7,10 @@ use bytes::{Bytes, BytesMut};
 use flagwire_core::protocol::{CHANGE_EVENT, Change, ChangeEvent, Domain, Evaluation, Target};
 use serde_json::json;
 
+use super::changes::Difference;
+use super::current::Current;
 use super::framing::Framed;
-use crate::environment::changes::Difference;
-use crate::environment::{Current, unix_seconds};
+use crate::time::unix_seconds;
 
 /// Who reads a stream.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,87 +10,45 @@
 pub(crate) mod activity;
 pub(crate) mod catch_up;
 pub mod changes;
+mod configuration;
+mod current;
 mod document;
+mod edit;
 pub(crate) mod event;
 pub(crate) mod framing;
 pub(crate) mod readers;
 mod replay;
+mod status;
 pub mod usage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, broadcast, watch};
 
 use self::activity::Activity;
 use self::catch_up::{Everything, Slices};
 use self::changes::Difference;
+pub use self::configuration::Configuration;
+pub(crate) use self::configuration::ConfigurationRef;
+pub use self::current::Current;
+use self::current::content_hash;
 pub use self::document::Document;
+pub use self::edit::{Edit, EditError, Editor, TargetEdit};
 use self::event::Event;
 use self::readers::{Reading, Registry};
 use self::replay::Replay;
+pub use self::status::{ReplicaStatus, Role, SourceState, SourceStatus};
 use self::usage::Usage;
-use crate::replicas::ReplicaStatus;
-use crate::source::{Configuration, Editor, SourceStatus};
 use crate::versions::{Counting, Ledger, Versions};
 
 /// Configurations a reader may lag behind before it is cut off; it comes back and fetches everything.
 const MAX_LAG: usize = 256;
-
-/// A configuration in force.
-#[derive(Debug)]
-pub struct Current {
-    /// Ready for evaluation; its flags and groups carry their versions.
-    pub snapshot: Snapshot,
-    /// Says the same for the same flags and groups, on any replica and after any restart. 32 hex digits.
-    pub content: String,
-    /// Counts configurations in this process, from 1.
-    pub generation: u64,
-    /// When it was put in force.
-    pub since: SystemTime,
-    /// Of [`Current::tag`].
-    tag: OnceLock<String>,
-}
-
-impl Current {
-    /// Says the same for the same flags and groups with the same versions: an entity tag for the lists of rules, without its quotes.
-    pub(crate) fn tag(&self) -> &str {
-        self.tag.get_or_init(|| {
-            let mut hash = Sha256::new();
-            let flags = self.snapshot.flags().iter();
-            let groups = self.snapshot.segments().iter();
-            let versions = flags.map(|flag| (&flag.feature, flag.version));
-            for (identifier, version) in
-                versions.chain(groups.map(|group| (&group.identifier, group.version)))
-            {
-                hash.update(identifier);
-                hash.update([0]);
-                hash.update(version.unwrap_or_default().to_le_bytes());
-            }
-            let versions = crate::auth::hex(hash.finalize().get(..8).unwrap_or_default());
-            format!("{}-{versions}", self.content)
-        })
-    }
-
-    /// Whether entries that say the same have greater versions.
-    fn is_older(&self, flags: &[FeatureConfig], segments: &[Segment]) -> bool {
-        let flag = |flag: &FeatureConfig| {
-            let known = self.snapshot.flag(&flag.feature);
-            known.is_some_and(|known| known.version < flag.version)
-        };
-        let group = |group: &Segment| {
-            let known = self.snapshot.segment(&group.identifier);
-            known.is_some_and(|known| known.version < group.version)
-        };
-        flags.iter().any(flag) || segments.iter().any(group)
-    }
-}
 
 /// What replicas share of a configuration.
 pub(crate) struct InForce {
@@ -293,13 +251,9 @@ impl Environment {
             let raised = before.is_older(&flags, &segments);
             if raised {
                 // What is evaluated is the same; only back ends see it, and nobody needs to hear of it.
-                self.current.store(Some(Arc::new(Current {
-                    snapshot: Snapshot::compile(flags, segments),
-                    content: before.content.clone(),
-                    generation: before.generation,
-                    since: before.since,
-                    tag: OnceLock::new(),
-                })));
+                self.current.store(Some(Arc::new(
+                    before.with(Snapshot::compile(flags, segments)),
+                )));
             }
             if raised || said {
                 self.edition.send_modify(|edition| *edition += 1);
@@ -317,13 +271,12 @@ impl Environment {
                 problem.sentence
             );
         }
-        let current = Arc::new(Current {
+        let current = Arc::new(Current::new(
             snapshot,
             content,
-            generation: before.as_ref().map_or(1, |current| current.generation + 1),
-            since: now,
-            tag: OnceLock::new(),
-        });
+            before.as_ref().map_or(1, |current| current.generation + 1),
+            now,
+        ));
         let stamp = stamp.unwrap_or_else(|| current.content.clone());
         self.current.store(Some(Arc::clone(&current)));
         if let Some(before) = &before {
@@ -349,7 +302,7 @@ impl Environment {
                 self.name.clone_into(&mut flag.environment);
             }
             if flag.project.is_empty() {
-                crate::PROJECT.clone_into(&mut flag.project);
+                crate::auth::PROJECT.clone_into(&mut flag.project);
             }
         }
         for segment in &mut segments {
@@ -368,7 +321,7 @@ impl Environment {
         counting: Counting,
     ) -> Vec<Difference> {
         let mut ledger = self.ledger();
-        let now = unix_seconds(now);
+        let now = crate::time::unix_seconds(now);
         let (old, now) = match before {
             Some(current) => (
                 (current.snapshot.flags(), current.snapshot.segments()),
@@ -585,6 +538,16 @@ impl Environment {
         *self.editor.lock().unwrap_or_else(PoisonError::into_inner) = editor;
     }
 
+    /// Returns the environment of an editor.
+    ///
+    /// # Errors
+    /// [`EditError::Refused`] once the environment is gone, as the server stops.
+    pub(crate) fn of_editor(environment: &Weak<Self>) -> Result<Arc<Self>, EditError> {
+        environment.upgrade().ok_or_else(|| {
+            EditError::Refused("the server stops; try again once it has started".to_owned())
+        })
+    }
+
     /// How this server stands among its replicas; `None` where it has none.
     #[must_use]
     pub fn replica(&self) -> Option<ReplicaStatus> {
@@ -633,39 +596,4 @@ impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.environment.readers.close(self.number);
     }
-}
-
-/// Over everything that evaluation looks at; versions left out, as they differ between replicas.
-fn content_hash(flags: &[FeatureConfig], segments: &[Segment]) -> String {
-    let mut lines: Vec<String> = Vec::with_capacity(flags.len() + segments.len());
-    for flag in flags {
-        let plain = FeatureConfig {
-            version: None,
-            ..flag.clone()
-        };
-        lines.push(serde_json::to_string(&plain).unwrap_or_default());
-    }
-    for segment in segments {
-        let plain = Segment {
-            version: None,
-            ..segment.clone()
-        };
-        lines.push(serde_json::to_string(&plain).unwrap_or_default());
-    }
-    lines.sort_unstable();
-    let hash = Sha256::digest(lines.join("\n").as_bytes());
-    crate::auth::hex(hash.get(..16).unwrap_or_default())
-}
-
-/// Seconds since the Unix epoch.
-pub(crate) fn unix_seconds(at: SystemTime) -> i64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    })
-}
-
-/// The reverse of [`unix_seconds`].
-pub(crate) fn from_unix_seconds(seconds: i64) -> SystemTime {
-    let since = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

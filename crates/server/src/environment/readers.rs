@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use flagwire_core::protocol::Target;
 use serde::Serialize;
 
-use crate::environment::unix_seconds;
+use crate::time::unix_seconds;
 
 /// Names of targets are told up to here, in bytes; clients choose them.
 const MAX_NAME_BYTES: usize = 256;

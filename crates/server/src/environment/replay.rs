@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::environment::changes::Difference;
+use super::changes::Difference;
 
 /// Events kept, over all steps.
 const MAX_EVENTS: usize = 1024;

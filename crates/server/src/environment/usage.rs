@@ -11,7 +11,7 @@ use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
 use flagwire_evaluation::Snapshot;
 
 use crate::auth::KeyKind;
-use crate::environment::unix_seconds;
+use crate::time::unix_seconds;
 
 /// The most that one entry of a report may count: more than a back end serves of one variation in a day.
 const MAX_COUNT: u64 = 1_000_000_000;

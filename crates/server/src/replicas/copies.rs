@@ -27,6 +27,7 @@ use crate::environment::Document;
 use crate::files::{Abandoned, Place};
 use crate::flags_file::MAX_FILE_BYTES;
 use crate::flags_file::write;
+use crate::time::unix_millis;
 
 /// A text that the replicas share or shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +147,7 @@ impl Copies {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
-        let modified = millis(file.metadata()?.modified()?);
+        let modified = unix_millis(file.metadata()?.modified()?);
         let mut text = Vec::new();
         file.take(MAX_FILE_BYTES).read_to_end(&mut text)?;
         Ok(Some((Document::new(text), modified)))
@@ -191,13 +192,6 @@ impl Copies {
         write::write_if(&aside, &refused.text, None, || !abandoned.is_set())?;
         Ok(aside)
     }
-}
-
-/// Milliseconds since the Unix epoch.
-pub(super) fn millis(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 #[cfg(test)]

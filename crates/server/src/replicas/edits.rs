@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
@@ -14,10 +14,8 @@ use super::ReplicaOptions;
 use super::copies::{Revision, Said, Verdict};
 use super::redis::{Connection, reason};
 use super::store::{self, Keys};
-use crate::environment::Document;
-use crate::environment::Environment;
+use crate::environment::{Document, Edit, EditError, Editor, Environment};
 use crate::files::is_full;
-use crate::source::{Edit, EditError, Editor};
 
 /// For the leader to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -118,16 +116,13 @@ pub(super) enum Offered {
 pub(super) struct Elsewhere {
     pub(super) options: Arc<ReplicaOptions>,
     pub(super) keys: Keys,
+    pub(super) environment: Weak<Environment>,
     pub(super) runtime: Handle,
 }
 
 impl Editor for Elsewhere {
-    fn edit(
-        &self,
-        environment: &Arc<Environment>,
-        flag: &str,
-        edit: &Edit,
-    ) -> Result<(), EditError> {
+    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
+        let environment = Environment::of_editor(&self.environment)?;
         let Some(leader) = environment.replica().and_then(|status| status.leader) else {
             return Err(EditError::Refused(
                 "flags can be changed by one replica only, and at the moment there is none that may; try again soon"
@@ -135,7 +130,7 @@ impl Editor for Elsewhere {
             ));
         };
         self.runtime
-            .block_on(self.ask(environment, &leader, flag, edit))
+            .block_on(self.ask(&environment, &leader, flag, edit))
     }
 }
 
@@ -315,9 +310,7 @@ async fn make(environment: Arc<Environment>, flag: String, edit: Edit) -> Answer
             let why = "the leader's flags cannot be changed".to_owned();
             return Err(EditError::Refused(why));
         };
-        editor
-            .edit(&environment, &flag, &edit)
-            .map(|()| environment.stamp())
+        editor.edit(&flag, &edit).map(|()| environment.stamp())
     });
     match made.await {
         Ok(Ok(stamp)) => Answer::Made(stamp),
@@ -370,7 +363,7 @@ async fn take_over(
             });
         let verdict = file.compared_with(&here, false);
         let taken = matches!(verdict, Verdict::Newer | Verdict::Same)
-            && editor.replace(&environment, &here.hash, document)?;
+            && editor.replace(&here.hash, document)?;
         Ok(taken.then(|| environment.stamp()))
     });
     match taken.await {

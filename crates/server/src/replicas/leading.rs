@@ -1,15 +1,12 @@
 //! The editor of a replica that runs its source itself: a change counts once the others have it, too.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::Role;
-use crate::environment::Document;
-use crate::environment::Environment;
-use crate::source::{Edit, EditError, Editor};
+use crate::environment::{Document, Edit, EditError, Editor, Environment, Role};
 
 /// For Redis to take a change; less than a follower waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -18,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Leading {
     pub(super) inner: Arc<dyn Editor>,
+    pub(super) environment: Weak<Environment>,
     /// The last [edition](Environment::edition) of the environment that is in Redis.
     pub(super) published: watch::Receiver<u64>,
     pub(super) runtime: Handle,
@@ -63,27 +61,19 @@ impl Leading {
 }
 
 impl Editor for Leading {
-    fn edit(
-        &self,
-        environment: &Arc<Environment>,
-        flag: &str,
-        edit: &Edit,
-    ) -> Result<(), EditError> {
-        Self::may(environment)?;
-        self.inner.edit(environment, flag, edit)?;
-        self.settle(environment)
+    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
+        let environment = Environment::of_editor(&self.environment)?;
+        Self::may(&environment)?;
+        self.inner.edit(flag, edit)?;
+        self.settle(&environment)
     }
 
-    fn replace(
-        &self,
-        environment: &Arc<Environment>,
-        expected: &str,
-        document: Document,
-    ) -> Result<bool, EditError> {
-        Self::may(environment)?;
-        let replaced = self.inner.replace(environment, expected, document)?;
+    fn replace(&self, expected: &str, document: Document) -> Result<bool, EditError> {
+        let environment = Environment::of_editor(&self.environment)?;
+        Self::may(&environment)?;
+        let replaced = self.inner.replace(expected, document)?;
         if replaced {
-            self.settle(environment)?;
+            self.settle(&environment)?;
         }
         Ok(replaced)
     }

@@ -31,9 +31,7 @@ mod store;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-use serde::Serialize;
+use std::time::Duration;
 
 pub use self::redis::{AddressError, Redis};
 use crate::source::{BoxFuture, Origin, Source};
@@ -104,46 +102,4 @@ impl Source for Replica {
             tokio::join!(running.run(), aside);
         })
     }
-}
-
-/// What a replica does at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Takes what the leader puts into Redis.
-    #[default]
-    Follower,
-    /// Brings configurations for all.
-    Leader,
-    /// Brings configurations for itself, as Redis is away.
-    Alone,
-}
-
-/// How a replica stands.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReplicaStatus {
-    /// Its name.
-    pub name: String,
-    /// What it does.
-    pub role: Role,
-    /// Who leads, as far as known.
-    pub leader: Option<String>,
-    /// Where replicas meet, without credentials.
-    pub redis: String,
-    /// Whether Redis answers.
-    pub connected: bool,
-    /// Why it does not, or did not the last time; `None` while there was nothing.
-    pub last_error: Option<String>,
-    /// Since when it answers, or does not; in JSON, seconds since the Unix epoch.
-    #[serde(serialize_with = "as_seconds")]
-    pub since: SystemTime,
-    /// How often Redis was lost or did not answer.
-    pub failures: u64,
-    /// How often Redis had lost the configuration and this replica has put it there again.
-    pub refills: u64,
-}
-
-fn as_seconds<S: serde::Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(crate::environment::unix_seconds(*at))
 }

@@ -9,16 +9,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::copies::{Copies, Revision, Said, Verdict, millis};
+use super::ReplicaOptions;
+use super::copies::{Copies, Revision, Said, Verdict};
 use super::edits::{self, Elsewhere, Offered, Raise};
 use super::leading::Leading;
 use super::redis::reason;
 use super::store::{Heard, Keys, Place, Publication, Seen, Store, Stored, WAIT, listen};
-use super::{ReplicaOptions, ReplicaStatus, Role};
-use crate::environment::Document;
-use crate::environment::{Environment, InForce, from_unix_seconds, unix_seconds};
+use crate::environment::{
+    Document, Environment, InForce, ReplicaStatus, Role, SourceState, SourceStatus,
+};
 use crate::source::kept::place_of;
-use crate::source::{Origin, Source, SourceState, SourceStatus};
+use crate::source::{Origin, Source};
+use crate::time::{from_unix_seconds, unix_millis, unix_seconds};
 
 /// Looks in one lease.
 const LOOKS: u32 = 3;
@@ -167,7 +169,7 @@ impl Running {
             tokio::pin!(wait, alone);
             loop {
                 tokio::select! {
-                    () = crate::serve::until(&mut stopping) => break,
+                    () = crate::stopping::until(&mut stopping) => break,
                     () = &mut wait => break,
                     () = &mut alone, if self.bringing.is_none() => {
                         if !self.go_alone().await {
@@ -189,7 +191,7 @@ impl Running {
             tokio::try_join!(redis.connect(RESPONSE), redis.connect(RESPONSE + WAIT))
         };
         let (connection, mut listening) = tokio::select! {
-            () = crate::serve::until(&mut stopping) => return Ok(()),
+            () = crate::stopping::until(&mut stopping) => return Ok(()),
             connections = connecting => connections?,
         };
         let (keys, name) = (self.keys.clone(), self.options.name.clone());
@@ -230,7 +232,7 @@ impl Running {
                     });
                 }
                 tokio::select! {
-                    () = crate::serve::until(&mut stopping) => {
+                    () = crate::stopping::until(&mut stopping) => {
                         // Else another one has to wait until the lease ends.
                         drop(tokio::time::timeout(RELEASE, store.release()).await);
                         return Ok(());
@@ -423,12 +425,12 @@ impl Running {
         let number = if seen.shared.is_some() || base.is_some() {
             let last = [seen.shared.as_ref(), base];
             let last = last.into_iter().flatten().map(|known| known.number).max();
-            millis(SystemTime::now()).max(last.unwrap_or_default().saturating_add(1))
+            unix_millis(SystemTime::now()).max(last.unwrap_or_default().saturating_add(1))
         } else {
             // The first one of all is as old as its file, so that a newer copy elsewhere counts.
             let look = copy.place.run(|place, _| Ok(place.look())).await;
             let look = look.ok().flatten();
-            millis(look.map_or_else(SystemTime::now, |(modified, ..)| modified))
+            unix_millis(look.map_or_else(SystemTime::now, |(modified, ..)| modified))
         };
         Some(Revision {
             hash: document.hash.clone(),
@@ -781,11 +783,12 @@ impl Running {
     async fn start_source(&mut self, source: Box<dyn Source>) {
         self.end_source().await;
         let (stop, stopping) = watch::channel(false);
-        let editor = source.editor();
+        let editor = source.editor(&self.environment);
         let running = source.run(Arc::clone(&self.environment), stopping);
         if let Some(inner) = editor {
             self.environment.set_editor(Some(Arc::new(Leading {
                 inner,
+                environment: Arc::downgrade(&self.environment),
                 published: self.published.subscribe(),
                 runtime: tokio::runtime::Handle::current(),
             })));
@@ -943,6 +946,7 @@ impl Running {
             self.environment.set_editor(Some(Arc::new(Elsewhere {
                 options: Arc::clone(&self.options),
                 keys: self.keys.clone(),
+                environment: Arc::downgrade(&self.environment),
                 runtime: tokio::runtime::Handle::current(),
             })));
         }

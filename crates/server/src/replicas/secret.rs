@@ -91,7 +91,7 @@ impl Sharing {
     pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {
-                () = crate::serve::until(&mut stopping) => return,
+                () = crate::stopping::until(&mut stopping) => return,
                 () = sleep(self.options.lease / 2) => {}
             }
             if let Err(error) = self.round().await {

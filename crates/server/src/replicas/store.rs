@@ -22,9 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::copies::Revision;
 use super::redis::Connection;
-use crate::environment::Document;
-use crate::environment::InForce;
-use crate::source::{Configuration, ConfigurationRef};
+use crate::environment::{Configuration, ConfigurationRef, Document, InForce};
 use crate::versions::Versions;
 
 /// Grows when the shape changes; a snapshot of another one is not read.

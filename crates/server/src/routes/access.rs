@@ -11,11 +11,11 @@ use axum::http::{HeaderMap, StatusCode};
 use flagwire_core::protocol::Target;
 use serde::de::DeserializeOwned;
 
-use crate::AppState;
 use crate::auth::KeyKind;
 use crate::auth::token::Token;
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
+use crate::state::AppState;
 use crate::target;
 
 /// A checked token.

@@ -15,10 +15,11 @@ use serde_json::Value;
 use super::access::{Caller, Payload, Segments, current, keep_in_back_ends};
 use crate::auth::KeyKind;
 use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
-use crate::environment::unix_seconds;
 use crate::error::ApiError;
-use crate::serve::Peer;
-use crate::{AppState, json, target};
+use crate::peer::Peer;
+use crate::state::AppState;
+use crate::time::unix_seconds;
+use crate::{json, target};
 
 /// `POST /client/auth`
 pub(super) async fn sign_in(

@@ -22,17 +22,10 @@ use axum::routing::{get, post};
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::AppState;
 use crate::error::ApiError;
+use crate::limits::{MAX_BODY_BYTES, MAX_REPORT_BYTES};
 use crate::serve::{Refused, TooMany};
-
-pub(crate) use operations::age;
-
-/// The largest body of a request.
-pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// The largest report of metrics: that of a back end with many targets.
-pub(crate) const MAX_REPORT_BYTES: usize = 1024 * 1024;
+use crate::state::AppState;
 
 /// The whole service.
 ///

@@ -34,14 +34,14 @@ use serde_json::{Map, Value, json};
 use super::access::{Caller, Parameters, Payload, Segments, bearer, current};
 use super::client::now;
 use super::stream::{last_event_id, respond};
-use crate::AppState;
 use crate::auth::token::Token;
 use crate::environment::event::{Audience, refetch};
 use crate::environment::readers::{Reading, Transport, Whom};
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
 use crate::json;
-use crate::serve::Peer;
+use crate::peer::Peer;
+use crate::state::AppState;
 use crate::stream::{Heartbeat, Reader, Subscriber};
 use crate::target;
 

@@ -1,7 +1,5 @@
 //! For whoever runs the server: is it alive, is it ready, how does it stand, what has it done.
 
-use std::time::SystemTime;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
@@ -9,9 +7,10 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::AppState;
-use crate::environment::{Environment, unix_seconds};
+use crate::environment::Environment;
 use crate::error::ApiError;
+use crate::state::AppState;
+use crate::time::{age_seconds, unix_seconds};
 
 const NO_STORE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
@@ -68,7 +67,7 @@ fn describe(environment: &Environment) -> Value {
         "doubt": environment.doubt(),
         "version": current.as_ref().map(|current| &current.content),
         "changed": current.as_ref().map(|current| unix_seconds(current.since)),
-        "age": current.is_some().then(|| age(status.fresh_at)),
+        "age": current.is_some().then(|| age_seconds(status.fresh_at)),
         "flags": current.as_ref().map_or(0, |current| current.snapshot.flags().len()),
         "groups": current.as_ref().map_or(0, |current| current.snapshot.segments().len()),
         "clients": environment.streams(),
@@ -77,13 +76,6 @@ fn describe(environment: &Environment) -> Value {
         map.insert("replica".to_owned(), json!(replica));
     }
     described
-}
-
-/// Since when what is served may differ from what the source holds.
-pub(crate) fn age(fresh_at: Option<SystemTime>) -> u64 {
-    fresh_at
-        .and_then(|at| SystemTime::now().duration_since(at).ok())
-        .map_or(0, |age| age.as_secs())
 }
 
 /// `GET /metrics`, for Prometheus.

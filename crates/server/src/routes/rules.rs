@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{Caller, Parameters, Segments, current};
 use super::client::tagged;
-use crate::AppState;
 use crate::auth::KeyKind;
 use crate::error::ApiError;
+use crate::state::AppState;
 
 /// `rules=v2` asks for serving rules; unknown parameters are ignored.
 #[derive(Debug, Deserialize)]

@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 
 use super::access::{Caller, Segments};
 use super::client::now;
-use crate::auth::KeyKind;
 use crate::auth::token::Token;
+use crate::auth::{CLUSTER, KeyKind};
 use crate::environment::Environment;
 use crate::environment::catch_up::Everything;
 use crate::environment::event::Audience;
 use crate::environment::readers::{Reading, Transport, Whom};
 use crate::error::ApiError;
-use crate::serve::Peer;
+use crate::peer::Peer;
+use crate::state::AppState;
 use crate::stream::{Detachable, Heartbeat, Reader, Subscriber};
-use crate::{AppState, CLUSTER};
 
 /// Unknown parameters are ignored.
 #[derive(Debug, Deserialize)]

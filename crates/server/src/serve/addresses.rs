@@ -1,8 +1,10 @@
 //! How many connections each address has open.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::peer::network;
 
 /// Open connections by address.
 #[derive(Debug, Default)]
@@ -45,13 +47,5 @@ impl Drop for Counted {
                 }
             }
         }
-    }
-}
-
-/// Whoever has one IPv6 address has the other 2⁶⁴ of its network as well.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 => v4,
     }
 }

@@ -27,9 +27,12 @@ use tower::ServiceExt as _;
 use super::exchange::{Exchange, Phase, Watched};
 use super::http2::http2;
 use super::tls::HTTP2;
-use super::{MAX_HEAD_BYTES, Peer, Timeouts, head, until};
+use super::{Timeouts, head};
 use crate::environment::framing::Framing;
 use crate::error::ApiError;
+use crate::limits::MAX_HEAD_BYTES;
+use crate::peer::Peer;
+use crate::stopping::until;
 use crate::stream::{Detachable, HandOver};
 
 /// What a client may still send after it was refused, before the connection is cut; a client that is still sending may

@@ -10,8 +10,8 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Request, Version};
 
-use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::error::ApiError;
+use crate::limits::{MAX_HEAD_BYTES, MAX_HEADERS};
 
 /// What a header takes besides its name and its value, as HTTP/2 counts it.
 const OVERHEAD_BYTES: usize = 32;

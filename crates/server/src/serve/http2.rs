@@ -35,9 +35,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::connection::{Answering, late, reply};
 use super::exchange::{Exchange, Watched};
-use super::{MAX_HEAD_BYTES, Peer, Refused, Timeouts, head, until};
+use super::{Refused, Timeouts, head};
 use crate::error::ApiError;
-use crate::routes::{MAX_BODY_BYTES, MAX_REPORT_BYTES};
+use crate::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_REPORT_BYTES};
+use crate::peer::Peer;
+use crate::stopping::until;
 
 /// Requests that may be open at the same time, streams among them: what RFC 9113 recommends as the least.
 pub(super) const MAX_STREAMS: u32 = 100;

@@ -22,19 +22,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::addresses::Addresses;
-pub(crate) use self::addresses::network;
 pub use self::files::raise_open_files;
 pub use self::tls::{Certificates, TlsError};
 use crate::error::ApiError;
+use crate::peer::Peer;
+use crate::stopping::until;
 use crate::stream::Keepers;
 use crate::telemetry::Seldom;
-
-/// The largest head of a request: `Harness-Target` may take 256 KiB, and there is more than that header. What arrives in
-/// the same read may be somewhat more; past that the answer is 431.
-pub(crate) const MAX_HEAD_BYTES: usize = 352 * 1024;
-
-/// The most headers of a request; past that the answer is 431.
-pub(crate) const MAX_HEADERS: usize = 100;
 
 /// Connections past the limit that are told so at the same time; what comes in meanwhile is closed with less ado.
 const REFUSALS: usize = 64;
@@ -89,18 +83,6 @@ pub struct Serving {
     pub tls: Option<Arc<Certificates>>,
     /// Counts connections past the limit.
     pub refused: Counter,
-}
-
-/// The other end of a request's connection: of a proxy, if there is one in front. Among the request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) std::net::IpAddr);
-
-impl Peer {
-    /// The address of a request; an unspecified one without a connection.
-    pub(crate) fn of(extensions: &axum::http::Extensions) -> std::net::IpAddr {
-        let none = std::net::IpAddr::from([0, 0, 0, 0]);
-        extensions.get::<Self>().map_or(none, |peer| peer.0)
-    }
 }
 
 /// Among the extensions of a request whose connection is past the limit: the answer is that, and nothing else.
@@ -274,10 +256,4 @@ fn prepare(socket: &TcpStream, write_timeout: Duration) {
     if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(write_timeout)) {
         tracing::trace!(%error, "cannot set TCP_USER_TIMEOUT");
     }
-}
-
-/// Completes once the server stops, or is gone.
-pub(crate) async fn until(stopping: &mut watch::Receiver<bool>) {
-    // The guard that comes back must not be held across an await.
-    drop(stopping.wait_for(|stopping| *stopping).await);
 }

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::until;
 use crate::files::Place;
+use crate::stopping::until;
 
 /// Certificates change every few weeks, and the old one is good for a while.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

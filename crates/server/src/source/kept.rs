@@ -13,8 +13,8 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Configuration, ConfigurationRef};
 use crate::auth::hex;
+use crate::environment::{Configuration, ConfigurationRef};
 use crate::flags_file::write;
 
 /// Grows when the shape changes; another one is not read.

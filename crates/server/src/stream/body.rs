@@ -66,7 +66,7 @@ impl Open {
             let subscriber = &mut self.subscriber;
             let events = tokio::select! {
                 biased;
-                () = crate::serve::until(&mut self.stopping), if matches!(self.end, End::Unknown) => {
+                () = crate::stopping::until(&mut self.stopping), if matches!(self.end, End::Unknown) => {
                     let at = subscriber.drain.moment();
                     self.end = End::At(at);
                     if at < self.timer.deadline() {

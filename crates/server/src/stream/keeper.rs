@@ -78,7 +78,7 @@ impl<P: Send + 'static> Keepers<P> {
                     bell: Arc::clone(&bell),
                     inbox,
                     stopping: Some(Box::pin(async move {
-                        crate::serve::until(&mut stopping).await;
+                        crate::stopping::until(&mut stopping).await;
                     })),
                     feeds: Vec::new(),
                     streams: Slab::new(),

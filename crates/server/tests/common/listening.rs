@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use flagwire_server::environment::Environment;
+use flagwire_server::environment::{Environment, SourceStatus};
+use flagwire_server::source::Source as _;
 use flagwire_server::source::upstream::{UpstreamOptions, UpstreamSource};
-use flagwire_server::source::{Source as _, SourceStatus};
 use flagwire_server::{AppState, app, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use flagwire_server::environment::Environment;
-use flagwire_server::replicas::{Redis, Replica, ReplicaOptions, ReplicaStatus, Role};
+use flagwire_server::environment::{Environment, ReplicaStatus, Role};
+use flagwire_server::replicas::{Redis, Replica, ReplicaOptions};
 use flagwire_server::source::{Origin, Source as _};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

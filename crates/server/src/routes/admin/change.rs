@@ -1,7 +1,6 @@
 //! Changing a flag.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::access::{Payload, Segments};
 use super::{Admin, describe, json};
-use crate::AppState;
 use crate::environment::activity::in_words;
+use crate::environment::{Edit, EditError, Role, TargetEdit};
 use crate::error::ApiError;
 use crate::files::is_full;
-use crate::replicas::Role;
-use crate::source::{Edit, EditError, TargetEdit};
+use crate::state::AppState;
 
 /// The longest identifier of a target, in bytes.
 const MAX_TARGET_BYTES: usize = 1024;
@@ -68,8 +66,8 @@ pub(super) async fn change(
         )));
     };
     let made = tokio::task::spawn_blocking({
-        let (environment, flag, edit) = (Arc::clone(&environment), flag.clone(), edit.clone());
-        move || editor.edit(&environment, &flag, &edit)
+        let (flag, edit) = (flag.clone(), edit.clone());
+        move || editor.edit(&flag, &edit)
     })
     .await
     .map_err(|error| ApiError::Internal(error.to_string()))?;

@@ -7,9 +7,8 @@ use flagwire_evaluation::model::{Clause, FeatureConfig, Segment, SegmentTarget, 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::AppState;
-use crate::environment::{Current, Environment};
-use crate::source::SourceStatus;
+use crate::environment::{Current, Environment, SourceStatus};
+use crate::state::AppState;
 
 /// Of a list of names or values, so many are shown.
 const MAX_LISTED: usize = 100;

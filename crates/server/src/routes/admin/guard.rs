@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::AppState;
 use crate::auth::Hashed;
 use crate::error::ApiError;
+use crate::state::AppState;
 
 /// Lets in the page itself, and tools of whoever may use it.
 pub(super) fn guard(

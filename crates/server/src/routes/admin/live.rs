@@ -17,10 +17,9 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Admin;
-use crate::AppState;
-use crate::environment::Environment;
 use crate::environment::activity::Entry;
-use crate::source::SourceStatus;
+use crate::environment::{Environment, SourceStatus};
+use crate::state::AppState;
 
 /// How often the open streams are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -85,7 +84,7 @@ impl Live {
         loop {
             tokio::select! {
                 biased;
-                () = crate::serve::until(&mut self.stopping) => return None,
+                () = crate::stopping::until(&mut self.stopping) => return None,
                 entry = self.activity.recv() => return Some(frame("activity", &entry.ok()?)),
                 changed = self.status.changed() => {
                     changed.ok()?;

@@ -26,10 +26,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::access::Parameters;
-use crate::AppState;
 use crate::environment::Environment;
 use crate::error::ApiError;
-use crate::serve::Peer;
+use crate::peer::Peer;
+use crate::state::AppState;
 
 /// Streams that are listed at once.
 const MAX_STREAMS: usize = 200;

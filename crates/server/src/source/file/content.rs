@@ -5,18 +5,18 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
-use crate::environment::Document;
-use crate::environment::Environment;
+use crate::environment::{
+    Configuration, Document, Edit, EditError, Editor, Environment, SourceState, SourceStatus,
+};
 use crate::files::{self, Abandoned, Place};
 use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit, write};
 use crate::source::doubt::Loss;
-use crate::source::{Configuration, Edit, EditError, Editor, SourceState, SourceStatus};
 
 /// Times of files may be no finer than this, so two writes within it can look the same.
 const COARSE: Duration = Duration::from_secs(2);
@@ -532,42 +532,50 @@ impl Drop for Following {
     }
 }
 
-/// What an editor needs besides the file.
+/// Changes flags in the flags file of an environment.
 #[derive(Debug)]
-pub(super) struct FileEditor(pub(super) Arc<FlagsFile>);
+pub(super) struct FileEditor {
+    file: Arc<FlagsFile>,
+    /// The environment holds its editor, so the editor must not keep the environment alive.
+    environment: Weak<Environment>,
+}
 
-impl Editor for FileEditor {
-    fn edit(
-        &self,
-        environment: &Arc<Environment>,
-        flag: &str,
-        edit: &Edit,
-    ) -> Result<(), EditError> {
-        let what = format!("changing {}", self.0.name());
-        let (file, environment) = (Arc::clone(&self.0), Arc::clone(environment));
-        let (name, flag, edit) = (self.0.name(), flag.to_owned(), edit.clone());
-        self.0
-            .place
-            .run_blocking(&what, move |abandoned| {
-                file.change(&environment, &flag, &edit, abandoned)
-            })
-            .unwrap_or_else(|error| Err(EditError::Io { path: name, error }))
+impl FileEditor {
+    pub(super) fn new(file: &Arc<FlagsFile>, environment: &Arc<Environment>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            environment: Arc::downgrade(environment),
+        }
     }
 
-    fn replace(
+    /// Does `work` where all work on the file is done, and waits for it.
+    fn work<T: Send + 'static>(
         &self,
-        environment: &Arc<Environment>,
-        expected: &str,
-        document: Document,
-    ) -> Result<bool, EditError> {
-        let what = format!("changing {}", self.0.name());
-        let (file, environment) = (Arc::clone(&self.0), Arc::clone(environment));
-        let (name, expected) = (self.0.name(), expected.to_owned());
-        self.0
+        work: impl FnOnce(&FlagsFile, &Environment, &Abandoned) -> Result<T, EditError> + Send + 'static,
+    ) -> Result<T, EditError> {
+        let environment = Environment::of_editor(&self.environment)?;
+        let (file, path) = (Arc::clone(&self.file), self.file.name());
+        self.file
             .place
-            .run_blocking(&what, move |abandoned| {
-                file.replace(&environment, &expected, &document, abandoned)
+            .run_blocking(&format!("changing {path}"), move |abandoned| {
+                work(&file, &environment, abandoned)
             })
-            .unwrap_or_else(|error| Err(EditError::Io { path: name, error }))
+            .unwrap_or_else(|error| Err(EditError::Io { path, error }))
+    }
+}
+
+impl Editor for FileEditor {
+    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
+        let (flag, edit) = (flag.to_owned(), edit.clone());
+        self.work(move |file, environment, abandoned| {
+            file.change(environment, &flag, &edit, abandoned)
+        })
+    }
+
+    fn replace(&self, expected: &str, document: Document) -> Result<bool, EditError> {
+        let expected = expected.to_owned();
+        self.work(move |file, environment, abandoned| {
+            file.replace(environment, &expected, &document, abandoned)
+        })
     }
 }

@@ -166,7 +166,7 @@ impl Source for FileSource {
         environment: Arc<Environment>,
         mut stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        let editor = self.editor().filter(|_| self.names_editor);
+        let editor = self.editor(&environment).filter(|_| self.names_editor);
         let Self { file, first, .. } = *self;
         match first {
             // Other replicas may have served more than this file has; it waits like any other loss.
@@ -193,14 +193,14 @@ impl Source for FileSource {
         }
         Box::pin(async move {
             tokio::select! {
-                () = crate::serve::until(&mut stopping) => {}
+                () = crate::stopping::until(&mut stopping) => {}
                 () = follow(&file, &environment) => {}
             }
         })
     }
 
-    fn editor(&self) -> Option<Arc<dyn Editor>> {
-        Some(Arc::new(FileEditor(Arc::clone(&self.file))))
+    fn editor(&self, environment: &Arc<Environment>) -> Option<Arc<dyn Editor>> {
+        Some(Arc::new(FileEditor::new(&self.file, environment)))
     }
 }
 
@@ -306,6 +306,6 @@ impl Origin for FileOrigin {
         _: Arc<Environment>,
         mut stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        Box::pin(async move { crate::serve::until(&mut stopping).await })
+        Box::pin(async move { crate::stopping::until(&mut stopping).await })
     }
 }

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use super::content::Signature;
 use super::settling::{QUIET_FOR_LOSS, Reading};
 use super::*;
+use crate::environment::SourceState;
 use crate::files::{Abandoned, Place};
-use crate::source::SourceState;
 
 const WHOLE: Reading = Reading {
     quiet: Duration::ZERO,
@@ -124,12 +124,12 @@ fn an_edit_of_a_file_that_is_being_written_is_refused() {
     fs::write(&file.path, flags(50)).unwrap();
     take(&file, &environment, WHOLE, false);
     let (file, environment) = (Arc::new(file), Arc::new(environment));
-    let editor = FileEditor(Arc::clone(&file));
-    let edit = crate::source::Edit {
+    let editor = FileEditor::new(&file, &environment);
+    let edit = crate::environment::Edit {
         state: Some(false),
-        ..crate::source::Edit::default()
+        ..crate::environment::Edit::default()
     };
-    let error = editor.edit(&environment, "flag-1", &edit).unwrap_err();
+    let error = editor.edit("flag-1", &edit).unwrap_err();
     assert!(error.to_string().contains("is writing to"), "{error}");
     assert_eq!(fs::read_to_string(&file.path).unwrap(), flags(50));
 }
@@ -165,15 +165,12 @@ async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
     assert!(error.contains("has not come to an end"), "{error}");
     assert!(error.contains("flags.yaml"), "{error}");
     assert_eq!(count(&environment), 100);
-    let edit = crate::source::Edit {
+    let edit = crate::environment::Edit {
         state: Some(false),
-        ..crate::source::Edit::default()
+        ..crate::environment::Edit::default()
     };
-    let editor = FileEditor(Arc::clone(&file));
-    let edited = {
-        let environment = Arc::clone(&environment);
-        tokio::task::spawn_blocking(move || editor.edit(&environment, "flag-1", &edit))
-    };
+    let editor = FileEditor::new(&file, &environment);
+    let edited = tokio::task::spawn_blocking(move || editor.edit("flag-1", &edit));
     assert!(edited.await.unwrap().is_err());
 
     // The mount is back, and what was saved there meanwhile is served.

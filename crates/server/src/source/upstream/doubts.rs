@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::expected::Expected;
-use crate::environment::Current;
-use crate::source::Configuration;
+use crate::environment::{Configuration, Current};
 use crate::source::doubt::Loss;
 
 /// Answers that have to agree after the first, each a while after the one before.

@@ -4,10 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::sleep;
 
-use crate::environment::Environment;
+use crate::environment::{Configuration, Environment, SourceState, SourceStatus};
 use crate::files::{Abandoned, Place};
 use crate::source::kept::{Kept, KeptError};
-use crate::source::{Configuration, SourceState, SourceStatus};
 use crate::versions::Counting;
 
 /// How often what is on disk is confirmed, or tried again after it could not be written.

@@ -169,7 +169,7 @@ impl Origin for UpstreamSource {
         Box::pin(async move {
             let outbox = environment.usage.forward();
             tokio::select! {
-                () = crate::serve::until(&mut stopping) => {}
+                () = crate::stopping::until(&mut stopping) => {}
                 () = keep::keep(&disk, options.kept.as_ref(), &environment) => {}
                 () = metrics::post_regularly(&client, &environment, &outbox, options.metrics) => {}
             }

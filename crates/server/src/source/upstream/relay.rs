@@ -15,8 +15,8 @@ use super::api::{ApiError, Session, Tagged};
 use super::client::Client;
 use super::doubts::{Doubts, Verdict};
 use super::expected::{Brought, Expected};
-use crate::environment::Environment;
-use crate::source::{BoxFuture, Configuration, Source, SourceState, SourceStatus};
+use crate::environment::{Configuration, Environment, SourceState, SourceStatus};
+use crate::source::{BoxFuture, Source};
 use crate::versions::Counting;
 
 /// A refused key may be allowed later; until then there is no use in asking often.
@@ -51,7 +51,7 @@ impl Source for Relay {
         relay.note(|_| {});
         Box::pin(async move {
             tokio::select! {
-                () = crate::serve::until(&mut stopping) => {}
+                () = crate::stopping::until(&mut stopping) => {}
                 () = relay.fetch_when_needed() => {}
                 () = relay.follow_stream() => {}
             }

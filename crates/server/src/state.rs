@@ -1,0 +1,86 @@
+//! What all handlers share: the environments, the keys, the settings and the caches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::environment::Environment;
+use crate::{auth, cache, metrics, stream, target};
+
+/// Everything handlers share.
+#[derive(Clone)]
+pub struct AppState {
+    /// By name.
+    pub environments: Arc<BTreeMap<String, Arc<Environment>>>,
+    /// Who may come in.
+    pub keys: Arc<auth::Keys>,
+    /// How the server behaves.
+    pub settings: Arc<Settings>,
+    pub(crate) signer: Arc<auth::token::Signer>,
+    pub(crate) targets: Arc<target::TargetStore>,
+    pub(crate) metrics: Arc<metrics::HttpMetrics>,
+    pub(crate) replies: Arc<cache::ReplyCache>,
+    pub(crate) drain: Arc<stream::Drain>,
+    pub(crate) guesses: Arc<auth::Guesses>,
+    /// Turns true when the server stops; streams end then.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// What handlers need to know of the options.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether stream events carry evaluations.
+    pub event_evaluations: bool,
+    /// Between heartbeats of a stream.
+    pub heartbeat: Duration,
+    /// In which a stream ticket must be used, in seconds.
+    pub ticket_seconds: u64,
+    /// Origins whose pages may use the server; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// What the admin page asks for.
+    pub admin_token: Option<auth::Hashed>,
+    /// Whether pages may use server keys.
+    pub server_keys_in_browsers: bool,
+    /// Whether only this machine reaches the server.
+    pub loopback: bool,
+}
+
+impl AppState {
+    /// State for these environments and keys. `secret` signs the tokens; `stopping` ends the streams.
+    #[must_use]
+    pub fn new(
+        environments: Vec<Arc<Environment>>,
+        keys: auth::Keys,
+        settings: Settings,
+        secret: &[u8],
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let environments: BTreeMap<_, _> = environments
+            .into_iter()
+            .map(|one| (one.name().to_owned(), one))
+            .collect();
+        Self {
+            environments: Arc::new(environments),
+            keys: Arc::new(keys),
+            settings: Arc::new(settings),
+            signer: Arc::new(auth::token::Signer::new(secret)),
+            targets: Arc::default(),
+            metrics: Arc::default(),
+            replies: Arc::default(),
+            drain: Arc::default(),
+            guesses: Arc::default(),
+            stopping,
+        }
+    }
+
+    /// Has streams end one after another once the server stops, the last of them after this time; without it all end at
+    /// once.
+    #[must_use]
+    pub fn with_drain(mut self, longest: Duration) -> Self {
+        let environments = self.environments.values().map(Arc::downgrade).collect();
+        self.drain = Arc::new(stream::Drain::new(longest, environments));
+        self
+    }
+}
