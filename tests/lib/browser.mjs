@@ -30,6 +30,21 @@ export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}
 }
 
 /**
+ * Starts a browser with a profile that is there already, such as one whose user has changed the settings.
+ *
+ * @param {import("./scope.mjs").Scope} t ends the browser with the test
+ * @param {string} profile the profile's folder
+ * @param {{ args?: string[], ignoreDefaultArgs?: string[] }} [options] as for `startBrowser`
+ * @returns {Promise<import("playwright-core").BrowserContext>}
+ */
+export async function startProfile(t, profile, { args = [], ignoreDefaultArgs = [] } = {}) {
+  const { browser: executablePath } = await chromium({ driver: false });
+  const context = await playwright.launchPersistentContext(profile, { executablePath, args: [...ARGS, ...args], ignoreDefaultArgs });
+  atEnd(t, () => context.close());
+  return context;
+}
+
+/**
  * A browser of its own with an unpacked extension in it.
  *
  * @param {import("./scope.mjs").Scope} t ends the browser with the test
@@ -37,13 +52,10 @@ export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}
  * @returns {Promise<import("playwright-core").Worker>} the extension's service worker
  */
 export async function startExtension(t, folder) {
-  const { browser: executablePath } = await chromium({ driver: false });
-  const context = await playwright.launchPersistentContext(tempDir(t), {
-    executablePath,
-    args: [...ARGS, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`, "--disable-features=DisableLoadExtensionCommandLineSwitch"],
+  const context = await startProfile(t, tempDir(t), {
+    args: [`--disable-extensions-except=${folder}`, `--load-extension=${folder}`, "--disable-features=DisableLoadExtensionCommandLineSwitch"],
     ignoreDefaultArgs: ["--disable-extensions"],
   });
-  atEnd(t, () => context.close());
   return context.serviceWorkers()[0] ?? context.waitForEvent("serviceworker");
 }
 

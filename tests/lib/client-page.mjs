@@ -35,7 +35,18 @@ function start(name, key, target, options) {
 }
 
 const clients = {};
-Object.assign(window, { flagwire, clients, start });
+/** What the console is told, for engines whose driver does not say. */
+const messages = [];
+for (const [name, type] of [["warn", "warning"], ["error", "error"]]) {
+  const say = console[name];
+  console[name] = (...said) => {
+    messages.push({ type, text: said.map(String).join(" ") });
+    return say.apply(console, said);
+  };
+}
+addEventListener("error", ({ message }) => messages.push({ type: "error", text: message }));
+addEventListener("unhandledrejection", ({ reason }) => messages.push({ type: "error", text: String(reason) }));
+Object.assign(window, { flagwire, clients, start, messages });
 `;
 
 const HTML = '<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,"><body><script type="module" src="page.js"></script>';

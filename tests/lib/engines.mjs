@@ -1,130 +1,188 @@
 // Pages in three engines behind one small interface: Chromium by Playwright, Firefox by Puppeteer (WebDriver BiDi), WebKitGTK's MiniBrowser by
 // WebKitWebDriver, in a display of its own.
 
-import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { otherEngines } from "../../scripts/setup.mjs";
-import { freePort } from "../../scripts/lib/services.mjs";
-import { startBrowser } from "./browser.mjs";
-import { atEnd } from "./scope.mjs";
+import { startBrowser, startProfile } from "./browser.mjs";
+import { atEnd, tempDir } from "./scope.mjs";
 import { until } from "./wait.mjs";
+import { startWebKit } from "./webkit.mjs";
 
 /**
+ * @typedef {{ type: string, text: string }} Message a line of the console: its type is `error`, `warning` or another
+ *
  * @typedef {object} EnginePage
  * @property {(url: string) => Promise<void>} goto
+ * @property {(url: string) => Promise<void>} back goes back in the history, to where the page has this URL
  * @property {<A, R>(run: (argument: A) => R | Promise<R>, argument?: A) => Promise<Awaited<R>>} evaluate runs a function in the page; what it takes
  *   and returns is JSON
  * @property {<A>(what: string, look: (argument: A) => unknown, argument?: A) => Promise<void>} until waits until the function is true in the page
+ * @property {() => Promise<Message[]>} messages what the console has said since the page was opened; in WebKit what it has said since it was loaded, in
+ *   pages of `serveClientPage`, without the engine's own messages
+ * @property {(url: string) => Promise<EnginePage>} another opens another tab with the same storage
+ * @property {(width: number, height: number) => Promise<void>} resize sets the size of what the page sees of its window, in CSS pixels
  * @property {() => Promise<Buffer>} screenshot a PNG
  * @property {() => Promise<void>} close
  *
+ * @typedef {"chromium" | "firefox" | "webkit"} EngineName
+ *
  * @typedef {object} Engine
- * @property {"chromium" | "firefox" | "webkit"} name
- * @property {(t: import("./scope.mjs").Scope, url: string) => Promise<EnginePage>} open opens a page, with storage of its own but in WebKit, where
- *   all pages of an engine share it; it ends with the test
+ * @property {EngineName} name
+ * @property {(t: import("./scope.mjs").Scope, url: string) => Promise<EnginePage>} open opens a page, with storage of its own except in WebKit and
+ *   where site data is blocked, where all pages of an engine share it; it ends with the test
+ *
+ * @typedef {object} EngineOptions
+ * @property {"all" | "third-party"} [blocked] whose cookies and other site data the user has blocked
+ * @property {"light" | "dark"} [scheme] the colour scheme that the user prefers
  */
 
-/** @param {Omit<EnginePage, "until">} page @returns {EnginePage} */
-function waiting(page) {
-  return { ...page, until: async (what, look, argument) => void (await until(what, () => page.evaluate(/** @type {any} */ (look), argument))) };
+/** @type {Record<EngineName, (t: import("./scope.mjs").Scope, options?: EngineOptions) => Promise<Engine>>} */
+const STARTS = { chromium: chromiumEngine, firefox: firefoxEngine, webkit: webkitEngine };
+
+/**
+ * Starts an engine. One that fails to start, as happens on a busy machine, is started once more, and the reason is printed.
+ *
+ * @param {import("./scope.mjs").Scope} t ends it with the test
+ * @param {EngineName} name
+ * @param {EngineOptions} [options]
+ * @returns {Promise<Engine>}
+ */
+export async function startEngine(t, name, options) {
+  try {
+    return await STARTS[name](t, options);
+  } catch (error) {
+    console.log(`${name} failed to start, and is started once more: ${error instanceof Error ? error.message : error}`);
+    return STARTS[name](t, options);
+  }
 }
 
-/** @param {import("./scope.mjs").Scope} t @returns {Promise<Engine>} */
-export async function chromiumEngine(t) {
-  const browser = await startBrowser(t);
+/**
+ * Starts all three.
+ *
+ * @param {import("./scope.mjs").Scope} t
+ * @param {EngineOptions} [options]
+ */
+export function startEngines(t, options) {
+  return Promise.all(/** @type {EngineName[]} */ (Object.keys(STARTS)).map((name) => startEngine(t, name, options)));
+}
+
+/**
+ * Adds what is the same for all engines.
+ *
+ * @param {Omit<EnginePage, "until" | "back">} page
+ * @returns {EnginePage}
+ */
+function complete(page) {
   return {
-    name: "chromium",
-    open: async (t, url) => {
-      const context = await browser.newContext();
-      atEnd(t, () => context.close());
-      const page = await context.newPage();
-      await page.goto(url);
-      return waiting({
-        goto: async (url) => void (await page.goto(url)),
-        evaluate: /** @type {any} */ ((/** @type {any} */ run, /** @type {any} */ argument) => page.evaluate(run, argument)),
-        screenshot: () => page.screenshot(),
-        close: () => page.close(),
-      });
+    ...page,
+    until: async (what, look, argument) => void (await until(what, () => page.evaluate(/** @type {any} */ (look), argument))),
+    back: async (url) => {
+      await page.evaluate(() => void setTimeout(() => history.back()));
+      // While the page changes there may be nobody to ask.
+      await until(`the page to be ${url} again`, () => page.evaluate(() => location.href).then((href) => href === url, () => false));
     },
   };
 }
 
-/**
- * @param {import("./scope.mjs").Scope} t
- * @param {{ preferences?: Record<string, unknown> }} [options] `preferences` are Firefox's
- * @returns {Promise<Engine>}
- */
-export async function firefoxEngine(t, { preferences = {} } = {}) {
+/** @param {import("./scope.mjs").Scope} t @param {EngineOptions} [options] @returns {Promise<Engine>} */
+async function chromiumEngine(t, { blocked, scheme = "light" } = {}) {
+  // Playwright switches the back/forward cache off.
+  const settings = { args: ["--enable-features=BackForwardCache"], ignoreDefaultArgs: ["--disable-back-forward-cache"] };
+  /** @param {import("playwright-core").BrowserContext} context @param {string} url @returns {Promise<EnginePage>} */
+  const openIn = async (context, url) => {
+    const page = await context.newPage();
+    /** @type {Message[]} */
+    const messages = [];
+    page.on("console", (message) => messages.push({ type: message.type(), text: message.text() }));
+    page.on("pageerror", (error) => messages.push({ type: "error", text: error.stack ?? error.message }));
+    await page.goto(url);
+    return complete({
+      goto: async (url) => void (await page.goto(url)),
+      evaluate: /** @type {any} */ ((/** @type {any} */ run, /** @type {any} */ argument) => page.evaluate(run, argument)),
+      messages: async () => messages,
+      another: (url) => openIn(context, url),
+      resize: (width, height) => page.setViewportSize({ width, height }),
+      screenshot: () => page.screenshot(),
+      close: () => page.close(),
+    });
+  };
+  if (blocked) {
+    const profile = tempDir(t);
+    mkdirSync(join(profile, "Default"));
+    const preferences = blocked === "all" ? { default_content_setting_values: { cookies: 2 } } : { cookie_controls_mode: 1, block_third_party_cookies: true };
+    writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify({ profile: preferences }));
+    const context = await startProfile(t, profile, settings);
+    return { name: "chromium", open: (_, url) => openIn(context, url) };
+  }
+  const browser = await startBrowser(t, settings);
+  return {
+    name: "chromium",
+    open: async (t, url) => {
+      const context = await browser.newContext({ colorScheme: scheme });
+      atEnd(t, () => context.close());
+      return openIn(context, url);
+    },
+  };
+}
+
+/** @param {import("./scope.mjs").Scope} t @param {EngineOptions} [options] @returns {Promise<Engine>} */
+async function firefoxEngine(t, { blocked, scheme = "light" } = {}) {
   const { default: puppeteer } = await import("puppeteer-core");
-  const browser = await puppeteer.launch({ browser: "firefox", executablePath: (await otherEngines()).firefox, headless: true, extraPrefsFirefox: preferences });
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: (await otherEngines()).firefox,
+    headless: true,
+    defaultViewport: null,
+    extraPrefsFirefox: {
+      "layout.css.prefers-color-scheme.content-override": scheme === "dark" ? 0 : 1,
+      ...(blocked && { "network.cookie.cookieBehavior": blocked === "all" ? 2 : 1 }),
+    },
+  });
   // A test file that fails while it is loaded has no end.
   process.once("exit", () => browser.process()?.kill());
   atEnd(t, () => browser.close());
+  /** @param {import("puppeteer-core").BrowserContext} context @param {string} url @returns {Promise<EnginePage>} */
+  const openIn = async (context, url) => {
+    const page = await context.newPage();
+    /** @type {Message[]} */
+    const messages = [];
+    page.on("console", (message) => messages.push({ type: message.type() === "warn" ? "warning" : message.type(), text: message.text() }));
+    page.on("pageerror", (error) => messages.push({ type: "error", text: String(error) }));
+    await page.goto(url);
+    return complete({
+      goto: async (url) => void (await page.goto(url)),
+      evaluate: /** @type {any} */ ((/** @type {any} */ run, /** @type {any} */ argument) => page.evaluate(run, argument)),
+      messages: async () => messages,
+      another: (url) => openIn(context, url),
+      resize: (width, height) => page.setViewport({ width, height }),
+      screenshot: async () => Buffer.from(await page.screenshot()),
+      close: () => page.close(),
+    });
+  };
   return {
     name: "firefox",
     open: async (t, url) => {
       const context = await browser.createBrowserContext();
       atEnd(t, () => context.close());
-      const page = await context.newPage();
-      await page.goto(url);
-      return waiting({
-        goto: async (url) => void (await page.goto(url)),
-        evaluate: /** @type {any} */ ((/** @type {any} */ run, /** @type {any} */ argument) => page.evaluate(run, argument)),
-        screenshot: async () => Buffer.from(await page.screenshot()),
-        close: () => page.close(),
-      });
+      return openIn(context, url);
     },
   };
 }
 
-/** @param {import("./scope.mjs").Scope} t @returns {Promise<Engine>} */
-export async function webkitEngine(t) {
-  const { webkit } = await otherEngines();
-  const port = await freePort(20_000 + Math.floor(Math.random() * 20_000));
-  const driver = spawn("dbus-run-session", ["--", "xvfb-run", "-a", "WebKitWebDriver", `--port=${port}`], { stdio: "ignore", detached: true });
-  // The group: a shell, a display, the driver and its browser.
-  atEnd(t, () => driver.pid && process.kill(-driver.pid, "SIGKILL"));
-  const base = `http://127.0.0.1:${port}`;
-  /** @param {string} method @param {string} path @param {unknown} [body] */
-  const ask = async (method, path, body) => {
-    const response = await fetch(base + path, { method, ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
-    const { value } = /** @type {{ value: any }} */ (await response.json());
-    if (value?.error) throw new Error(`${value.error}: ${value.message}`);
-    return value;
+/** @param {import("./scope.mjs").Scope} t @param {EngineOptions} [options] @returns {Promise<Engine>} */
+async function webkitEngine(t, { blocked, scheme } = {}) {
+  const webkit = await startWebKit(t, [
+    // Third parties' cookies are blocked anyway.
+    ...(blocked === "all" ? ["--cookies-policy=never", "--enable-html5-local-storage=false"] : []),
+    ...(scheme === "dark" ? ["--dark-mode"] : []),
+  ]);
+  /** @param {import("./scope.mjs").Scope} t @param {string} url @returns {Promise<EnginePage>} */
+  const open = async (t, url) => {
+    const page = complete({ ...(await webkit.newTab()), another: (url) => open(t, url) });
+    atEnd(t, () => page.close().catch(() => undefined));
+    await page.goto(url);
+    return page;
   };
-  await until("WebKitWebDriver", () => fetch(`${base}/status`).then(() => true, () => false));
-  const { sessionId } = await ask("POST", "/session", { capabilities: { alwaysMatch: { "webkitgtk:browserOptions": { binary: webkit, args: ["--automation"] } } } });
-  const session = `/session/${sessionId}`;
-  atEnd(t, () => ask("DELETE", session).catch(() => undefined));
-  const first = await ask("GET", `${session}/window`);
-  /** One command at a time: each is for the window that was chosen last. @type {Promise<unknown>} */
-  let last = Promise.resolve();
-  /** @template R @param {string} window @param {() => Promise<R>} run @returns {Promise<R>} */
-  const inWindow = (window, run) => {
-    const next = last.then(() => ask("POST", `${session}/window`, { handle: window })).then(run);
-    last = next.catch(() => undefined);
-    return next;
-  };
-  return {
-    name: "webkit",
-    open: async (t, url) => {
-      // The first window stays: closing the last would end the session.
-      const { handle } = await inWindow(first, () => ask("POST", `${session}/window/new`, { type: "tab" }));
-      await inWindow(handle, () => ask("POST", `${session}/url`, { url }));
-      const page = waiting({
-        goto: (url) => inWindow(handle, () => ask("POST", `${session}/url`, { url })),
-        evaluate: /** @type {any} */ ((/** @type {any} */ run, /** @type {any} */ argument) =>
-          inWindow(handle, async () => {
-            const script = `const done = arguments[arguments.length - 1]; Promise.resolve().then(() => (${run})(arguments[0])).then((value) => done({ value }), (error) => done({ error: String(error?.stack ?? error) }));`;
-            const { value, error } = await ask("POST", `${session}/execute/async`, { script, args: [argument ?? null] });
-            if (error) throw new Error(error);
-            return value;
-          })),
-        screenshot: () => inWindow(handle, async () => Buffer.from(await ask("GET", `${session}/screenshot`), "base64")),
-        close: () => inWindow(handle, () => ask("DELETE", `${session}/window`)),
-      });
-      atEnd(t, () => page.close().catch(() => undefined));
-      return page;
-    },
-  };
+  return { name: "webkit", open };
 }
-
