@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { Plain } from "./run.mjs";
 
-/** How long a program may take to end after it was asked to. */
-const GRACE_MS = 5_000;
+/** How long a program may take to end after it was asked to: seconds on a crowded machine. */
+const GRACE_MS = 20_000;
 
 /**
  * @typedef {object} Service

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startBrowser } from "../lib/browser.mjs";
 import { startClient, told, untilServed, untilTold } from "../lib/client-page.mjs";
+import { PATIENCE_MS } from "../lib/wait.mjs";
 import { edit, isFetchOfAll, isSignIn, isStream, setUp, untilSettled } from "./support.mjs";
 
 const browser = await startBrowser({ after });
@@ -227,7 +228,7 @@ for (const transport of ["fetch", "eventsource"]) {
       await page.waitForFunction(
         ({ before, look }) => JSON.stringify(new Function(`return (${look})()`)()) === before,
         { before: JSON.stringify(before), look: leftovers.toString() },
-        { polling: 20, timeout: 5_000 },
+        { polling: 20, timeout: PATIENCE_MS },
       ).catch(async () => assert.deepEqual(await page.evaluate(leftovers), before));
       // A lock that was granted in the moment of closing is given back a turn later.
       await page.waitForFunction(async () => { const { held = [], pending = [] } = await navigator.locks.query(); return held.length + pending.length === 0; }, undefined, { polling: 20, timeout: 0 });

@@ -3,6 +3,7 @@
 import { chromium as playwright } from "playwright-core";
 import { chromium } from "../../scripts/setup.mjs";
 import { atEnd, tempDir } from "./scope.mjs";
+import { PATIENCE_MS } from "./wait.mjs";
 
 /** No sandbox: CI runs as root. No traffic of the browser's own. */
 const ARGS = [
@@ -24,8 +25,10 @@ const ARGS = [
  */
 export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}) {
   const { browser: executablePath } = await chromium({ driver: false });
-  const browser = await playwright.launch({ executablePath, args: [...ARGS, ...args], ignoreDefaultArgs });
+  const browser = await twice(() => playwright.launch({ executablePath, args: [...ARGS, ...args], ignoreDefaultArgs }));
   atEnd(t, () => browser.close());
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => patient(await newContext(options));
   return browser;
 }
 
@@ -39,8 +42,35 @@ export async function startBrowser(t, { args = [], ignoreDefaultArgs = [] } = {}
  */
 export async function startProfile(t, profile, { args = [], ignoreDefaultArgs = [] } = {}) {
   const { browser: executablePath } = await chromium({ driver: false });
-  const context = await playwright.launchPersistentContext(profile, { executablePath, args: [...ARGS, ...args], ignoreDefaultArgs });
+  const context = patient(await twice(() => playwright.launchPersistentContext(profile, { executablePath, args: [...ARGS, ...args], ignoreDefaultArgs })));
   atEnd(t, () => context.close());
+  return context;
+}
+
+/**
+ * A browser that does not start on a crowded machine says nothing about what is tested. It is tried once more, and the reason is printed.
+ *
+ * @template T
+ * @param {() => Promise<T>} start
+ * @returns {Promise<T>}
+ */
+async function twice(start) {
+  try {
+    return await start();
+  } catch (error) {
+    console.log(`Chromium did not start and is started once more: ${error instanceof Error ? error.message : error}`);
+    return start();
+  }
+}
+
+/**
+ * Playwright gives up after 30 s, which a page may need on a crowded machine.
+ *
+ * @param {import("playwright-core").BrowserContext} context
+ */
+function patient(context) {
+  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultNavigationTimeout(PATIENCE_MS);
   return context;
 }
 

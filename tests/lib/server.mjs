@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { nativeTargetDir } from "../../scripts/lib/paths.mjs";
 import { startService } from "../../scripts/lib/services.mjs";
 import { atEnd, tempDir } from "./scope.mjs";
-import { impatience, PATIENCE_MS } from "./wait.mjs";
+import { impatience, PATIENCE_MS, until } from "./wait.mjs";
 
 /** What the server accepts when it was given no keys. */
 export const CLIENT_KEY = "flagwire-dev-client-key";
@@ -72,13 +72,20 @@ export class TestServer {
   /** Starts it; after a `stop` on the same port as before, as a restarted server would be. */
   async start() {
     const drain = this.#args.includes("--drain-seconds") ? [] : ["--drain-seconds", "0"];
-    this.#service = await startService(
-      "flagwire-server",
-      serverBinary(),
-      ["--flags", this.flagsFile, "--listen", this.#listen, "--log-format", "json", "--log-level", "debug", ...drain, ...this.#args],
-      { ready: /listening on http/, env: this.#env, onLine: (line) => this.#read(line) },
-    );
-    this.url = /https?:\/\/[\w.:[\]-]+/.exec(this.#service.readyLine)?.[0] ?? "";
+    const run = () =>
+      startService(
+        "flagwire-server",
+        serverBinary(),
+        ["--flags", this.flagsFile, "--listen", this.#listen, "--log-format", "json", "--log-level", "debug", ...drain, ...this.#args],
+        { ready: /listening on http/, env: this.#env, onLine: (line) => this.#read(line) },
+      );
+    // While a server was stopped, any connection that goes out from this machine may have been given its port.
+    const service = await run().catch((error) => {
+      if (this.#listen.endsWith(":0") || !/in use/i.test(String(error))) throw error;
+      return until("the port of the stopped server to be free", () => run().catch(() => undefined));
+    });
+    this.#service = service;
+    this.url = /https?:\/\/[\w.:[\]-]+/.exec(service.readyLine)?.[0] ?? "";
     this.#listen = new URL(this.url).host;
   }
 

@@ -11,7 +11,7 @@ const BETWEEN_LOOKS_MS = 20;
  * @template T
  * @param {string | (() => string)} what is waited for, for the message of the error; a function is called when it fails
  * @param {() => T | Promise<T>} look
- * @returns {Promise<T>} its first result that is true
+ * @returns {Promise<NonNullable<T>>} its first result that is true
  */
 export async function until(what, look) {
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline;) {
