@@ -19,8 +19,11 @@ use crate::server::{Ask, Connection, Fate, KEY, Reply, Server, ask};
 /// What a native stream says first each time it opens.
 pub(crate) const NATIVE_HELLO: &str = "event: heartbeat\ndata: {\"open\":true}\n\n";
 
-/// More than this many steps without the clock moving, or a million altogether, is a client that spins.
+/// A client that takes more steps than this without the clock moving spins.
 const MAX_STEPS_AT_ONCE: u32 = 5_000;
+/// A client that takes more steps than this in one life asks again and again, with a little time in between. The longest story, of many
+/// hours of heartbeats, takes some tens of thousands.
+const MAX_STEPS: u32 = 200_000;
 
 pub(crate) struct World {
     pub(crate) now: u64,
@@ -34,6 +37,8 @@ pub(crate) struct World {
     sequence: u64,
     /// Locks by name: who holds it, and who waits for it.
     locks: BTreeMap<String, VecDeque<usize>>,
+    /// How many steps were taken so far.
+    steps: u32,
 }
 
 /// A page with a client, and its driver.
@@ -127,6 +132,7 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             locks: BTreeMap::new(),
+            steps: 0,
         };
         world.server.set("a", "one", "1", "int");
         world.at(15_000, Delivery::Heartbeat);
@@ -418,7 +424,11 @@ impl World {
                 break;
             }
             at_once = if next > self.now { 0 } else { at_once + 1 };
-            assert!(at_once < MAX_STEPS_AT_ONCE, "the client spins");
+            self.steps += 1;
+            assert!(
+                at_once < MAX_STEPS_AT_ONCE && self.steps < MAX_STEPS,
+                "the client spins"
+            );
             self.now = self.now.max(next);
             if delivery.is_some_and(|at| at <= self.now) {
                 let (_, delivery) = self.queue.pop_first().unwrap();
@@ -497,7 +507,10 @@ impl World {
     // ---- the driver --------------------------------------------------------------------------------------------------
 
     fn drain(&mut self, index: usize) {
+        let mut outputs = 0;
         while let Some(output) = self.pages[index].client.poll_output() {
+            outputs += 1;
+            assert!(outputs < MAX_STEPS_AT_ONCE, "the outputs have no end");
             let page = &mut self.pages[index];
             assert!(!page.closed, "something was put out after the end");
             let line = match output {
