@@ -6,7 +6,7 @@
 // fault survives, or cannot be put in because the code has changed.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { mutations } from "../tests/mutations/list.mjs";
 import { root } from "./lib/paths.mjs";
 import { Plain, run } from "./lib/run.mjs";
@@ -16,7 +16,7 @@ import { script } from "./lib/steps.mjs";
 
 const copy = join(root, "target", "mutations");
 /** What the suites read. */
-const PARTS = ["Cargo.toml", "Cargo.lock", "clippy.toml", "crates", "src", "fuzz", "examples", "pkg-template/src", "tests/facade", "tests/lib/typescript.mjs", "tests/rust-api", "tests/shell", "tests/shipped"];
+const PARTS = ["Cargo.toml", "Cargo.lock", "clippy.toml", "crates", "src", "fuzz", "examples", "pkg-template/src", "tests/facade", "tests/lib", "tests/rust-api", "tests/shell", "tests/shipped"];
 /** A fault that makes the code run for ever is caught, too. */
 const TIMEOUT_MS = 300_000;
 /** The first run compiles everything. */
@@ -34,7 +34,7 @@ await script(async () => {
   if (!existsSync(join(copy, "node_modules"))) symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
 
   for (const by of new Set(chosen.map(({ by }) => JSON.stringify(by)))) {
-    if (!(await passes(JSON.parse(by), FIRST_TIMEOUT_MS))) throw new Plain(`The tests ${by} fail without a fault; mend that first.`);
+    if (!(await passes({ by: JSON.parse(by) }, FIRST_TIMEOUT_MS))) throw new Plain(`The tests ${by} fail without a fault; mend that first.`);
   }
   let survived = 0;
   for (const mutation of chosen) {
@@ -67,32 +67,39 @@ function update(part) {
 }
 
 /** @param {Mutation} mutation */
-async function isCaught({ name, file, from, to, by }) {
+async function isCaught(mutation) {
+  const { name, file, from, to } = mutation;
   const path = join(copy, file);
   const sound = readFileSync(path, "utf8");
   if (sound.split(from).length !== 2) throw new Plain(`"${name}" cannot be put in: its text does not occur once in ${file}. Adapt tests/mutations/list.mjs.`);
   try {
     writeFileSync(path, sound.replace(from, () => to));
-    return !(await passes(by));
+    return !(await passes(mutation));
   } finally {
     writeFileSync(path, sound);
   }
 }
 
-/** @param {Mutation["by"]} by @param {number} [timeoutMs] */
-async function passes(by, timeoutMs = TIMEOUT_MS) {
-  const { program, args } = commandOf(by);
-  const { code, output } = await run(program, args, { cwd: copy, timeoutMs, env: { ...process.env, CARGO_TARGET_DIR: join(copy, "target") } });
+/** @param {Pick<Mutation, "by"> & { file?: string }} which @param {number} [timeoutMs] */
+async function passes(which, timeoutMs = TIMEOUT_MS) {
+  const { program, args } = commandOf(which);
+  const { code, output } = await run(program, args, { cwd: copy, timeoutMs, env: { ...process.env, CARGO_TARGET_DIR: join(copy, "target"), FLAGWIRE_PATIENCE_MS: "10000" } });
   // A fault that does not compile shows nothing about the tests.
   if (code !== 0 && /^error(\[E\d+\])?: (?!test failed|\d+ targets? failed)/m.test(output)) throw new Plain(`It does not compile:\n${output.slice(-2000)}`);
   return code === 0;
 }
 
-/** @param {Mutation["by"]} by */
-function commandOf(by) {
+/**
+ * The tests that are run on a fault in a file. Of the facade these are the file's own and the vectors, which some files share; without a file
+ * it is the whole suite.
+ *
+ * @param {Pick<Mutation, "by"> & { file?: string }} which
+ */
+function commandOf({ by, file }) {
   if (by === "facade") {
-    const tests = ["events", "sse", "values", "vectors"].map((name) => `tests/facade/${name}.test.mjs`);
-    return { program: process.execPath, args: ["--import", "./tests/lib/typescript.mjs", "--test", ...tests] };
+    const wanted = file && [`${basename(file, ".ts")}.test.mjs`, "vectors.test.mjs"];
+    const tests = readdirSync(join(copy, "tests/facade")).filter((name) => (wanted ? wanted.includes(name) : name.endsWith(".test.mjs")));
+    return { program: process.execPath, args: ["--import", "./tests/lib/typescript.mjs", "--test", ...tests.map((name) => `tests/facade/${name}`)] };
   }
   const which = by === "core" ? ["-p", "flagwire-core", "--tests"] : by === "evaluation" ? ["-p", "flagwire-evaluation", "--tests"] : by;
   return { program: "cargo", args: ["test", "--quiet", ...which] };

@@ -157,9 +157,7 @@ export function everythingEnv() {
 
 /** @param {string[]} args @returns {Command} */
 function cargo(...args) {
-  // CI reads backtraces and no variables: it compiles and links faster without what a debugger would want.
-  const env = process.env.CI ? { ...process.env, CARGO_PROFILE_DEV_DEBUG: "line-tables-only" } : process.env;
-  return { program: "cargo", args, env };
+  return { program: "cargo", args };
 }
 
 /** @param {string[]} args @returns {Command} */

@@ -10,10 +10,12 @@ import { edit, isFetchOfAll, isSignIn, isStream, setUp, untilSettled } from "./s
 const browser = await startBrowser({ after });
 const KEY = "flagwire-dev-client-key";
 
-for (const [build, wanted] of /** @type {[string, RegExp][]} */ ([
-  ["index", /^Flagwire: (missing-key|missing-target)\. See https:.*#\1$/],
-  ["development", /^Flagwire: .*(API key is missing|target with an identifier is missing); pass .*\. See https:.*#missing-/],
-])) {
+for (
+  const [build, wanted] of /** @type {[string, RegExp][]} */ ([
+    ["index", /^Flagwire: (missing-key|missing-target)\. See https:.*#\1$/],
+    ["development", /^Flagwire: .*(API key is missing|target with an identifier is missing); pass .*\. See https:.*#missing-/],
+  ])
+) {
   test(`a missing key or target throws at once, with a sentence or a code that helps: ${build}.js`, async (t) => {
     const { proxy, url, page } = await setUp(t, browser);
     await page.waitForFunction(() => "start" in window);
@@ -166,13 +168,18 @@ test("values are there at construction on the next visit, and are told no second
   assert.deepEqual((await told(page)).changes, [], "nothing differs");
 });
 
-for (const [what, storage] of /** @type {[string, string][]} */ ([
-  ["throws", "{ getItem() { throw new Error('refused'); }, setItem() { throw new Error('refused'); }, removeItem() { throw new Error('refused'); } }"],
-  ["is full", "{ getItem: () => null, setItem() { throw new DOMException('full', 'QuotaExceededError'); }, removeItem() {} }"],
-  ["rejects", "{ getItem: () => Promise.reject('refused'), setItem: () => Promise.reject('refused'), removeItem: () => Promise.reject('refused') }"],
-  ["holds nonsense", "{ getItem: () => '{\"not\": [a list', setItem() {}, removeItem() {} }"],
-  ["answers late, with older values", "{ getItem: (key) => new Promise((resolve) => (window.answer = () => resolve(key.endsWith('.ts') ? '1' : '[{\"flag\":\"theme\",\"identifier\":\"old\",\"value\":\"old\",\"kind\":\"string\"}]'))), setItem() {}, removeItem() {} }"],
-])) {
+for (
+  const [what, storage] of /** @type {[string, string][]} */ ([
+    ["throws", "{ getItem() { throw new Error('refused'); }, setItem() { throw new Error('refused'); }, removeItem() { throw new Error('refused'); } }"],
+    ["is full", "{ getItem: () => null, setItem() { throw new DOMException('full', 'QuotaExceededError'); }, removeItem() {} }"],
+    ["rejects", "{ getItem: () => Promise.reject('refused'), setItem: () => Promise.reject('refused'), removeItem: () => Promise.reject('refused') }"],
+    ["holds nonsense", "{ getItem: () => '{\"not\": [a list', setItem() {}, removeItem() {} }"],
+    [
+      "answers late, with older values",
+      '{ getItem: (key) => new Promise((resolve) => (window.answer = () => resolve(key.endsWith(\'.ts\') ? \'1\' : \'[{"flag":"theme","identifier":"old","value":"old","kind":"string"}]\'))), setItem() {}, removeItem() {} }',
+    ],
+  ])
+) {
   test(`a storage that ${what} breaks nothing`, async (t) => {
     const { server, proxy, page } = await setUp(t, browser);
     await page.waitForFunction(() => "start" in window);
@@ -231,7 +238,14 @@ for (const transport of ["fetch", "eventsource"]) {
         { polling: 20, timeout: PATIENCE_MS },
       ).catch(async () => assert.deepEqual(await page.evaluate(leftovers), before));
       // A lock that was granted in the moment of closing is given back a turn later.
-      await page.waitForFunction(async () => { const { held = [], pending = [] } = await navigator.locks.query(); return held.length + pending.length === 0; }, undefined, { polling: 20, timeout: 0 });
+      await page.waitForFunction(
+        async () => {
+          const { held = [], pending = [] } = await navigator.locks.query();
+          return held.length + pending.length === 0;
+        },
+        undefined,
+        { polling: 20, timeout: 0 },
+      );
       await proxy.until(() => proxy.streams.size === 0);
     });
   }
@@ -258,11 +272,11 @@ function watch() {
   for (const [name, target] of [["window", window], ["document", document]]) {
     const { addEventListener, removeEventListener } = /** @type {any} */ (target);
     const key = (/** @type {any} */ type, /** @type {any} */ run) => `${name} ${type} ${(run.watched ??= Math.random())}`;
-    /** @type {any} */ (target).addEventListener = function (/** @type {any} */ type, /** @type {any} */ run, /** @type {any} */ ...rest) {
+    /** @type {any} */ (target).addEventListener = function(/** @type {any} */ type, /** @type {any} */ run, /** @type {any} */ ...rest) {
       open.listeners.add(key(type, run));
       return addEventListener.call(target, type, run, ...rest);
     };
-    /** @type {any} */ (target).removeEventListener = function (/** @type {any} */ type, /** @type {any} */ run, /** @type {any} */ ...rest) {
+    /** @type {any} */ (target).removeEventListener = function(/** @type {any} */ type, /** @type {any} */ run, /** @type {any} */ ...rest) {
       open.listeners.delete(key(type, run));
       return removeEventListener.call(target, type, run, ...rest);
     };

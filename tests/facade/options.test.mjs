@@ -1,8 +1,8 @@
 // The options as the core and the wire get them.
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
-import { coreOptions } from "../../pkg-template/src/options.ts";
+import { coreOptions, FETCH, logOf, TRANSPORT } from "../../pkg-template/src/options.ts";
 
 /** The addresses that options lead to, and what is warned of. */
 function addresses(options) {
@@ -35,4 +35,90 @@ test("an address that is none never leads to another service, and is warned of",
     equal(events, base);
     equal(warned.length, 1);
   }
+});
+
+/** The numbers that the core gets, and what is warned of. */
+function numbers(options) {
+  const warned = [];
+  return [coreOptions(options, (level, text) => warned.push(`${level}: ${text}`)).numbers_, warned];
+}
+
+/** By their places, as `options.rs` reads them. */
+const DEFAULTS = [1, 0, Infinity, 1, 60_000, 1, 60_000, 30_000, 0, 0, 1];
+
+/** The defaults with another number in one place. */
+const but = (place, number) => DEFAULTS.map((usual, n) => (n === place ? number : usual));
+
+test("what is left out, undefined or null has its default, and nothing is warned of", () => {
+  deepEqual(numbers({}), [DEFAULTS, []]);
+  const names = ["streamEnabled", "streamTransport", "maxStreamRetries", "pollingEnabled", "pollingInterval", "enableAnalytics", "eventsSyncInterval", "authRequestReadTimeout", "cache", "pauseWhenHidden", "shareStream"];
+  for (const nothing of [undefined, null]) deepEqual(numbers(Object.fromEntries(names.map((name) => [name, nothing]))), [DEFAULTS, []]);
+});
+
+test("each option reaches the core in its place", () => {
+  for (
+    const [place, options, number] of [
+      [0, { streamEnabled: false }, 0],
+      [TRANSPORT, { streamTransport: "eventsource" }, 1],
+      [TRANSPORT, { streamTransport: "fetch" }, FETCH],
+      [2, { maxStreamRetries: 3 }, 3],
+      [2, { maxStreamRetries: 0 }, 0],
+      [3, { pollingEnabled: false }, 0],
+      [4, { pollingInterval: 90_000 }, 90_000],
+      [5, { enableAnalytics: false }, 0],
+      [6, { eventsSyncInterval: 120_000 }, 120_000],
+      [7, { authRequestReadTimeout: 5_000 }, 5_000],
+      [8, { cache: true }, 1],
+      [8, { cache: { ttl: 1 } }, 1],
+      [9, { pauseWhenHidden: 60_000 }, 60_000],
+      [10, { shareStream: false }, 0],
+    ]
+  ) deepEqual(numbers(options), [but(place, number), []], JSON.stringify(options));
+});
+
+test("an option of a wrong type has its default, and a warning names it", () => {
+  for (
+    const [name, value, needs] of [
+      ["streamEnabled", "no", /"?streamEnabled"?.*boolean.*true/],
+      ["pollingInterval", "60000", /"?pollingInterval"?.*number.*60000/],
+      ["eventsSyncInterval", NaN, /"?eventsSyncInterval"?.*number/],
+      ["maxStreamRetries", {}, /"?maxStreamRetries"?.*number.*Infinity/],
+      ["shareStream", 1, /"?shareStream"?.*boolean/],
+      ["streamTransport", 7, /"?streamTransport"?.*string.*auto/],
+    ]
+  ) {
+    const [given, warned] = numbers({ [name]: value });
+    deepEqual(given, DEFAULTS, name);
+    equal(warned.length, 1, name);
+    match(warned[0], /^warn: /);
+    match(warned[0], needs);
+  }
+});
+
+test("a transport that there is not is left to the core, and a warning names those that there are", () => {
+  const [given, warned] = numbers({ streamTransport: "websocket" });
+  equal(given[TRANSPORT], -1);
+  equal(warned.length, 1);
+  match(warned[0], /streamTransport.*auto, eventsource, fetch/);
+});
+
+test("messages go to the logger of the options, else to the console, and neither can do harm", (t) => {
+  const lines = [];
+  const warn = t.mock.method(console, "warn", (...data) => lines.push(["console", ...data]));
+  const logger = { warn: (...data) => lines.push(["logger", ...data]) };
+  logOf({ logger })("warn", "a text", 5);
+  logOf({})("warn", "a text", 5);
+  logOf({ logger: { warn: "no function" } })("warn", "a text");
+  deepEqual(lines, [["logger", "Flagwire: a text", 5], ["console", "Flagwire: a text", 5], ["console", "Flagwire: a text"]]);
+  warn.mock.mockImplementation(() => {
+    throw new Error("no console");
+  });
+  logOf({})("warn", "a text");
+  logOf({
+    logger: {
+      warn: () => {
+        throw new Error("no logger");
+      },
+    },
+  })("warn", "a text");
 });

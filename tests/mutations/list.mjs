@@ -26,12 +26,23 @@ const WIRE = "pkg-template/src/wire.ts";
 const ACCESS = "crates/server/src/routes/access.rs";
 const SERVER = ["-p", "flagwire-server", "--test", "protocol", "--test", "security"];
 const SSE = "pkg-template/src/sse.ts";
+const CACHE = "pkg-template/src/cache.ts";
+const TABS_TS = "pkg-template/src/tabs.ts";
+const OPTIONS = "pkg-template/src/options.ts";
+const EVENTS = "pkg-template/src/events.ts";
 
 /** @type {Mutation[]} */
 export const mutations = [
   // ---- the core: the stream ----
   { name: "A stream that opens fetches nothing.", file: STREAM, by: "core", from: "is confirmed by this one.\n        self.fetch_all(now);", to: "is confirmed by this one." },
   { name: "A stream that is refused with 401 does not sign in again.", file: STREAM, by: "core", from: "if status == 401 {", to: "if status == 499 {" },
+  {
+    name: "A stream that is refused with 401 for ever is opened and signed in for again without end.",
+    file: STREAM,
+    by: "core",
+    from: "core::mem::replace(&mut self.streaming.signed_in_again, true)",
+    to: "core::mem::replace(&mut self.streaming.signed_in_again, false)",
+  },
   { name: "The backoff of streams never starts over.", file: STREAM, by: "core", from: "self.streaming.backoff.reset();", to: "" },
   { name: "A delay that the stream asked for is forgotten.", file: STREAM, by: "core", from: "let least = retry_after.or(self.streaming.retry);", to: "let least = retry_after;" },
   { name: "A changed target group is not fetched.", file: STREAM, by: "core", from: "(Domain::TargetSegment, _, _) => self.fetch_all(now),", to: "(Domain::TargetSegment, _, _) => {}" },
@@ -99,6 +110,49 @@ export const mutations = [
   { name: "The cluster of a token is not named.", file: WIRE, by: "facade", from: 'text(claims["clusterIdentifier"]) || "1"', to: '"1"' },
   { name: "A carriage return at the end of a piece doubles the line.", file: SSE, by: "facade", ci: true, from: 'afterReturn = text.endsWith("\\r");', to: "afterReturn = false;" },
   { name: "An event may take all memory.", file: SSE, by: "facade", from: "if (line.length + data.length > MAX_EVENT_LENGTH)", to: "if (false)" },
+  { name: "What is older than its time is read.", file: CACHE, by: "facade", from: "if (ttl && Date.now() - Number(savedAt) > ttl) {", to: "if (false) {" },
+  { name: "What is older than its time stays.", file: CACHE, by: "facade", from: "      storage!.removeItem(key);\n", to: "" },
+  { name: "All targets have one place.", file: CACHE, by: "facade", from: "hash(baseUrl, apiKey, target.identifier)", to: "hash(baseUrl, apiKey)" },
+  { name: "Where localStorage is forbidden nothing is kept.", file: CACHE, by: "facade", from: "      // the next one", to: "      return undefined;" },
+  { name: "Values are written in any order.", file: CACHE, by: "facade", from: "JSON.stringify(sorted(list))", to: "JSON.stringify(list)" },
+  { name: "A storage that answers later is not waited for.", file: CACHE, by: "facade", from: 'if (typeof text === "object" && text) return', to: "if (false) return" },
+  { name: "A tab that has left leads all the same.", file: TABS_TS, by: "facade", from: "if (this.#left) return release();", to: "" },
+  { name: "A tab that leaves keeps the lock.", file: TABS_TS, by: "facade", from: "    this.#release?.();\n    attempt(", to: "    attempt(" },
+  { name: "A tab that has left hears on.", file: TABS_TS, by: "facade", from: "if (!this.#left) this.#hear(input, text);", to: "this.#hear(input, text);" },
+  { name: "Who lost its lock does not wait for it.", file: TABS_TS, by: "facade", from: "      this.#tell(Input.LOST);\n      void this.lead_(false);", to: "      this.#tell(Input.LOST);" },
+  { name: "A tab without locks hears the others.", file: TABS_TS, by: "facade", from: "      attempt(() => this.#channel?.close());\n      this.#channel = undefined;\n      this.#tell(", to: "      this.#tell(" },
+  { name: "Messages of others are taken for the group's.", file: TABS_TS, by: "facade", from: "if (Array.isArray(data)) ", to: "" },
+  { name: "A sign-in is sent again although it is under way.", file: WIRE, by: "facade", from: "if (body === init.body) {", to: "if (false) {" },
+  { name: "An early sign-in of another target is taken for this one's.", file: WIRE, by: "facade", from: "if (body === init.body) {", to: "if (true) {" },
+  { name: "An earlier core's replies are the next one's.", file: WIRE, by: "facade", from: "    if (life !== this.#life) return;\n", to: "" },
+  { name: "A request that has no use any more goes on.", file: WIRE, by: "facade", from: "init.signal = abort?.signal;", to: "" },
+  { name: "Posts of a page that is left end with it.", file: WIRE, by: "facade", from: "init.keepalive = keepalive;", to: "init.keepalive = false;" },
+  {
+    name: "Middleware does not see streams.",
+    file: WIRE,
+    by: "facade",
+    from: "const response = await this.#fetch(id, request as Prepared, false, false);\n      const { status, headers } = response;\n      this.words_",
+    to: "const response = await fetch(...(request as Prepared));\n      const { status, headers } = response;\n      this.words_",
+  },
+  { name: "What the server says of an error is not kept.", file: WIRE, by: "facade", from: "this.words_ = words;", to: "" },
+  { name: "Comments of a stream are no sign of life.", file: WIRE, by: "facade", from: "read(part.value)) hear(Input.HEARTBEAT, ALIVE, id);", to: "read(part.value));" },
+  { name: "A heartbeat is an event.", file: WIRE, by: "facade", from: "(kind, data) => kind !== HEARTBEAT && hear(", to: "(_, data) => hear(" },
+  { name: "The key is sent with every request.", file: WIRE, by: "facade", from: 'const all = { ...this.#headers, "Harness-Target"', to: 'const all = { ...this.#headers, "API-Key": this.#apiKey, "Harness-Target"' },
+  { name: "Half of an address is enough for a native stream.", file: WIRE, by: "facade", from: "/^http/.test(this.#streamUrl) ? this.#streamUrl : base", to: '/^http/.test(this.#streamUrl) ? this.#streamUrl : ""' },
+  { name: "An option of a wrong type is taken.", file: OPTIONS, by: "facade", from: "if (typeof value === typeof fallback && value === value) return value;", to: "return value;" },
+  { name: "A number that is none is taken.", file: OPTIONS, by: "facade", from: " && value === value) return", to: ") return" },
+  { name: "A logger that throws ends what was logged of.", file: OPTIONS, by: "facade", from: "    } catch {\n      // as if nobody read it\n    }", to: "    } finally {\n    }" },
+  {
+    name: "Two options have changed places.",
+    file: OPTIONS,
+    by: "facade",
+    from: '      +pick("pollingEnabled", true),\n      pick("pollingInterval", MIN_INTERVAL),',
+    to: '      pick("pollingInterval", MIN_INTERVAL),\n      +pick("pollingEnabled", true),',
+  },
+  { name: "Counts go to Harness though the flags are from elsewhere.", file: OPTIONS, by: "facade", from: "options.baseUrl == null ? HARNESS_EVENTS : baseUrl", to: "HARNESS_EVENTS" },
+  { name: "A listener that throws stops the others.", file: EVENTS, by: "facade", from: "        this.#report(error);", to: "        throw error;" },
+  { name: "A listener is called though it was removed meanwhile.", file: EVENTS, by: "facade", from: "      if (!this.#lists.get(name)?.has(listener)) continue;\n", to: "" },
+  { name: "A listener that is added meanwhile is called.", file: EVENTS, by: "facade", from: "of [...(this.#lists.get(name) ?? [])]) {", to: "of this.#lists.get(name) ?? []) {" },
   // ---- evaluation ----
   { name: "A target at the edge of a share gets the next one.", file: EVALUATE, by: "evaluation", from: "i64::from(bucket) <= *total", to: "i64::from(bucket) < *total" },
   { name: "One clause of several is enough.", file: EVALUATE, by: "evaluation", from: "all &= matched;", to: "all |= matched;" },
