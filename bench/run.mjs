@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { npmInstall } from "../scripts/lib/npm.mjs";
+import { benchFigures, writeFigures } from "../scripts/lib/figures.mjs";
 import { root } from "../scripts/lib/paths.mjs";
 import { Plain } from "../scripts/lib/run.mjs";
 import { script } from "../scripts/lib/steps.mjs";
@@ -58,6 +59,8 @@ await script(async () => {
   }
   await render(results, out);
   console.log(`\nWritten: ${join(out, "RESULTS.md")}`);
+  // Documents quote what is kept.
+  if (out === resolve(bench)) { for (const path of writeFigures(benchFigures())) console.log(`Written: ${path}`); }
 });
 
 /**

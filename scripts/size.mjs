@@ -1,85 +1,42 @@
 // `npm run size`: what a page loads when it imports the main entry, against the budget.
 //
-// `npm run size -- --entries` measures what pages load with each of the other entries.
+// `npm run size -- --entries` measures what pages load with each of the other entries. `npm run size -- --write` writes the sizes
+// into the documents that quote them.
 //
 // `npm run size -- --why` says where the module's bytes are instead: its largest functions, and the sums of crates. It builds
 // the module once more, with names.
 
-import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { sizeFigures, writeFigures } from "./lib/figures.mjs";
 import { root } from "./lib/paths.mjs";
-import { packageDir } from "./lib/products.mjs";
 import { Plain } from "./lib/run.mjs";
+import { entrySizes, GOAL, LIMIT, mainSizes } from "./lib/sizes.mjs";
 import { script, Steps } from "./lib/steps.mjs";
 import { crateOf, functions } from "./lib/wasm-functions.mjs";
 import { bind, compile, shrink } from "./lib/wasm-module.mjs";
 
-/** What the main entry is to come down to: bytes of WebAssembly and JavaScript together, brotli 11. */
-const GOAL = 12_000;
-/** What it must not grow past meanwhile: the last size reached and a little room. Lower it with each step down. */
-const LIMIT = 14_900;
-
-/** Initialises, reads one flag, listens. */
-const MAIN = 'import { initialize, Event } from "flagwire"; const c = initialize(key, target); c.on(Event.CHANGED, () => c.variation("f", false));';
-/** Entries beside the main one that pages import, whole. */
-const ENTRIES = ["harness", "react", "vue", "svelte", "openfeature", "javascript"];
-
 await script(async () => {
   if (process.argv.includes("--why")) return why();
-  if (!existsSync(join(packageDir, "package.json"))) throw new Plain("There is no pkg/ yet; run `npm run build` first.");
-  if (process.argv.includes("--entries")) return entries();
-  const rows = [
-    { name: "JavaScript", ...measure(await bundled(MAIN)) },
-    { name: "WebAssembly", ...measure(wasm()) },
-  ];
-  const sum = (/** @type {"raw" | "gzip" | "brotli"} */ key) => rows.reduce((total, row) => total + row[key], 0);
-  const total = { name: "together", raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
+  if (process.argv.includes("--write")) return write();
+  const { javascript, wasm, main } = await mainSizes();
+  if (process.argv.includes("--entries")) return entries(main.brotli);
   console.log(line("bytes", "raw", "gzip 9", "brotli 11"));
-  for (const { name, raw, gzip, brotli } of [...rows, total]) console.log(line(name, raw, gzip, brotli));
+  for (const [name, size] of Object.entries({ JavaScript: javascript, WebAssembly: wasm, together: main })) console.log(line(name, size.raw, size.gzip, size.brotli));
   console.log(line("goal", "", "", GOAL));
   console.log(line("limit", "", "", LIMIT));
-  if (total.brotli > LIMIT) throw new Plain(`The main entry is ${total.brotli - LIMIT} bytes over the limit in scripts/size.mjs.`);
+  if (main.brotli > LIMIT) throw new Plain(`The main entry is ${main.brotli - LIMIT} bytes over the limit in scripts/lib/sizes.mjs.`);
 });
 
-/** What a page's bundler makes of a script. @param {string} contents @returns {Promise<Uint8Array>} */
-async function bundled(contents) {
-  const { outputFiles } = await build({
-    // From inside the package its name is itself.
-    stdin: { contents, resolveDir: packageDir },
-    bundle: true,
-    format: "esm",
-    // What is imported only when it is needed is a file of its own, and not loaded by the page.
-    splitting: true,
-    outdir: "out",
-    entryNames: "main",
-    minify: true,
-    write: false,
-    logLevel: "error",
-    // An application has these anyway.
-    external: ["react", "vue", "svelte", "svelte/store"],
-    nodePaths: [join(root, "node_modules")],
-  });
-  const main = outputFiles.find(({ path }) => path.endsWith("main.js"));
-  if (!main) throw new Plain("The entry could not be bundled.");
-  return main.contents;
-}
-
-function wasm() {
-  return readFileSync(join(packageDir, "flagwire.wasm"));
-}
-
-async function entries() {
-  const module = measure(wasm()).brotli;
-  const main = measure(await bundled(MAIN)).brotli + module;
+/** @param {number} main bytes of the main entry */
+async function entries(main) {
   console.log(line("brotli 11", "together", "more"));
   console.log(line("main", main, 0));
-  for (const name of ENTRIES) {
-    const script = measure(await bundled(`export * from "flagwire/${name}";`)).brotli;
-    const together = name === "javascript" ? script : script + module;
-    console.log(line(name, together, together - main));
-  }
+  for (const { name, together, more } of await entrySizes()) console.log(line(name, together, more));
+}
+
+async function write() {
+  for (const path of writeFigures(await sizeFigures())) console.log(path);
 }
 
 /** @param {import("./lib/steps.mjs").Step} step */
@@ -100,12 +57,6 @@ async function why() {
   for (const { name, bytes } of all) crates.set(crateOf(name), (crates.get(crateOf(name)) ?? 0) + bytes);
   console.log();
   for (const [crate, bytes] of [...crates].sort(([, one], [, other]) => other - one)) console.log(`${String(bytes).padStart(6)} ${crate}`);
-}
-
-/** @param {Uint8Array} bytes */
-function measure(bytes) {
-  const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
-  return { raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotli.length };
 }
 
 /** @param {...(string | number)} cells */

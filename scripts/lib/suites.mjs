@@ -46,6 +46,7 @@ export const OVER_HTTP2 = ["admin", "carried", "connections", "ofrep", "operatio
 
 /** What the folders of tests/ use; one that is not listed uses Chromium. @type {Record<string, Part[]>} */
 const FOLDER_USES = {
+  api: [],
   engines: ["chromium", "engines"],
   interop: ["chromium", "nginx"],
   jest: [],

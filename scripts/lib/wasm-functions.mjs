@@ -48,7 +48,7 @@ function readNames(input, end, names) {
   while (input.at < end) {
     const kind = input.bytes[input.at++];
     const next = u32(input) + input.at;
-    if (kind === FUNCTION_NAMES) for (let left = u32(input); left > 0; left -= 1) names.set(u32(input), text(input));
+    if (kind === FUNCTION_NAMES) { for (let left = u32(input); left > 0; left -= 1) names.set(u32(input), text(input)); }
     input.at = next;
   }
 }
@@ -58,7 +58,7 @@ function readNames(input, end, names) {
 /** An unsigned number in LEB128. @param {Input} input */
 function u32(input) {
   let value = 0;
-  for (let shift = 0; ; shift += 7) {
+  for (let shift = 0;; shift += 7) {
     const byte = input.bytes[input.at++] ?? 0;
     value += (byte & 0x7f) * 2 ** shift;
     if (byte < 0x80) return value;

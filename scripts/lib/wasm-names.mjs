@@ -109,7 +109,7 @@ class Reader {
   /** An unsigned number in LEB128. */
   u32() {
     let value = 0;
-    for (let shift = 0; ; shift += 7) {
+    for (let shift = 0;; shift += 7) {
       const byte = this.byte();
       value += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) return value;

@@ -51,7 +51,7 @@ function installed() {
   const active = ask("rustc", ["--print", "sysroot"], { env: withoutOverrides() });
   if (active) bins.add(join(active, "bin"));
   const rustup = join(process.env.RUSTUP_HOME ?? join(process.env.HOME ?? "", ".rustup"), "toolchains");
-  if (existsSync(rustup)) for (const name of readdirSync(rustup)) bins.add(join(rustup, name, "bin"));
+  if (existsSync(rustup)) { for (const name of readdirSync(rustup)) bins.add(join(rustup, name, "bin")); }
   bins.add("/usr/bin");
   const candidates = [...bins].map(candidate).filter((one) => one !== undefined);
   return [...candidates.filter((one) => one.std === "built"), ...candidates.filter((one) => one.std === "prebuilt")];
@@ -141,7 +141,7 @@ async function works(one, step) {
   );
   writeFileSync(
     join(proof, "proof.rs"),
-    "#![no_std]\n#[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! {\n    loop {}\n}\n#[unsafe(no_mangle)]\npub extern \"C\" fn answer() -> u32 {\n    42\n}\n",
+    '#![no_std]\n#[panic_handler]\nfn panic(_: &core::panic::PanicInfo<\'_>) -> ! {\n    loop {}\n}\n#[unsafe(no_mangle)]\npub extern "C" fn answer() -> u32 {\n    42\n}\n',
   );
   const { cargo: program, env } = describe(one, "test");
   const buildStd = one.std === "built" ? ["-Zbuild-std=core"] : [];

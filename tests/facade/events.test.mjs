@@ -17,7 +17,9 @@ test("all listeners of a name are called in their order with what happened, and 
 test("one that throws is reported, and the others are called", () => {
   const [calls, thrown] = [[], []];
   const listeners = new Listeners((error) => thrown.push(error));
-  listeners.add_("a", () => { throw "a text"; });
+  listeners.add_("a", () => {
+    throw "a text";
+  });
   listeners.add_("a", () => calls.push("second"));
   listeners.tell_("a", undefined);
   deepEqual([calls, thrown], [["second"], ["a text"]]);
