@@ -18,6 +18,7 @@ import { root } from "./lib/paths.mjs";
 import { packageDir } from "./lib/products.mjs";
 import { Plain } from "./lib/run.mjs";
 import { script, Steps } from "./lib/steps.mjs";
+import { version } from "./lib/version.mjs";
 import { bind, compile, shrink, tool, translate } from "./lib/wasm-module.mjs";
 import { names, rename } from "./lib/wasm-names.mjs";
 
@@ -235,14 +236,6 @@ function source(name) {
  */
 function redirect(filter, to) {
   return { name: "redirect", setup: (build) => build.onResolve({ filter }, to) };
-}
-
-/** The version of the crate is the version of the package: one source. */
-function version() {
-  const manifest = readFileSync(join(root, "Cargo.toml"), "utf8");
-  const found = /^version = "([^"]+)"/m.exec(manifest)?.[1];
-  if (!found) throw new Plain("Cargo.toml names no version in [workspace.package]");
-  return found;
 }
 
 /** @param {string} text */
