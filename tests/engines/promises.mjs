@@ -29,6 +29,10 @@ export const PROMISES = [
     tests: "tabs: a page in the back/forward cache",
     limits: { firefox: "only without a stream: Firefox keeps no page that has an open one or a lock, and decides before the page hears that it is left; it is loaded again" },
   },
+  { promise: "module, shared and service workers, with and without WebAssembly", tests: "workers: a change arrives in" },
+  { promise: "frames of the same site, of a third party, in a sandbox", tests: "frames: a change arrives in a frame of" },
+  { promise: "frames of a third party, whether or not its data is blocked", tests: "frames: a change arrives in a frame of a third party" },
+  { promise: "all site data blocked", tests: "frames: a change arrives where all site data is blocked" },
 ];
 
 /**

@@ -33,7 +33,7 @@ import { startWebKit } from "./webkit.mjs";
  *   where site data is blocked, where all pages of an engine share it; it ends with the test
  *
  * @typedef {object} EngineOptions
- * @property {"all" | "third-party"} [blocked] whose cookies and other site data the user has blocked
+ * @property {"all" | "third-party" | "nothing"} [blocked] whose cookies and other site data the user has blocked; the engine's own choice by default
  * @property {"light" | "dark"} [scheme] the colour scheme that the user prefers
  */
 
@@ -110,7 +110,7 @@ async function chromiumEngine(t, { blocked, scheme = "light" } = {}) {
   if (blocked) {
     const profile = tempDir(t);
     mkdirSync(join(profile, "Default"));
-    const preferences = blocked === "all" ? { default_content_setting_values: { cookies: 2 } } : { cookie_controls_mode: 1, block_third_party_cookies: true };
+    const preferences = blocked === "all" ? { default_content_setting_values: { cookies: 2 } } : { cookie_controls_mode: blocked === "nothing" ? 0 : 1, block_third_party_cookies: blocked !== "nothing" };
     writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify({ profile: preferences }));
     const context = await startProfile(t, profile, settings);
     return { name: "chromium", open: (_, url) => openIn(context, url) };
@@ -136,7 +136,7 @@ async function firefoxEngine(t, { blocked, scheme = "light" } = {}) {
     defaultViewport: null,
     extraPrefsFirefox: {
       "layout.css.prefers-color-scheme.content-override": scheme === "dark" ? 0 : 1,
-      ...(blocked && { "network.cookie.cookieBehavior": blocked === "all" ? 2 : 1 }),
+      ...(blocked && { "network.cookie.cookieBehavior": { nothing: 0, "third-party": 1, all: 2 }[blocked] }),
     },
   });
   // A test file that fails while it is loaded has no end.
