@@ -16,7 +16,7 @@ import { script } from "./lib/steps.mjs";
 
 const copy = join(root, "target", "mutations");
 /** What the suites read. */
-const PARTS = ["Cargo.toml", "Cargo.lock", "clippy.toml", "crates", "src", "fuzz", "examples", "pkg-template/src", "tests/facade", "tests/lib", "tests/rust-api", "tests/shell", "tests/shipped"];
+const PARTS = ["Cargo.toml", "Cargo.lock", "clippy.toml", "crates", "src", "fuzz", "examples", "pkg-template/src", "tests/facade", "tests/lib", "tests/rust-api"];
 /** A fault that makes the code run for ever is caught, too. */
 const TIMEOUT_MS = 300_000;
 /** The first run compiles everything. */

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use flagwire_core::{
-    Client as Core, Error as ServiceError, HttpRequest, Instant, Output, SerdeCodec, Status,
+    Client as Core, Clock, Error as ServiceError, HttpRequest, Instant, Output, SerdeCodec, Status,
     StreamId, StreamInput, StreamRequest, TabOutput, Why,
 };
 use gloo_events::EventListener;
@@ -19,7 +19,6 @@ use super::log::{Level, Logger};
 use super::tabs::Group;
 use super::waiting::Waiters;
 use super::{Error, Event, Middleware, State, diagnose, eventsource, http, page};
-use crate::clock::Clock;
 
 /// The longest delay that browsers take; a longer one would fire at once.
 const MAX_DELAY_MS: u64 = i32::MAX as u64;
@@ -95,7 +94,7 @@ impl Driver {
         self: &Rc<Self>,
         call: impl FnOnce(&mut Core<SerdeCodec>, Instant) -> R,
     ) -> R {
-        let now = self.clock.now();
+        let now = self.now();
         let result = call(&mut self.core.borrow_mut(), now);
         if !self.draining.replace(true) {
             self.drain();
@@ -103,6 +102,10 @@ impl Driver {
             self.arm();
         }
         result
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.read(js_sys::Date::now())
     }
 
     /// Reads what the core holds.
@@ -168,7 +171,7 @@ impl Driver {
             return;
         }
         *timer = next.map(|at| {
-            let delay = at.millis_since(self.clock.now()).min(MAX_DELAY_MS);
+            let delay = at.millis_since(self.now()).min(MAX_DELAY_MS);
             let driver = Rc::downgrade(self);
             let timeout = Timeout::new(delay as u32, move || {
                 if let Some(driver) = driver.upgrade() {

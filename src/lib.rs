@@ -1,10 +1,13 @@
-//! The API for front ends in Rust. It needs nothing of JavaScript's but the browser: the core with the codec of values in Rust,
-//! and a driver that uses the browser's powers itself.
-//!
-//! # Map
-//! `client` is what applications hold, `driver` the loop. One adapter for each power of the browser: `http`, `eventsource`,
-//! `page`, `tabs`, `cache`. `listeners` and `waiting` are who is told; `options`, `target`, `value`, `state`, `error`, `log` what
-//! is passed; `diagnose` is what is said of mistakes and failures.
+#![doc = include_str!("guide.md")]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+// The same core as the npm package's, with values in Rust (`SerdeCodec`), and a driver that calls the browser by itself: the crate
+// brings no JavaScript, exports nothing to JavaScript and chooses no allocator.
+//
+// `client` is what applications hold, `driver` the loop. `http`, `eventsource`, `page`, `tabs` and `cache` adapt one power of the
+// browser each. `listeners` and `waiting` keep who is to be notified; `options`, `target`, `value`, `state`, `error` and `log` are what
+// is passed in and out; `diagnose` words what is logged of mistakes and failures.
 
 mod cache;
 mod client;

@@ -22,7 +22,7 @@ export const exampleDir = join(root, "www-example");
 export async function buildPackage(step) {
   const stamp = join(root, "target", "stamps", "package");
   if (!existsSync(join(packageDir, "package.json"))) rmSync(stamp, { force: true });
-  const inputs = ["src", "crates/core", "pkg-template", "Cargo.toml", "Cargo.lock", "package-lock.json", "scripts/build.mjs", "scripts/lib"].map((path) => join(root, path));
+  const inputs = ["crates/core", "crates/npm-client", "pkg-template", "Cargo.toml", "Cargo.lock", "package-lock.json", "scripts/build.mjs", "scripts/lib"].map((path) => join(root, path));
   const built = await ifChanged(stamp, inputs, async () => {
     step.say("building it, a minute or so the first time");
     const { code, output } = await run(process.execPath, [join(root, "scripts", "build.mjs")], {

@@ -34,9 +34,6 @@ const EVERYTHING = "FLAGWIRE_TESTS";
 /** The folder of tests/ whose tests import the package's sources, and need no build. */
 const FACADE = "facade";
 
-/** The crate as front ends in Rust use it. */
-const api = ["-p", "flagwire", "--features", "rust-api"];
-
 /**
  * The test programs of the server that `npm test` runs a second time, over TLS and HTTP/2: those about what a connection carries,
  * which are replies, streams and their ends, refusals and limits. The others are about files, Redis, memory and the program's
@@ -83,14 +80,7 @@ export function suites() {
       uses: ["rust"],
       command: () => withEnv(cargo("doc", "--workspace", "--no-deps"), { RUSTDOCFLAGS: "-Dwarnings" }),
     },
-    { name: "api-clippy", title: "Rust API: lints", uses: ["rust"], command: () => cargo("clippy", ...api, "--all-targets", "--", "-D", "warnings") },
-    {
-      name: "api-docs",
-      title: "Rust API: documentation",
-      uses: ["rust"],
-      command: () => withEnv(cargo("doc", ...api, "--no-deps"), { RUSTDOCFLAGS: "-Dwarnings" }),
-    },
-    { name: "api-doctests", title: "Rust API: the examples in its documentation", uses: ["rust"], command: () => cargo("test", ...api, "--doc") },
+    { name: "api-doctests", title: "Rust API: the examples in its documentation", uses: ["rust"], command: () => cargo("test", "-p", "flagwire", "--doc") },
     { name: "lint", title: "Layout and rules of the scripts and TypeScript", uses: [], command: () => node("scripts/lint.mjs") },
     { name: "tsc", title: "Types of the scripts", uses: [], command: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json") },
     { name: "facade", title: "The package's TypeScript, unit by unit", uses: [], command: facadeTests },
@@ -191,10 +181,10 @@ function facadeTests() {
   return node("--import", "./tests/lib/typescript.mjs", "--test", "--test-reporter=spec", ...testFiles(join(root, "tests", FACADE)).sort());
 }
 
-/** The shell's tests, and the core's twice more: compiled to wasm, and that with the package's own codec, in headless Chromium. */
+/** The tests of the npm package's module, and the core's twice more: compiled to wasm, and that with the package's own codec, in headless Chromium. */
 async function wasmTests() {
   await shippedScripts();
-  return browserTests(["-p", "flagwire", "-p", "flagwire-core", "--lib", "--tests", "--no-fail-fast"]);
+  return browserTests(["-p", "flagwire-npm-client", "-p", "flagwire-core", "--lib", "--tests", "--no-fail-fast"]);
 }
 
 /**

@@ -30,7 +30,7 @@ export async function compile(step, { names = false, mvp = false } = {}) {
     return undefined;
   }
   step.say(`building with ${toolchain.origin}`);
-  const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire", "--lib"];
+  const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire-npm-client", "--lib"];
   // Reference types make the module larger and the border slower. Places of panics are paths of this machine, and nobody
   // reads them. What is small is inlined before LLVM sees it, as `opt-level = 3` does by itself and "s" does not: there is less
   // to forget about then, and the module is 4 % smaller. These flags are as unstable as building std along is.
@@ -42,7 +42,7 @@ export async function compile(step, { names = false, mvp = false } = {}) {
   const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
   if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
   step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
-  return join(targetDir, "wasm32-unknown-unknown", "wasm", "flagwire.wasm");
+  return join(targetDir, "wasm32-unknown-unknown", "wasm", "flagwire_npm_client.wasm");
 }
 
 /**
@@ -53,7 +53,7 @@ export async function compile(step, { names = false, mvp = false } = {}) {
 export async function bind(raw, folder, step, { names = false } = {}) {
   const tools = await wasmBindgen({ step });
   const debug = names ? ["--keep-debug"] : ["--remove-producers-section"];
-  tool(join(tools, "wasm-bindgen"), [raw, "--target", "web", "--no-typescript", ...debug, "--out-dir", folder]);
+  tool(join(tools, "wasm-bindgen"), [raw, "--target", "web", "--no-typescript", ...debug, "--out-name", "flagwire", "--out-dir", folder]);
 }
 
 /** @param {string} from @param {string} to @param {{ names?: boolean }} [options] */

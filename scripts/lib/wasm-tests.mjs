@@ -51,17 +51,18 @@ export async function browserTests(which, { chromiumArgs = [] } = {}) {
 }
 
 /**
- * Makes the scripts that `tests/shipped` imports: the package's wire and values as one file, and the inputs that were found by
+ * Makes the scripts that the tests in `crates/npm-client/tests/shipped` import: the package's wire and values as one file, and the inputs that were found by
  * playing random lives.
  */
 export async function shippedScripts() {
-  // Where a macro of Rust looks for them, which knows no other target folder.
-  const folder = join(root, "target", "shipped");
+  // The macro that imports them looks in its own crate only.
+  const crate = join(root, "crates", "npm-client");
+  const folder = join(crate, "target", "shipped");
   mkdirSync(folder, { recursive: true });
   // Imported here, because this file is read before the npm dependencies are installed.
   const { build } = await import("esbuild");
   await build({
-    entryPoints: [join(root, "tests", "shipped", "wire.ts")],
+    entryPoints: [join(crate, "tests", "shipped", "wire.ts")],
     outfile: join(folder, "wire.js"),
     bundle: true,
     format: "esm",

@@ -19,7 +19,7 @@ const browser = await startBrowser({ after });
 /** Builds the example and serves it. @param {import("../lib/scope.mjs").Scope} t */
 async function serveExample(t) {
   const { cargo, args, env } = await wasmToolchain({ flavour: "test" });
-  const { code, output } = await run(cargo, ["build", "-p", "flagwire", "--features", "rust-api", "--example", "rust-front-end", "--target", "wasm32-unknown-unknown", ...args], { cwd: root, env });
+  const { code, output } = await run(cargo, ["build", "-p", "flagwire", "--example", "rust-front-end", "--target", "wasm32-unknown-unknown", ...args], { cwd: root, env });
   assert.equal(code, 0, output);
   // A warning of the crate's or the example's own.
   assert.doesNotMatch(output, /^warning: .*\n +--> (src|examples)\//m);

@@ -10,7 +10,7 @@ import { startControl } from "./control.mjs";
 const control = await startControl({ after });
 // The tests know the control by a name, so that they need not be compiled for each run's port.
 const chromiumArgs = [`--host-resolver-rules=MAP control.test:80 ${control}`, "--no-proxy-server"];
-const { program, args, env } = await browserTests(["-p", "flagwire", "--features", "rust-api", "--test", "rust-api"], { chromiumArgs });
+const { program, args, env } = await browserTests(["-p", "flagwire", "--test", "rust-api"], { chromiumArgs });
 const { code, output } = await run(program, args, { cwd: root, env, onLine: (line) => console.log(line) });
 const verdicts = [...output.matchAll(/^test (\S+) \.\.\. (\w+)/gm)];
 

@@ -55,7 +55,7 @@ test("every message stands in docs/ERRORS.md as it is said", async (t) => {
 });
 
 test("the codes of the core and of the API for Rust are among them", () => {
-  for (const file of ["crates/core/src/error.rs", "src/api/error.rs"]) {
+  for (const file of ["crates/core/src/error.rs", "src/error.rs"]) {
     const source = readFileSync(join(root, file), "utf8");
     const code = /fn code\([^]*?\n {4}\}\n/.exec(source)?.[0] ?? "";
     const codes = [...code.matchAll(/=> "([a-z-]+)"/g)].map(([, name]) => String(name));

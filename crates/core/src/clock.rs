@@ -1,37 +1,53 @@
-//! The time.
+//! A clock that suits the core, made of a wall clock's readings.
 
-use std::cell::Cell;
+use core::cell::Cell;
 
-use flagwire_core::Instant;
-use wasm_bindgen::prelude::*;
+use crate::time::Instant;
 
-#[wasm_bindgen]
-extern "C" {
-    /// Milliseconds since the Unix epoch. Not js-sys's, whose descriptions of everything else stay in the table of functions.
-    #[wasm_bindgen(js_namespace = Date, js_name = now)]
-    fn wall() -> f64;
-}
-
-/// A clock that never runs backwards, and goes on while the device sleeps.
+/// Turns the readings of a wall clock into points in time that never run backwards, and that go on while the device sleeps.
 ///
-/// `performance.now()` stands still in sleep in some browsers, and then a stream that died in the night would look alive in
-/// the morning. The wall clock goes on, but may be set back: that part is taken out.
+/// Browsers have two clocks, and neither is enough: `performance.now()` stands still during sleep in some of them, and then a
+/// stream that died in the night would look alive in the morning. `Date.now()` goes on, but may be set back, which this takes out.
 #[derive(Default)]
-pub(crate) struct Clock {
+pub struct Clock {
+    /// The latest point that was given out.
     last_ms: Cell<f64>,
+    /// By how much the wall clock is behind the latest point, because it was set back.
     set_back_ms: Cell<f64>,
 }
 
 impl Clock {
-    pub(crate) fn now(&self) -> Instant {
-        let wall = wall();
+    /// Converts a reading of the wall clock, in milliseconds since any origin that stays the same.
+    pub fn read(&self, wall_ms: f64) -> Instant {
         let last = self.last_ms.get();
-        let mut now = wall + self.set_back_ms.get();
+        let mut now = wall_ms + self.set_back_ms.get();
         if now < last {
-            self.set_back_ms.set(last - wall);
+            self.set_back_ms.set(last - wall_ms);
             now = last;
         }
         self.last_ms.set(now);
         Instant::from_millis(now as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_goes_on_from_where_it_was() {
+        let clock = Clock::default();
+        let read = |wall_ms| clock.read(wall_ms).as_millis();
+        assert_eq!(
+            [1_000.0, 1_500.0, 200.0, 300.0, 250.0, 260.0].map(read),
+            [1_000, 1_500, 1_500, 1_600, 1_600, 1_610]
+        );
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_forward_is_believed() {
+        let clock = Clock::default();
+        let read = |wall_ms| clock.read(wall_ms).as_millis();
+        assert_eq!([1_000.0, 9_000_000.0].map(read), [1_000, 9_000_000]);
     }
 }

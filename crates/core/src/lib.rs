@@ -21,7 +21,8 @@
 //! # Map
 //! `client` joins the parts and holds the commands and inputs; `client/auth`, `client/snapshot`, `client/stream`,
 //! `client/tabs`, `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what
-//! it asks of the driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `protocol` has
+//! it asks of the driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `clock` makes points in time of a wall clock's
+//! readings; `protocol` has
 //! the wire's names. With the feature `serde`, `serde_codec` is a codec with values in Rust, and `http` the requests that it
 //! writes.
 #![no_std]
@@ -40,6 +41,7 @@ extern crate std;
 
 mod backoff;
 mod client;
+mod clock;
 mod codec;
 mod config;
 mod error;
@@ -58,6 +60,7 @@ mod timer;
 
 pub use backoff::{Backoff, MAX_DELAY, MAX_RETRY_AFTER, MIN_DELAY, Random};
 pub use client::{Client, PageEvent, StreamInput, TabInput, TabMessage, TabOutput};
+pub use clock::Clock;
 pub use codec::{Ask, ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignedIn};
 pub use config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT, Transport};
 pub use error::{Cause, Error, ErrorKind};

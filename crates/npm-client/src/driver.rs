@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
-use flagwire_core::{Client as Core, Event, Instant, Output, RequestId, StreamId, TabOutput};
+use flagwire_core::{
+    Client as Core, Clock, Event, Instant, Output, RequestId, StreamId, TabOutput,
+};
 use wasm_bindgen::prelude::*;
 
-use crate::clock::Clock;
 use crate::codec::HostCodec;
-use crate::host::{Host, Wire};
+use crate::host::{Host, Wire, wall_ms};
 
 /// Owns the core.
 pub(crate) struct Driver {
@@ -34,13 +35,13 @@ impl Driver {
     ///
     /// It is compiled into every caller, so there is one.
     pub(crate) fn run(&self, call: impl FnOnce(&mut Core<HostCodec>, Instant)) {
-        let now = self.clock.now();
+        let now = self.clock.read(wall_ms());
         call(&mut self.core.borrow_mut(), now);
         if !self.draining.replace(true) {
             self.drain();
             self.draining.set(false);
             let timeout = self.core.borrow().poll_timeout();
-            let now = self.clock.now();
+            let now = self.clock.read(wall_ms());
             self.host
                 .arm(timeout.map_or(-1.0, |at| at.millis_since(now) as f64));
         }

@@ -97,7 +97,12 @@ extern "C" {
     #[wasm_bindgen(method, js_name = arm_)]
     pub(crate) fn arm(this: &Host, delay_ms: f64);
 
-    // ---- bytes ----
+    // ---- the platform ----
+
+    /// Reads the wall clock, in milliseconds since the Unix epoch. `js_sys` has the same, but its descriptions of everything else stay
+    /// in the module's table of functions.
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    pub(crate) fn wall_ms() -> f64;
 
     /// Copies a `Uint8Array` into as much room as it needs. Bytes as an argument of an export bring an allocation to each call, and
     /// three functions.

@@ -1,4 +1,5 @@
-//! The codec that the stories are played with: [`SerdeCodec`], here. `tests/shipped` plays them with the npm package's.
+//! The codec that the stories are played with: [`SerdeCodec`], here. `crates/npm-client/tests/shipped` plays them with
+//! the npm package's.
 
 use flagwire_core::protocol::Target;
 use flagwire_core::{SerdeCodec, Service};

@@ -1,6 +1,6 @@
-//! The shell in headless Chromium, with a host that records and a wire whose other end is the test. What it has to do is
+//! The module in headless Chromium, with a host that records and a wire whose other end is the test. What it has to do is
 //! the core's business, and how requests and streams are read the facade's; both are tested there.
-#![cfg(all(target_family = "wasm", not(feature = "rust-api")))]
+#![cfg(target_family = "wasm")]
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
@@ -74,7 +74,7 @@ fn start() -> World {
 /// And its number.
 fn started() -> (World, u32) {
     let world = World::make();
-    let client = flagwire::start(
+    let client = flagwire_npm_client::start(
         world.host().unchecked_into(),
         world.wire().unchecked_into(),
         world.values().unchecked_into(),
@@ -82,7 +82,7 @@ fn started() -> (World, u32) {
         0.5,
     );
     let call: Closure<Call> = Closure::new(move |what, id, status, retry_after, detail, tag| {
-        flagwire::call(client, what, id, status, retry_after, detail, tag);
+        flagwire_npm_client::call(client, what, id, status, retry_after, detail, tag);
     });
     world.start(call.into_js_value());
     (world, client)

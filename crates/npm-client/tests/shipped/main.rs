@@ -1,37 +1,37 @@
 //! The stories of `crates/core`, and random lives, once more with what npm ships: the package's own `Wire` and `Values` write
 //! every request, read every reply and event, and keep the values. In headless Chromium.
-#![cfg(all(target_family = "wasm", not(feature = "rust-api")))]
+#![cfg(target_family = "wasm")]
 
-#[path = "../../crates/core/tests/stories/cache.rs"]
+#[path = "../../../core/tests/stories/cache.rs"]
 mod cache;
-#[path = "../../crates/core/tests/stories/chaos.rs"]
+#[path = "../../../core/tests/stories/chaos.rs"]
 mod chaos;
-#[path = "../../crates/core/tests/stories/closing.rs"]
+#[path = "../../../core/tests/stories/closing.rs"]
 mod closing;
 mod codec;
-#[path = "../../crates/core/tests/stories/fetching.rs"]
+#[path = "../../../core/tests/stories/fetching.rs"]
 mod fetching;
-#[path = "../../crates/core/tests/stories/identify.rs"]
+#[path = "../../../core/tests/stories/identify.rs"]
 mod identify;
-#[path = "../../crates/core/tests/stories/metrics.rs"]
+#[path = "../../../core/tests/stories/metrics.rs"]
 mod metrics;
-#[path = "../../crates/core/tests/stories/native.rs"]
+#[path = "../../../core/tests/stories/native.rs"]
 mod native;
-#[path = "../../crates/core/tests/stories/ordering.rs"]
+#[path = "../../../core/tests/stories/ordering.rs"]
 mod ordering;
-#[path = "../../crates/core/tests/stories/page.rs"]
+#[path = "../../../core/tests/stories/page.rs"]
 mod page;
-#[path = "../../crates/core/tests/stories/polling.rs"]
+#[path = "../../../core/tests/stories/polling.rs"]
 mod polling;
-#[path = "../../crates/core/tests/stories/server.rs"]
+#[path = "../../../core/tests/stories/server.rs"]
 mod server;
-#[path = "../../crates/core/tests/stories/signing_in.rs"]
+#[path = "../../../core/tests/stories/signing_in.rs"]
 mod signing_in;
-#[path = "../../crates/core/tests/stories/streaming.rs"]
+#[path = "../../../core/tests/stories/streaming.rs"]
 mod streaming;
-#[path = "../../crates/core/tests/stories/tabs.rs"]
+#[path = "../../../core/tests/stories/tabs.rs"]
 mod tabs;
-#[path = "../../crates/core/tests/stories/world.rs"]
+#[path = "../../../core/tests/stories/world.rs"]
 mod world;
 
 use flagwire_core::Random;

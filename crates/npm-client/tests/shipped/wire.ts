@@ -1,9 +1,9 @@
 // The npm package's own `Wire` and `Values`, for the stories of crates/core. What the core asks of them crosses as it does in a
 // page; what the stories look at crosses as JSON.
 
-import type { Evaluation, Target } from "../../pkg-template/src/types";
-import { Values, type Changes } from "../../pkg-template/src/values";
-import { Wire } from "../../pkg-template/src/wire";
+import type { Evaluation, Target } from "../../../../pkg-template/src/types";
+import { Values, type Changes } from "../../../../pkg-template/src/values";
+import { Wire } from "../../../../pkg-template/src/wire";
 
 /** The wire and the values of one client. */
 export class Shipped {
