@@ -7,7 +7,6 @@
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { cargo } from "./lib/cargo.mjs";
 import { notices } from "./lib/notices.mjs";
 import { npm, npmInstall } from "./lib/npm.mjs";
 import { root } from "./lib/paths.mjs";
@@ -68,8 +67,7 @@ await script(async () => {
   });
   await steps.run("crates", async (step) => {
     const crates = CRATES.filter(isMember);
-    const { code, output } = await cargo(["package", "--no-verify", "--allow-dirty", "--quiet", ...crates.flatMap((name) => ["-p", name])], step, { cwd: root });
-    if (code !== 0) throw new Plain(`The crates cannot be packaged:\n${tail(output)}`);
+    await check("cargo", ["package", "--no-verify", "--allow-dirty", "--quiet", ...crates.flatMap((name) => ["-p", name])]);
     step.done(crates.join(", "));
   });
   await steps.run("image", async (step) => {
