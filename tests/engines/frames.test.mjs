@@ -48,7 +48,7 @@ for (const engine of await startEngines({ after })) {
 
 for (const name of /** @type {const} */ (["chromium", "firefox", "webkit"])) {
   test(`${name} with site data blocked`, async (t) => {
-    // The other choice than above. WebKit keeps what third parties store apart from all else, and cannot be told to block it.
+    // The other choice than above. WebKit keeps what third parties store apart from all else, and has no setting to block it.
     if (name !== "webkit") {
       const blocked = name === "chromium" ? "nothing" : "third-party";
       const engine = await startEngine(t, name, { blocked });

@@ -61,7 +61,7 @@ export function changeTheme(server, from, to) {
   server.editFlags((text) => text.replace(`default: ${from}`, `default: ${to}`));
 }
 
-/** The values of `theme` that the page's client has told of. @param {EnginePage} page */
+/** The values of `theme` that the page's client has reported. @param {EnginePage} page */
 export function toldThemes(page) {
   return page.evaluate(() => /** @type {any[]} */ (/** @type {any} */ (window).clients.main.changes).filter(({ flag }) => flag === "theme").map(({ value }) => value));
 }

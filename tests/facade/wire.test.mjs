@@ -280,7 +280,7 @@ test("an event that never ends ends the stream", async (t) => {
 });
 
 test("a native stream is the browser's own, and its loss is reported once it happens", (t) => {
-  /** Node has no `EventSource`; this one only says what it is told to. */
+  /** Node has no `EventSource`; this one sends only what the test says. */
   class Source extends EventTarget {
     closed = false;
     constructor(url) {
