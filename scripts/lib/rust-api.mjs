@@ -19,7 +19,12 @@ export function publicItems(root) {
   /** @type {string[]} */
   const lines = [];
   read(root, "crate", dirname(root), lines);
-  return lines;
+  const names = new Set(lines.flatMap((line) => [...line.matchAll(/\bpub (?:unsafe )?(?:struct|enum|union|trait|type) (\w+)/g)].map(([, name]) => name)));
+  // What is implemented for a type of the crate's own is nobody else's. A type without a crate's path may be a parameter.
+  return lines.filter((line) => {
+    const [, target = ""] = /^  impl\b.* for (?:&(?:'\w+ )?(?:mut )?)?(\w+)(?:<|$| )/.exec(line) ?? [];
+    return target === "" || /^(?:[A-Z]|[a-z]\w*|String|Vec|Option|Box|Rc|Arc)$/.test(target) || names.has(target);
+  });
 }
 
 /** @param {string} path @param {string} name @param {string} folder where modules of this one lie @param {string[]} lines */
@@ -142,6 +147,9 @@ function signature(head) {
     if (KEPT.test(found)) kept.push(found);
     rest = rest.slice(found.length).trim();
   }
+  // A struct's own fields without names are places, no more.
+  const tuple = /^(pub struct \w+(?:<[^(]*>)?)\((.*)\)((?: where .*)?)$/.exec(rest);
+  if (tuple) rest = `${tuple[1]}(${fields(tuple[2] ?? "").map((one) => (/(?:^|\] )pub /.test(one) ? one : "_")).join(", ")})${tuple[3]}`;
   const valueless = /^(?:pub )?(?:const|static) (?!fn\b)/.test(rest) ? rest.replace(/ = .*$/, "") : rest;
   return [...kept, valueless.replace(/,(?= ?[)>}])/g, "").replace(/\( /g, "(").replace(/ \)/g, ")")].join(" ").trim();
 }

@@ -73,7 +73,9 @@ pub struct Point<'a> { pub x: &'a str, y: Option<Vec<(u8, char)>>, pub(crate) z:
 impl<'a> Point<'a> { #[must_use] pub const fn new(
     x: &'a str,
 ) -> Self { let brace = '{'; Self { x, y: None, z: 0 } } fn hidden(&self) {} pub(crate) fn half(&self) {} }
-impl Clone for Other { fn clone(&self) -> Self { todo!() } }
+impl Drop for Hidden { fn drop(&mut self) {} }
+impl<T: Speaks> From<T> for Point<'_> { fn from(_: T) -> Self { todo!() } }
+impl Clone for Shape { fn clone(&self) -> Self { todo!() } }
 pub trait Speaks { type Word: Default; fn say(&self) -> Self::Word; fn shout(&self) { self.say(); } }
 #[cfg(feature = "loud")] pub fn loud() where u8: Copy {}
 #[cfg(test)] mod tests { pub fn in_a_test() {} }
@@ -89,7 +91,8 @@ pub type Pair<T = u8> = (T, T);
     "      pub x: &'a str",
     "  impl<'a> Point<'a>",
     "      #[must_use] pub const fn new(x: &'a str) -> Self",
-    "  impl Clone for Other",
+    "  impl<T: Speaks> From<T> for Point<'_>",
+    "  impl Clone for Shape",
     "  pub trait Speaks",
     "      type Word: Default",
     "      fn say(&self) -> Self::Word",
@@ -102,7 +105,7 @@ pub type Pair<T = u8> = (T, T);
     "      Round { radius: f64 }",
     "      Named(String, u8)",
     "      None",
-    "  pub struct Tuple(pub u8, u16)",
+    "  pub struct Tuple(pub u8, _)",
     "",
     "crate::open",
     "  pub const TEXT: &str",
