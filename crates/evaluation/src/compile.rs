@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
-
 use crate::graph::components;
 use crate::model::{Clause, FeatureConfig, Segment, Serve as ServeConfig, State};
+use crate::patterns::Patterns;
 use crate::problem::Problems;
 use crate::program::{
     Check, Component, Flag, Group, GroupRule, IDENTIFIER, IdSet, MapEntry, NAME, Need, Pick,
@@ -25,8 +24,7 @@ pub(crate) fn compile(
         attributes: Vec::new(),
         slots: HashMap::new(),
         targets: HashMap::new(),
-        patterns: HashMap::new(),
-        pattern_cost: 0,
+        patterns: Patterns::default(),
         problems,
     };
     for (slot, name) in [(IDENTIFIER, "identifier"), (NAME, "name")] {
@@ -57,10 +55,7 @@ struct Compiler<'c> {
     attributes: Vec<Box<str>>,
     slots: HashMap<&'c str, usize>,
     targets: HashMap<Box<str>, u32>,
-    /// Every pattern is compiled once; or why it is not.
-    patterns: HashMap<&'c str, Result<Regex, &'static str>>,
-    /// What the patterns so far cost to compile, whether they could be or not.
-    pattern_cost: u64,
+    patterns: Patterns<'c>,
     problems: Problems,
 }
 
@@ -299,8 +294,8 @@ impl<'c> Compiler<'c> {
             "ends_with" => Check::EndsWith(first.as_str().into()),
             "contains" => Check::Contains(first.as_str().into()),
             "gt" => Check::Greater(first.as_str().into()),
-            "match" => match self.pattern(first) {
-                Ok(regex) => Check::Match(Box::new(regex)),
+            "match" => match self.patterns.compile(first) {
+                Ok(pattern) => Check::Match(Box::new(pattern)),
                 Err(why) => return Test::Never(why),
             },
             "" => return Test::Never("it has no operator"),
@@ -310,26 +305,6 @@ impl<'c> Compiler<'c> {
             slot: self.slot(&clause.attribute),
             check,
         }
-    }
-
-    fn pattern(&mut self, pattern: &'c str) -> Result<Regex, &'static str> {
-        if let Some(known) = self.patterns.get(pattern) {
-            return known.clone();
-        }
-        let compiled = match crate::patterns::cost(pattern) {
-            None => Err(crate::patterns::INVALID),
-            Some(cost) => {
-                let cost = self.pattern_cost.saturating_add(cost);
-                if cost > crate::patterns::MAX_COST {
-                    Err(crate::patterns::TOO_MUCH)
-                } else {
-                    self.pattern_cost = cost;
-                    crate::patterns::compile(pattern)
-                }
-            }
-        };
-        self.patterns.insert(pattern, compiled.clone());
-        compiled
     }
 
     fn groups(&mut self, place: &str, ids: &[String]) -> Vec<Option<usize>> {

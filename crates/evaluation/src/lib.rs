@@ -68,8 +68,13 @@
 //! # Modules
 //!
 //! `model` the wire types · `compile` names to numbers (`program`), problems on the way (`problem`, `graph`) ·
-//! `evaluate` the walk · `explanation` what it notes, and how much of it · `patterns` what they cost · `text`, `murmur`, `value` attributes as text, buckets, values by
+//! `evaluate` the walk · `explanation` what it notes, and how much of it · `patterns` compiled patterns and what they cost · `text`, `murmur`, `value` attributes as text, buckets, values by
 //! kind · `snapshot` the public face.
+//!
+//! # Features
+//!
+//! `patterns`, on by default, brings the engine of `match` clauses. Without it a configuration can be read and checked, except for
+//! its patterns; it must not be evaluated, as each `match` clause matches nobody then.
 //!
 //! The vectors in `vectors/` say what is expected, for this crate and for any other evaluator.
 
@@ -108,6 +113,8 @@ pub use explanation::{
 };
 pub use flagwire_core::protocol::{Evaluation, Target};
 pub use murmur::{bucket, murmur3_x86_32};
+#[cfg(feature = "patterns")]
+pub use patterns::check_pattern;
 pub use problem::{Problem, Subject};
 pub use snapshot::{EvaluationRef, Reason, Snapshot};
 pub use text::attribute_text;

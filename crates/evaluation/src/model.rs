@@ -9,7 +9,26 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+/// All flags and groups of an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Configuration {
+    /// Flags, each identifier once.
+    pub flags: Vec<FeatureConfig>,
+    /// Groups, each identifier once.
+    pub segments: Vec<Segment>,
+}
+
 impl FeatureConfig {
+    /// Returns the identifiers of the groups that the flag's target map and rules name, in this order, repeated where they are.
+    pub fn group_identifiers(&self) -> impl Iterator<Item = &str> {
+        let in_map = self
+            .variation_to_target_map
+            .iter()
+            .flat_map(|entry| &entry.target_segments)
+            .map(String::as_str);
+        in_map.chain(self.rules.iter().flat_map(|rule| groups_in(&rule.clauses)))
+    }
+
     /// Leaves out what is said about the flag for people and telemetry, which the published schema does not know.
     pub fn forget_about(&mut self) {
         self.description = None;
@@ -269,6 +288,15 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Returns the identifiers of the groups that the rules of this group name, repeated where they are.
+    pub fn group_identifiers(&self) -> impl Iterator<Item = &str> {
+        let serving = self
+            .serving_rules
+            .iter()
+            .flat_map(|rule| groups_in(&rule.clauses));
+        groups_in(&self.rules).chain(serving)
+    }
+
     /// The group as a reader that asked for `rules=v2` gets it: with `servingRules` and without the old `rules`.
     ///
     /// Old rules become one serving rule for each clause, which means the same.
@@ -354,6 +382,15 @@ pub struct Tag {
     /// Unique in its project.
     #[serde(default, deserialize_with = "nullable")]
     pub identifier: String,
+}
+
+/// Returns the identifiers of the groups that clauses name.
+fn groups_in(clauses: &[Clause]) -> impl Iterator<Item = &str> {
+    clauses
+        .iter()
+        .filter(|clause| clause.op == "segmentMatch")
+        .flat_map(|clause| &clause.values)
+        .map(String::as_str)
 }
 
 /// `null` reads like an absent field.

@@ -1,69 +1,52 @@
-//! What it costs to compile a pattern, known before that is done. A few bytes such as `\w{1,200}` take a tenth of a second, and
-//! a configuration may have thousands of them.
+//! Patterns of `match` clauses. The feature `patterns` brings the engine that compiles and runs them.
 
-use regex::{Regex, RegexBuilder};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use std::collections::HashMap;
 
-/// What all patterns of a configuration may cost together, in ranges of characters that go into their automata: about a second.
+#[cfg(not(feature = "patterns"))]
+mod absent;
+#[cfg(feature = "patterns")]
+mod engine;
+
+#[cfg(not(feature = "patterns"))]
+use self::absent as engine;
+pub(crate) use self::engine::Pattern;
+#[cfg(feature = "patterns")]
+pub use self::engine::check as check_pattern;
+
+/// The most that all patterns of a configuration may cost together, in ranges of characters that go into their automata: about a
+/// second.
 /// That is a thousand different ones with a `\w`, which is 770 ranges of Unicode, or thirty thousand with a few letters, classes
 /// and dots each. The same pattern is compiled and counted once.
-pub(crate) const MAX_COST: u64 = 1_000_000;
+const MAX_COST: u64 = 1_000_000;
 
-/// The most memory one compiled pattern may take, and again its cache: a hundred times what patterns in rules need, and
-/// small enough that a configuration full of hostile ones stays harmless.
-const MAX_BYTES: usize = 1 << 20;
+const TOO_MUCH: &str = "its regular expression and those before it are too large together (use [a-z0-9_] in place of \\w, and fewer repetitions)";
 
-pub(crate) const INVALID: &str = "its regular expression is not valid or too large";
-pub(crate) const TOO_MUCH: &str = "its regular expression and those before it are too large together (use [a-z0-9_] in place of \\w, and fewer repetitions)";
-
-/// What the pattern costs; `None` where it is not valid.
-pub(crate) fn cost(pattern: &str) -> Option<u64> {
-    regex_syntax::parse(pattern).ok().map(|hir| cost_of(&hir))
+/// Compiles the patterns of one configuration, each different one once.
+#[derive(Default)]
+pub(crate) struct Patterns<'c> {
+    compiled: HashMap<&'c str, Result<Pattern, &'static str>>,
+    /// What the patterns so far cost to compile, whether they could be compiled or not.
+    cost: u64,
 }
 
-pub(crate) fn compile(pattern: &str) -> Result<Regex, &'static str> {
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_BYTES)
-        .dfa_size_limit(MAX_BYTES)
-        .build()
-        .map_err(|_| INVALID)
-}
-
-/// The parser bounds how deep this goes.
-fn cost_of(hir: &Hir) -> u64 {
-    let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 1,
-        HirKind::Literal(literal) => number(literal.0.len()),
-        HirKind::Class(Class::Unicode(class)) => number(class.ranges().len()),
-        HirKind::Class(Class::Bytes(class)) => number(class.ranges().len()),
-        HirKind::Capture(capture) => cost_of(&capture.sub).saturating_add(2),
-        HirKind::Repetition(repetition) => {
-            let copies = repetition.max.unwrap_or(repetition.min).max(1);
-            cost_of(&repetition.sub).saturating_mul(copies.into())
+impl<'c> Patterns<'c> {
+    /// Compiles a pattern, or returns the result of having done so before.
+    ///
+    /// # Errors
+    /// The reason as the start of a sentence: the pattern is not valid, or is too large by itself or together with those before it.
+    pub(crate) fn compile(&mut self, pattern: &'c str) -> Result<Pattern, &'static str> {
+        if let Some(known) = self.compiled.get(pattern) {
+            return known.clone();
         }
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
-            .iter()
-            .fold(1, |cost, part| cost.saturating_add(cost_of(part))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_costs_what_its_repetitions_copy() {
-        for (pattern, least, most) in [
-            ("^.*@example\\.com$", 10, 60),
-            ("^(beta|gold)-[0-9]+$", 10, 60),
-            ("\\w+", 500, 2_000),
-            ("\\w{1,200}N", 100_000, 400_000),
-            ("((a{1000}){1000}){1000}", 1_000_000_000, u64::MAX),
-        ] {
-            let cost = cost(pattern).unwrap();
-            assert!((least..=most).contains(&cost), "{pattern}: {cost}");
-        }
-        assert_eq!(cost("("), None);
+        let compiled = engine::cost(pattern).and_then(|cost| {
+            let cost = self.cost.saturating_add(cost);
+            if cost > MAX_COST {
+                return Err(TOO_MUCH);
+            }
+            self.cost = cost;
+            Pattern::compile(pattern)
+        });
+        self.compiled.insert(pattern, compiled.clone());
+        compiled
     }
 }

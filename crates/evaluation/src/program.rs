@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
+use crate::patterns::Pattern;
 
 /// The attribute slot of [`Target::identifier`](crate::Target::identifier).
 pub(crate) const IDENTIFIER: usize = 0;
@@ -157,7 +157,7 @@ pub(crate) enum Check {
     EndsWith(Box<str>),
     Contains(Box<str>),
     /// Boxed, as it is much larger than the others.
-    Match(Box<Regex>),
+    Match(Box<Pattern>),
     Greater(Box<str>),
 }
 
@@ -170,7 +170,7 @@ impl Check {
             Self::StartsWith(value) => text.starts_with(&**value),
             Self::EndsWith(value) => text.ends_with(&**value),
             Self::Contains(value) => text.contains(&**value),
-            Self::Match(regex) => regex.is_match(text),
+            Self::Match(pattern) => pattern.is_match(text),
             Self::Greater(value) => text > &**value,
         }
     }

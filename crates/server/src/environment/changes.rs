@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flagwire_core::protocol::{Change, Domain};
-use flagwire_evaluation::model::{Clause, FeatureConfig, Segment};
+use flagwire_evaluation::model::{FeatureConfig, Segment};
 
 use crate::versions::{Counting, Versions};
 
@@ -197,7 +197,7 @@ impl<'a> Dependents<'a> {
             flags_of_flag: BTreeMap::new(),
         };
         for flag in flags {
-            for group in groups_named_by_flag(flag) {
+            for group in flag.group_identifiers() {
                 dependents
                     .flags_of_group
                     .entry(group)
@@ -213,7 +213,7 @@ impl<'a> Dependents<'a> {
             }
         }
         for segment in segments {
-            for group in groups_named_by_group(segment) {
+            for group in segment.group_identifiers() {
                 dependents
                     .groups_of_group
                     .entry(group)
@@ -257,33 +257,6 @@ fn close<'a>(set: &mut BTreeSet<&'a str>, edges: &BTreeMap<&'a str, BTreeSet<&'a
             }
         }
     }
-}
-
-/// Groups that a flag's map or rules name.
-pub(crate) fn groups_named_by_flag(flag: &FeatureConfig) -> impl Iterator<Item = &str> {
-    let in_map = flag
-        .variation_to_target_map
-        .iter()
-        .flat_map(|entry| &entry.target_segments)
-        .map(String::as_str);
-    in_map.chain(flag.rules.iter().flat_map(|rule| groups_in(&rule.clauses)))
-}
-
-/// Groups that a group's rules name.
-pub(crate) fn groups_named_by_group(group: &Segment) -> impl Iterator<Item = &str> {
-    let serving = group
-        .serving_rules
-        .iter()
-        .flat_map(|rule| groups_in(&rule.clauses));
-    groups_in(&group.rules).chain(serving)
-}
-
-fn groups_in(clauses: &[Clause]) -> impl Iterator<Item = &str> {
-    clauses
-        .iter()
-        .filter(|clause| clause.op == "segmentMatch")
-        .flat_map(|clause| &clause.values)
-        .map(String::as_str)
 }
 
 #[cfg(test)]
