@@ -1,10 +1,9 @@
 //! Any text as a flags file: it is read or its mistakes are placed; what is read can be evaluated and edited.
 
-use flagwire_evaluation::model::{FeatureConfig, State};
+use flagwire_evaluation::model::{Configuration, FeatureConfig, State};
 use flagwire_evaluation::{Snapshot, Target};
+use flagwire_flags_file::{Edit, EditError, TargetEdit, edit, parse};
 use flagwire_fuzz::text;
-use flagwire_server::environment::{Configuration, Edit, EditError, TargetEdit};
-use flagwire_server::flags_file::{edited, parse};
 
 /// Of one flag that are chosen as its default and for a target.
 const MAX_VARIATIONS: usize = 2;
@@ -89,7 +88,7 @@ fn edit(text: &str, before: &Configuration, flag: &FeatureConfig) {
 
 /// The flag after an edit, which must be the only one that differs; `None` where the edit is refused.
 fn after(text: &str, before: &Configuration, name: &str, edit: &Edit) -> Option<FeatureConfig> {
-    let new = match edited(text, name, edit) {
+    let new = match edit::apply(text, name, edit) {
         Ok(new) => new,
         Err(EditError::Refused(_)) => return None,
         Err(other) => panic!("{other} for {edit:?}"),

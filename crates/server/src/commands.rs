@@ -7,11 +7,8 @@ use std::process::ExitCode;
 use flagwire_evaluation::Snapshot;
 
 use crate::config::Command;
-use crate::flags_file::{Parsed, Problem};
+use crate::flags_file::{Parsed, Problem, SCHEMA};
 use crate::source::file::FileSource;
-
-/// The JSON Schema of flags files. It knows their shape; that names exist and values fit is for [`Command::Check`].
-pub const SCHEMA: &str = include_str!("../flags.schema.json");
 
 /// Does it, writing to standard output, and mistakes to standard error.
 pub fn run(command: &Command) -> ExitCode {

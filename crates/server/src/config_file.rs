@@ -13,9 +13,9 @@ use secrecy::SecretString;
 
 use crate::auth::Hashed;
 use crate::config::{ConfigError, Options};
+use crate::files::write::directory_of;
 use crate::flags_file::Problem;
 use crate::flags_file::node::{self, Key, Node, Value};
-use crate::flags_file::write::directory_of;
 
 /// See the module.
 #[derive(Debug, Default)]

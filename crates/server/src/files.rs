@@ -8,6 +8,8 @@
 //! costs eight threads. What is computed from a file, under [`computing`], comes to an end by itself and is waited for: a large
 //! file on a busy machine is no mount that hangs.
 
+pub(crate) mod write;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;

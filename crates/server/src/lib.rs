@@ -8,11 +8,11 @@
 //! |---|---|
 //! | [`commands`] | checking flags files, printing their schema |
 //! | [`config`], `config_file`, [`plan`] | command line, environment variables, file; which environments come of them |
-//! | [`source`], [`flags_file`] | where configurations come from; reading and editing the flags file |
+//! | [`source`], [`flags_file`] | where configurations come from; the crate that reads and edits flags files |
 //! | [`environment`] | the state in force, what changed, and who reads it |
 //! | `stream` | the open streams |
 //! | [`replicas`] | several servers as one, through Redis |
-//! //! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
+//! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
 //! | `files` | work on files, on threads that may hang |
@@ -38,7 +38,6 @@ mod config_file;
 pub mod environment;
 pub mod error;
 mod files;
-pub mod flags_file;
 mod json;
 mod limits;
 mod metrics;
@@ -58,8 +57,7 @@ pub mod telemetry;
 mod time;
 pub mod versions;
 
-// For `flags_file`, until it has a crate of its own.
-pub(crate) use environment::changes;
+pub use flagwire_flags_file as flags_file;
 pub use routes::app;
 pub use run::{RunError, run};
 pub use state::{AppState, Settings};

@@ -11,7 +11,7 @@ use crate::auth::{BadSecret, Grant, Hashed, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::config_file::{ConfigFile, Entry};
 use crate::files;
-use crate::flags_file::write::directory_of;
+use crate::files::write::directory_of;
 use crate::replicas::{Redis, ReplicaOptions};
 use crate::source::kept::Kept;
 use crate::source::upstream::UpstreamOptions;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
 use crate::files::at_start;
-use crate::flags_file::write;
+use crate::files::write;
 use crate::plan::{From, Plan, Planned};
 use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use secrecy::SecretSlice;
 
-use crate::flags_file::write;
+use crate::files::write;
 
 const FILE: &str = "token-secret";
 const BYTES: usize = 32;

@@ -19,7 +19,7 @@ use std::{fs, io};
 use flagwire_core::protocol::Domain;
 use serde::{Deserialize, Serialize};
 
-use crate::flags_file::write::write_if;
+use crate::files::write::write_if;
 
 /// Entries listed one by one; of more than these, the least is folded into a bound for all.
 const MAX_LISTED: usize = 1_000;

@@ -1,18 +1,11 @@
 //! What a source supplies: all flags and groups of an environment.
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// All flags and groups of an environment. As JSON, this is how it is kept on disk and shared among replicas.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Configuration {
-    /// Flags, each identifier once.
-    pub flags: Vec<FeatureConfig>,
-    /// Groups, each identifier once.
-    pub segments: Vec<Segment>,
-}
+pub use flagwire_evaluation::model::Configuration;
 
-/// The same, of somebody else, to be written.
+/// Borrowed parts of a [`Configuration`], which become the JSON that is kept on disk and shared among replicas.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct ConfigurationRef<'a> {
     pub(crate) flags: &'a [FeatureConfig],

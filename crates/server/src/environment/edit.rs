@@ -1,30 +1,9 @@
 //! Changes that people make to flags through the admin page or its API, and who makes them where the flags come from.
 
-use serde::{Deserialize, Serialize};
+pub use flagwire_flags_file::{Edit, TargetEdit};
 
 use super::document::Document;
-
-/// What to change about a flag. What is `None` stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edit {
-    /// On or off.
-    pub state: Option<bool>,
-    /// Identifier of the variation to serve by default.
-    pub default: Option<String>,
-    /// Identifier of the variation for everybody while the flag is off.
-    pub off: Option<String>,
-    /// What one target gets.
-    pub target: Option<TargetEdit>,
-}
-
-/// What one target gets, whatever the rules say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetEdit {
-    /// Its identifier.
-    pub identifier: String,
-    /// Identifier of the variation; `None` for what the rules say.
-    pub variation: Option<String>,
-}
+use crate::flags_file;
 
 /// Why an edit was not made. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +33,25 @@ pub enum EditError {
         /// What the system says.
         error: std::io::Error,
     },
+}
+
+impl From<flags_file::EditError> for EditError {
+    fn from(error: flags_file::EditError) -> Self {
+        use flags_file::EditError as InText;
+        match error {
+            InText::UnknownFlag(flag) => Self::UnknownFlag(flag),
+            InText::UnknownVariation {
+                flag,
+                variation,
+                known,
+            } => Self::UnknownVariation {
+                flag,
+                variation,
+                known,
+            },
+            InText::Refused(reason) => Self::Refused(reason),
+        }
+    }
 }
 
 /// Changes flags where they come from, for good.

@@ -24,9 +24,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Document;
-use crate::files::{Abandoned, Place};
+use crate::files::{Abandoned, Place, write};
 use crate::flags_file::MAX_FILE_BYTES;
-use crate::flags_file::write;
 use crate::time::unix_millis;
 
 /// A text that the replicas share or shared.

@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::Configuration;
-use crate::environment::Current;
+use crate::environment::{Configuration, Current};
 
 /// A loss of no more than this many entries is never doubted.
 const FEW: usize = 5;

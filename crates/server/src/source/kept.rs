@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::hex;
 use crate::environment::{Configuration, ConfigurationRef};
-use crate::flags_file::write;
+use crate::files::write;
 
 /// Grows when the shape changes; another one is not read.
 const FORMAT: u32 = 1;

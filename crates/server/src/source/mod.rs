@@ -15,10 +15,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::environment::{Editor, Environment};
-// For `flags_file`, until it has a crate of its own.
-#[cfg(test)]
-pub(crate) use crate::environment::TargetEdit;
-pub(crate) use crate::environment::{Configuration, Edit, EditError};
 
 /// A future that a task can own.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -14,8 +14,8 @@ use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
 use crate::environment::{
     Configuration, Document, Edit, EditError, Editor, Environment, SourceState, SourceStatus,
 };
-use crate::files::{self, Abandoned, Place};
-use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit, write};
+use crate::files::{self, Abandoned, Place, write};
+use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit};
 use crate::source::doubt::Loss;
 
 /// Times of files may be no finer than this, so two writes within it can look the same.

@@ -26,7 +26,8 @@ use self::watching::{Signs, Watch};
 use super::doubt::Loss;
 use super::{BoxFuture, Editor, Origin, Source};
 use crate::environment::Environment;
-use crate::flags_file::{self, Parsed, write};
+use crate::files::write;
+use crate::flags_file::{self, Parsed};
 
 /// How long a file may go unnoticed where the system sends no notifications.
 const POLL: Duration = Duration::from_secs(2);

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::POLL;
 use super::settling::Sign;
-use crate::flags_file::write::directory_of;
+use crate::files::write::directory_of;
 
 /// What has been told and not been taken yet.
 #[derive(Debug, Default)]

@@ -476,7 +476,7 @@ fn descriptions_are_kept_for_people() {
 /// The schema that editors use must not call a good file wrong, nor pass what is wrong by its shape.
 #[test]
 fn the_schema_agrees_with_the_reader_on_shapes() {
-    let schema = serde_json::from_str(crate::commands::SCHEMA).unwrap();
+    let schema = serde_json::from_str(SCHEMA).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let verdicts = |text: &str| {
         let json = node::parse(text).unwrap().to_json();
@@ -529,7 +529,7 @@ fn the_schema_agrees_with_the_reader_on_shapes() {
 fn what_the_document_says_of_flags_files_is_so() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SERVER.md");
     let document = std::fs::read_to_string(path).unwrap();
-    let schema: serde_json::Value = serde_json::from_str(crate::commands::SCHEMA).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
     let described = &schema["$defs"]["shortFlag"]["anyOf"][1]["properties"];
     assert_eq!(described.as_object().unwrap().len(), short::FLAG_KEYS.len());
     for key in short::FLAG_KEYS {

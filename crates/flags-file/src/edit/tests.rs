@@ -1,6 +1,5 @@
 use super::*;
-use crate::flags_file::parse;
-use crate::source::TargetEdit;
+use crate::parse;
 
 fn off(text: &str, flag: &str) -> Result<String, EditError> {
     apply(
@@ -38,7 +37,7 @@ fn diff(old: &str, new: &str) -> Vec<String> {
     gone.chain(come).collect()
 }
 
-const SAMPLE: &str = crate::flags_file::SAMPLE;
+const SAMPLE: &str = crate::SAMPLE;
 
 #[test]
 fn every_flag_of_the_sample_can_be_flipped_and_flipped_back_to_the_same_meaning() {

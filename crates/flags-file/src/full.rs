@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use self::shape::{FLAG, GROUP, Reading, Shape};
-use super::conditions::warn_of_numbers;
+use super::conditions::{check_pattern, warn_of_numbers};
 use super::node::{Node, Position, Value};
 use super::{Notes, Problem, about, suggest};
 
@@ -295,14 +295,8 @@ fn check_clauses(
         }
         if clause.op == "match"
             && let Some(pattern) = clause.values.first()
-            && let Err(error) = regex::Regex::new(pattern)
+            && let Err(reason) = check_pattern(pattern)
         {
-            let text = error.to_string();
-            let reason = text
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
             return Err(Problem::new(
                 at,
                 format!("`{pattern}` in {owner} is not a regular expression: {reason}"),

@@ -4,9 +4,9 @@ use flagwire_evaluation::model::{
     Distribution, Rule, Serve, TargetRef, Variation, VariationMap, WeightedVariation,
 };
 
-use crate::flags_file::conditions::{clauses, list, texts};
-use crate::flags_file::node::{Node, Position, Value};
-use crate::flags_file::{Notes, Problem, check_keys, suggest};
+use crate::conditions::{clauses, list, texts};
+use crate::node::{Node, Position, Value};
+use crate::{Notes, Problem, check_keys, suggest};
 
 const RULE_KEYS: &[&str] = &["name", "when", "serve", "by"];
 
@@ -72,7 +72,7 @@ impl Names<'_> {
 }
 
 /// The variation of a boolean flag that is meant by another word: `serve: on` reads well, and `True` is a boolean in YAML.
-pub(in crate::flags_file) fn synonym(text: &str) -> Option<&'static str> {
+pub(crate) fn synonym(text: &str) -> Option<&'static str> {
     match text {
         "on" | "True" | "TRUE" => Some("true"),
         "off" | "False" | "FALSE" => Some("false"),

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::source::{Edit, TargetEdit};
 
 /// As the management API gives one, of one environment.
 const EXPORTED: &str = r#"flags:
@@ -79,14 +78,14 @@ fn edits_change_what_counts_and_leave_all_that_is_said() {
             ..Edit::default()
         },
     ] {
-        let new = edited(EXPORTED, "new_checkout", &edit)
+        let new = edit::apply(EXPORTED, "new_checkout", &edit)
             .unwrap_or_else(|error| panic!("{edit:?}: {error}"));
         let (old, new) = (EXPORTED.lines().count(), new.lines().count());
         assert_eq!(old, new);
     }
     let short = "flags:\n  a: # why\n    tags: [checkout, 007]\n    owner: ada\n    metadata: { team: x, cost: 1.5, live: true }\n    default: true\n";
     let before = flag(short);
-    let new = edited(
+    let new = edit::apply(
         short,
         "a",
         &Edit {

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use flagwire_evaluation::model::FeatureConfig;
+use flagwire_evaluation::model::{Configuration, FeatureConfig};
 
 use super::node::{Key, Node, Position, Value};
 use super::{Problem, full, suggest};
-use crate::source::Configuration;
 
 /// Keys whose values may name a group, in both forms.
 const GROUP_KEYS: &[&str] = &["group", "values", "targetSegments"];
@@ -68,7 +67,7 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
         let node = entries.get(flag.feature.as_str()).copied();
         let own = parts.flags.get(&flag.feature).copied().unwrap_or_default();
         let owner = format!("flag `{}`", flag.feature);
-        for group in crate::changes::groups_named_by_flag(flag) {
+        for group in flag.group_identifiers() {
             let at = node.and_then(|node| value_below(node, GROUP_KEYS, group));
             check_group(group, at.unwrap_or(own), &owner);
         }
@@ -82,7 +81,7 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
             .copied()
             .unwrap_or_default();
         let owner = format!("group `{}`", group.identifier);
-        for other in crate::changes::groups_named_by_group(group) {
+        for other in group.group_identifiers() {
             let at = node.and_then(|node| value_below(node, GROUP_KEYS, other));
             check_group(other, at.unwrap_or(own), &owner);
         }

@@ -27,35 +27,44 @@ const MAX_REPEATED: usize = 250_000;
 
 /// A value and where it starts.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) value: Value,
-    pub(crate) at: Position,
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it starts; for an alias, where the alias stands.
+    pub at: Position,
     /// How a scalar without quotes is written, where a reader could take it for something else than that text; `None` for
     /// all other values.
-    pub(crate) plain: Option<Box<str>>,
+    pub plain: Option<Box<str>>,
     /// Where the value is written: behind an alias that is not where it stands.
     written: Position,
 }
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing, `null` or `~`.
     Null,
+    /// `true` or `false`; `on` and `yes` are texts.
     Bool(bool),
+    /// A whole number.
     Int(i64),
-    /// Also whole numbers that do not fit an `i64`, and what is no finite number.
+    /// Any other number, also whole numbers that do not fit an `i64`, and what is no finite number.
     Float(f64),
+    /// A text, with or without quotes.
     Text(String),
+    /// A list, in the order of the file.
     List(Vec<Node>),
-    /// In the order of the file; keys are unique.
+    /// A map, in the order of the file; keys are unique.
     Map(Vec<(Key, Node)>),
 }
 
 /// A key of a map, as text whatever it looks like: `4:` is the key `4`.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) text: String,
-    pub(crate) at: Position,
+pub struct Key {
+    /// The key as it is written.
+    pub text: String,
+    /// Where it starts.
+    pub at: Position,
     /// Whether the parser took it for `null`.
     empty: bool,
     /// Where it is written: behind a merged map that is not where it stands.
@@ -63,8 +72,9 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// A text that serves as one.
-    pub(crate) const fn of(text: String, at: Position) -> Self {
+    /// Creates a key from a text that stands elsewhere in the file.
+    #[must_use]
+    pub const fn of(text: String, at: Position) -> Self {
         Self {
             text,
             at,
@@ -74,15 +84,15 @@ impl Key {
     }
 }
 
-/// A place in the file.
+/// A place in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Position {
-    /// From 1.
-    pub(crate) line: u64,
-    /// From 1, in characters.
-    pub(crate) column: u64,
+pub struct Position {
+    /// The line, from 1; 0 where the place is unknown.
+    pub line: u64,
+    /// The column in characters, from 1; 0 where the place is unknown.
+    pub column: u64,
     /// Bytes from the start of the file and bytes covered. For a list or map only the start is meaningful.
-    pub(crate) bytes: Option<(usize, usize)>,
+    pub bytes: Option<(usize, usize)>,
 }
 
 impl From<Location> for Position {
@@ -106,7 +116,7 @@ impl From<Location> for Position {
 ///
 /// # Errors
 /// What the parser says about the text, with its place: bad syntax, a key twice, too deep or too many aliases.
-pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
+pub fn parse(text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
@@ -165,7 +175,8 @@ fn syntax_reason(error: &serde_saphyr::Error) -> String {
 
 impl Node {
     /// What the value is, for error texts.
-    pub(crate) fn describe(&self) -> &'static str {
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
             Value::Bool(_) => "a boolean",
@@ -178,7 +189,8 @@ impl Node {
 
     /// A scalar as the text that it is written as: `007`, `1.10`, `null`, the text itself. `None` for lists, maps and what is
     /// not there.
-    pub(crate) fn scalar_text(&self) -> Option<String> {
+    #[must_use]
+    pub fn scalar_text(&self) -> Option<String> {
         match (&self.plain, &self.value) {
             (Some(plain), _) => Some(plain.to_string()),
             (None, Value::Text(value)) => Some(value.clone()),
@@ -191,7 +203,8 @@ impl Node {
     }
 
     /// A scalar as text where `null` and `~` say that there is none, as for what is said for people.
-    pub(crate) fn optional_text(&self) -> Option<String> {
+    #[must_use]
+    pub fn optional_text(&self) -> Option<String> {
         match self.value {
             Value::Null => None,
             _ => self.scalar_text(),
@@ -243,7 +256,8 @@ impl Node {
     }
 
     /// The value of `key` in a map.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => entries
                 .iter()
@@ -254,7 +268,8 @@ impl Node {
     }
 
     /// The same as plain JSON.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => (*value).into(),

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::flags_file::node::{Key, Node, Value};
-use crate::flags_file::{Notes, Problem, scalar, suggest};
+use crate::node::{Key, Node, Value};
+use crate::{Notes, Problem, scalar, suggest};
 
 /// The known keys of a kind of map.
 pub(super) struct Shape {

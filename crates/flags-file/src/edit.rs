@@ -10,13 +10,56 @@ mod text;
 use std::ops::Range;
 
 use flagwire_evaluation::model::{FeatureConfig, Serve, State};
+use serde::{Deserialize, Serialize};
 
 use self::text::{Style, extent, is_flow, json_text, literal};
 use super::full;
 use super::node::{self, Node, Value};
-use crate::source::{Edit, EditError};
 
-/// The text with the change made; the same text where there is nothing to change.
+/// What to change about a flag. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Turns the flag on or off.
+    pub state: Option<bool>,
+    /// Identifier of the variation to serve by default.
+    pub default: Option<String>,
+    /// Identifier of the variation that everybody is served while the flag is off.
+    pub off: Option<String>,
+    /// What one target is served.
+    pub target: Option<TargetEdit>,
+}
+
+/// What one target is served, whatever the rules say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetEdit {
+    /// The target's identifier.
+    pub identifier: String,
+    /// Identifier of the variation; `None` lets the rules decide.
+    pub variation: Option<String>,
+}
+
+/// Why an edit was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// There is no such flag.
+    #[error("there is no flag `{0}`")]
+    UnknownFlag(String),
+    /// The flag has no such variation.
+    #[error("flag `{flag}` has no variation `{variation}`; it has: {known}")]
+    UnknownVariation {
+        /// Identifier of the flag.
+        flag: String,
+        /// Identifier that was given.
+        variation: String,
+        /// Identifiers of the flag's variations, with commas between them.
+        known: String,
+    },
+    /// The text has mistakes, or cannot be edited without touching more than the place concerned. Says so in a sentence.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Makes an edit in the text of a flags file and returns the new text; the same text where there is nothing to change.
 ///
 /// # Errors
 /// [`EditError`]: no such flag or variation, a file with mistakes, or a layout that cannot be edited.

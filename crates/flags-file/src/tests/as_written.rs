@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::source::{Edit, TargetEdit};
 
 /// Each a number, a boolean or nothing for some reader of YAML.
 const SCALARS: &[&str] = &[
@@ -307,7 +306,7 @@ fn override_of(text: &str, identifier: &str) -> String {
         }),
         ..Edit::default()
     };
-    edited(text, "x", &change).unwrap_or_else(|error| panic!("{identifier:?}: {error}"))
+    edit::apply(text, "x", &change).unwrap_or_else(|error| panic!("{identifier:?}: {error}"))
 }
 
 fn overrides(text: &str) -> Vec<String> {
@@ -349,7 +348,7 @@ proptest! {
             prop_assert_eq!(overrides(&once), [identifier.as_str()], "{}", once);
             let twice = override_of(&once, "somebody else");
             prop_assert_eq!(&overrides(&twice)[0], &identifier);
-            let gone = edited(&twice, "x", &Edit { target: Some(TargetEdit { identifier: identifier.clone(), variation: None }), ..Edit::default() }).unwrap();
+            let gone = edit::apply(&twice, "x", &Edit { target: Some(TargetEdit { identifier: identifier.clone(), variation: None }), ..Edit::default() }).unwrap();
             prop_assert!(overrides(&gone).iter().all(|one| *one != identifier));
         }
     }

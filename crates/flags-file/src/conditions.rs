@@ -73,20 +73,13 @@ fn clause(key: &Key, node: &Node, owner: &str, notes: &mut Notes) -> Result<Clau
             }
             if op == "match"
                 && let Some(pattern) = values.first()
-                && let Err(error) = regex::Regex::new(pattern)
             {
-                return Err(Problem::new(
-                    operand.at,
-                    format!(
-                        "`matches` in {owner} is not a regular expression: {}",
-                        error
-                            .to_string()
-                            .lines()
-                            .last()
-                            .unwrap_or_default()
-                            .trim_start_matches("error: ")
-                    ),
-                ));
+                check_pattern(pattern).map_err(|reason| {
+                    Problem::new(
+                        operand.at,
+                        format!("`matches` in {owner} is not a regular expression: {reason}"),
+                    )
+                })?;
             }
             if op == "gt" {
                 warn_of_numbers(operand, &format!("`{}` in {owner}", operator.text), notes);
@@ -106,6 +99,20 @@ fn clause(key: &Key, node: &Node, owner: &str, notes: &mut Notes) -> Result<Clau
         values,
         negate: false,
     })
+}
+
+/// Checks the syntax of a pattern. Without the feature `patterns` each one counts as right.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
+    #[cfg(feature = "patterns")]
+    return flagwire_evaluation::check_pattern(pattern);
+    #[cfg(not(feature = "patterns"))]
+    {
+        let _ = pattern;
+        Ok(())
+    }
 }
 
 /// `gt` compares texts, as the published server SDKs do. Who writes a number may not expect that.

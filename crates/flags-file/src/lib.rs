@@ -3,45 +3,61 @@
 //! The file is YAML (so JSON too) with two parts, `flags` and `groups`. Each entry is in the short form (`short.rs`) or
 //! in the full form, which is the wire form of the protocol (`full.rs`). Everything the reader does not know is an
 //! error with its place and what to do about it: a flags file with a mistake must never half work.
+//!
+//! ```
+//! let read = flagwire_flags_file::parse("flags: { dark-mode: true, page-size: 50 }").unwrap();
+//! assert_eq!(read.flags[1].feature, "page-size");
+//!
+//! let problems = flagwire_flags_file::parse("flags:\n  dark-mode: on\n").unwrap_err();
+//! assert_eq!(problems[0].place().map(|place| (place.line, place.column)), Some((2, 14)));
+//! ```
+//!
+//! [`parse`] and [`parse_whole`] read a file, [`edit::apply`] changes one flag in its text, and [`SCHEMA`] describes its shape for
+//! editors. The crate does no I/O: callers read and write the file.
+//!
+//! # Features
+//!
+//! `patterns`, off by default, also checks the syntax of the patterns of conditions, which takes an engine for patterns.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 mod about;
 mod conditions;
-pub(crate) mod edit;
+pub mod edit;
 mod full;
-pub(crate) mod node;
+pub mod node;
 mod references;
 mod scalar;
 mod short;
-pub(crate) mod syntax;
-pub(crate) mod write;
+mod syntax;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use flagwire_evaluation::Subject;
-use flagwire_evaluation::model::FeatureConfig;
+use flagwire_evaluation::model::{Configuration, FeatureConfig};
 
 use self::node::{Key, Node, Position, Value};
-use crate::source::Configuration;
 
-/// For the fuzzing: an edit of a text.
-#[doc(hidden)]
-pub use self::edit::apply as edited;
+pub use self::edit::{Edit, EditError, TargetEdit};
 
 /// Written where there is no flags file yet.
 pub const SAMPLE: &str = include_str!("sample.yaml");
 
+/// The JSON Schema of flags files, as text. It knows their shape; that names exist and values fit is for [`parse`].
+pub const SCHEMA: &str = include_str!("../flags.schema.json");
+
 /// Text longer than this is not read as a flags file: ten thousand flags take about 4 MB.
 pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// A line and a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// From 1.
-    pub line: u64,
-    /// From 1, in characters.
-    pub column: u64,
-}
 
 /// A mistake in a flags file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,25 +67,25 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(at: Position, reason: impl Into<String>) -> Self {
+    /// Creates a mistake with its place.
+    #[must_use]
+    pub fn new(at: Position, reason: impl Into<String>) -> Self {
         Self {
             at,
             reason: reason.into(),
         }
     }
 
-    /// A problem of the file as a whole.
-    pub(crate) fn whole(reason: String) -> Self {
+    /// Creates a mistake that concerns the file as a whole.
+    #[must_use]
+    pub fn whole(reason: String) -> Self {
         Self::new(Position::default(), reason)
     }
 
-    /// Where it is; `None` where it concerns the file as a whole.
+    /// Returns where the mistake is; `None` where it concerns the file as a whole.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        (self.at.line > 0).then_some(Place {
-            line: self.at.line,
-            column: self.at.column,
-        })
+    pub fn place(&self) -> Option<Position> {
+        (self.at.line > 0).then_some(self.at)
     }
 
     /// What is wrong and what to do about it.
@@ -169,8 +185,9 @@ pub struct Places {
 }
 
 impl Places {
-    /// A problem of the flag or group that `problem` is about, at the place of its name.
-    pub(crate) fn of(&self, problem: &flagwire_evaluation::Problem) -> Problem {
+    /// Gives a problem of a compiled configuration the place where the name of its flag or group stands.
+    #[must_use]
+    pub fn of(&self, problem: &flagwire_evaluation::Problem) -> Problem {
         let names = match problem.subject {
             Subject::Flag => &self.flags,
             Subject::Segment => &self.groups,
