@@ -114,7 +114,7 @@ impl Driver {
     }
 
     pub(super) fn state(&self) -> State {
-        // In the middle of a drain the core may be further than what was told.
+        // In the middle of a drain the core may be further than what was reported.
         let (status, why) = self.core.borrow().state();
         let told = self.state.get();
         let current = State::now(status, why);

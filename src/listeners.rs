@@ -1,4 +1,4 @@
-//! Who is told of what.
+//! The listeners, and which of them get which event.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};

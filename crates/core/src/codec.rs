@@ -54,8 +54,8 @@ pub enum Parsed<E, T> {
 ///
 /// In the browser JavaScript parses JSON and keeps what it parsed: moving the strings of 10 000 evaluations into wasm and
 /// back would cost about 50 ms for nothing. So the core never looks into a value, nor into the URL or the token that it is
-/// asked for with. It decides which request is sent, which reply counts and since when something is known; the codec does as
-/// told and says whether anything really changed. Elsewhere `SerdeCodec` does the same with requests and values in Rust.
+/// asked for with. It decides which request is sent, which reply counts and since when something is known; the codec does so
+/// and says whether anything really changed. Elsewhere `SerdeCodec` does the same with requests and values in Rust.
 ///
 /// # Which of two answers is newer
 /// What is stored comes with the [`Moment`] as of which it is known. The codec remembers that moment with each flag, with
@@ -112,7 +112,7 @@ pub trait Codec {
     /// What the cache should hold now, with the key of the current target.
     fn save(&self) -> Self::Saved;
 
-    /// Takes reads that were counted, as a metrics post with a body of at most `MAX_METRICS_BYTES`. They stay aside until
+    /// Takes reads that were counted, as a metrics post with a body of at most `MAX_METRICS_BYTES`. They stay pending until
     /// [`settle_counts`](Self::settle_counts). `None` where nothing was counted.
     fn take_counts(&mut self) -> Option<Self::Request>;
 

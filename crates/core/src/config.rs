@@ -1,4 +1,4 @@
-//! What a client is told at its start.
+//! The settings that a client starts with.
 
 use crate::time::Millis;
 

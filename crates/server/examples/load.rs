@@ -24,14 +24,14 @@ type Failure = Box<dyn Error + Send + Sync>;
 const TICKS_PER_SECOND: f64 = 100.0;
 /// Connections that are being opened at one time; more would overflow the queue of a listening socket.
 const OPENING: usize = 128;
-/// Streams that have not all been told by then have been forgotten.
+/// Streams that have not all got the change by then have been forgotten.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Lets the server come to rest before its memory is read, and between rounds.
 const REST: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// Open streams, change a flag, and wait until the last stream was told.
+    /// Open streams, change a flag, and wait until the last stream has got it.
     Fanout,
     /// Open streams, end the server, and note when each of them ends, which is when its reader comes back.
     Drain,
@@ -109,7 +109,7 @@ async fn fanout(options: &Arc<Options>) -> Result<Value, Failure> {
     }))
 }
 
-/// When streams end whose server is told to stop, by the second.
+/// When streams end whose server is asked to stop, by the second.
 async fn drain(options: &Arc<Options>) -> Result<Value, Failure> {
     let pid = options.pid.ok_or("--pid is needed, to end the server")?;
     let opened = open_streams(options).await?;

@@ -1,4 +1,4 @@
-//! The admin page's endpoints: what they show, and whom they keep out.
+//! The admin page's endpoints: what they show, and which requests they refuse.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Back ends that come back with an id nobody knows are told of everything, slowly enough.
+//! Back ends that come back with an id nobody knows get an event for everything, slowly enough.
 
 mod common;
 

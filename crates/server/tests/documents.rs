@@ -1,6 +1,6 @@
 //! What docs/OPERATIONS.md and the files in packaging/ say is what the program does.
 //!
-//! `UPDATE_DOCS=1 cargo test -p flagwire-server --test documents` writes the list of options anew.
+//! `UPDATE_DOCS=1 cargo test -p flagwire-server --test documents` writes the list of options.
 
 mod common;
 
@@ -76,7 +76,7 @@ fn the_list_of_options_is_what_the_program_takes() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, format!("{before}{START}{list}{END}{after}")).unwrap();
     } else {
-        assert_eq!(there, list, "run with UPDATE_DOCS=1 to write the list anew");
+        assert_eq!(there, list, "run with UPDATE_DOCS=1 to write the list");
     }
 }
 

@@ -115,7 +115,7 @@ fn however_the_file_is_saved_the_streams_hear_of_it() {
     fs::write(&beside, flags(2)).unwrap();
     fs::rename(&beside, &path).unwrap();
     told.expect(2);
-    // Deleted, noticed, and made anew.
+    // Deleted, noticed, and made again.
     fs::remove_file(&path).unwrap();
     let gone = until(&server, |status| status["healthy"] == false);
     assert_eq!(

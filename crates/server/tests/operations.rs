@@ -335,7 +335,7 @@ async fn a_connection_past_the_limit_is_told_why_and_counted() {
     let mut silent = TcpStream::connect(address).await.unwrap();
     assert_eq!(silent.read(&mut [0; 8]).await.unwrap(), 0);
 
-    // So many that nobody is told at leisure any more are told at once, before they ask. Again if this machine was too busy
+    // With so many of them, the refusal is sent at once, before they ask. Again if this machine was too busy
     // to open them all in the time that the first of them had.
     let mut reply = String::new();
     while reply.is_empty() {

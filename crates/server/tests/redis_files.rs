@@ -266,7 +266,7 @@ async fn a_replica_that_is_alone_takes_no_edits_and_shares_those_of_its_file_lat
     redis.kill();
     for replica in [&first, &second] {
         replica.stands(|status| status.role == Role::Alone).await;
-        // Its role is told before its source is open.
+        // Its role is shown before its source is open.
         loop {
             let (status, body) = change(replica, true).await;
             assert_eq!(status, StatusCode::CONFLICT);

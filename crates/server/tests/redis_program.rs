@@ -235,7 +235,7 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
         1
     );
 
-    // The leader is told to stop: it hands over, and does not make the others wait for the lease.
+    // The leader is asked to stop: it hands over, and does not make the others wait for the lease.
     let _socket = listen_on(&address.to_string(), app_of(&upstream)).await;
     upstream.save(FLAGS);
     let (leader, other) = if leads(&second.status()) {

@@ -493,7 +493,7 @@ async fn the_key_goes_to_no_other_origin_however_the_upstream_redirects() {
         let (from, metrics) = (socket.address.to_string(), path == "/metrics/");
         let relay = relay(options);
         if metrics {
-            // Nobody is told of metrics that are lost; they are tried, again and again.
+            // Nothing reports metrics that are lost; they are tried, again and again.
             relay
                 .status(|status| status.state == SourceState::Live)
                 .await;

@@ -304,7 +304,7 @@ async fn a_connection_past_the_limit_is_told_why_in_either_version() {
     let body = reply.into_body().collect().await.unwrap().to_bytes();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["code"], "503");
-    // It is told to go elsewhere.
+    // It gets a GOAWAY frame.
     while past.ready().await.is_ok() && past.send_request(live()).await.is_ok() {}
 
     let mut past = connect(address, &trusted, &["http/1.1"]).await.unwrap();

@@ -80,9 +80,9 @@ struct Step {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum What {
-    /// The SDK is told of the change.
+    /// The SDK gets the change.
     Change,
-    /// The server is another process, which remembers; the SDK is told of everything.
+    /// The server is another process, which remembers; the SDK gets an event for everything.
     Restart,
     /// The change comes while nobody listens, and the SDK fetches later.
     Missed,

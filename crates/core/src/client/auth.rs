@@ -86,7 +86,7 @@ impl<C: Codec> Client<C> {
         let first = backoff.attempts() == 0;
         let delay = backoff.fail(&mut self.random, retry_after);
         self.timers.set(Timer::SignIn, now.after(delay));
-        // Told once an outage: an application that hears an error a second can do nothing more with it.
+        // Reported once an outage: an application that hears an error a second can do nothing more with it.
         if first {
             self.report(ErrorKind::Auth, cause);
         }

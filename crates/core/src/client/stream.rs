@@ -69,11 +69,11 @@ pub(super) struct Streaming {
     retry: Option<Millis>,
     /// A native stream failed before it opened. It cannot say why, so `fetch` is asked next.
     native_failed: bool,
-    /// What the application was told last.
+    /// What was last reported to the application.
     told: Told,
     /// A token was refused, and no stream has opened with the one that replaced it.
     signed_in_again: bool,
-    /// The application was told that polling is on.
+    /// It was reported to the application that polling is on.
     polling: bool,
 }
 
@@ -118,7 +118,7 @@ impl Streaming {
         }
     }
 
-    /// The application was told of an outage, and not yet of its end.
+    /// An outage was reported to the application, and its end not yet.
     pub(super) fn is_told_lost(&self) -> bool {
         self.told == Told::Disconnected
     }
@@ -296,7 +296,7 @@ impl<C: Codec> Client<C> {
             Parsed::Unknown => return,
             Parsed::Malformed => {
                 self.report(ErrorKind::Stream, Cause::Malformed);
-                // It may have told of any change.
+                // It may have been about any change.
                 return self.fetch_all(now);
             }
         };
@@ -382,7 +382,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Tells that nothing streams any more, if it was told that something does.
+    /// Reports that nothing streams any more, if it was reported that something does.
     pub(super) fn disconnected(&mut self) {
         if self.streaming.told == Told::Connected {
             self.streaming.told = Told::Disconnected;

@@ -60,7 +60,7 @@ fn retries_sign_in_with_growing_jittered_delays() {
         *delays.iter().max().unwrap() > 15_000,
         "they never grew: {delays:?}"
     );
-    // Told once an outage.
+    // Reported once an outage.
     assert_eq!(world.count("error"), 1);
     assert_eq!(world.state(), (Status::Initializing, Why::Auth));
 }

@@ -1,4 +1,4 @@
-//! What the application is told of how far the values can be trusted: one rule for each reason.
+//! How far the application can trust the values: one rule for each reason.
 
 use flagwire_core::{Config, Status, Why};
 #[cfg(target_family = "wasm")]

@@ -389,7 +389,7 @@ impl World {
         }
     }
 
-    /// Nothing arrives on the streams that are open now, and nobody is told.
+    /// Nothing arrives on the streams that are open now, and nothing reports that.
     pub(crate) fn go_silent(&mut self) {
         for connection in &mut self.server.connections {
             connection.dead = true;

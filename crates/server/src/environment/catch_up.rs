@@ -1,12 +1,12 @@
-//! What a back end is told that comes back with an id nobody knows: a `patch` of every group and flag.
+//! The events for a back end that comes back with an id nobody knows: a `patch` of every group and flag.
 //!
 //! A published server SDK fetches nothing as it opens a stream again; it relies on `Last-Event-ID`. Where the server cannot
-//! say what happened since then, anything may have. The SDK fetches each flag that it is told of, and drops what is not newer
+//! say what happened since then, anything may have. The SDK fetches each flag that an event names, and drops what is not newer
 //! than what it has. So that a server with many flags, to which all back ends return at once, is not asked for everything by
-//! everybody in one moment, they are told in slices: [`SLICE`] entries at once, and as many again every [`EVERY`]. The
-//! frames are made once for all who are told at the same time.
+//! everybody in one moment, the events come in slices: [`SLICE`] entries at once, and as many again every [`EVERY`]. The
+//! frames are made once for all who get them at the same time.
 //!
-//! The last frame alone has an id. Whoever is cut off before that comes back with the old one, and is told of everything
+//! The last frame alone has an id. Whoever is cut off before that comes back with the old one, and gets everything
 //! again. For the same reason, events that happen meanwhile are sent without their ids.
 
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Slices {
             let identifier = flag.feature.as_str();
             (Change::Patch, Domain::Flag, identifier, flag.version)
         });
-        // In the order in which changes are told.
+        // In the order in which changes are sent.
         let events: Vec<ChangeEvent> = groups
             .chain(flags)
             .chain(gone)
@@ -89,7 +89,7 @@ impl Slices {
     }
 }
 
-/// How far one reader has been told.
+/// How many of the events one reader has got.
 #[derive(Debug)]
 pub(crate) struct Everything {
     slices: Arc<Slices>,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// How a body's end is told.
+/// How a body's end is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// HTTP/1.1: in chunks, each with its length.

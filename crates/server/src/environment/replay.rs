@@ -7,7 +7,7 @@
 //! Replicas that share a configuration share its stamp, so an id of one of them means something to the others, and to the
 //! same server after a restart. A replica that was away and took two configurations in one step cannot tell what happened
 //! between them: an id from there is unknown to it, as is every id too old. Then nothing is replayed. Clients fetch
-//! everything as they open a stream; back ends are told of everything, see [`crate::environment::catch_up`].
+//! everything as they open a stream; back ends get an event for everything, see [`crate::environment::catch_up`].
 
 use std::collections::VecDeque;
 

@@ -163,7 +163,7 @@ impl Redis {
                         .get_multiplexed_async_connection_with_config(&config)
                         .await?,
                 ),
-                // Made anew each time: a Sentinel that was away is asked again, and the answer is never an old one.
+                // Made again each time: a Sentinel that was away is asked again, and the answer is never an old one.
                 Kind::Sentinel(sentinel) => Connection::Single(
                     sentinel
                         .client()?

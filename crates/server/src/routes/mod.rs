@@ -185,7 +185,7 @@ async fn log_request(State(state): State<AppState>, request: Request, next: Next
     response
 }
 
-/// Anything can be a method, so only those in use are told apart.
+/// Anything can be a method, so only those in use are distinguished.
 fn known(method: &Method) -> &str {
     match *method {
         Method::GET | Method::POST | Method::OPTIONS | Method::HEAD => method.as_str(),

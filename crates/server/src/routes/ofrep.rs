@@ -1,6 +1,6 @@
 //! OpenFeature's remote evaluation protocol (OFREP 0.3): any OpenFeature web app works against this server.
 //!
-//! The published provider asks for everything at once, keeps the `ETag`, opens the event stream it was told of, and asks
+//! The published provider asks for everything at once, keeps the `ETag`, opens the event stream that a reply names, and asks
 //! again after each event. Two of its habits shape this module:
 //!
 //! - It keeps the stream's URL for as long as it is answered 304. So a tag also says how long the ticket given with it

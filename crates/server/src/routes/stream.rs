@@ -103,7 +103,7 @@ pub(super) async fn stream(
     }))
 }
 
-/// What a reader is told first, and what else there is to tell if its id is unknown. Clients fetch everything as they open a
+/// What a reader gets first, and what else it needs if its id is unknown. Clients fetch everything as they open a
 /// stream; published server SDKs do not.
 fn missed(
     id: &str,

@@ -152,7 +152,7 @@ pub(super) async fn http2<I>(
 
 /// How a connection came to its end.
 enum Ended {
-    /// The client has ended it, or it was told that no request is taken any more and all were answered.
+    /// The client has ended it, or the server has said that it takes no more requests and has answered all.
     Done,
     /// Something took too long, or the client is gone.
     Late,

@@ -120,7 +120,7 @@ export function flagRow(name, { change }) {
       if ((differs || counted) && !below.hidden) detail.update(flag, counts, editable);
       if (differs) {
         item.classList.remove("changed");
-        // Reading the layout lets the animation start anew.
+        // Reading the layout lets the animation start again.
         void item.offsetWidth;
         item.classList.add("changed");
       }

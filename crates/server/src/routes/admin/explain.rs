@@ -14,7 +14,7 @@ use crate::target;
 
 const HINT: &str = r#"{"target": {"identifier": "…", "attributes": {…}}, "flag": "…"}"#;
 
-/// Of all flags together so many steps are told, those that are left out counted as well; later flags come without.
+/// Of all flags together so many steps are shown, those that are left out counted as well; later flags come without.
 const MAX_STEPS: usize = 5_000;
 
 /// What the steps of one flag may take where all are asked for.

@@ -1,4 +1,4 @@
-//! Whom the admin page's endpoints let in.
+//! Decides which requests the admin page's endpoints answer.
 
 use std::net::IpAddr;
 

@@ -74,12 +74,12 @@ struct Live {
     stopping: watch::Receiver<bool>,
     heartbeat: Interval,
     look: Interval,
-    /// What the page has been told of.
+    /// What was last sent to the page.
     streams: (usize, u32),
 }
 
 impl Live {
-    /// `None` once the server stops, or if the page does not keep up: it comes back and starts anew.
+    /// `None` once the server stops, or if the page does not keep up: it comes back and starts again.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             tokio::select! {

@@ -1,7 +1,7 @@
 //! Answers that lack most of what is in force: kept back, and asked for again.
 //!
 //! A server whose database is half restored, or a proxy that answers `[]` for it, answers 200 like any other. What is
-//! missing is believed at once where the stream has told of each deletion. Else it is kept in force, with all else that
+//! missing is believed at once where the stream has reported each deletion. Else it is kept in force, with all else that
 //! the answer brings, until the upstream has said the same over and over; and where it has no flag left at all,
 //! until somebody [accepts](crate::environment::Environment::accept) that.
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::Deserialize;
 
-/// Fetches that may fail to bring what an event told of, before it is taken for a mistake of the upstream.
+/// Fetches that may fail to bring what an event named, before it is taken for a mistake of the upstream.
 const MAX_TRIES: u8 = 6;
 
 /// Events that are remembered one by one between two fetches; with more of them, any fetch will do.
@@ -23,7 +23,7 @@ pub(super) struct Expected {
 /// What came of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Brought {
-    /// All that events have told of.
+    /// All that events have named.
     Everything,
     /// Less than that; another fetch may bring the rest.
     Less,
@@ -145,7 +145,7 @@ impl Expected {
 }
 
 impl Wanted {
-    /// Whether no event told of anything: the fetch only looks whether something was missed.
+    /// Whether no event named anything: the fetch only looks whether something was missed.
     pub(super) fn is_a_look(&self) -> bool {
         self.named.is_empty()
     }

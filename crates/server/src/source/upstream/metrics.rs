@@ -114,7 +114,7 @@ fn metrics(batch: &Batch) -> Metrics {
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| pair(key, value))
             .collect();
-        // One for all: whose evaluations they were is not told, as published server SDKs do it.
+        // One for all: whose evaluations they were is not said, as published server SDKs do it.
         attributes.push(pair("target", "global"));
         MetricsData {
             timestamp,
