@@ -7,6 +7,9 @@
 // 3. wasm-opt makes the module smaller, tsc writes the types.
 //
 // The module is made twice: once more for wasm2js, whose script takes its place in pages that forbid WebAssembly.
+//
+// `npm run build -- --fast` makes a package for trying an edit by hand, in seconds: the module is hardly optimised, and there is no JavaScript
+// build of the core. It is marked as private, so that nobody publishes it.
 
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +18,7 @@ import { build } from "esbuild";
 import { instantiable } from "./lib/glue.mjs";
 import { npmInstall } from "./lib/npm.mjs";
 import { root } from "./lib/paths.mjs";
-import { packageDir } from "./lib/products.mjs";
+import { packageDir, packageStamp } from "./lib/products.mjs";
 import { Plain } from "./lib/run.mjs";
 import { script, Steps } from "./lib/steps.mjs";
 import { version } from "./lib/version.mjs";
@@ -36,11 +39,13 @@ const NO_FALLBACK = 'throw new Error("Flagwire was built without its JavaScript 
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
 
+const fast = process.argv.includes("--fast");
+
 await script(async () => {
-  const steps = new Steps(6);
+  const steps = new Steps(fast ? 5 : 6);
   await steps.run("npm dependencies", (step) => npmInstall(root, { step }));
-  const raw = await steps.run("wasm module", (step) => compile(step));
-  const mvp = await steps.run("wasm module for the JavaScript build", (step) => compile(step, { mvp: true }));
+  const raw = await steps.run("wasm module", (step) => compile(step, { fast }));
+  const mvp = fast ? undefined : await steps.run("wasm module for the JavaScript build", (step) => compile(step, { mvp: true }));
   await steps.run("bindings", async (step) => {
     rmSync(work, { recursive: true, force: true });
     mkdirSync(work, { recursive: true });
@@ -80,6 +85,8 @@ function shorten(folder, from) {
 async function bundle(step) {
   rmSync(packageDir, { recursive: true, force: true });
   mkdirSync(packageDir, { recursive: true });
+  // `npm start` and the tests make the whole package again.
+  if (fast) rmSync(packageStamp, { force: true });
   const wasm = readFileSync(join(bindings, "numbered.wasm"));
   // The glue reads the memory's buffer, so that name is the platform's as well.
   const long = names(wasm).flatMap(({ module, name }) => (module === undefined && name !== "memory" ? name : []));
@@ -115,7 +122,8 @@ async function bundle(step) {
       return name === "memory" || name in mangleCache ? { name: short(name) } : undefined;
     }),
   );
-  shrink(renamed, join(packageDir, module));
+  if (fast) copyFileSync(renamed, join(packageDir, module));
+  else shrink(renamed, join(packageDir, module));
 
   // The same facade over other ways to load the core. Node has the module in the script, edge runtimes get it compiled.
   const inside = redirect(/^\.\/flagwire\.wasm$/, () => ({ path: join(packageDir, module) }));
@@ -160,7 +168,7 @@ async function bundle(step) {
   copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
 
   for (const file of readdirSync(packageDir).filter((file) => file.endsWith(".map"))) withoutText(join(packageDir, file));
-  const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version() };
+  const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version(), ...(fast && { private: true }) };
   writeFileSync(join(packageDir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));
   copyFileSync(join(root, "LICENSE"), join(packageDir, "LICENSE"));

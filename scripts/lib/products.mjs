@@ -10,6 +10,8 @@ import { Plain, run, tail } from "./run.mjs";
 
 /** The built npm package. */
 export const packageDir = join(root, "pkg");
+/** Says what the package was last built from by `buildPackage`. */
+export const packageStamp = join(root, "target", "stamps", "package");
 export const exampleDir = join(root, "www-example");
 
 /** @typedef {import("./steps.mjs").Step} Step */
@@ -20,10 +22,9 @@ export const exampleDir = join(root, "www-example");
  * @param {Step} step
  */
 export async function buildPackage(step) {
-  const stamp = join(root, "target", "stamps", "package");
-  if (!existsSync(join(packageDir, "package.json"))) rmSync(stamp, { force: true });
+  if (!existsSync(join(packageDir, "package.json"))) rmSync(packageStamp, { force: true });
   const inputs = ["crates/core", "crates/npm-client", "pkg-template", "Cargo.toml", "Cargo.lock", "package-lock.json", "scripts/build.mjs", "scripts/lib"].map((path) => join(root, path));
-  const built = await ifChanged(stamp, inputs, async () => {
+  const built = await ifChanged(packageStamp, inputs, async () => {
     step.say("building it, a minute or so the first time");
     const { code, output } = await run(process.execPath, [join(root, "scripts", "build.mjs")], {
       cwd: root,

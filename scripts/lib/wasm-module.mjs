@@ -15,15 +15,18 @@ const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrappin
 /** One page of memory in place of sixteen, and shorter addresses behind it. Nothing of ours recurses; what overflows traps. */
 export const STACK_BYTES = 64 * 1024;
 
+/** Settings of the cargo profile that make a build after an edit short. */
+const FAST_PROFILE = { CARGO_PROFILE_WASM_LTO: "off", CARGO_PROFILE_WASM_CODEGEN_UNITS: "16", CARGO_PROFILE_WASM_INCREMENTAL: "true", CARGO_PROFILE_WASM_OPT_LEVEL: "1", CARGO_INCREMENTAL: "1" };
+
 /**
  * Compiles the crate. Returns the module's path.
  *
  * @param {import("./steps.mjs").Step} step
- * @param {{ names?: boolean, mvp?: boolean }} [options] `names` keeps the names of functions; `mvp` uses the first version of
- *   WebAssembly only, for wasm2js
+ * @param {{ names?: boolean, mvp?: boolean, fast?: boolean }} [options] `names` keeps the names of functions; `mvp` uses the first version of
+ *   WebAssembly only, for wasm2js; `fast` compiles only what has changed, and optimises little
  * @returns {Promise<string | undefined>} nothing for `mvp` with a prebuilt standard library, which is of a later version
  */
-export async function compile(step, { names = false, mvp = false } = {}) {
+export async function compile(step, { names = false, mvp = false, fast = false } = {}) {
   const toolchain = await wasmToolchain({ flavour: "ship" });
   if (mvp && toolchain.std !== "built") {
     step.done("left out: it needs rust-src, and the toolchain has a prebuilt standard library");
@@ -34,11 +37,17 @@ export async function compile(step, { names = false, mvp = false } = {}) {
   // Reference types make the module larger and the border slower. Places of panics are paths of this machine, and nobody
   // reads them. What is small is inlined before LLVM sees it, as `opt-level = 3` does by itself and "s" does not: there is less
   // to forget about then, and the module is 4 % smaller. These flags are as unstable as building std along is.
-  const unstable = toolchain.std === "built" ? " -Zlocation-detail=none -Zfmt-debug=none -Zinline-mir=yes -Zinline-mir-threshold=25" : "";
+  const unstable = toolchain.std === "built" && !fast ? " -Zlocation-detail=none -Zfmt-debug=none -Zinline-mir=yes -Zinline-mir-threshold=25" : "";
   const features = mvp ? "-Ctarget-cpu=mvp" : "-Ctarget-feature=-reference-types,-multivalue";
-  // A folder of its own, or the two would throw each other's standard library away.
-  const targetDir = mvp ? `${wasmTargetDir}-mvp` : wasmTargetDir;
-  const env = { ...toolchain.env, CARGO_TARGET_DIR: targetDir, RUSTFLAGS: `${features} -Clink-arg=-zstack-size=${STACK_BYTES}${unstable}`, ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }) };
+  // A folder of its own for each, or they would throw each other's standard library away.
+  const targetDir = wasmTargetDir + (mvp ? "-mvp" : fast ? "-fast" : "");
+  const env = {
+    ...toolchain.env,
+    CARGO_TARGET_DIR: targetDir,
+    RUSTFLAGS: `${features} -Clink-arg=-zstack-size=${STACK_BYTES}${unstable}`,
+    ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }),
+    ...(fast && FAST_PROFILE),
+  };
   const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
   if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
   step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
