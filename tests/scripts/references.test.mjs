@@ -136,11 +136,33 @@ test("types, functions and settings that documents for contributors name are in 
   const missing = [];
   for (const file of ["CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/RELIABILITY.md", "docs/SERVER.md", "docs/OPERATIONS.md"]) {
     for (const { code, place } of codeIn(file)) {
+      // Of a test in a module that the row has named already.
+      const [, test] = /^…::(\w+)$/.exec(code) ?? [];
+      if (test && !words.has(test)) missing.push(`${place} names the test ${test}`);
       // A name as code writes it: `Name`, `two_words`, `camelCase`, `function()`, `Type::item`, `FLAGWIRE_X`.
       for (const name of /^(?:\w+(?:::|\.))*\w+(?:\(\))?$/.test(code) ? (code.match(/\w+/g) ?? []) : []) {
         if (/^[A-Z]\w*[a-z]|_|[a-z][A-Z]/.test(name) && !inSources(name)) missing.push(`${place} names ${name} in \`${code}\``);
       }
     }
   }
+  assert.deepEqual(missing, []);
+});
+
+test("tests that RELIABILITY names are there", () => {
+  /** @type {string[]} */
+  const missing = [];
+  let seen = 0;
+  for (const { code, place } of codeIn("docs/RELIABILITY.md")) {
+    // As in `tabs: when the leading tab …`: the file's name, and how the test's name starts or goes on.
+    const [, file, name = ""] = /^([\w/-]+): ?(.*)$/.exec(code) ?? [];
+    if (!file || file === "x" || code.includes("::")) continue;
+    const paths = files.filter((path) => path.endsWith(`/${file}.test.mjs`) || path === `${file}.test.mjs`);
+    if (paths.length === 0 && !code.endsWith(" …")) continue;
+    seen += 1;
+    const parts = name.split("…").map((part) => part.trim()).filter((part) => part !== "");
+    const texts = paths.map((path) => readFileSync(join(root, path), "utf8"));
+    if (!texts.some((text) => parts.every((part) => text.includes(part)))) missing.push(`${place} names the test "${code}"`);
+  }
+  assert.ok(seen > 50, `${seen}`);
   assert.deepEqual(missing, []);
 });
