@@ -28,28 +28,23 @@ export type FlagName = [keyof Flags] extends [never] ? string : Extract<keyof Fl
 export type FlagNameOf<V> = [keyof Flags] extends [never] ? string : { [N in keyof Flags]: Flags[N] extends V ? N : never }[keyof Flags];
 
 /** The flags whose values may be JSON; any text where {@link Flags} is empty. */
-export type JsonFlagName = [keyof Flags] extends [never]
-  ? string
+export type JsonFlagName = [keyof Flags] extends [never] ? string
   : { [N in keyof Flags]: unknown extends Flags[N] ? N : Flags[N] extends Json | object ? N : never }[keyof Flags];
 
 /** What a flag's default may be. Where the flag holds an object or a list, a read-only one does as well. */
 export type FlagDefault<N extends string> = N extends keyof Flags ? Accepted<Flags[N]> : unknown;
 
 /** What a read of a flag gives. */
-export type FlagValue<N extends string, T> = [keyof Flags] extends [never]
-  ? Untyped<T>
-  : IsAnyName<N> extends true
-    ? Widen<T>
-    : N extends keyof Flags
-      ? Typed<Flags[N], T>
-      : Widen<T>;
+export type FlagValue<N extends string, T> = [keyof Flags] extends [never] ? Untyped<T>
+  : IsAnyName<N> extends true ? Widen<T>
+  : N extends keyof Flags ? Typed<Flags[N], T>
+  : Widen<T>;
 
 /** The values of a flag where no default tells their type. */
 export type FlagContent<N extends string> = N extends keyof Flags ? (unknown extends Flags[N] ? Json : Flags[N]) : Json;
 
 /** The values of all flags by name. A flag of the project may be missing, as long as the server has not been heard. */
-export type FlagValues = [keyof Flags] extends [never]
-  ? { readonly [flag: string]: Json }
+export type FlagValues = [keyof Flags] extends [never] ? { readonly [flag: string]: Json }
   : { readonly [N in FlagName]?: FlagContent<N> } & { readonly [flag: string]: Json };
 
 /** Reads flags of one type. With a project's own {@link Flags}, takes the names of flags of that type alone. */

@@ -190,7 +190,7 @@ export class FlagwireWebProvider implements Provider {
 
   /** Settled as the last context is: earlier ones do not matter any more. */
   async #outcome(): Promise<void> {
-    for (let latest: unknown; latest !== this.#latest; ) {
+    for (let latest: unknown; latest !== this.#latest;) {
       latest = this.#latest;
       try {
         await this.#latest;
@@ -265,7 +265,8 @@ export class FlagwireWebProvider implements Provider {
   #end(): void {
     this.#life++;
     this.#client?.close();
-    this.#client = this.#latest = this.#told = this.#problem = this.#owner = this.#wanted = this.#changed = undefined;
+    this.#client = this.#latest = this.#told = this.#problem = undefined;
+    this.#owner = this.#wanted = this.#changed = undefined;
     this.#pending = 0;
   }
 

@@ -27,8 +27,10 @@ const SUSPENSE_TIMEOUT_MS = 3_000;
 const MAX_SUSPENSE_TIMEOUT_MS = 30_000;
 
 /** What {@link FlagwireProvider} takes: what a client is made of, or a client. */
-export type FlagwireProviderProps = { children?: ReactNode } & (
-  | {
+export type FlagwireProviderProps =
+  & { children?: ReactNode }
+  & (
+    | {
       /** A client key of the environment. Another one makes another client. */
       apiKey: string;
       /**
@@ -40,14 +42,14 @@ export type FlagwireProviderProps = { children?: ReactNode } & (
       options?: Options;
       client?: undefined;
     }
-  | {
+    | {
       /** A client made elsewhere. It is not closed by the provider. */
       client: Client;
       apiKey?: undefined;
       target?: undefined;
       options?: undefined;
     }
-);
+  );
 
 /** How a hook reads. */
 export interface ReadOptions {
@@ -237,12 +239,12 @@ function suspend(client: Client, limitMs: number): void {
   // What a server rendered would be taken off the page, when React renders it again.
   if (hasValues(client) || neverSuspend.has(client)) return;
   let byLimit = waits.get(client);
-  if (!byLimit) waits.set(client, (byLimit = new Map()));
+  if (!byLimit) waits.set(client, byLimit = new Map());
   let wait = byLimit.get(limitMs);
   if (!wait) {
     const over = () => void (made.over = true);
     const made = { promise: within(haveValues(client), limitMs).then(over, over), over: false };
-    byLimit.set(limitMs, (wait = made));
+    byLimit.set(limitMs, wait = made);
   }
   if (!wait.over) throw wait.promise;
 }

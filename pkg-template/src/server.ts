@@ -132,7 +132,7 @@ function serviceOf(apiKey: string, baseUrl: string | URL | undefined): Service {
   let service = services.get(name);
   if (!service) {
     if (services.size >= MAX_SERVICES) services.clear();
-    services.set(name, (service = { heard: -1 }));
+    services.set(name, service = { heard: -1 });
   }
   return service;
 }

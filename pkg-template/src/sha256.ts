@@ -32,8 +32,7 @@ export function sha256(text: string): string {
     for (let round = 0; round < 64; round++) {
       if (round > 15) {
         const [x, y] = [w[round - 15]!, w[round - 2]!];
-        w[round] =
-          (w[round - 16]! + w[round - 7]! + (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) + (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))) | 0;
+        w[round] = (w[round - 16]! + w[round - 7]! + (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) + (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))) | 0;
       }
       const one = (h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + k[round]! + w[round]!) | 0;
       const two = ((rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;

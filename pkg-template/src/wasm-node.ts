@@ -15,7 +15,7 @@ let held: WebAssembly.Module | BufferSource | undefined;
 
 /** As in wasm.ts. */
 export function loadCore(source: Source, fresh: boolean): Promise<Core> {
-  return instance(fresh, async () => instantiate((held ??= await load(source))));
+  return instance(fresh, async () => instantiate(held ??= await load(source)));
 }
 
 async function load(source: Source): Promise<WebAssembly.Module | BufferSource> {

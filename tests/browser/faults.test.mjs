@@ -40,7 +40,7 @@ for (const transport of ["fetch", "eventsource"]) {
   test(`an event that cannot be read is reported and skipped, and no change is lost: ${transport}`, async (t) => {
     const { server, proxy, page } = await setUp(t, browser);
     let spoil = false;
-    proxy.decide = ({ stream }) => (stream ? { corrupt: (event) => (spoil && event.includes("data: {\"") && !event.includes("heartbeat") ? Buffer.from("event: *\ndata: {\"event\":\n\n") : event) } : {});
+    proxy.decide = ({ stream }) => (stream ? { corrupt: (event) => (spoil && event.includes('data: {"') && !event.includes("heartbeat") ? Buffer.from('event: *\ndata: {"event":\n\n') : event) } : {});
     await startClient(page, proxy.url, { options: { streamTransport: transport } });
     await untilSettled(proxy);
     const [stream] = proxy.streams.keys();
@@ -80,14 +80,16 @@ test("a fetch refused with 401 later leads to one new sign-in", async (t) => {
   assert.equal(proxy.count(isSignIn), 2);
 });
 
-for (const [what, fault] of /** @type {[string, import("../lib/proxy.mjs").Fault][]} */ ([
-  ["503", { answer: { status: 503 } }],
-  ["429 with Retry-After", { answer: { status: 429, headers: { "retry-after": "1" } } }],
-  ["a cut connection", { refuse: "reset" }],
-  ["half a body", { cutAfter: 10 }],
-  ["a body that is no JSON", { corrupt: () => Buffer.from("<html>") }],
-  ["a captive portal", { answer: { status: 200, headers: { "content-type": "text/html" }, body: "<html>" } }],
-])) {
+for (
+  const [what, fault] of /** @type {[string, import("../lib/proxy.mjs").Fault][]} */ ([
+    ["503", { answer: { status: 503 } }],
+    ["429 with Retry-After", { answer: { status: 429, headers: { "retry-after": "1" } } }],
+    ["a cut connection", { refuse: "reset" }],
+    ["half a body", { cutAfter: 10 }],
+    ["a body that is no JSON", { corrupt: () => Buffer.from("<html>") }],
+    ["a captive portal", { answer: { status: 200, headers: { "content-type": "text/html" }, body: "<html>" } }],
+  ])
+) {
   test(`sign-in and the first fetch survive ${what}`, async (t) => {
     const { proxy, page } = await setUp(t, browser);
     // The first of each kind fails.

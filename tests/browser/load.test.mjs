@@ -170,7 +170,7 @@ test("a module that traps is started again without another download", async (t) 
   await startClient(page, server.url);
   await page.evaluate(() => {
     const { set } = Map.prototype;
-    Map.prototype.set = function (key, value) {
+    Map.prototype.set = function(key, value) {
       if (key !== "theme") return set.call(this, key, value);
       Map.prototype.set = set;
       throw new Error("sabotage");
@@ -181,10 +181,12 @@ test("a module that traps is started again without another download", async (t) 
   assert.equal(loaded.filter((path) => path === "/flagwire.wasm").length, 1);
 });
 
-for (const [how, body, place] of [
-  ["finds the module beside itself", "", "/scripts/flagwire.wasm"],
-  ["is not misled by an element that is called currentScript", '<img name="currentScript" src="/elsewhere/picture.png" alt="">', "/flagwire.wasm"],
-]) {
+for (
+  const [how, body, place] of [
+    ["finds the module beside itself", "", "/scripts/flagwire.wasm"],
+    ["is not misled by an element that is called currentScript", '<img name="currentScript" src="/elsewhere/picture.png" alt="">', "/flagwire.wasm"],
+  ]
+) {
   test(`a classic script ${how}`, async (t) => {
     const server = await startServer(t, { flags: FLAGS });
     const folder = tempDir(t);

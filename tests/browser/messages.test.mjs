@@ -50,7 +50,10 @@ test("a server that cannot be reached: development says what it may be", async (
   const { page } = await setUp(t, browser);
   const { logged } = await run(page, { build: "development", baseUrl: "http://127.0.0.1:1", until: "error" });
   assert.equal(logged.length, 1);
-  assert.match(logged[0] ?? "", /^warn Flagwire: signing in at http:\/\/127\.0\.0\.1:1 failed: no answer came \(Failed to fetch: .* does not allow pages of http:\/\/.* \(CORS\); the browser's console says which\)\. It is tried again\. See /);
+  assert.match(
+    logged[0] ?? "",
+    /^warn Flagwire: signing in at http:\/\/127\.0\.0\.1:1 failed: no answer came \(Failed to fetch: .* does not allow pages of http:\/\/.* \(CORS\); the browser's console says which\)\. It is tried again\. See /,
+  );
 });
 
 test("a refused key, and a server key that a page uses: both say the server's own words", async (t) => {

@@ -87,11 +87,13 @@ test("a page hidden for a moment keeps its stream", async (t) => {
   assert.deepEqual([...proxy.streams.keys()].map(({ id }) => id), [stream.id]);
 });
 
-for (const [how, leave] of /** @type {[string, (page: import("playwright-core").Page, url: string) => Promise<unknown>][]} */ ([
-  ["by a link", (page, url) => page.goto(`${url}other.html`)],
-  ["by a reload", (page) => page.reload()],
-  ["by closing the tab", (page) => page.close({ runBeforeUnload: true })],
-])) {
+for (
+  const [how, leave] of /** @type {[string, (page: import("playwright-core").Page, url: string) => Promise<unknown>][]} */ ([
+    ["by a link", (page, url) => page.goto(`${url}other.html`)],
+    ["by a reload", (page) => page.reload()],
+    ["by closing the tab", (page) => page.close({ runBeforeUnload: true })],
+  ])
+) {
   test(`reads of a page that is left ${how} are all counted`, async (t) => {
     const { proxy, url, page } = await setUp(t, browser);
     await startClient(page, proxy.url);

@@ -43,12 +43,14 @@ test("nine clients in one page have one stream, and the origin's other connectio
   await page.evaluate((base) => fetch(`${base}/live`, { mode: "no-cors" }), proxy.url);
 });
 
-for (const [how, end] of /** @type {[string, (tab: import("playwright-core").Page) => Promise<unknown>][]} */ ([
-  ["is closed", (tab) => tab.close()],
-  ["closes its client", (tab) => tab.evaluate(() => /** @type {any} */ (window).clients.main.client.close())],
-  ["goes elsewhere", (tab) => tab.goto("about:blank")],
-  ["crashes", crash],
-])) {
+for (
+  const [how, end] of /** @type {[string, (tab: import("playwright-core").Page) => Promise<unknown>][]} */ ([
+    ["is closed", (tab) => tab.close()],
+    ["closes its client", (tab) => tab.evaluate(() => /** @type {any} */ (window).clients.main.client.close())],
+    ["goes elsewhere", (tab) => tab.goto("about:blank")],
+    ["crashes", crash],
+  ])
+) {
   test(`when the leading tab ${how} another one takes over, and no change is lost`, async (t) => {
     const { server, proxy, url } = await setUp(t, browser);
     const tabs = await openTabs(t, browser, url, 3);

@@ -89,7 +89,7 @@ test("a switch of target that traps is not taken for done: the new core makes it
 async function sabotage(page) {
   await page.evaluate(() => {
     const { set } = Map.prototype;
-    Map.prototype.set = function (key, value) {
+    Map.prototype.set = function(key, value) {
       if (key === "theme") {
         Map.prototype.set = set;
         throw new Error("sabotage");

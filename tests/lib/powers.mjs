@@ -15,7 +15,7 @@ function broken(path, way) {
   const refuse = () => {
     throw new DOMException("the test refuses it", "SecurityError");
   };
-  const value = function () {
+  const value = function() {
     if (way === "throws") refuse();
     if (way === "rejects") return Promise.reject(new DOMException("the test refuses it", "SecurityError"));
     if (way === "hangs") return new Promise(() => {});
