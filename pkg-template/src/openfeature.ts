@@ -265,7 +265,8 @@ export class FlagwireWebProvider implements Provider {
   #end(): void {
     this.#life++;
     this.#client?.close();
-    this.#client = this.#latest = this.#told = this.#problem = undefined;
+    this.#client = this.#latest = undefined;
+    this.#told = this.#problem = undefined;
     this.#owner = this.#wanted = this.#changed = undefined;
     this.#pending = 0;
   }
