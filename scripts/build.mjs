@@ -13,7 +13,7 @@
 
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join, posix } from "node:path";
 import { build } from "esbuild";
 import { instantiable } from "./lib/glue.mjs";
 import { npmInstall } from "./lib/npm.mjs";
@@ -27,14 +27,14 @@ import { names, rename } from "./lib/wasm-names.mjs";
 
 const template = join(root, "pkg-template");
 /** The place of a module beside, in generated types. */
-const RELATIVE = /"\.\/([\w-]+)"/g;
+const RELATIVE = /"(\.\.?)\/([\w-]+)"/g;
 /** Made on the way; kept to look at. */
 const work = join(root, "target", "npm");
 const bindings = join(work, "bindings");
 const fallbackBindings = join(work, "fallback");
 const module = "flagwire.wasm";
 /** Entries beside the main one; files of pkg-template/src. */
-const ENTRIES = ["harness", "openfeature", "react", "server", "svelte", "vue"];
+const ENTRIES = ["harness", "harness/react", "openfeature", "react", "server", "svelte", "vue"];
 const NO_FALLBACK = 'throw new Error("Flagwire was built without its JavaScript build");\n';
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
@@ -151,7 +151,8 @@ async function bundle(step) {
   else writeFileSync(join(packageDir, "javascript.cjs"), NO_FALLBACK);
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
-  const entries = { ...common, external: PEERS, plugins: [main] };
+  const dropIn = redirect(/^\.\.\/harness$/, () => ({ path: "flagwire/harness", external: true }));
+  const entries = { ...common, external: PEERS, plugins: [main, dropIn] };
   await build({ ...entries, entryPoints: ENTRIES.map(source) });
   // Svelte itself has no CommonJS: Node requires its modules, and Jest what its settings tell it to transform.
   await build({ ...entries, format: "cjs", outExtension: { ".js": ".cjs" }, entryPoints: ENTRIES.map(source) });
@@ -167,7 +168,7 @@ async function bundle(step) {
   });
   copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
 
-  for (const file of readdirSync(packageDir).filter((file) => file.endsWith(".map"))) withoutText(join(packageDir, file));
+  for (const file of filesOf(".map")) withoutText(join(packageDir, file));
   const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version(), ...(fast && { private: true }) };
   writeFileSync(join(packageDir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync(join(template, "README.md"), join(packageDir, "README.md"));
@@ -214,22 +215,29 @@ function types() {
   const visit = (name) => {
     if (reached.has(name)) return;
     reached.add(name);
-    for (const [, next] of readFileSync(join(packageDir, `${name}.d.ts`), "utf8").matchAll(RELATIVE)) visit(next);
+    for (const [, up, next] of readFileSync(join(packageDir, `${name}.d.ts`), "utf8").matchAll(RELATIVE)) visit(posix.join(posix.dirname(name), String(up), String(next)));
   };
   ["index", ...ENTRIES].forEach(visit);
-  for (const file of readdirSync(packageDir).filter((file) => file.endsWith(".d.ts"))) {
+  for (const file of filesOf(".d.ts")) {
     const path = join(packageDir, file);
     const text = readFileSync(path, "utf8");
     rmSync(path);
-    if (!reached.has(basename(file, ".d.ts"))) continue;
+    if (!reached.has(file.slice(0, -".d.ts".length))) continue;
     // Node's resolution wants extensions, and a file of its own for CommonJS.
-    writeFileSync(path, text.replaceAll(RELATIVE, '"./$1.js"'));
+    writeFileSync(path, text.replaceAll(RELATIVE, '"$1/$2.js"'));
     // The interface that projects fill in is one and the same for both: a project's file of types belongs to one module system alone.
-    const common = file === "flags.d.ts" ? 'export type * from "./flags.js" with { "resolution-mode": "import" };\n' : text.replaceAll(RELATIVE, '"./$1.cjs"');
+    const common = file === "flags.d.ts" ? 'export type * from "./flags.js" with { "resolution-mode": "import" };\n' : text.replaceAll(RELATIVE, '"$1/$2.cjs"');
     writeFileSync(path.replace(/\.ts$/, ".cts"), common);
   }
   // A file of its own for resolution that knows no exports.
   for (const [types, script] of [["d.ts", "js"], ["d.cts", "cjs"]]) writeFileSync(join(packageDir, `javascript.${types}`), `export * from "./index.${script}";\n`);
+}
+
+/** The package's files with an ending, by their paths in it. @param {string} ending @returns {string[]} */
+function filesOf(ending) {
+  return readdirSync(packageDir, { encoding: "utf8", recursive: true })
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => file.endsWith(ending));
 }
 
 /** @param {string} name */

@@ -62,5 +62,5 @@ async function why() {
 /** @param {...(string | number)} cells */
 function line(...cells) {
   const [first, ...rest] = cells.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en") : cell));
-  return first.padEnd(12) + rest.map((cell) => cell.padStart(11)).join("");
+  return first.padEnd(14) + rest.map((cell) => cell.padStart(11)).join("");
 }

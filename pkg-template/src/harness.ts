@@ -13,7 +13,7 @@ import type { Client as CoreClient } from "./client";
 import type { FlagwireError } from "./error";
 import { record } from "./record";
 import { sha256 } from "./sha256";
-import type { CacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";
+import type { CacheOptions as CoreCacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";
 
 /** Reads of a flag within so many milliseconds count once. */
 const COUNT_INTERVAL_MS = 500;
@@ -114,8 +114,24 @@ export interface VariationFn {
 /** Changes a request before it is sent. */
 export type APIRequestMiddleware = (request: Parameters<typeof fetch>) => Parameters<typeof fetch>;
 
+export type { Logger };
+
+/** Where values are kept, if that answers at once. */
+export interface SyncStorage {
+  getItem: (key: string) => string | null;
+  setItem: (key: string, value: string) => void;
+  removeItem: (key: string) => void;
+}
+
+/** Where values are kept, if that answers later. */
+export interface AsyncStorage {
+  getItem: (key: string) => Promise<string | null>;
+  setItem: (key: string, value: string) => Promise<void>;
+  removeItem: (key: string) => Promise<void>;
+}
+
 /** How values are kept from one visit to the next. */
-export interface HarnessCacheOptions extends Pick<CacheOptions, "ttl" | "storage"> {
+export interface CacheOptions extends Pick<CoreCacheOptions, "ttl" | "storage"> {
   /**
    * Keep values apart for targets with other attributes: all of them, or those named.
    * @default false
@@ -124,8 +140,8 @@ export interface HarnessCacheOptions extends Pick<CacheOptions, "ttl" | "storage
 }
 
 /** Options of {@link initialize}; {@link CoreOptions} says what each does. */
-export interface Options
-  extends Pick<
+export interface Options extends
+  Pick<
     CoreOptions,
     | "baseUrl"
     | "eventUrl"
@@ -141,7 +157,7 @@ export interface Options
     | "pauseWhenHidden"
     | "wasm"
   > {
-  cache?: boolean | HarnessCacheOptions;
+  cache?: boolean | CacheOptions;
   logger?: Logger;
 }
 
@@ -369,7 +385,7 @@ function textOf(value: unknown): string {
 }
 
 /** Where the published one keeps a target's values, so that a site which moves keeps what its visitors have. */
-function place(apiKey: string, identifier: string, attributes: { readonly [name: string]: unknown }, derive: HarnessCacheOptions["deriveKeyFromTargetAttributes"]): string {
+function place(apiKey: string, identifier: string, attributes: { readonly [name: string]: unknown }, derive: CacheOptions["deriveKeyFromTargetAttributes"]): string {
   let chosen = "";
   if (derive) {
     const names = (derive === true ? Object.keys(attributes) : derive.filter((name) => Object.hasOwn(attributes, name))).sort();

@@ -28,7 +28,8 @@ export function publicApi() {
 
 /** The types of all entries, without comments: they are documentation, and may change freely. */
 function types() {
-  const declarations = readdirSync(packageDir).filter((file) => file.endsWith(".d.ts")).sort();
+  const all = readdirSync(packageDir, { encoding: "utf8", recursive: true }).map((file) => file.replaceAll("\\", "/"));
+  const declarations = all.filter((file) => file.endsWith(".d.ts")).sort();
   const parts = declarations.map((file) => {
     const text = readFileSync(join(packageDir, file), "utf8").replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "").replace(/^\s*\n/gm, "");
     return `=== ${file} ===\n${text}`;

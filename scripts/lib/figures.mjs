@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { root } from "./paths.mjs";
 import { entrySizes, GOAL, LIMIT, mainSizes } from "./sizes.mjs";
 
-const MARKED = /<!--([a-z][\w.-]*)-->([^<\n]*)<!--\/-->/g;
+const MARKED = /<!--([a-z][\w./-]*)-->([^<\n]*)<!--\/-->/g;
 /** How far a size in a document may be from a fresh one: compilers of another version make some bytes more or less. */
 const TOLERANCE = 0.01;
 

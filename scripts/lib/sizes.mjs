@@ -16,7 +16,7 @@ export const LIMIT = 14_900;
 /** Initialises, reads one flag, listens. */
 const MAIN = 'import { initialize, Event } from "flagwire"; const c = initialize(key, target); c.on(Event.CHANGED, () => c.variation("f", false));';
 /** Entries beside the main one that pages import, whole. */
-const ENTRIES = ["harness", "react", "vue", "svelte", "openfeature", "javascript"];
+const ENTRIES = ["harness", "harness/react", "react", "vue", "svelte", "openfeature", "javascript"];
 
 /** @typedef {{ raw: number, gzip: number, brotli: number }} Size */
 

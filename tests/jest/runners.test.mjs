@@ -61,10 +61,18 @@ for (const version of ["28", "29", "30"]) {
       await passes(t, jestProject("live", { "live.test.js": "live.test.js", "environment.cjs": "environment.cjs" }), [jest, "--runInBand", "--env", "./environment.cjs"]);
     });
 
-    test("Harness's published React SDK on flagwire/harness, every export", async (t) => {
-      const manifest = { jest: { testEnvironment: "./environment.cjs", moduleNameMapper: { "^@harnessio/ff-javascript-client-sdk$": "flagwire/harness" } } };
-      await passes(t, jestProject("harness", { "harness-react.test.js": "harness-react.test.js", "environment.cjs": "environment.cjs" }, manifest), [jest, "--runInBand"]);
-    });
+    for (
+      const [what, mapped] of [
+        ["Harness's published React SDK on flagwire/harness, every export", { "^@harnessio/ff-javascript-client-sdk$": "flagwire/harness" }],
+        ["flagwire/harness/react in the place of Harness's React SDK, every export", { "^@harnessio/ff-react-client-sdk(/dist/.*)?$": "flagwire/harness/react" }],
+      ]
+    ) {
+      test(what, async (t) => {
+        const manifest = { jest: { testEnvironment: "./environment.cjs", moduleNameMapper: mapped } };
+        const path = jestProject(`harness-${Object.values(mapped)[0]?.replaceAll("/", "-")}`, { "harness-react.test.js": "harness-react.test.js", "environment.cjs": "environment.cjs" }, manifest);
+        await passes(t, path, [jest, "--runInBand"]);
+      });
+    }
 
     test("all entries are imported, and a client of a real server", async (t) => {
       const path = jestProject("modules", { "entries.mjs": "entries.js", "environment.cjs": "environment.cjs" }, { type: "module", jest: { testEnvironment: "./environment.cjs", transform: {} } });
@@ -93,7 +101,7 @@ describe("Vitest", () => {
 
 test("Node requires every entry, Svelte's too", async () => {
   const path = project("node", {});
-  writeFileSync(join(path, "main.cjs"), 'for (const entry of ["", "/harness", "/javascript", "/openfeature", "/react", "/server", "/svelte", "/vue"]) require("flagwire" + entry);\n');
+  writeFileSync(join(path, "main.cjs"), 'for (const entry of ["", "/harness", "/harness/react", "/javascript", "/openfeature", "/react", "/server", "/svelte", "/vue"]) require("flagwire" + entry);\n');
   const { code, output } = await run(process.execPath, ["--no-warnings", join(path, "main.cjs")], { cwd: path });
   assert.equal(code, 0, output);
 });

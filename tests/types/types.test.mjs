@@ -179,6 +179,7 @@ for (const module of ["bundler", "nodenext"]) {
     const source = `
 import { initialize } from "flagwire";
 import { Event, initialize as start, type Result } from "flagwire/harness";
+import { FFContextProvider, TestWrapper, useFeatureFlag } from "flagwire/harness/react";
 import { FlagwireProvider, useFlag } from "flagwire/react";
 import { useFlag as vueFlag } from "flagwire/vue";
 import { flag } from "flagwire/svelte";
@@ -189,7 +190,7 @@ const script: Promise<string> = fetchEvaluations("key", { identifier: "u" }, { b
 const same: typeof initialize = withoutWasm;
 const client: Result = start("key", { identifier: "u" });
 client.on(Event.CHANGED, ({ flag, value }) => void [flag, value]);
-void [initialize, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider];
+void [initialize, FFContextProvider, TestWrapper, useFeatureFlag, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider];
 `;
     assert.equal(await compile(project(t), { "entries.mts": source }, { module }), "");
   });

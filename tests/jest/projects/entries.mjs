@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const ENTRIES = {
   flagwire: "initialize",
   "flagwire/harness": "initialize",
+  "flagwire/harness/react": "useFeatureFlag",
   "flagwire/javascript": "initialize",
   "flagwire/openfeature": "FlagwireWebProvider",
   "flagwire/react": "useFlag",

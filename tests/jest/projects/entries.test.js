@@ -4,6 +4,7 @@
 const ENTRIES = {
   flagwire: "initialize",
   "flagwire/harness": "initialize",
+  "flagwire/harness/react": "useFeatureFlag",
   "flagwire/javascript": "initialize",
   "flagwire/openfeature": "FlagwireWebProvider",
   "flagwire/react": "useFlag",

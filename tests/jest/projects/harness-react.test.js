@@ -1,9 +1,10 @@
-// The published React SDK of Harness on `flagwire/harness`, every export of it.
+// The React SDK of Harness on `flagwire/harness`, or what takes its place: every export of it.
 
 const { readFileSync, writeFileSync } = require("node:fs");
 const { act, createElement: h } = require("react");
 const { createRoot } = require("react-dom/client");
 const sdk = require("@harnessio/ff-react-client-sdk");
+const { TestWrapper } = require("@harnessio/ff-react-client-sdk/dist/cjs/test-utils");
 
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
 
@@ -27,7 +28,18 @@ async function shows(text) {
 const render = (app, more = {}) => act(async () => root.render(h(FFContextProvider, { apiKey: "flagwire-dev-client-key", target, options, fallback: "waiting", ...more }, app)));
 
 test("these are the exports, and each is used below", () => {
-  expect(Object.keys(sdk).sort()).toEqual(["Event", "FFContext", "FFContextProvider", "ifFeatureFlag", "useFeatureFlag", "useFeatureFlags", "useFeatureFlagsClient", "useFeatureFlagsLoading", "withFeatureFlags", "withFeatureFlagsClient"]);
+  expect(Object.keys(sdk).filter((name) => name !== "TestWrapper").sort()).toEqual([
+    "Event",
+    "FFContext",
+    "FFContextProvider",
+    "ifFeatureFlag",
+    "useFeatureFlag",
+    "useFeatureFlags",
+    "useFeatureFlagsClient",
+    "useFeatureFlagsLoading",
+    "withFeatureFlags",
+    "withFeatureFlagsClient",
+  ]);
 });
 
 test("FFContextProvider, useFeatureFlag and useFeatureFlagsLoading: the fallback, then flags, then a change", async () => {
@@ -81,6 +93,19 @@ test("a wrong key leaves the defaults, and says so", async () => {
 
 test("asynchronous mode renders at once", async () => {
   const App = () => `${useFeatureFlagsLoading()} ${useFeatureFlag("page-size", 0)}`;
-  await render(h(App), { async: true });
+  await render(h(App), { asyncMode: true });
   await shows("false 4");
+});
+
+test("TestWrapper gives flags to components, and a client that is a mock", async () => {
+  let client;
+  const App = () => ((client = useFeatureFlagsClient()), JSON.stringify([useFeatureFlag("theme", "none"), useFeatureFlag("missing", "default"), useFeatureFlags(), useFeatureFlagsLoading()]));
+  const wrapped = (flags, loading) => act(async () => root.render(h(TestWrapper, { flags, loading }, h(App))));
+  await wrapped({ theme: "ocean" });
+  expect(document.body.textContent).toBe(JSON.stringify(["ocean", "default", { theme: "ocean" }, false]));
+  expect(client.variation).toHaveBeenCalledWith("missing", "default");
+  for (const method of ["on", "off", "close", "setEvaluations", "registerAPIRequestMiddleware", "refreshEvaluations"]) expect(client[method]).not.toHaveBeenCalled();
+  jest.resetAllMocks();
+  await wrapped({ theme: "classic" }, true);
+  expect(document.body.textContent).toBe(JSON.stringify(["classic", "default", { theme: "classic" }, true]));
 });
