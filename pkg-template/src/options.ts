@@ -14,6 +14,12 @@ const TRANSPORTS = ["auto", "eventsource", "fetch"];
 export const TRANSPORT = 1;
 export const FETCH = 2;
 
+/** Whether it was said in this page or process that Harness ends. */
+let warned = false;
+
+/** What Node, and what imitates it, says of the environment. */
+const environment = (): unknown => (globalThis as { process?: { env?: { NODE_ENV?: unknown } } }).process?.env?.NODE_ENV;
+
 /** Where the service is. */
 export interface Endpoints {
   base_: string;
@@ -55,6 +61,11 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
     return String(value).replace(/\/+$/, "");
   };
   const baseUrl = url("baseUrl", HARNESS);
+  // Node and edge runtimes have this build in production, too.
+  if (DEVELOPMENT && !warned && /^https:\/\/[\w.-]+\.ff\.harness\.io(?:[:/]|$)/i.test(baseUrl) && environment() !== "production") {
+    warned = true;
+    log("warn", describe("harness-ends"));
+  }
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto"));
   // The core takes what it does not know for `auto`.

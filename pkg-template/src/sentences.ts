@@ -39,10 +39,8 @@ export const sentences = {
   "evaluations": (what: string) => `${what} must be a list of evaluations, { flag, identifier, value, kind } with four texts each; what is none was left out`,
 
   // Requests and the stream.
-  "network": (...data: Service) =>
-    failed(data, data[0] !== "stream error" ? `no answer came (${causeOf(data[1], data[4])}). It is tried again` : `it ended${data[4] ? ` (${causeOf(data[1], data[4])})` : ""}. It is opened again`),
-  "timeout": (...data: Service | [timeoutMs: number]) =>
-    data.length === 1 ? `no evaluations came within ${data[0]} ms. It is tried further` : failed(data, "no answer came in time. It is tried again"),
+  "network": (...data: Service) => failed(data, data[0] !== "stream error" ? `no answer came (${causeOf(data[1], data[4])}). It is tried again` : `it ended${data[4] ? ` (${causeOf(data[1], data[4])})` : ""}. It is opened again`),
+  "timeout": (...data: Service | [timeoutMs: number]) => data.length === 1 ? `no evaluations came within ${data[0]} ms. It is tried further` : failed(data, "no answer came in time. It is tried again"),
   "malformed": (...data: Service) =>
     failed(data, data[0] === "stream error" ? "what it sent cannot be read. It is tried again" : "the reply cannot be read: it may be a page of a proxy, of a network's login, or of another service. It is tried again"),
   "bad-request": (...data: Service) => failed(data, data[0] === "auth error" ? "the server refused the target; check its identifier and name" : "the server refused the request"),
@@ -52,8 +50,8 @@ export const sentences = {
       data[0] !== "auth error"
         ? "the server refused the token"
         : data[2] === 403
-          ? "the server refused the API key here; a server key must not be used in a page: pass a client key of this environment"
-          : "the server refused the API key; check that it is a client key of this environment",
+        ? "the server refused the API key here; a server key must not be used in a page: pass a client key of this environment"
+        : "the server refused the API key; check that it is a client key of this environment",
     ),
   "not-found": (...data: Service) => failed(data, data[0] === "auth error" ? "no flag service answers there; check baseUrl" : data[0] === "stream error" ? "there is no stream; flags are polled instead" : "there is no such thing"),
   "too-large": (...data: Service) => failed(data, "the target is too large for the server; pass fewer or shorter attributes"),
@@ -75,6 +73,8 @@ export const sentences = {
   },
   "wrong-type": (...[flag, found, defaultValue]: Read) => `the flag ${flag} is a ${typeof found?.value_} and was read with a default that is a ${typeof defaultValue}; its default was returned`,
   "wrong-value": (...[flag, found]: Read) => `the flag ${flag} is of kind ${found?.evaluation_.kind}, and its value ${JSON.stringify(found?.evaluation_.value)} is none; its default was returned`,
+
+  "harness-ends": () => "the client talks to Harness, whose Feature Flags end on 2026-12-31 for free plans and on 2027-04-30 for paid plans; pass baseUrl, the address of your own server",
 
   // A mistake that a server does not refuse, found in development.
   "server-key": () => "this is a server key; everybody who opens the page can read it, and all rules with it. Pass a client key, and replace this one",

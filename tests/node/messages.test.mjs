@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "node:test";
 import { packageDir } from "../../scripts/lib/products.mjs";
+import { run } from "../../scripts/lib/run.mjs";
 import { atEnd } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
@@ -163,4 +165,32 @@ test("without debug reads are not explained", async (t) => {
   await client.ready();
   client.variation("b", true);
   assert.deepEqual(logged, []);
+});
+
+test("who talks to Harness is told once when that ends, in development", async () => {
+  const script = `
+    import { initialize } from ${JSON.stringify(pathToFileURL(join(packageDir, "node.js")).href)};
+    globalThis.fetch = () => new Promise(() => {}); // nobody is asked
+    const warned = [];
+    const logger = { debug() {}, info() {}, warn: (text) => warned.push(text), error() {} };
+    for (const baseUrl of ["https://flags.example.com", "/api", "https://ff.harness.io.example.com", undefined, "https://config.ff.harness.io/api/1.0", undefined]) {
+      initialize("key", { identifier: "ada" }, { logger, baseUrl }).close();
+      console.log(warned.length);
+    }
+    console.log(warned.join());
+    process.exit();
+  `;
+  /** @param {NodeJS.ProcessEnv} env */
+  const said = async (env) => {
+    const { NODE_ENV: _, ...rest } = process.env;
+    const { code, output } = await run(process.execPath, ["--input-type=module", "-e", script], { env: { ...rest, ...env } });
+    assert.equal(code, 0, output);
+    return output.trim().split("\n");
+  };
+  const [texts, production] = await Promise.all([said({}), said({ NODE_ENV: "production" })]);
+  assert.deepEqual(texts.slice(0, 6), ["0", "0", "0", "1", "1", "1"]);
+  assert.match(texts[6] ?? "", /^Flagwire: .*2026-12-31 for free plans and on 2027-04-30 for paid plans; pass baseUrl.*#harness-ends$/);
+  assert.deepEqual(production, ["0", "0", "0", "0", "0", "0"]);
+  const builds = ["index.js", "javascript.js", "development.js", "javascript.cjs"].map((file) => readFileSync(join(packageDir, file), "utf8").includes("2026-12-31"));
+  assert.deepEqual(builds, [false, false, true, true]);
 });
