@@ -167,6 +167,7 @@ async function bundle(step) {
     banner: { js: '#!/usr/bin/env node\nimport{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
   });
   copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
+  copyFileSync(join(root, "node_modules", "@babel", "parser", "LICENSE"), join(packageDir, "LICENSE-babel-parser"));
 
   for (const file of filesOf(".map")) withoutText(join(packageDir, file));
   const manifest = { ...JSON.parse(readFileSync(join(template, "package.json"), "utf8")), version: version(), ...(fast && { private: true }) };

@@ -23,7 +23,7 @@ await script(async () => {
 
 /** Compares each file of the repository with its layout, or writes it. @returns {string[]} those that differed */
 function layOut() {
-  const { typescript, includes: _, excludes: __, plugins: ___, ...common } = JSON.parse(readFileSync(join(root, "dprint.json"), "utf8"));
+  const { typescript, includes: _, excludes, plugins: __, ...common } = JSON.parse(readFileSync(join(root, "dprint.json"), "utf8"));
   const formatter = createFromBuffer(readFileSync(getPath()));
   formatter.setConfig(common, typescript);
   const wrong = formatter.getConfigDiagnostics();
@@ -31,6 +31,8 @@ function layOut() {
   const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" }).split("\n");
   return listed.filter((path) => {
     if (!/\.(?:ts|tsx|mjs|cjs|js|jsx)$/.test(path) || !existsSync(join(root, path))) return false;
+    // Those with a `*` are of what the repository does not have.
+    if (excludes.some((/** @type {string} */ folder) => path.startsWith(`${folder}/`))) return false;
     const text = readFileSync(join(root, path), "utf8");
     const laidOut = formatter.formatText({ filePath: path, fileText: text });
     if (laidOut === text) return false;

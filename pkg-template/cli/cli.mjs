@@ -1,11 +1,13 @@
 // `npx flagwire`: the package's command.
 
+import { migrates } from "./migrate.mjs";
 import { writesTypes } from "./types.mjs";
 import { Mistake } from "./mistake.mjs";
 
 /* global VERSION: the build puts the package's version in its place. */
 
 const USAGE = `npx flagwire types …     writes the names and types of your flags, for TypeScript
+npx flagwire migrate …   rewrites code for Harness's SDKs to this package
 npx flagwire --version   prints the package's version
 npx flagwire --help      prints this; after a command, what it takes
 
@@ -17,6 +19,8 @@ async function main([command, ...args]) {
   switch (command) {
     case "types":
       return writesTypes(args);
+    case "migrate":
+      return migrates(args);
     case "--version":
     case "-v":
     case "-V":
