@@ -45,7 +45,7 @@ const MOCKS = new Set(
 
 /**
  * @param {string} script
- * @param {string} language the ending of a file with it: js, ts, d.ts, jsx, tsx, mjs, …
+ * @param {string} language the ending of a file in it, without the dot: `tsx`; `d.` before it where the file declares types
  * @param {{ baseUrl?: string | undefined, eol?: string }} options
  * @returns {Findings}
  */

@@ -207,7 +207,7 @@ export interface TestWrapperProps extends PropsWithChildren {
   /** Every flag there is, and its value. */
   flags: Record<string, any>;
   /**
-   * What components are told.
+   * What `useFeatureFlagsLoading` and `withFeatureFlags` give.
    * @default false
    */
   loading?: boolean;
