@@ -118,7 +118,7 @@ impl Group {
         let listening = EventListener::new(&channel, "message", move |event| {
             let event: &MessageEvent = event.unchecked_ref();
             if let (Some(group), Ok(data)) = (group.upgrade(), event.data().dyn_into::<Array>()) {
-                let number = data.get(0).as_f64().unwrap_or(f64::MAX) as u8;
+                let number = data.get(0).as_f64().unwrap_or(f64::MAX) as u32;
                 let text = data.get(1).as_string().unwrap_or_default();
                 // A message of a later version is none.
                 if let Some(message) = TabMessage::from_number(number) {

@@ -1,6 +1,6 @@
-// What `src/` exports, as wasm-bindgen generates it into bindings.js.
+// What `crates/npm-client` exports, as wasm-bindgen generates it into bindings.js.
 
-import type { Host } from "./core";
+import type { Hear, Host } from "./core";
 import type { Wire } from "./wire";
 import type { Values } from "./values";
 
@@ -8,10 +8,10 @@ import type { Values } from "./values";
 export interface Core {
   start_(host: Host, wire: Wire, values: Values, numbers: readonly number[], seed: number): number;
   /**
-   * WebAssembly takes a number that is not given for 0, and `retryAfterMs` for NaN. Where `detail` is bytes, their number is in the
-   * place of the status. A client that is closed is let go of; its number may be another's then.
+   * Hands an input to a client. WebAssembly takes a number that is not given for 0, and `retryAfterMs` for NaN. Where `detail` is bytes,
+   * their number is in the place of the status. A client that is closed is dropped; its number may become another's.
    */
-  call_(client: number, input: number, id: number | undefined, status: number | undefined, retryAfterMs: number | undefined, detail: unknown, etag: unknown): void;
+  call_(client: number, ...heard: Parameters<Hear>): void;
 }
 
 /**

@@ -2,32 +2,30 @@
 // the server and when is the core's business.
 
 import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
-import { Input, Output, type Hear, type Host } from "./core";
+import { Cause, Emitted, ErrorKind, Input, OptionPlace, REASONS, StateNumber, STATUSES, StreamTransport, TabAction } from "./border";
+import type { Hear, Host } from "./core";
 import { describe, fault, FlagwireError } from "./error";
-import { Event, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
+import { Event, FIRST_ERROR, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { attempt, cancel, decode, encode, later, type Timer } from "./guard";
-import { coreOptions, FETCH, logOf, TRANSPORT, type Log } from "./options";
+import { coreOptions, logOf, type Log } from "./options";
 import { isNone, type FailureCode } from "./sentences";
 import { Group } from "./tabs";
 import { copyTarget } from "./target";
 import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
-import { changeOf, evaluationsIn, Values, type Changes } from "./values";
+import { changeOf, evaluationsIn, Values, ValueType, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
 import { Wire } from "./wire";
 
 /** Set by the build. */
 declare const DEVELOPMENT: boolean;
 
-/** Names by the numbers that `src/driver.rs` gives. */
 const EVENTS = Object.values(Event);
-const STATUSES: Status[] = ["initializing", "cached", "ready", "stale", "closed"];
-const REASONS: (Reason | undefined)[] = [undefined, "auth", "fetch", "stream", "hidden", "target", "refused", "unreachable"];
-/** The codes of failures by the numbers that `src/driver.rs` gives: what has no status, and statuses. */
+/** The codes of failures, by cause and by HTTP status. */
 const CODES: { readonly [cause: number]: FailureCode } = {
-  0: "network",
-  1: "timeout",
-  2: "malformed",
+  [Cause.NETWORK]: "network",
+  [Cause.TIMEOUT]: "timeout",
+  [Cause.MALFORMED]: "malformed",
   400: "bad-request",
   401: "unauthorized",
   403: "unauthorized",
@@ -100,7 +98,7 @@ export class Client {
       const { type_: type } = slot;
       // Written out: to compare what `typeof` says of two variables takes as long as finding the flag.
       const fits =
-        type === 0 ? typeof defaultValue === "boolean" : type === 1 ? typeof defaultValue === "string" : type === 2 ? typeof defaultValue === "number" : typeof defaultValue === "object";
+        type === ValueType.BOOLEAN ? typeof defaultValue === "boolean" : type === ValueType.STRING ? typeof defaultValue === "string" : type === ValueType.NUMBER ? typeof defaultValue === "number" : typeof defaultValue === "object";
       if (fits || defaultValue == null) {
         slot.n++;
         return slot.value_ as FlagValue<N, T>;
@@ -278,7 +276,7 @@ export class Client {
   #run(core: Core): void {
     const numbers = [...this.#numbers, +(this.#values.slots_.size > 0)];
     // A native EventSource would go past the middleware; and not everything that acts as a browser has one.
-    if ((this.#wire.middleware_ || !attempt(() => EventSource)) && !this.#options.streamTransport) numbers[TRANSPORT] = FETCH;
+    if ((this.#wire.middleware_ || !attempt(() => EventSource)) && !this.#options.streamTransport) numbers[OptionPlace.TRANSPORT] = StreamTransport.FETCH;
     this.#values.begin_();
     try {
       this.#number = core.start_(this.#host(), this.#wire, this.#values, numbers, Math.random());
@@ -293,9 +291,9 @@ export class Client {
   }
 
   /** One call into the core. Should it trap, the values stay and the core is started again, once. */
-  #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, retryAfterMs, etag]: Parameters<Hear>): void => {
+  #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, ...reply]: Parameters<Hear>): void => {
     try {
-      this.#core?.call_(this.#number, input, id, status, retryAfterMs, detail, etag);
+      this.#core?.call_(this.#number, input, detail, id, status, ...reply);
     } catch (error) {
       this.#trapped(error);
     }
@@ -326,35 +324,35 @@ export class Client {
   #host(): Host {
     return {
       emit_: (event, number, detail) => {
-        if (event === Output.CHANGED) this.#changed(detail as Changes);
-        else if (event === Output.IDENTIFIED) this.#identified(this.#before + number);
-        else if (event === Output.STATE) this.#setState(STATUSES[number >> 4]!, REASONS[number & 15]);
-        else if (event === Output.SAVE) void this.#save(detail as Saved);
+        if (event === Emitted.CHANGED) this.#changed(detail as Changes);
+        else if (event === Emitted.IDENTIFIED) this.#identified(this.#before + number);
+        else if (event === Emitted.STATE) this.#setState(STATUSES[number >> StateNumber.REASON_BITS]!, REASONS[number & StateNumber.REASON_MASK]);
+        else if (event === Emitted.SAVE) void this.#save(detail as Saved);
         else {
-          if (event === Output.READY) this.#identified(this.#before);
+          if (event === Emitted.READY) this.#identified(this.#before);
           const name = EVENTS[event]!;
           // Ten thousand values are not gathered for nobody.
           const heard = this.#options.debug || this.#listeners.has_(name);
-          this.#emit(name, !heard ? undefined : event === Output.READY ? this.#values.all_() : event === Output.FLAGS_LOADED ? this.#values.list_() : undefined);
+          this.#emit(name, !heard ? undefined : event === Emitted.READY ? this.#values.all_() : event === Emitted.FLAGS_LOADED ? this.#values.list_() : undefined);
         }
       },
       fail_: (kind, cause, final) => {
-        const name = EVENTS[Output.ERROR_AUTH + kind]!;
+        const name = EVENTS[FIRST_ERROR + kind]!;
         const code = CODES[cause] ?? (cause < 500 ? "status" : "server");
-        const status = cause > 2 ? cause : undefined;
+        const status = cause > Cause.MALFORMED ? cause : undefined;
         const { thrown_, words_ } = this.#wire;
-        const thrown = cause ? undefined : thrown_;
+        const thrown = cause === Cause.NETWORK ? thrown_ : undefined;
         const error = new FlagwireError(describe(code, name, this.#wire.address_(kind), status, status ? words_ : undefined, thrown), code, status, !!final, thrown);
         if (final) this.#refuse(error);
         // One that a page cannot do without, and that is tried again.
-        else if (kind < 2) this.#once(code + name, error.message.slice(10));
+        else if (kind <= ErrorKind.FETCH_FLAGS) this.#once(code + name, error.message.slice(10));
         this.#fail(name, error);
       },
       join_: (group) => (this.#group = new Group(group, (input, text = "") => this.#call(input, encode(text)))),
       tabs_: (action, bytes) => {
-        if (action === 0) this.#group?.leave_();
-        else if (action === 1) void this.#group?.lead_(true);
-        else this.#group?.post_(action - 2, decode(bytes));
+        if (action === TabAction.LEAVE) this.#group?.leave_();
+        else if (action === TabAction.STEAL) void this.#group?.lead_(true);
+        else this.#group?.post_(action - TabAction.POST, decode(bytes));
       },
       arm_: (delayMs) => {
         cancel(this.#timer);
@@ -481,7 +479,7 @@ export class Client {
   }
 
   #place(target: Target): Place {
-    return placeOf(this.#options.cache, this.#wire.address_(0), this.#apiKey, target);
+    return placeOf(this.#options.cache, this.#wire.address_(ErrorKind.AUTH), this.#apiKey, target);
   }
 
   #cacheFailed(error: unknown): void {

@@ -3,7 +3,7 @@
 import type { FlagwireError } from "./error";
 import type { Change, Evaluation, Json, State } from "./types";
 
-/** The events of a client. `client.ts` and `src/driver.rs` know the places of some. */
+/** The events of a client. Those of `Emitted` have the places that it says. */
 export const Event = {
   /** The server's evaluations are there. Once. */
   READY: "ready",
@@ -42,6 +42,13 @@ export const Event = {
   /** A read gave the default. */
   ERROR_DEFAULT_VARIATION_RETURNED: "default variation returned",
 } as const;
+
+/**
+ * The place of the first error in {@link Event}. The others follow in the order of `ErrorKind`.
+ *
+ * @internal
+ */
+export const FIRST_ERROR = 11;
 
 /** Name of an event. */
 export type EventName = (typeof Event)[keyof typeof Event];

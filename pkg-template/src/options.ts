@@ -1,5 +1,6 @@
 // Checks the options and fills in the defaults.
 
+import { TRANSPORTS } from "./border";
 import { describe } from "./error";
 import type { Logger, Options } from "./types";
 
@@ -9,10 +10,6 @@ declare const DEVELOPMENT: boolean;
 const HARNESS = "https://config.ff.harness.io/api/1.0";
 const HARNESS_EVENTS = "https://events.ff.harness.io/api/1.0";
 const MIN_INTERVAL = 60_000;
-const TRANSPORTS = ["auto", "eventsource", "fetch"];
-/** The place of the transport among the numbers, and its number there for `fetch`. */
-export const TRANSPORT = 1;
-export const FETCH = 2;
 
 /** Whether it was said in this page or process that Harness ends. */
 let warned = false;
@@ -28,7 +25,7 @@ export interface Endpoints {
 
 export interface CoreOptions {
   endpoints_: Endpoints;
-  /** What the core gets: `src/options.rs` reads it by place. */
+  /** What the core gets: the options at the places of `OptionPlace`, but the last. */
   numbers_: readonly number[];
 }
 
@@ -67,7 +64,7 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
     log("warn", describe("harness-ends"));
   }
   const streaming = pick("streamEnabled", true);
-  const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto"));
+  const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto") as "auto");
   // The core takes what it does not know for `auto`.
   if (DEVELOPMENT && transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
   return {

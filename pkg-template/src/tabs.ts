@@ -1,6 +1,6 @@
 // The lock and the channel of a group of tabs.
 
-import { Input } from "./core";
+import { Input } from "./border";
 import { attempt } from "./guard";
 
 /** Receives what a tab hears. */

@@ -11,7 +11,16 @@ const MAX_METRICS_BYTES = 60_000;
 /** The most counters kept while they cannot be posted; reads of changed flags past that go uncounted. */
 const MAX_COUNTERS = 10_000;
 
-/** Types of values; what is none of these is an object. `Client.variation` knows the places. */
+/** The types of values, with a number each: comparing numbers is quicker than comparing what `typeof` says. */
+export const enum ValueType {
+  /** An object, a list, or null. */
+  OBJECT = -1,
+  BOOLEAN = 0,
+  STRING = 1,
+  NUMBER = 2,
+}
+
+/** What `typeof` says of each, by number. */
 const TYPES = ["boolean", "string", "number"];
 
 /** One flag: its evaluation, its value converted once, and how often it was read. */
@@ -20,8 +29,7 @@ export class Slot {
   /** The core knows it as of that moment of its own order. */
   asOf_ = 0;
   readonly value_: Json;
-  /** The value's type, as its place in {@link TYPES}. */
-  readonly type_: number;
+  readonly type_: ValueType;
 
   constructor(readonly evaluation_: Evaluation) {
     this.value_ = convert(evaluation_);

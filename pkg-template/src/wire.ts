@@ -1,8 +1,9 @@
 // The wire: requests as they are sent, replies and streams as they are read. The core says what to ask, when, and what a reply
-// counts for; `src/host.rs` is the other half. Names that end in `_` are used between the two alone, and shortened by the build.
+// counts for; `crates/npm-client/src/host.rs` is the other half. Names that end in `_` are used between the two alone, and shortened by the build.
 
 import type { Saved } from "./cache";
-import { Input, type Hear } from "./core";
+import { Ask, ChangeCode, ErrorKind, Input, SignIn } from "./border";
+import type { Hear } from "./core";
 import { attempt, bytesOf, decode, encode } from "./guard";
 import { hash } from "./hash";
 import type { Endpoints } from "./options";
@@ -19,9 +20,6 @@ const MAX_TARGET_HEADER = 262_144;
 /** The number of a request that the core has not asked for yet; its own begin at 0. */
 const EARLY = -1;
 
-/** The kind of error that posting metrics is, as in `ErrorKind` of the core. */
-const METRICS = 4;
-
 const HEARTBEAT = "heartbeat";
 /** The data of a heartbeat that says nothing but that the connection is there. */
 const ALIVE = encode("{}");
@@ -34,8 +32,7 @@ type Prepared = [url: string, init: RequestInit];
 
 /** What a stream event's data says. */
 interface ChangeEvent {
-  /** 0 malformed, 1 unknown, 2 to 4 create, patch and delete of a flag, 5 to 7 of a target group. */
-  code_: number;
+  code_: ChangeCode;
   identifier_?: string;
   /** The new evaluations, where there are any and all are complete. */
   carried_?: Evaluation[] | undefined;
@@ -73,7 +70,7 @@ export class Wire {
 
   /** Where requests of a kind go. */
   address_(kind: number): string {
-    return kind === METRICS ? this.#endpoints.events_ : this.#endpoints.base_;
+    return kind === ErrorKind.METRICS ? this.#endpoints.events_ : this.#endpoints.base_;
   }
 
   /** The name of the group of tabs that share a stream; nobody reads a key or a target in a list of locks. */
@@ -82,27 +79,27 @@ export class Wire {
     return target ? "flagwire-1-" + hash(this.#endpoints.base_, this.#apiKey, target) : undefined;
   }
 
-  request_(ask: number, text?: string): Prepared | string {
+  request_(ask: Ask, text?: string): Prepared | string {
     const { base_: base } = this.#endpoints;
-    if (ask === 0) {
+    if (ask === Ask.SIGN_IN) {
       const body = JSON.stringify({ apiKey: this.#apiKey, target: this.#values.target_ });
       return [base + "/client/auth", { method: "POST", headers: { ...SDK, ...JSON_TYPE }, body }];
     }
-    if (ask === 4) return /^http/.test(this.#streamUrl) ? this.#streamUrl : base + "/" + this.#streamUrl.replace(/^\/+/, "");
+    if (ask === Ask.NATIVE_STREAM) return /^http/.test(this.#streamUrl) ? this.#streamUrl : base + "/" + this.#streamUrl.replace(/^\/+/, "");
     const headers = this.#allHeaders();
     let url = base + "/stream";
-    if (ask === 3) Object.assign(headers, { "API-Key": this.#apiKey, Accept: "text/event-stream", "Cache-Control": "no-cache" });
+    if (ask === Ask.STREAM) Object.assign(headers, { "API-Key": this.#apiKey, Accept: "text/event-stream", "Cache-Control": "no-cache" });
     else {
       url = `${base}/client/env/${this.#environment}/target/${encodeURIComponent(this.#values.target_.identifier)}/evaluations`;
       // Half a character in a name cannot be encoded. UTF-8 has a sign in its place.
-      if (ask === 2) url += "/" + encodeURIComponent(decode(encode(text!)));
+      if (ask === Ask.FLAG) url += "/" + encodeURIComponent(decode(encode(text!)));
       // The second is what browsers add by themselves, and what keeps happy-dom from looking for an answer in a cache of its own.
       else if (text) Object.assign(headers, { "If-None-Match": text, "Cache-Control": "no-cache" });
     }
     // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
     // served broken again and again. Only here, because Chromium asks for a preflight before each such request to another origin;
     // a single flag that cannot be read is followed by this.
-    return [url + this.#cluster, ask === 1 ? { headers, cache: "no-store" } : { headers }];
+    return [url + this.#cluster, ask === Ask.ALL ? { headers, cache: "no-store" } : { headers }];
   }
 
   takeCounts_(): Prepared | undefined {
@@ -113,7 +110,7 @@ export class Wire {
 
   /** Sends the first sign-in, while the core that will ask for it is still on its way. */
   signInEarly_(): void {
-    const request = this.request_(0) as Prepared;
+    const request = this.request_(Ask.SIGN_IN) as Prepared;
     const reply = this.#fetch(EARLY, request, false, false);
     reply.catch(() => {}); // the core's to hear of
     this.#early = [request[1].body, reply];
@@ -235,7 +232,7 @@ export class Wire {
       if (DEVELOPMENT && claims["key_type"] === "Server" && typeof document === "object") this.onServerKey_?.();
       const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
       const environment = text(claims["environment"]);
-      if (!environment) return 0;
+      if (!environment) return SignIn.UNREADABLE;
       this.#environment = environment;
       // Harness shards by cluster: every URL after sign-in names it.
       this.#cluster = "?cluster=" + encodeURIComponent(text(claims["clusterIdentifier"]) || "1");
@@ -246,24 +243,24 @@ export class Wire {
         "Harness-AccountID": text(claims["accountID"]),
       };
       this.#streamUrl = text(reply!.streamUrl);
-      return this.#streamUrl ? 2 : 1;
+      return this.#streamUrl ? SignIn.TOKEN_AND_URL : SignIn.TOKEN;
     } catch {
-      return 0;
+      return SignIn.UNREADABLE;
     }
   }
 
   changeEvent_(data: Uint8Array): ChangeEvent {
     try {
       const { event, domain, identifier, evaluations } = JSON.parse(decode(data)) as Record<string, unknown>;
-      if (typeof event !== "string" || typeof domain !== "string" || typeof identifier !== "string") return { code_: 0 };
+      if (typeof event !== "string" || typeof domain !== "string" || typeof identifier !== "string") return { code_: ChangeCode.MALFORMED };
       const [kind, place] = [CHANGE_KINDS.indexOf(event), DOMAINS.indexOf(domain)];
-      if (kind < 0 || place < 0) return { code_: 1 };
+      if (kind < 0 || place < 0) return { code_: ChangeCode.UNKNOWN };
       const carried = evaluationsIn(evaluations);
       const complete = carried.length === (evaluations as unknown[] | undefined)?.length;
       // No address can name these two: URLs are resolved. Like a change of a target group, they make all flags be fetched.
-      return { code_: 2 + (/^\.\.?$/.test(identifier) ? 1 : place) * 3 + kind, identifier_: identifier, carried_: complete ? some(carried) : undefined };
+      return { code_: (place || /^\.\.?$/.test(identifier) ? ChangeCode.CREATE_GROUP : ChangeCode.CREATE_FLAG) + kind, identifier_: identifier, carried_: complete ? some(carried) : undefined };
     } catch {
-      return { code_: 0 };
+      return { code_: ChangeCode.MALFORMED };
     }
   }
 

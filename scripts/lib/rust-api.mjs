@@ -7,6 +7,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const COMMENT_OR_TEXT = /\/\/[^\n]*|\/\*[^]*?\*\/|b?r(#*)"[^]*?"\1|b?"(?:\\[^]|[^"\\])*"|b?'(?:\\[^\n]{1,8}?|[^'\\\n])'/g;
+/** A macro of the workspace that declares the item in its braces as it is written there. */
+const DECLARING = /^numbered! \{\n([^]*?)^\}$/gm;
 /** Attributes that those who use an item notice. */
 const KEPT = /^#\[(?:non_exhaustive|deprecated|derive|must_use|macro_export|cfg\(.*feature)/;
 const ITEM = /^(?:#\[[^]*?\]\s*)*(?:pub\s+|default\s+)?(?:unsafe\s+|async\s+|const\s+(?=fn|unsafe|async)|extern\s+"[^"]*"\s+)*(?<kind>mod|fn|struct|enum|union|trait|impl|const|static|type|use|macro_rules!|extern crate)\b/;
@@ -31,7 +33,7 @@ export function publicItems(root) {
 function read(path, name, folder, lines) {
   // Texts keep their quotes alone, so that brackets in them count for nothing; those of attributes are kept.
   const source = readFileSync(path, "utf8").replace(COMMENT_OR_TEXT, (found) => (found.startsWith("/") ? " " : /^"[\w.-]*"$/.test(found) ? found : '""'));
-  walk(source, name, folder, lines);
+  walk(source.replace(DECLARING, "$1"), name, folder, lines);
 }
 
 /** @param {string} source @param {string} name @param {string} folder @param {string[]} lines */

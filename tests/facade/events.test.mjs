@@ -2,7 +2,23 @@
 
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import { Listeners } from "../../pkg-template/src/events.ts";
+import { Emitted, ErrorKind } from "../../pkg-template/src/border.ts";
+import { Event, FIRST_ERROR, Listeners } from "../../pkg-template/src/events.ts";
+
+test("what the core lets the facade know has the event of that name in its place", () => {
+  const names = Object.keys(Event);
+  // These two are no events, and lie where others are.
+  const { IDENTIFIED, SAVE, ...events } = Object.fromEntries(Object.entries(Emitted).filter(([name]) => isNaN(Number(name))));
+  deepEqual([IDENTIFIED, SAVE].map((place) => typeof place), ["number", "number"]);
+  for (const [name, place] of Object.entries(events)) equal(names[place], name);
+  equal(Object.keys(events).length, 9);
+});
+
+test("errors have the events of their kinds", () => {
+  const names = Object.values(Event).slice(FIRST_ERROR);
+  const kinds = [ErrorKind.AUTH, ErrorKind.FETCH_FLAGS, ErrorKind.FETCH_FLAG, ErrorKind.STREAM, ErrorKind.METRICS];
+  deepEqual(kinds.map((kind) => names[kind]), [Event.ERROR_AUTH, Event.ERROR_FETCH_FLAGS, Event.ERROR_FETCH_FLAG, Event.ERROR_STREAM, Event.ERROR_METRICS]);
+});
 
 test("all listeners of a name are called in their order with what happened, and others are not", () => {
   const calls = [];

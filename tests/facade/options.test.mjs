@@ -2,7 +2,8 @@
 
 import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
-import { coreOptions, FETCH, logOf, TRANSPORT } from "../../pkg-template/src/options.ts";
+import { OptionPlace, StreamTransport } from "../../pkg-template/src/border.ts";
+import { coreOptions, logOf } from "../../pkg-template/src/options.ts";
 
 /** The addresses that options lead to, and what is warned of. */
 function addresses(options) {
@@ -43,7 +44,7 @@ function numbers(options) {
   return [coreOptions(options, (level, text) => warned.push(`${level}: ${text}`)).numbers_, warned];
 }
 
-/** By their places, as `options.rs` reads them. */
+/** By their places. */
 const DEFAULTS = [1, 0, Infinity, 1, 60_000, 1, 60_000, 30_000, 0, 0, 1];
 
 /** The defaults with another number in one place. */
@@ -56,22 +57,24 @@ test("what is left out, undefined or null has its default, and nothing is warned
 });
 
 test("each option reaches the core in its place", () => {
+  // Whether there are values is known later, and comes last.
+  equal(DEFAULTS.length, OptionPlace.CACHED);
   for (
     const [place, options, number] of [
-      [0, { streamEnabled: false }, 0],
-      [TRANSPORT, { streamTransport: "eventsource" }, 1],
-      [TRANSPORT, { streamTransport: "fetch" }, FETCH],
-      [2, { maxStreamRetries: 3 }, 3],
-      [2, { maxStreamRetries: 0 }, 0],
-      [3, { pollingEnabled: false }, 0],
-      [4, { pollingInterval: 90_000 }, 90_000],
-      [5, { enableAnalytics: false }, 0],
-      [6, { eventsSyncInterval: 120_000 }, 120_000],
-      [7, { authRequestReadTimeout: 5_000 }, 5_000],
-      [8, { cache: true }, 1],
-      [8, { cache: { ttl: 1 } }, 1],
-      [9, { pauseWhenHidden: 60_000 }, 60_000],
-      [10, { shareStream: false }, 0],
+      [OptionPlace.STREAMING, { streamEnabled: false }, 0],
+      [OptionPlace.TRANSPORT, { streamTransport: "eventsource" }, StreamTransport.EVENT_SOURCE],
+      [OptionPlace.TRANSPORT, { streamTransport: "fetch" }, StreamTransport.FETCH],
+      [OptionPlace.MAX_STREAM_RETRIES, { maxStreamRetries: 3 }, 3],
+      [OptionPlace.MAX_STREAM_RETRIES, { maxStreamRetries: 0 }, 0],
+      [OptionPlace.POLLING, { pollingEnabled: false }, 0],
+      [OptionPlace.POLLING_INTERVAL, { pollingInterval: 90_000 }, 90_000],
+      [OptionPlace.METRICS, { enableAnalytics: false }, 0],
+      [OptionPlace.METRICS_INTERVAL, { eventsSyncInterval: 120_000 }, 120_000],
+      [OptionPlace.SIGN_IN_TIMEOUT, { authRequestReadTimeout: 5_000 }, 5_000],
+      [OptionPlace.CACHE, { cache: true }, 1],
+      [OptionPlace.CACHE, { cache: { ttl: 1 } }, 1],
+      [OptionPlace.PAUSE_WHEN_HIDDEN, { pauseWhenHidden: 60_000 }, 60_000],
+      [OptionPlace.SHARE_STREAM, { shareStream: false }, 0],
     ]
   ) deepEqual(numbers(options), [but(place, number), []], JSON.stringify(options));
 });
@@ -97,7 +100,7 @@ test("an option of a wrong type has its default, and a warning names it", () => 
 
 test("a transport that there is not is left to the core, and a warning names those that there are", () => {
   const [given, warned] = numbers({ streamTransport: "websocket" });
-  equal(given[TRANSPORT], -1);
+  equal(given[OptionPlace.TRANSPORT], -1);
   equal(warned.length, 1);
   match(warned[0], /streamTransport.*auto, eventsource, fetch/);
 });

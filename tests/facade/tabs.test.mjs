@@ -2,7 +2,7 @@
 
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import { Input } from "../../pkg-template/src/core.ts";
+import { Input } from "../../pkg-template/src/border.ts";
 import { Group } from "../../pkg-template/src/tabs.ts";
 import { lockManager } from "../lib/locks.mjs";
 import { until } from "../lib/wait.mjs";

@@ -3,16 +3,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Input } from "../../pkg-template/src/core.ts";
+import { Ask, Input, SignIn } from "../../pkg-template/src/border.ts";
 import { Values } from "../../pkg-template/src/values.ts";
 import { Wire } from "../../pkg-template/src/wire.ts";
 
 const BASE = "https://flags.test/api/1.0";
 const vectors = JSON.parse(readFileSync(new URL("../../crates/core/vectors/codec.json", import.meta.url), "utf8"));
-/** What to ask for, as src/host.rs numbers it. */
-const ALL = 1;
-const FLAG = 2;
-const NATIVE_STREAM = 4;
+const { ALL, FLAG, NATIVE_STREAM } = Ask;
 
 /** The number of vectors in a section, which must not shrink to nothing without notice. */
 function section(name, atLeast) {
@@ -38,9 +35,9 @@ for (const vector of section("sign_in", 25)) {
     const given = vector.token ?? (vector.claims && token(vector.claims));
     const reply = given === undefined ? vector.reply : { authToken: given, ...vector.reply };
     const read = wire.signIn_(reply);
-    if (vector.expect === null) return equal(read, 0);
+    if (vector.expect === null) return equal(read, SignIn.UNREADABLE);
     const { environment, cluster, environment_identifier, account, stream } = vector.expect;
-    equal(read, stream === null ? 1 : 2);
+    equal(read, stream === null ? SignIn.TOKEN : SignIn.TOKEN_AND_URL);
     const [url, { headers }] = wire.request_(ALL);
     equal(url, `${BASE}/client/env/${environment}/target/t/evaluations?cluster=${cluster}`);
     equal(headers["Harness-EnvironmentID"] ?? null, environment_identifier);

@@ -3,15 +3,14 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { Input } from "../../pkg-template/src/core.ts";
+import { Ask, ErrorKind, Input, SignIn } from "../../pkg-template/src/border.ts";
 import { Values } from "../../pkg-template/src/values.ts";
 import { Wire } from "../../pkg-template/src/wire.ts";
 import { atEnd } from "../lib/scope.mjs";
 import { until } from "../lib/wait.mjs";
 
 const MAYA = { identifier: "maya", attributes: { plan: "gold" } };
-/** What to ask for, as src/host.rs numbers it. */
-const [SIGN_IN, ALL, FLAG, STREAM, NATIVE_STREAM] = [0, 1, 2, 3, 4];
+const { SIGN_IN, ALL, FLAG, STREAM, NATIVE_STREAM } = Ask;
 const TOKEN = `e30.${Buffer.from(JSON.stringify({ environment: "e-1", environmentIdentifier: "production", accountID: "a-1", clusterIdentifier: "2" })).toString("base64url")}.sig`;
 
 /** A server that answers with `respond` and keeps what it was asked. */
@@ -50,7 +49,7 @@ test("signing in says the key and the target, and nothing that is known after it
 
 test("each request after it carries the token, the target and the cluster", () => {
   const { wire } = wireTo();
-  equal(wire.signIn_({ authToken: TOKEN }), 1);
+  equal(wire.signIn_({ authToken: TOKEN }), SignIn.TOKEN);
   const known = {
     Authorization: `Bearer ${TOKEN}`,
     "Harness-SDK-Info": "Flagwire 0.0.0-test Client",
@@ -68,7 +67,7 @@ test("each request after it carries the token, the target and the cluster", () =
 test("the address of a native stream is the server's, alone or below ours", () => {
   const { wire } = wireTo("https://flags.test/api");
   for (const [streamUrl, address] of [["https://stream.test/s?ticket=1", "https://stream.test/s?ticket=1"], ["/stream?ticket=1", "https://flags.test/api/stream?ticket=1"], ["stream?ticket=1", "https://flags.test/api/stream?ticket=1"]]) {
-    equal(wire.signIn_({ authToken: TOKEN, streamUrl }), 2);
+    equal(wire.signIn_({ authToken: TOKEN, streamUrl }), SignIn.TOKEN_AND_URL);
     equal(wire.request_(NATIVE_STREAM), address);
   }
 });
@@ -83,7 +82,7 @@ test("counts go to the place for them, each once", () => {
   deepEqual([url, method, headers["Content-Type"], headers.Authorization], ["https://events.test/metrics/e-1?cluster=2", "POST", "application/json", `Bearer ${TOKEN}`]);
   equal(JSON.parse(body).metricsData[0].count, 3);
   equal(wire.takeCounts_(), undefined);
-  deepEqual([0, 4].map((kind) => wire.address_(kind)), ["https://flags.test", "https://events.test"]);
+  deepEqual([ErrorKind.AUTH, ErrorKind.METRICS].map((kind) => wire.address_(kind)), ["https://flags.test", "https://events.test"]);
 });
 
 test("tabs share a stream where service, key and target are the same, and nobody reads these in its name", () => {
@@ -317,11 +316,11 @@ test("a page that signs in with a server key is told in development, a program i
   const { wire } = wireTo();
   let told = 0;
   wire.onServerKey_ = () => told++;
-  equal(wire.signIn_({ authToken: token }), 1);
+  equal(wire.signIn_({ authToken: token }), SignIn.TOKEN);
   equal(told, 0);
   Object.assign(globalThis, { document: {} });
   t.after(() => delete globalThis.document);
-  equal(wire.signIn_({ authToken: token }), 1);
-  equal(wire.signIn_({ authToken: TOKEN }), 1);
+  equal(wire.signIn_({ authToken: token }), SignIn.TOKEN);
+  equal(wire.signIn_({ authToken: TOKEN }), SignIn.TOKEN);
   equal(told, 1);
 });

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::numbered;
 use crate::output::Why;
 
 /// A failure. Network trouble is reported and retried; only what [`is_final`](Self::is_final) ends something.
@@ -13,20 +14,20 @@ pub struct Error {
     pub cause: Cause,
 }
 
-/// What was being done when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// Signing in.
-    Auth,
-    /// Fetching all evaluations.
-    FetchFlags,
-    /// Fetching one evaluation.
-    FetchFlag,
-    /// The stream, or an event on it.
-    Stream,
-    /// Posting metrics.
-    Metrics,
+numbered! {
+    /// What was being done when it failed.
+    pub enum ErrorKind {
+        /// Signing in.
+        Auth,
+        /// Fetching all evaluations.
+        FetchFlags,
+        /// Fetching one evaluation.
+        FetchFlag,
+        /// The stream, or an event on it.
+        Stream,
+        /// Posting metrics.
+        Metrics,
+    }
 }
 
 /// Why it failed.

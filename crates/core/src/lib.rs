@@ -47,6 +47,7 @@ mod config;
 mod error;
 #[cfg(feature = "serde")]
 mod http;
+mod numbered;
 mod order;
 mod output;
 pub mod protocol;

@@ -10,6 +10,7 @@ use flagwire_core::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::border::Input;
 use crate::codec::HostCodec;
 use crate::driver::Driver;
 use crate::host::{Host, Values, Wire, copy};
@@ -19,10 +20,6 @@ thread_local! {
     /// The clients at work; a client's place is its number.
     static CLIENTS: RefCell<Vec<Option<Rc<Driver>>>> = const { RefCell::new(Vec::new()) };
 }
-
-/// Of the inputs, the one that ends a client, and the first that brings bytes.
-const CLOSE: u32 = 1;
-const EVENT: u32 = 18;
 
 /// Makes a client, and returns its number; its first input is to be that it starts. `seed` decides about jitter.
 ///
@@ -48,24 +45,29 @@ pub fn start(host: Host, wire: Wire, values: Values, numbers: Numbers, seed: f64
     })
 }
 
-/// Something happened to a client, or the application wants something: `what` is a place in `Input` of `pkg-template/src/core.ts`,
-/// the others what it says there; `retry_after` is in milliseconds, NaN for none. Where `detail` is bytes, `status` is how many.
-/// A client that is closed is let go of, and its number may be another's then.
+/// Takes an input of a client. `input` is an [`Input`], which says what the others are; `retry_after` is in milliseconds, NaN for none.
+/// Where `detail` is bytes, `status` is how many. A client that is closed is dropped, and its number may become another's.
 ///
 /// One function for all: each exported one costs glue.
 #[wasm_bindgen(js_name = call_)]
 pub fn call(
     client: u32,
-    what: u32,
+    input: u32,
+    mut detail: Option<JsValue>,
     id: u32,
     status: u32,
     retry_after: f64,
-    mut detail: Option<JsValue>,
-    tag: Option<JsValue>,
+    etag: Option<JsValue>,
 ) {
+    const FIRST_MESSAGE: u32 = Input::Message as u32;
+
+    // A message's own number is what is past the first of them.
+    let Some(what) = Input::from_number(input.min(FIRST_MESSAGE)) else {
+        return;
+    };
     let driver = CLIENTS.with_borrow_mut(|clients| {
         let place = clients.get_mut(client as usize)?;
-        if what == CLOSE {
+        if let Input::Close = what {
             place.take()
         } else {
             place.clone()
@@ -74,65 +76,67 @@ pub fn call(
     let Some(driver) = driver else { return };
     let retry_after = (!retry_after.is_nan()).then_some(Millis(retry_after as u32));
     let mut text = Vec::new();
-    if what >= EVENT
+    if what as u32 >= Input::Event as u32
         && let Some(bytes) = detail.take()
     {
         text.resize(status as usize, 0);
         copy(&mut text, bytes);
     }
     driver.run(|core, now| {
-        let stream = match what {
-            0 => return core.handle_timeout(now),
-            CLOSE => return core.close(now),
-            2 => return core.refresh(now),
-            3 => return core.flush(now),
-            4 => {
-                // The facade counts them too.
+        let of_stream = match what {
+            Input::Tick => return core.handle_timeout(now),
+            Input::Close => return core.close(now),
+            Input::Refresh => return core.refresh(now),
+            Input::Flush => return core.flush(now),
+            Input::Identify => {
+                // The facade counts the switches, too.
                 core.identify(now, detail.unwrap_or_default());
                 return;
             }
-            5 => return core.set_evaluations(now, detail.unwrap_or_default().unchecked_into()),
-            6 => return core.handle_page(now, PageEvent::Online),
-            7 => return core.handle_page(now, PageEvent::Visible),
-            8 => return core.handle_page(now, PageEvent::Hidden),
-            9 => return core.handle_page(now, PageEvent::Left),
-            10 => return core.handle_page(now, PageEvent::Restored),
-            11 => return core.handle_tabs(now, TabInput::Leading),
-            12 => return core.handle_tabs(now, TabInput::Lost),
-            13 => return core.handle_failure(now, RequestId(id)),
-            14 => {
+            Input::Set => {
+                return core.set_evaluations(now, detail.unwrap_or_default().unchecked_into());
+            }
+            Input::Online => return core.handle_page(now, PageEvent::Online),
+            Input::Visible => return core.handle_page(now, PageEvent::Visible),
+            Input::Hidden => return core.handle_page(now, PageEvent::Hidden),
+            Input::Left => return core.handle_page(now, PageEvent::Left),
+            Input::Restored => return core.handle_page(now, PageEvent::Restored),
+            Input::Leading => return core.handle_tabs(now, TabInput::Leading),
+            Input::Lost => return core.handle_tabs(now, TabInput::Lost),
+            Input::Failure => return core.handle_failure(now, RequestId(id)),
+            Input::Reply => {
                 let response = Response {
                     status: status as u16,
                     retry_after,
-                    etag: tag,
+                    etag,
                     body: detail,
                 };
                 return core.handle_response(now, RequestId(id), response);
             }
-            15 | 16 => StreamInput::Answered {
+            Input::Answered | Input::Opened => StreamInput::Answered {
                 status: status as u16,
-                event_stream: what == 16,
+                event_stream: matches!(what, Input::Opened),
                 retry_after,
             },
-            17 => StreamInput::Retry(Millis(status)),
-            EVENT | 19 => StreamInput::Event {
-                kind: if what == EVENT {
+            Input::Retry => StreamInput::Retry(Millis(status)),
+            Input::Event | Input::Heartbeat => StreamInput::Event {
+                kind: if let Input::Event = what {
                     CHANGE_EVENT
                 } else {
                     HEARTBEAT_EVENT
                 },
                 data: &text,
             },
-            20 => StreamInput::Closed,
-            21 => return core.start(now),
-            _ => {
-                // A message of a later version is none.
-                if let Some(message) = TabMessage::from_number(what.wrapping_sub(22) as u8) {
+            Input::Ended => StreamInput::Closed,
+            Input::Start => return core.start(now),
+            Input::Message => {
+                // A message of a later version is ignored.
+                if let Some(message) = TabMessage::from_number(input.wrapping_sub(FIRST_MESSAGE)) {
                     core.handle_tabs(now, TabInput::Message(message, &text));
                 }
                 return;
             }
         };
-        core.handle_stream(now, StreamId(id), stream);
+        core.handle_stream(now, StreamId(id), of_stream);
     });
 }

@@ -1,9 +1,9 @@
 //! Hands the core's questions about the wire and the values to JavaScript.
 
-use flagwire_core::protocol::{Change, Domain};
 use flagwire_core::{Ask, ChangeEvent, Codec, Moment, Parsed, SignedIn};
 use wasm_bindgen::JsValue;
 
+use crate::border::{self, ChangeCode};
 use crate::host::{Changes, Evaluations, Values, Wire};
 
 /// JSON by JavaScript's own parser, requests and values on JavaScript's side.
@@ -30,35 +30,23 @@ impl Codec for HostCodec {
     }
 
     fn request(&self, ask: Ask<'_, JsValue>) -> JsValue {
-        let none = &JsValue::UNDEFINED;
-        let (number, text) = match ask {
-            Ask::SignIn => (0, none),
-            Ask::All(etag) => (1, etag.unwrap_or(none)),
-            Ask::Flag(flag) => (2, flag),
-            Ask::Stream => (3, none),
-            Ask::NativeStream => (4, none),
-        };
-        self.wire.request(number, text)
+        let (number, text) = border::ask(&ask);
+        self.wire
+            .request(number as u32, text.unwrap_or(&JsValue::UNDEFINED))
     }
 
     fn sign_in(&mut self, reply: JsValue) -> Option<SignedIn> {
-        let signed_in = self.wire.sign_in(reply);
-        (signed_in > 0).then_some(SignedIn {
-            offers_native: signed_in > 1,
-        })
+        border::signed_in(self.wire.sign_in(reply))
     }
 
     fn change_event(&self, data: &[u8]) -> Parsed<Evaluations, JsValue> {
         let event = self.wire.change_event(data);
-        let (domain, change) = match event.code() {
-            2 => (Domain::Flag, Change::Create),
-            3 => (Domain::Flag, Change::Patch),
-            4 => (Domain::Flag, Change::Delete),
-            5 => (Domain::TargetSegment, Change::Create),
-            6 => (Domain::TargetSegment, Change::Patch),
-            7 => (Domain::TargetSegment, Change::Delete),
-            1 => return Parsed::Unknown,
-            _ => return Parsed::Malformed,
+        let code = ChangeCode::from_number(event.code()).unwrap_or(ChangeCode::Malformed);
+        let Some((domain, change)) = code.change() else {
+            return match code {
+                ChangeCode::Unknown => Parsed::Unknown,
+                _ => Parsed::Malformed,
+            };
         };
         Parsed::Change(ChangeEvent {
             change,

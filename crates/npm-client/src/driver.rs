@@ -7,8 +7,9 @@ use flagwire_core::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::border::{Emitted, TabAction, state_number};
 use crate::codec::HostCodec;
-use crate::host::{Host, Wire, wall_ms};
+use crate::host::{Changes, Host, Wire, wall_ms};
 
 /// Owns the core.
 pub(crate) struct Driver {
@@ -67,40 +68,46 @@ impl Driver {
                 self.wire.open(stream.id.0, stream.request, stream.native);
             }
             Output::Abort(RequestId(id)) | Output::CloseStream(StreamId(id)) => self.wire.end(id),
-            Output::Save(saved) => self.host.emit(10, 0, saved),
+            Output::Save(saved) => self.host.emit(Emitted::Save as u32, 0, saved),
             Output::Emit(event) => self.emit(event),
             Output::Tabs(TabOutput::Join(group)) => self.host.join(group),
-            Output::Tabs(TabOutput::Leave) => self.host.tabs(0, b""),
-            Output::Tabs(TabOutput::Steal) => self.host.tabs(1, b""),
+            Output::Tabs(TabOutput::Leave) => self.host.tabs(TabAction::Leave as u32, b""),
+            Output::Tabs(TabOutput::Steal) => self.host.tabs(TabAction::Steal as u32, b""),
             Output::Tabs(TabOutput::Post(message, text)) => {
-                self.host.tabs(2 + message as u32, &text);
+                self.host
+                    .tabs(TabAction::Post as u32 + message as u32, &text);
             }
         }
     }
 
-    /// The numbers are places in the facade's list of events.
-    fn emit(&self, event: Event<crate::host::Changes>) {
+    fn emit(&self, event: Event<Changes>) {
         let mut detail = JsValue::UNDEFINED;
-        let (event, number) = match event {
-            Event::Ready => (0, 0),
-            Event::Connected => (1, 0),
-            Event::Disconnected => (2, 0),
-            Event::Stopped => (3, 0),
-            Event::Polling => (4, 0),
-            Event::PollingStopped => (5, 0),
-            Event::FlagsLoaded => (6, 0),
+        let mut number = 0;
+        let emitted = match event {
+            Event::Ready => Emitted::Ready,
+            Event::Connected => Emitted::Connected,
+            Event::Disconnected => Emitted::Disconnected,
+            Event::Stopped => Emitted::Stopped,
+            Event::Polling => Emitted::Polling,
+            Event::PollingStopped => Emitted::PollingStopped,
+            Event::FlagsLoaded => Emitted::FlagsLoaded,
             Event::Changed(changes) => {
                 detail = changes.into();
-                (7, 0)
+                Emitted::Changed
             }
-            Event::Identified(switches) => (8, switches),
-            Event::State(status, why) => (9, status as u32 * 16 + why as u32),
+            Event::Identified(switches) => {
+                number = switches;
+                Emitted::Identified
+            }
+            Event::State(status, why) => {
+                number = state_number(status, why);
+                Emitted::State
+            }
             Event::Error(error) => {
                 let cause = u32::from(error.cause.number());
-                self.host.fail(error.kind as u32, cause, error.is_final());
-                return;
+                return self.host.fail(error.kind as u32, cause, error.is_final());
             }
         };
-        self.host.emit(event, number, detail);
+        self.host.emit(emitted as u32, number, detail);
     }
 }

@@ -14,12 +14,11 @@ extern "C" {
     #[wasm_bindgen(method, js_name = group_)]
     pub(crate) fn group(this: &Wire) -> Option<JsValue>;
 
-    /// 0 sign-in, 1 all evaluations, 2 one flag, 3 the stream: what `fetch` takes; 4 the URL for a native stream. `text` is
-    /// the tag of the values held, or the flag.
+    /// Writes the request for an [`Ask`](crate::border::Ask): what `fetch` takes, or the URL for a native stream.
     #[wasm_bindgen(method, js_name = request_)]
     pub(crate) fn request(this: &Wire, ask: u32, text: &JsValue) -> JsValue;
 
-    /// 0 unreadable, 1 signed in, 2 with a URL for a native stream.
+    /// Reads the reply to signing in. Returns a [`SignIn`](crate::border::SignIn).
     #[wasm_bindgen(method, js_name = signIn_)]
     pub(crate) fn sign_in(this: &Wire, reply: JsValue) -> u32;
 
@@ -75,12 +74,12 @@ extern "C" {
     /// Runs user code, and is called with nothing borrowed.
     pub type Host;
 
-    /// `event` is a place in the facade's list of events; what the others are depends on it.
+    /// Lets the facade know of an [`Emitted`](crate::border::Emitted), which says what the others are.
     #[wasm_bindgen(method, js_name = emit_)]
     pub(crate) fn emit(this: &Host, event: u32, number: u32, detail: JsValue);
 
-    /// `kind` is the place in `ErrorKind`. `cause` is 0 for no answer, 1 for none in time, 2 for one that cannot be read, else the
-    /// status. Texts are the facade's: in the module they would be there for every page, and few see one.
+    /// Reports an error: the number of its `ErrorKind`, and that of its `Cause`. Texts are the facade's: in the module they would be
+    /// there for every page, and few see one.
     #[wasm_bindgen(method, js_name = fail_)]
     pub(crate) fn fail(this: &Host, kind: u32, cause: u32, is_final: bool);
 
@@ -88,7 +87,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = join_)]
     pub(crate) fn join(this: &Host, group: JsValue);
 
-    /// 0 leave the group, 1 steal its lock, 2 and more say the message `action` − 2 to the others.
+    /// Does a [`TabAction`](crate::border::TabAction) in the group.
     #[wasm_bindgen(method, js_name = tabs_)]
     pub(crate) fn tabs(this: &Host, action: u32, text: &[u8]);
 
@@ -120,7 +119,7 @@ extern "C" {
     /// The data of a stream event, read.
     pub(crate) type ChangeEvent;
 
-    /// 0 malformed, 1 unknown, 2 to 4 create, patch and delete of a flag, 5 to 7 of a target group.
+    /// A [`ChangeCode`](crate::border::ChangeCode).
     #[wasm_bindgen(method, getter, js_name = code_)]
     pub(crate) fn code(this: &ChangeEvent) -> u32;
 

@@ -11,10 +11,11 @@
 //! us again, or close the client.
 //!
 //! # Map
-//! `client` is what JavaScript calls, `host` what JavaScript must provide, `driver` the loop. `codec` passes the core's questions
-//! about the wire and the values to the host, `options` reads the options.
+//! `border` has every number that crosses. `client` is what JavaScript calls, `host` what JavaScript must provide, `driver` the loop.
+//! `codec` passes the core's questions about the wire and the values to the host, `options` reads the options.
 #![deny(missing_docs)]
 
+pub mod border;
 mod client;
 mod codec;
 mod driver;

@@ -3,6 +3,8 @@
 use flagwire_core::{Config, Millis, Transport};
 use wasm_bindgen::prelude::*;
 
+use crate::border::{OptionPlace, StreamTransport};
+
 #[wasm_bindgen]
 extern "C" {
     /// A list of numbers.
@@ -12,35 +14,30 @@ extern "C" {
     fn at(this: &Numbers, index: u32) -> f64;
 }
 
-/// The core's configuration, from `coreOptions` in `pkg-template/src/options.ts`: the places are its.
+/// Returns the core's configuration, from `coreOptions` in `pkg-template/src/options.ts`.
 pub(crate) fn config(numbers: &Numbers) -> Config {
-    // Saturates, so `Infinity` means "never" or "for ever", and what is no number means 0.
-    let mut index = 0;
-    let mut next = || {
-        index += 1;
-        numbers.at(index - 1) as u32
-    };
-    // A function call for each, which is smaller than what the compiler would write out.
-    let next: &mut dyn FnMut() -> u32 = &mut next;
+    // Saturates, so that `Infinity` means "never" or "for ever", and what is no number means 0. One function call for each, which is
+    // smaller than what the compiler would write out.
+    let at: &dyn Fn(OptionPlace) -> u32 = &|place| numbers.at(place as u32) as u32;
     Config {
-        streaming: next() != 0,
-        transport: match next() {
-            1 => Transport::EventSource,
-            2 => Transport::Fetch,
-            _ => Transport::Auto,
+        streaming: at(OptionPlace::Streaming) != 0,
+        transport: match StreamTransport::from_number(at(OptionPlace::Transport)) {
+            Some(StreamTransport::EventSource) => Transport::EventSource,
+            Some(StreamTransport::Fetch) => Transport::Fetch,
+            // The facade hands over -1 for a word that it does not know.
+            Some(StreamTransport::Auto) | None => Transport::Auto,
         },
-        max_stream_retries: next(),
-        polling: next() != 0,
-        polling_interval: Millis(next()),
-        metrics: next() != 0,
-        metrics_interval: Millis(next()),
-        sign_in_timeout: Millis(next()),
-        cache: next() != 0,
-        pause_when_hidden: match next() {
-            0 => None,
-            delay => Some(Millis(delay)),
-        },
-        share_stream: next() != 0,
-        cached: next() != 0,
+        max_stream_retries: at(OptionPlace::MaxStreamRetries),
+        polling: at(OptionPlace::Polling) != 0,
+        polling_interval: Millis(at(OptionPlace::PollingInterval)),
+        metrics: at(OptionPlace::Metrics) != 0,
+        metrics_interval: Millis(at(OptionPlace::MetricsInterval)),
+        sign_in_timeout: Millis(at(OptionPlace::SignInTimeout)),
+        cache: at(OptionPlace::Cache) != 0,
+        cached: at(OptionPlace::Cached) != 0,
+        pause_when_hidden: Some(at(OptionPlace::PauseWhenHidden))
+            .filter(|&delay| delay != 0)
+            .map(Millis),
+        share_stream: at(OptionPlace::ShareStream) != 0,
     }
 }

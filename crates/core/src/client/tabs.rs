@@ -20,6 +20,7 @@ use super::Client;
 use super::stream::State;
 use crate::codec::Codec;
 use crate::error::Cause;
+use crate::numbered;
 use crate::output::Output;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
@@ -40,40 +41,23 @@ const STEAL_JITTER: u32 = 10_000;
 /// Followers fetch within this time of a new stream, and not all in the same millisecond.
 const FETCH_JITTER: u32 = 1_000;
 
-/// What the tabs of a group say to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TabMessage {
-    /// A tab joined, or came back: how does the stream stand?
-    Hello,
-    /// There is a new leader, at work on the stream.
-    Lead,
-    /// The leader's stream has just opened.
-    Open,
-    /// The leader's stream is open. In an answer to [`Hello`](Self::Hello) one byte says for how many seconds no event has come.
-    Alive,
-    /// The leader's stream is down, and the leader goes on trying.
-    Down,
-    /// An event came; this is its data.
-    Event,
-    /// A tab follows; the answer to a leader that may not know.
-    Here,
-}
-
-impl TabMessage {
-    /// The message of this number, `message as u8`; `None` for one of a later version.
-    #[must_use]
-    pub const fn from_number(number: u8) -> Option<Self> {
-        Some(match number {
-            0 => Self::Hello,
-            1 => Self::Lead,
-            2 => Self::Open,
-            3 => Self::Alive,
-            4 => Self::Down,
-            5 => Self::Event,
-            6 => Self::Here,
-            _ => return None,
-        })
+numbered! {
+    /// What the tabs of a group say to each other.
+    pub enum TabMessage {
+        /// A tab joined, or came back: how does the stream stand?
+        Hello,
+        /// There is a new leader, at work on the stream.
+        Lead,
+        /// The leader's stream has just opened.
+        Open,
+        /// The leader's stream is open. In an answer to [`Hello`](Self::Hello) one byte says for how many seconds no event has come.
+        Alive,
+        /// The leader's stream is down, and the leader goes on trying.
+        Down,
+        /// An event came; this is its data.
+        Event,
+        /// A tab follows; the answer to a leader that may not know.
+        Here,
     }
 }
 

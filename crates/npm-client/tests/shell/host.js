@@ -1,11 +1,11 @@
-// What the facade is to the shell, with a wire whose other end is the test, and a record of what is reported. The numbers are those
-// of `pkg-template/src/core.ts`.
-
-const [CLOSE, FAILURE, REPLY, OPENED, RETRY, EVENT, ENDED, START] = [1, 13, 14, 16, 17, 18, 20, 21];
+// What the facade is to the module, with a wire whose other end is the test, and a record of what is reported. Numbers come from
+// `crates/npm-client/src/border.rs`, by way of the test, and are recorded by their names.
 
 /** Everything around one client. */
 export class World {
-  constructor() {
+  /** @param border the names of each enum of `border.rs`, by number */
+  constructor(border) {
+    this.border = border;
     this.told = [];
     this.asked = [];
     this.delay = -1;
@@ -15,10 +15,10 @@ export class World {
     });
     this.host = {
       emit_: (event, number) => {
-        tell(`emit ${event} ${number}`);
-        this.onEmit(event);
+        tell(`emit ${border.Emitted[event]} ${number}`);
+        this.onEmit(border.Emitted[event]);
       },
-      fail_: (kind, cause, final) => tell(`fail ${kind} ${cause} ${final}`),
+      fail_: (kind, cause, final) => tell(`fail ${border.ErrorKind[kind]} ${cause} ${final}`),
       join_: () => {},
       tabs_: () => {},
       arm_: (delay) => (this.delay = delay),
@@ -27,12 +27,12 @@ export class World {
       group_: () => undefined,
       request_: (ask, text) => {
         if (text !== undefined) tell(`name ${text}`);
-        return { ask };
+        return { ask: border.Ask[ask] };
       },
-      signIn_: (reply) => (reply.authToken ? 1 : 0),
+      signIn_: (reply) => border.SignIn.indexOf(reply.authToken ? "Token" : "Unreadable"),
       changeEvent_: (data) => {
         tell(`event ${new TextDecoder().decode(data)}`);
-        return { code_: 1 };
+        return { code_: border.ChangeCode.indexOf("Unknown") };
       },
       evaluations_: (reply) => (Array.isArray(reply) ? reply : undefined),
       save_: () => ({}),
@@ -46,16 +46,17 @@ export class World {
 
   /** Streaming by fetch and polling; nothing kept, counted or shared. */
   numbers() {
-    return [1, 2, Infinity, 1, 60_000, 0, 60_000, 30_000, 0, 0, 0, 0];
+    const options = { Streaming: 1, Transport: this.border.StreamTransport.indexOf("Fetch"), MaxStreamRetries: Infinity, Polling: 1, PollingInterval: 60_000, MetricsInterval: 60_000, SignInTimeout: 30_000 };
+    return this.border.OptionPlace.map((name) => options[name] ?? 0);
   }
 
   start(call) {
     this.call = call;
-    this.#tell(START);
+    this.#tell("Start");
   }
 
   close() {
-    this.#tell(CLOSE);
+    this.#tell("Close");
   }
 
   /** Closes the client in the midst of telling of that event. */
@@ -78,7 +79,7 @@ export class World {
 
   /** Tells the core, once it is there. */
   #tell(input, id = 0, { status = 0, retryAfterMs = NaN, detail, etag } = {}) {
-    this.call?.(input, id, status, retryAfterMs, detail, etag);
+    this.call?.(this.border.Input.indexOf(input), detail, id, status, retryAfterMs, etag);
   }
 
   #take(ask) {
@@ -89,30 +90,30 @@ export class World {
 
   /** `retryAfterMs` is NaN for none, `body` undefined for what is no JSON, `etag` null for none. */
   answer(ask, status, body, retryAfterMs, etag) {
-    this.#tell(REPLY, this.#take(ask), { status, retryAfterMs, detail: body, etag });
+    this.#tell("Reply", this.#take(ask), { status, retryAfterMs, detail: body, etag });
   }
 
   fail(ask) {
-    this.#tell(FAILURE, this.#take(ask));
+    this.#tell("Failure", this.#take(ask));
   }
 
   /** Answers with a stream; `push` and `end` are its other end. */
   stream(ask) {
     this.streaming = this.#take(ask);
-    this.#tell(OPENED, this.streaming, { status: 200 });
+    this.#tell("Opened", this.streaming, { status: 200 });
   }
 
   /** The data of an event. */
   push(data) {
     const bytes = new TextEncoder().encode(data);
-    this.#tell(EVENT, this.streaming, { detail: bytes, status: bytes.length });
+    this.#tell("Event", this.streaming, { detail: bytes, status: bytes.length });
   }
 
   retry(delayMs) {
-    this.#tell(RETRY, this.streaming, { status: delayMs });
+    this.#tell("Retry", this.streaming, { status: delayMs });
   }
 
   end() {
-    this.#tell(ENDED, this.streaming);
+    this.#tell("Ended", this.streaming);
   }
 }

@@ -2,6 +2,10 @@
 //! the core's business, and how requests and streams are read the facade's; both are tested there.
 #![cfg(target_family = "wasm")]
 
+use flagwire_core::ErrorKind;
+use flagwire_npm_client::border::{
+    Ask, ChangeCode, Emitted, Input, OptionPlace, SignIn, StreamTransport,
+};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
@@ -12,7 +16,7 @@ extern "C" {
     type World;
 
     #[wasm_bindgen(constructor)]
-    fn make() -> World;
+    fn make(border: &JsValue) -> World;
     #[wasm_bindgen(method, getter)]
     fn host(this: &World) -> JsValue;
     #[wasm_bindgen(method, getter)]
@@ -28,7 +32,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn close(this: &World);
     #[wasm_bindgen(method, js_name = closeOn)]
-    fn close_on(this: &World, event: u32);
+    fn close_on(this: &World, event: &str);
     #[wasm_bindgen(method)]
     fn has(this: &World, text: &str) -> bool;
     #[wasm_bindgen(method)]
@@ -36,16 +40,16 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn answer(
         this: &World,
-        ask: u32,
+        ask: &str,
         status: u16,
         body: JsValue,
         retry_after_ms: f64,
         etag: JsValue,
     );
     #[wasm_bindgen(method)]
-    fn fail(this: &World, ask: u32);
+    fn fail(this: &World, ask: &str);
     #[wasm_bindgen(method)]
-    fn stream(this: &World, ask: u32);
+    fn stream(this: &World, ask: &str);
     #[wasm_bindgen(method)]
     fn push(this: &World, data: &str);
     #[wasm_bindgen(method)]
@@ -60,12 +64,35 @@ extern "C" {
     fn parse(text: &str) -> JsValue;
 }
 
-type Call = dyn Fn(u32, u32, u32, f64, Option<JsValue>, Option<JsValue>);
+type Call = dyn Fn(u32, Option<JsValue>, u32, u32, f64, Option<JsValue>);
 
-const SIGN_IN: u32 = 0;
-const ALL: u32 = 1;
-const STREAM: u32 = 3;
-const READY: u32 = 0;
+const SIGN_IN: &str = "SignIn";
+const ALL: &str = "All";
+const STREAM: &str = "Stream";
+const READY: &str = "Ready";
+
+/// The names of the border's enums, by number.
+fn border() -> JsValue {
+    fn names<T>(all: &[(T, &str, &str)]) -> JsValue {
+        let names = all.iter().map(|(_, name, _)| JsValue::from(*name));
+        names.collect::<js_sys::Array>().into()
+    }
+
+    let border = js_sys::Object::new();
+    for (name, names) in [
+        ("Input", names(Input::ALL)),
+        ("Emitted", names(Emitted::ALL)),
+        ("ErrorKind", names(ErrorKind::ALL)),
+        ("Ask", names(Ask::ALL)),
+        ("SignIn", names(SignIn::ALL)),
+        ("ChangeCode", names(ChangeCode::ALL)),
+        ("OptionPlace", names(OptionPlace::ALL)),
+        ("StreamTransport", names(StreamTransport::ALL)),
+    ] {
+        js_sys::Reflect::set(&border, &name.into(), &names).unwrap();
+    }
+    border.into()
+}
 
 fn start() -> World {
     started().0
@@ -73,7 +100,7 @@ fn start() -> World {
 
 /// And its number.
 fn started() -> (World, u32) {
-    let world = World::make();
+    let world = World::make(&border());
     let client = flagwire_npm_client::start(
         world.host().unchecked_into(),
         world.wire().unchecked_into(),
@@ -81,14 +108,14 @@ fn started() -> (World, u32) {
         world.numbers().unchecked_into(),
         0.5,
     );
-    let call: Closure<Call> = Closure::new(move |what, id, status, retry_after, detail, tag| {
-        flagwire_npm_client::call(client, what, id, status, retry_after, detail, tag);
+    let call: Closure<Call> = Closure::new(move |input, detail, id, status, retry_after, etag| {
+        flagwire_npm_client::call(client, input, detail, id, status, retry_after, etag);
     });
     world.start(call.into_js_value());
     (world, client)
 }
 
-fn answer(world: &World, ask: u32, body: &str) {
+fn answer(world: &World, ask: &str, body: &str) {
     world.answer(ask, 200, parse(body), f64::NAN, JsValue::NULL);
 }
 
@@ -97,37 +124,37 @@ fn ready() -> World {
     let world = start();
     answer(&world, SIGN_IN, r#"{"authToken":"a"}"#);
     answer(&world, ALL, "[]");
-    assert!(world.has("emit 0 0"), "{}", world.all());
+    assert!(world.has("emit Ready 0"), "{}", world.all());
     world
 }
 
 #[test]
 fn asks_for_all_and_for_the_stream_at_once() {
     let world = start();
-    assert_eq!(world.all(), "ask 0");
+    assert_eq!(world.all(), "ask SignIn");
     answer(&world, SIGN_IN, r#"{"authToken":"a"}"#);
-    assert_eq!(world.all(), "ask 0\nask 1\nask 3");
+    assert_eq!(world.all(), "ask SignIn\nask All\nask Stream");
 }
 
 #[test]
 fn a_request_without_a_reply_is_a_failure() {
     let world = start();
     world.fail(SIGN_IN);
-    assert!(world.has("fail 0 0 false"), "{}", world.all());
+    assert!(world.has("fail Auth 0 false"), "{}", world.all());
 }
 
 #[test]
 fn a_status_and_its_retry_after_reach_the_core() {
     let world = start();
     world.answer(SIGN_IN, 503, parse("{}"), 7_000.0, JsValue::NULL);
-    assert!(world.has("fail 0 503 false"), "{}", world.all());
+    assert!(world.has("fail Auth 503 false"), "{}", world.all());
     // How much of the seven seconds has passed already depends on the machine.
     assert!(world.delay() > 1_000.0, "{}", world.delay());
 }
 
 #[test]
 fn a_body_that_is_no_json_is_judged_by_its_status() {
-    for (status, told) in [(200, "fail 0 2 false"), (401, "fail 0 401 true")] {
+    for (status, told) in [(200, "fail Auth 2 false"), (401, "fail Auth 401 true")] {
         let world = start();
         world.answer(SIGN_IN, status, JsValue::UNDEFINED, f64::NAN, JsValue::NULL);
         assert!(world.has(told), "{}", world.all());
@@ -167,10 +194,10 @@ fn the_delay_that_a_stream_asks_for_is_kept() {
 fn a_stream_that_ends_is_told() {
     let world = ready();
     world.stream(STREAM);
-    assert!(world.has("emit 1 0"), "{}", world.all());
+    assert!(world.has("emit Connected 0"), "{}", world.all());
     world.end();
-    assert!(world.has("emit 2 0"), "{}", world.all());
-    assert!(world.has("fail 3 0 false"), "{}", world.all());
+    assert!(world.has("emit Disconnected 0"), "{}", world.all());
+    assert!(world.has("fail Stream 0 false"), "{}", world.all());
 }
 
 #[test]
@@ -180,7 +207,7 @@ fn a_client_may_be_closed_while_it_tells() {
     answer(&world, SIGN_IN, r#"{"authToken":"a"}"#);
     answer(&world, ALL, "[]");
     let all = world.all();
-    assert_eq!(all.lines().last(), Some("emit 9 64"), "{all}"); // closed, and nothing after
+    assert_eq!(all.lines().last(), Some("emit State 64"), "{all}"); // closed, and nothing after
     assert!(world.delay() < 0.0, "no timer is left");
     world.close();
     assert_eq!(world.all(), all);
@@ -207,5 +234,5 @@ fn a_client_that_is_closed_leaves_its_place_to_another() {
     let (second, other) = started();
     assert_eq!(other, client);
     answer(&second, SIGN_IN, r#"{"authToken":"a"}"#);
-    assert!(second.has("ask 1"), "{}", second.all());
+    assert!(second.has("ask All"), "{}", second.all());
 }

@@ -1,9 +1,10 @@
 //! The codec that npm ships, in the place of `crates/core/tests/stories/codec.rs`.
 
-use flagwire_core::protocol::{Change, Domain, Evaluation, Target};
+use flagwire_core::protocol::{Evaluation, Target};
 use flagwire_core::{
     Ask, ChangeEvent, Changed, Codec, HttpRequest, Moment, Parsed, Saved, Service, SignedIn,
 };
+use flagwire_npm_client::border::{self, ChangeCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
@@ -94,34 +95,22 @@ impl Codec for TestCodec {
     }
 
     fn request(&self, ask: Ask<'_, String>) -> HttpRequest {
-        let (number, text) = match ask {
-            Ask::SignIn => (0, None),
-            Ask::All(etag) => (1, etag),
-            Ask::Flag(flag) => (2, Some(flag)),
-            Ask::Stream => (3, None),
-            Ask::NativeStream => (4, None),
-        };
-        request(&self.0.request(number, text.map(String::as_str)))
+        let (number, text) = border::ask(&ask);
+        request(&self.0.request(number as u32, text.map(String::as_str)))
     }
 
     fn sign_in(&mut self, reply: Value) -> Option<SignedIn> {
-        let read = self.0.sign_in(&reply.to_string());
-        (read > 0).then_some(SignedIn {
-            offers_native: read > 1,
-        })
+        border::signed_in(self.0.sign_in(&reply.to_string()))
     }
 
     fn change_event(&self, data: &[u8]) -> Parsed<JsValue, String> {
         let event = self.0.change_event(data);
-        let (domain, change) = match event.get(0).as_f64() {
-            Some(2.0) => (Domain::Flag, Change::Create),
-            Some(3.0) => (Domain::Flag, Change::Patch),
-            Some(4.0) => (Domain::Flag, Change::Delete),
-            Some(5.0) => (Domain::TargetSegment, Change::Create),
-            Some(6.0) => (Domain::TargetSegment, Change::Patch),
-            Some(7.0) => (Domain::TargetSegment, Change::Delete),
-            Some(1.0) => return Parsed::Unknown,
-            _ => return Parsed::Malformed,
+        let code = ChangeCode::from_number(event.get(0).as_f64().unwrap() as u32).unwrap();
+        let Some((domain, change)) = code.change() else {
+            return match code {
+                ChangeCode::Unknown => Parsed::Unknown,
+                _ => Parsed::Malformed,
+            };
         };
         Parsed::Change(ChangeEvent {
             change,

@@ -1,0 +1,224 @@
+// What crosses between JavaScript and WebAssembly as a number. Written from crates/npm-client/src/border.rs, which explains
+// more, and from enums of crates/core. To write it again: FLAGWIRE_WRITE=1 cargo test -p flagwire-npm-client --test border
+
+/** What is reported to the core, or asked of it. */
+export const enum Input {
+  /** The time that `arm_` asked for is reached. */
+  TICK = 0,
+  /** The application closes the client. */
+  CLOSE = 1,
+  /** The application wants all evaluations to be fetched. */
+  REFRESH = 2,
+  /** The application wants counts to be posted, and the cache to be written. */
+  FLUSH = 3,
+  /** The application switches to another target, which is the detail. */
+  IDENTIFY = 4,
+  /** The application sets evaluations, which are the detail. */
+  SET = 5,
+  /** The network is back. */
+  ONLINE = 6,
+  /** The page is looked at. */
+  VISIBLE = 7,
+  /** The page is hidden. */
+  HIDDEN = 8,
+  /** The page is being left, and may be frozen or discarded. */
+  LEFT = 9,
+  /** The page was restored from the back/forward cache. */
+  RESTORED = 10,
+  /** This tab holds the lock of its group. */
+  LEADING = 11,
+  /** The lock that this tab held was stolen. */
+  LOST = 12,
+  /** A request got no reply. */
+  FAILURE = 13,
+  /** A request was answered. The detail is the reply's JSON. */
+  REPLY = 14,
+  /** The head of the answer to a stream's request is there, and it is no event stream. */
+  ANSWERED = 15,
+  /** The head of the answer to a stream's request is there, and it is an event stream. */
+  OPENED = 16,
+  /** A stream asked for a delay before the next attempt: `status` milliseconds. */
+  RETRY = 17,
+  /** An event came on a stream. The detail is its data. From here on, a detail is bytes, and `status` is their number. */
+  EVENT = 18,
+  /** A stream gave a sign of life. The detail is the data of a heartbeat. */
+  HEARTBEAT = 19,
+  /** A stream ended, whatever the cause. */
+  ENDED = 20,
+  /** The client begins. It is the first input, and comes once. */
+  START = 21,
+  /** Another tab sent the first of the messages of `TabMessage`; the number of another message is added to this one. */
+  MESSAGE = 22,
+}
+
+/** What the core lets the facade know. Most of the numbers are places in `EVENTS`, too. */
+export const enum Emitted {
+  /** The first evaluations of the server are there. */
+  READY = 0,
+  /** The stream is open. */
+  CONNECTED = 1,
+  /** The stream is lost. */
+  DISCONNECTED = 2,
+  /** The client was closed. */
+  STOPPED = 3,
+  /** Polling has started. */
+  POLLING = 4,
+  /** Polling has stopped. */
+  POLLING_STOPPED = 5,
+  /** All evaluations were fetched. */
+  FLAGS_LOADED = 6,
+  /** Evaluations differ from what they were. The detail is what `Values` returned. */
+  CHANGED = 7,
+  /** The values are those of the target of the last switch but `number`, counted from 1. */
+  IDENTIFIED = 8,
+  /** The state has changed. The number is that of the status, shifted by `StateNumber.REASON_BITS`, and that of the reason. */
+  STATE = 9,
+  /** The detail is to be written to the cache. */
+  SAVE = 10,
+}
+
+/** What was being done when it failed. */
+export const enum ErrorKind {
+  /** Signing in. */
+  AUTH = 0,
+  /** Fetching all evaluations. */
+  FETCH_FLAGS = 1,
+  /** Fetching one evaluation. */
+  FETCH_FLAG = 2,
+  /** The stream, or an event on it. */
+  STREAM = 3,
+  /** Posting metrics. */
+  METRICS = 4,
+}
+
+/** Why something failed, where it is no HTTP status. */
+export const enum Cause {
+  NETWORK = 0,
+  TIMEOUT = 1,
+  MALFORMED = 2,
+}
+
+/** How the number of a state is put together. */
+export const enum StateNumber {
+  REASON_BITS = 4,
+  REASON_MASK = 15,
+}
+
+/** The statuses of a client, by number. */
+export const STATUSES = ["initializing", "cached", "ready", "stale", "closed"] as const;
+
+/** The reasons of a state, by number. */
+export const REASONS = [undefined, "auth", "fetch", "stream", "hidden", "target", "refused", "unreachable"] as const;
+
+/** What a request is written for. */
+export const enum Ask {
+  /** Signing in. */
+  SIGN_IN = 0,
+  /** All evaluations. The text is the tag of the list that is known. */
+  ALL = 1,
+  /** One evaluation. The text is the flag. */
+  FLAG = 2,
+  /** The stream, read by `fetch`. */
+  STREAM = 3,
+  /** The stream, read by the browser's own `EventSource`. The result is its URL. */
+  NATIVE_STREAM = 4,
+}
+
+/** What a reply to signing in holds. */
+export const enum SignIn {
+  /** The reply cannot be read. */
+  UNREADABLE = 0,
+  /** The reply has a token. */
+  TOKEN = 1,
+  /** The reply has a token, and a URL for the browser's own `EventSource`. */
+  TOKEN_AND_URL = 2,
+}
+
+/** What the data of an event says. */
+export const enum ChangeCode {
+  /** The data is not what the protocol says. */
+  MALFORMED = 0,
+  /** The event is of a sort that this version does not know. */
+  UNKNOWN = 1,
+  /** A flag was created. */
+  CREATE_FLAG = 2,
+  /** A flag was changed. */
+  PATCH_FLAG = 3,
+  /** A flag was deleted. */
+  DELETE_FLAG = 4,
+  /** A target group was created. */
+  CREATE_GROUP = 5,
+  /** A target group was changed. */
+  PATCH_GROUP = 6,
+  /** A target group was deleted. */
+  DELETE_GROUP = 7,
+}
+
+/** What is to be done in the group of tabs. */
+export const enum TabAction {
+  /** Leave the group. */
+  LEAVE = 0,
+  /** Take the lock from the tab that holds it. */
+  STEAL = 1,
+  /** Post the first of the messages of `TabMessage`; the number of another message is added to this one. */
+  POST = 2,
+}
+
+/** What the tabs of a group say to each other. */
+export const enum TabMessage {
+  /** A tab joined, or came back: how does the stream stand? */
+  HELLO = 0,
+  /** There is a new leader, at work on the stream. */
+  LEAD = 1,
+  /** The leader's stream has just opened. */
+  OPEN = 2,
+  /** The leader's stream is open. In an answer to `Hello` one byte says for how many seconds no event has come. */
+  ALIVE = 3,
+  /** The leader's stream is down, and the leader goes on trying. */
+  DOWN = 4,
+  /** An event came; this is its data. */
+  EVENT = 5,
+  /** A tab follows; the answer to a leader that may not know. */
+  HERE = 6,
+}
+
+/** The places of the options. */
+export const enum OptionPlace {
+  /** Whether a stream is kept open. */
+  STREAMING = 0,
+  /** How the stream is opened, by `StreamTransport`. */
+  TRANSPORT = 1,
+  /** Failed attempts in a row after which the stream is given up. */
+  MAX_STREAM_RETRIES = 2,
+  /** Whether evaluations are polled while there is no stream. */
+  POLLING = 3,
+  /** Milliseconds between polls. */
+  POLLING_INTERVAL = 4,
+  /** Whether reads are counted. */
+  METRICS = 5,
+  /** Milliseconds between posts of counts. */
+  METRICS_INTERVAL = 6,
+  /** Milliseconds that signing in may take. */
+  SIGN_IN_TIMEOUT = 7,
+  /** Whether values are written to the cache. */
+  CACHE = 8,
+  /** Milliseconds after which the stream of a hidden page is closed; 0 for never. */
+  PAUSE_WHEN_HIDDEN = 9,
+  /** Whether the tabs of an origin share one stream. */
+  SHARE_STREAM = 10,
+  /** Whether there are values before the start. */
+  CACHED = 11,
+}
+
+/** How the stream is opened. */
+export const enum StreamTransport {
+  /** By the browser's own `EventSource` where sign-in offers that, else by `fetch`. */
+  AUTO = 0,
+  /** By the browser's own `EventSource`. */
+  EVENT_SOURCE = 1,
+  /** By `fetch`. */
+  FETCH = 2,
+}
+
+/** The values of the option `streamTransport`, by number. */
+export const TRANSPORTS = ["auto", "eventsource", "fetch"] as const;
