@@ -1,14 +1,14 @@
 // `npm run size`: what a page loads when it imports the main entry, against the budget.
 //
-// `npm run size -- --entries` measures what pages load with each of the other entries. `npm run size -- --write` writes the sizes
-// into the documents that quote them.
+// `npm run size -- --entries` measures what pages load with each of the other entries. `npm run size -- --write` writes sizes
+// and what bench/results.json holds into the documents that quote them.
 //
 // `npm run size -- --why` says where the module's bytes are instead: its largest functions, and the sums of crates. It builds
 // the module once more, with names.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { sizeFigures, writeFigures } from "./lib/figures.mjs";
+import { benchFigures, sizeFigures, writeFigures } from "./lib/figures.mjs";
 import { root } from "./lib/paths.mjs";
 import { Plain } from "./lib/run.mjs";
 import { entrySizes, GOAL, LIMIT, mainSizes } from "./lib/sizes.mjs";
@@ -36,7 +36,7 @@ async function entries(main) {
 }
 
 async function write() {
-  for (const path of writeFigures(await sizeFigures())) console.log(path);
+  for (const path of writeFigures(new Map([...benchFigures(), ...(await sizeFigures())]))) console.log(path);
 }
 
 /** @param {import("./lib/steps.mjs").Step} step */

@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { quantile } from "../../bench/lib/stats.mjs";
 import { root } from "./paths.mjs";
 import { entrySizes, GOAL, LIMIT, mainSizes } from "./sizes.mjs";
 
@@ -80,26 +81,40 @@ export function benchFigures() {
   /** @type {Reads[]} */
   const reads = sections.reads.data.chromium.samples;
   for (const pattern of ["same", "all"]) {
-    const nanoseconds = (/** @type {string} */ peer) => median(reads.find((one) => one.pattern === pattern && one.peer === peer && one.counting === (peer === "Flagwire"))?.ns ?? []);
+    const nanoseconds = (/** @type {string} */ peer) => quantile(reads.find((one) => one.pattern === pattern && one.peer === peer && one.counting === (peer === "Flagwire"))?.ns ?? [], 0.5);
     figures.set(`bench.reads.${pattern}`, (nanoseconds("Flagwire") / nanoseconds("bare Map.get")).toFixed(1));
   }
   /** @type {Start[]} */
   const starts = sections.start.data.cases;
   for (const ours of starts.filter(({ sdk }) => sdk === "flagwire")) {
     const theirs = starts.find(({ sdk, flags, latency }) => sdk === "harness" && flags === ours.flags && latency === ours.latency);
-    figures.set(`bench.start.${ours.flags}${ours.latency ? ".latency" : ""}`, (median(ours.ready) / median(theirs?.ready ?? [])).toFixed(2));
+    figures.set(`bench.start.${ours.flags}${ours.latency ? ".latency" : ""}`, (quantile(ours.ready, 0.5) / quantile(theirs?.ready ?? [], 0.5)).toFixed(2));
   }
+  const { delays, steady } = sections.change.data;
+  for (const [name, carried] of /** @type {const} */ ([["carried", true], ["refetched", false]])) {
+    // Of our two transports the slower one.
+    figures.set(`bench.steady.${name}`, Math.max(...beside(steady, carried, 0.5)).toFixed(2));
+    figures.set(`bench.steady.${name}.p99`, Math.max(...beside(steady, carried, 0.99)).toFixed(2));
+  }
+  const all = [...beside(delays, true, 0.5), ...beside(delays, false, 0.5)];
+  figures.set("bench.change.least", Math.min(...all).toFixed(2)).set("bench.change.most", Math.max(...all).toFixed(2));
   return figures;
+}
+
+/**
+ * What each of our transports takes, with what Harness's SDK takes as one.
+ *
+ * @param {{ ours: boolean, carried: boolean, fromWire: number[] }[]} measured
+ * @param {boolean} carried whether the value is in the event
+ * @param {number} share of the samples that took less
+ */
+function beside(measured, carried, share) {
+  const same = measured.filter((one) => one.carried === carried);
+  const theirs = quantile(same.find(({ ours }) => !ours)?.fromWire ?? [], share);
+  return same.filter(({ ours }) => ours).map(({ fromWire }) => quantile(fromWire, share) / theirs);
 }
 
 /** @param {string} name */
 function slug(name) {
   return name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-}
-
-/** @param {number[]} samples */
-function median(samples) {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
 }
