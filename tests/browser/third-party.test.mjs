@@ -59,7 +59,7 @@ async function open(t, script, { streamTransport = "fetch", onFolder, prepare } 
   return { server, proxy, intake, page, change };
 }
 
-/** No error was told, and each change once. @param {import("playwright-core").Page} page */
+/** No error was reported, and each change once. @param {import("playwright-core").Page} page */
 async function assertUnharmed(page) {
   assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).errors), []);
   assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).themes), ["classic", "ocean", "sunset"]);
