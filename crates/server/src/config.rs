@@ -238,7 +238,7 @@ pub struct Options {
     #[arg(long, env = "FLAGWIRE_TLS_KEY", value_name = "FILE", value_parser = given::path())]
     pub tls_key: Option<PathBuf>,
 
-    /// Seconds for which a connection without requests stays open. What stands in front should close its connections first.
+    /// Seconds for which a connection without requests stays open. A proxy in front should keep idle ones for less time.
     #[arg(
         long,
         env = "FLAGWIRE_IDLE_SECONDS",
