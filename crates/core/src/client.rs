@@ -10,19 +10,17 @@ mod tabs;
 use alloc::vec::Vec;
 
 use self::auth::{Auth, Session};
-pub use self::page::PageEvent;
 use self::snapshot::Snapshots;
-pub use self::stream::StreamInput;
 use self::stream::Streaming;
 use self::tabs::Tabs;
-pub use self::tabs::{TabInput, TabMessage, TabOutput};
 use crate::backoff::Random;
 use crate::codec::Codec;
 use crate::config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT};
 use crate::error::{Cause, Error, ErrorKind};
 use crate::order::Order;
-use crate::output::{Event, Output, Status, Why};
+use crate::output::{Event, Output};
 use crate::request::{Pending, Purpose, Request, RequestId, Requests, Response};
+use crate::state::{Status, Why};
 use crate::time::{Instant, Millis};
 use crate::timer::{Timer, Timers};
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::numbered;
-use crate::output::Why;
+use crate::state::Why;
 
 /// A failure. Network trouble is reported and retried; only what [`is_final`](Self::is_final) ends something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

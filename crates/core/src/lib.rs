@@ -19,12 +19,12 @@
 //! - An older answer never overwrites a newer one (`order`).
 //!
 //! # Map
-//! `client` joins the parts and holds the commands and inputs; `client/auth`, `client/snapshot`, `client/stream`,
-//! `client/tabs`, `client/page` and `client/metrics` are its mechanisms. `codec` is what the core asks of JSON, `output` what
-//! it asks of the driver. `sse`, `backoff`, `timer`, `order` and `request` are the small machines underneath; `clock` makes points in time of a wall clock's
-//! readings; `protocol` has
-//! the wire's names. With the feature `serde`, `serde_codec` is a codec with values in Rust, and `http` the requests that it
-//! writes.
+//! `client` joins the mechanisms and holds the commands; `client/auth`, `client/snapshot`, `client/stream`, `client/tabs`,
+//! `client/page` and `client/metrics` are the mechanisms. What goes in and out is data of its own, which knows no mechanism: `input`,
+//! `output`, `request`, `state`, `error`, and `message`, which the tabs of a group send to each other. `codec` is what the core asks of
+//! JSON. `sse`, `backoff`, `timer` and `order` are small machines underneath; `clock` makes points in time of a wall clock's readings;
+//! `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`, `serde_codec` is a codec
+//! with values in Rust, and `http` has the requests that it writes.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -47,6 +47,8 @@ mod config;
 mod error;
 #[cfg(feature = "serde")]
 mod http;
+mod input;
+mod message;
 mod numbered;
 mod order;
 mod output;
@@ -56,20 +58,24 @@ mod request;
 mod serde_codec;
 #[cfg(feature = "sse")]
 pub mod sse;
+mod state;
 mod time;
 mod timer;
 
 pub use backoff::{Backoff, MAX_DELAY, MAX_RETRY_AFTER, MIN_DELAY, Random};
-pub use client::{Client, PageEvent, StreamInput, TabInput, TabMessage, TabOutput};
+pub use client::Client;
 pub use clock::Clock;
 pub use codec::{Ask, ChangeEvent, Codec, MAX_METRICS_BYTES, MAX_TARGET_HEADER, Parsed, SignedIn};
 pub use config::{Config, MIN_INTERVAL, REQUEST_TIMEOUT, Transport};
 pub use error::{Cause, Error, ErrorKind};
 #[cfg(feature = "serde")]
 pub use http::{HttpRequest, Service, fingerprint, retry_after};
+pub use input::{PageEvent, StreamInput, TabInput};
+pub use message::TabMessage;
 pub use order::Moment;
-pub use output::{Event, Output, Status, StreamId, StreamRequest, Why};
+pub use output::{Event, Output, StreamId, StreamRequest, TabOutput};
 pub use request::{Request, RequestId, Response};
 #[cfg(feature = "serde")]
 pub use serde_codec::{Changed, Held, Saved, SerdeCodec};
+pub use state::{Status, Why};
 pub use time::{Instant, Millis};

@@ -1,10 +1,12 @@
 //! What the driver is to do.
 
-use crate::client::TabOutput;
+use alloc::vec::Vec;
+
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::numbered;
+use crate::message::TabMessage;
 use crate::request::{Request, RequestId};
+use crate::state::{Status, Why};
 
 /// Names a stream; what the driver reports of it carries it. Never used twice by one client, nor for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,19 @@ pub enum Output<C: Codec> {
     Emit(Event<C::Changes>),
 }
 
+/// Something for the driver to do in the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TabOutput<T> {
+    /// Listen on the channel of this name, and ask for the lock of this name. Text of letters, digits and dashes.
+    Join(T),
+    /// Stop listening, and give up the lock or the wish for it.
+    Leave,
+    /// Take the lock from whoever holds it, in place of waiting for it.
+    Steal,
+    /// Say this to all other tabs of the group.
+    Post(TabMessage, Vec<u8>),
+}
+
 /// Something the application may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<T> {
@@ -64,42 +79,4 @@ pub enum Event<T> {
     State(Status, Why),
     /// Something failed.
     Error(Error),
-}
-
-numbered! {
-    /// How far the values can be trusted.
-    pub enum Status {
-        /// No values yet: defaults are served.
-        Initializing,
-        /// Values of an earlier visit or given by the page; the server has not been heard yet.
-        Cached,
-        /// What the server said last, and nothing is known to be wrong: changes are heard of in the way that the options ask for.
-        Ready,
-        /// What the server said last, but it may have changed since: the reason says what is wrong.
-        Stale,
-        /// Closed by the application.
-        Closed,
-    }
-}
-
-numbered! {
-    /// Why the status is what it is.
-    pub enum Why {
-        /// Nothing is wrong.
-        Fine,
-        /// Signing in fails: the server answered with an error that may pass, or refused a token that is being replaced.
-        Auth,
-        /// Fetching evaluations fails: the server answered with an error.
-        Fetch,
-        /// There is to be a stream, and the last attempt at it failed, or it was lost, or it was given up.
-        Stream,
-        /// The page is hidden and its stream was closed.
-        Hidden,
-        /// The target was switched and its evaluations have not come yet.
-        Target,
-        /// The server refused the key or the target. Nothing is tried any more but with another target.
-        Refused,
-        /// Signing in or fetching evaluations got no answer, or none in time.
-        Unreachable,
-    }
 }

@@ -4,8 +4,8 @@ use super::Client;
 use crate::backoff::Backoff;
 use crate::codec::{Ask, Codec, SignedIn};
 use crate::error::{Cause, ErrorKind};
-use crate::output::Why;
 use crate::request::{Purpose, Response};
+use crate::state::Why;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 

@@ -2,24 +2,10 @@
 
 use super::Client;
 use crate::codec::Codec;
-use crate::output::Why;
+use crate::input::PageEvent;
+use crate::state::Why;
 use crate::time::Instant;
 use crate::timer::Timer;
-
-/// Something happened to the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageEvent {
-    /// The network is back, perhaps another one.
-    Online,
-    /// The page is looked at again.
-    Visible,
-    /// The page is not looked at any more; it may never be again.
-    Hidden,
-    /// The page is left; it may come back from the back/forward cache.
-    Left,
-    /// The page came back from the back/forward cache.
-    Restored,
-}
 
 impl<C: Codec> Client<C> {
     /// Something happened to the page.

@@ -7,8 +7,9 @@ use crate::backoff::Backoff;
 use crate::codec::{Ask, Codec};
 use crate::error::{Cause, ErrorKind};
 use crate::order::Moment;
-use crate::output::{Event, Status, Why};
+use crate::output::Event;
 use crate::request::{Pending, Purpose, RequestId, Response};
+use crate::state::{Status, Why};
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 

@@ -1,15 +1,17 @@
 //! The stream, and polling in its place.
 
 use super::Client;
-use super::tabs::TabMessage;
 use crate::backoff::Backoff;
 use crate::codec::{Ask, Codec, Parsed};
 use crate::config::Transport;
 use crate::error::{Cause, ErrorKind};
-use crate::output::{Event, Output, StreamId, StreamRequest, Why};
+use crate::input::StreamInput;
+use crate::message::TabMessage;
+use crate::output::{Event, Output, StreamId, StreamRequest};
 use crate::protocol::{Change, Domain, HEARTBEAT_EVENT};
 #[cfg(feature = "sse")]
 use crate::sse::Parser;
+use crate::state::Why;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
@@ -25,44 +27,15 @@ const STABLE_AFTER: Millis = Millis(10_000);
 /// a word, and only a first heartbeat in the middle tells that something may have been missed.
 const HEARTBEAT_DATA: &[u8] = b"{}";
 
-/// Something happened to a stream.
-#[derive(Clone, Copy, Debug)]
-pub enum StreamInput<'a> {
-    /// The response head is there.
-    Answered {
-        /// The HTTP status.
-        status: u16,
-        /// Whether the content type is `text/event-stream`.
-        event_stream: bool,
-        /// What the header `Retry-After` asks for, as a span from now on.
-        retry_after: Option<Millis>,
-    },
-    /// Bytes of the body, in any split.
-    #[cfg(feature = "sse")]
-    Bytes(&'a [u8]),
-    /// The server asked for this delay before the next connection, by the field `retry`. Of drivers that parse.
-    Retry(Millis),
-    /// An event that the driver or the platform parsed. A native stream counts as open at its first event: `EventSource` itself
-    /// does not say so in a way that every driver sees.
-    Event {
-        /// The event's name.
-        kind: &'a str,
-        /// Its data, UTF-8.
-        data: &'a [u8],
-    },
-    /// It ended, by whatever cause.
-    Closed,
-}
-
 /// How streaming stands.
 #[derive(Debug, Default)]
 pub(super) struct Streaming {
-    pub(super) state: State,
+    state: State,
     backoff: Backoff,
     /// Attempts in a row that opened no stream, or one that said nothing before it was lost.
     failures: u32,
     /// When the last event came, or the stream opened.
-    pub(super) quiet_since: Instant,
+    quiet_since: Instant,
     #[cfg(feature = "sse")]
     parser: Parser,
     /// The delay the server asked for between connections.
@@ -78,7 +51,7 @@ pub(super) struct Streaming {
 }
 
 #[derive(Debug, Default)]
-pub(super) enum State {
+enum State {
     /// Not wanted, or not possible yet.
     #[default]
     Off,
@@ -94,6 +67,31 @@ pub(super) enum State {
     Paused,
     /// Given up: the server does not want streams, or the retries are used up.
     Stopped,
+}
+
+/// What this tab can say of the stream that it hears from, or wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamStatus {
+    /// This tab's own is open, and no event has come for so many seconds, 127 at the most: what tabs
+    /// say is UTF-8, so that this is a byte of 7 bits.
+    Open { quiet_seconds: u8 },
+    /// The leader's is this one's; `open` as the leader said last.
+    Following { open: bool },
+    /// There is none, and the application knows of the outage.
+    Down,
+    /// There is none yet.
+    Starting,
+}
+
+/// What a follower knows of the leader's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leader {
+    /// Nothing yet: this tab has just joined.
+    Unknown,
+    /// The stream is open.
+    Open,
+    /// The stream is down, by this cause.
+    Down(Cause),
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -118,8 +116,20 @@ impl Streaming {
         }
     }
 
+    /// What there is to say of the stream to other tabs.
+    pub(super) fn status(&self, now: Instant) -> StreamStatus {
+        match self.state {
+            State::Open { .. } => StreamStatus::Open {
+                quiet_seconds: (now.millis_since(self.quiet_since) / 1_000).min(127) as u8,
+            },
+            State::Following { open } => StreamStatus::Following { open },
+            _ if self.is_told_lost() => StreamStatus::Down,
+            _ => StreamStatus::Starting,
+        }
+    }
+
     /// An outage was reported to the application, and its end not yet.
-    pub(super) fn is_told_lost(&self) -> bool {
+    fn is_told_lost(&self) -> bool {
         self.told == Told::Disconnected
     }
 }
@@ -184,6 +194,23 @@ impl<C: Codec> Client<C> {
             request,
             native,
         }));
+    }
+
+    /// Hears from the leader's stream in place of one of this tab's own.
+    pub(super) fn follow_stream(&mut self, now: Instant, leader: Leader) {
+        self.streaming.state = State::Following {
+            open: leader == Leader::Open,
+        };
+        match leader {
+            Leader::Unknown => {}
+            Leader::Open => self.connected(),
+            Leader::Down(cause) => {
+                if !self.streaming.is_told_lost() {
+                    self.outage(now, cause);
+                    self.stream_missing();
+                }
+            }
+        }
     }
 
     /// Closes the stream if there is one. One that is paused or given up stays so; else what comes next is the caller's to say.
@@ -257,7 +284,7 @@ impl<C: Codec> Client<C> {
     }
 
     /// There is a stream to hear from, this tab's or another's.
-    pub(super) fn connected(&mut self) {
+    fn connected(&mut self) {
         if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
             self.emit(Event::Connected);
         }
@@ -376,7 +403,7 @@ impl<C: Codec> Client<C> {
     }
 
     /// There is to be a stream, and there is none. Another reason says more, and stays until the next list is there.
-    pub(super) fn stream_missing(&mut self) {
+    fn stream_missing(&mut self) {
         if self.why == Why::Fine {
             self.degrade(Why::Stream);
         }
@@ -390,7 +417,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    pub(super) fn outage(&mut self, now: Instant, cause: Cause) {
+    fn outage(&mut self, now: Instant, cause: Cause) {
         self.start_polling(now);
         self.report(ErrorKind::Stream, cause);
         if core::mem::replace(&mut self.streaming.told, Told::Disconnected) != Told::Disconnected {

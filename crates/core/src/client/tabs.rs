@@ -17,11 +17,12 @@
 use alloc::vec::Vec;
 
 use super::Client;
-use super::stream::State;
+use super::stream::{IDLE_TIMEOUT, Leader, StreamStatus};
 use crate::codec::Codec;
 use crate::error::Cause;
-use crate::numbered;
-use crate::output::Output;
+use crate::input::TabInput;
+use crate::message::TabMessage;
+use crate::output::{Output, TabOutput};
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
@@ -40,50 +41,6 @@ const STEAL_JITTER: u32 = 10_000;
 
 /// Followers fetch within this time of a new stream, and not all in the same millisecond.
 const FETCH_JITTER: u32 = 1_000;
-
-numbered! {
-    /// What the tabs of a group say to each other.
-    pub enum TabMessage {
-        /// A tab joined, or came back: how does the stream stand?
-        Hello,
-        /// There is a new leader, at work on the stream.
-        Lead,
-        /// The leader's stream has just opened.
-        Open,
-        /// The leader's stream is open. In an answer to [`Hello`](Self::Hello) one byte says for how many seconds no event has come.
-        Alive,
-        /// The leader's stream is down, and the leader goes on trying.
-        Down,
-        /// An event came; this is its data.
-        Event,
-        /// A tab follows; the answer to a leader that may not know.
-        Here,
-    }
-}
-
-/// Something happened in the group. Nothing is to be reported of a group that was left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TabInput<'a> {
-    /// The lock is this tab's.
-    Leading,
-    /// The lock was stolen; the driver has asked for it again.
-    Lost,
-    /// Another tab said this.
-    Message(TabMessage, &'a [u8]),
-}
-
-/// Something for the driver to do in the group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TabOutput<T> {
-    /// Listen on the channel of this name, and ask for the lock of this name. Text of letters, digits and dashes.
-    Join(T),
-    /// Stop listening, and give up the lock or the wish for it.
-    Leave,
-    /// Take the lock from whoever holds it, in place of waiting for it.
-    Steal,
-    /// Say this to all other tabs of the group.
-    Post(TabMessage, Vec<u8>),
-}
 
 /// This tab's part in the group.
 #[derive(Debug, Default)]
@@ -116,7 +73,7 @@ impl<C: Codec> Client<C> {
                     let known = core::mem::replace(&mut self.tabs.followed, true);
                     if message == TabMessage::Hello {
                         self.post_state(now);
-                    } else if !known && let State::Open { .. } = self.streaming.state {
+                    } else if !known && let StreamStatus::Open { .. } = self.streaming.status(now) {
                         // It was frozen when this tab began to lead, and has missed what was heard since.
                         self.post(TabMessage::Open, b"");
                     }
@@ -138,7 +95,7 @@ impl<C: Codec> Client<C> {
             self.tabs.joined = true;
             self.tell_driver(TabOutput::Join(group));
         }
-        self.streaming.state = State::Following { open: false };
+        self.follow_stream(now, Leader::Unknown);
         self.await_leader(now, HELLO_TIMEOUT);
         self.post(TabMessage::Hello, b"");
         true
@@ -162,24 +119,21 @@ impl<C: Codec> Client<C> {
     /// Says how the stream stands, now and again in a while.
     pub(super) fn post_state(&mut self, now: Instant) {
         self.timers.set(Timer::Lead, now.after(LEAD_INTERVAL));
-        let quiet = now.millis_since(self.streaming.quiet_since) / 1_000;
-        let mut data: &[u8] = b"";
-        // What tabs say is UTF-8: a byte of 7 bits.
-        let seconds = [quiet.min(127) as u8];
-        let message = match self.streaming.state {
-            State::Open { .. } => {
-                data = &seconds;
+        let mut data = None;
+        let message = match self.streaming.status(now) {
+            StreamStatus::Open { quiet_seconds } => {
+                data = Some(quiet_seconds);
                 TabMessage::Alive
             }
-            _ if self.streaming.is_told_lost() => TabMessage::Down,
-            _ => TabMessage::Lead,
+            StreamStatus::Down => TabMessage::Down,
+            StreamStatus::Following { .. } | StreamStatus::Starting => TabMessage::Lead,
         };
-        self.post(message, data);
+        self.post(message, data.as_slice());
     }
 
     /// The leader said something.
     fn heard(&mut self, now: Instant, message: TabMessage, data: &[u8]) {
-        let State::Following { open } = self.streaming.state else {
+        let StreamStatus::Following { open } = self.streaming.status(now) else {
             return;
         };
         if let Some(session) = &mut self.session {
@@ -191,14 +145,13 @@ impl<C: Codec> Client<C> {
                 self.await_leader(now, LEAD_TIMEOUT);
                 self.post(TabMessage::Here, b"");
                 if message == TabMessage::Down {
-                    self.stream_down(now, Cause::Network);
+                    self.follow_stream(now, Leader::Down(Cause::Network));
                 }
             }
             TabMessage::Open | TabMessage::Alive | TabMessage::Event => {
-                self.await_leader(now, super::stream::IDLE_TIMEOUT);
+                self.await_leader(now, IDLE_TIMEOUT);
                 if !open || message == TabMessage::Open {
-                    self.streaming.state = State::Following { open: true };
-                    self.connected();
+                    self.follow_stream(now, Leader::Open);
                     if message == TabMessage::Alive && self.is_complete(now, data) {
                         // Nothing happened since this tab asked for its list, and from now on it hears of all.
                     } else if self.snapshots.signed_in_again {
@@ -229,16 +182,7 @@ impl<C: Codec> Client<C> {
     pub(super) fn leader_silent(&mut self, now: Instant) {
         self.tell_driver(TabOutput::Steal);
         self.await_leader(now, LEAD_TIMEOUT);
-        self.stream_down(now, Cause::Timeout);
-    }
-
-    /// There is nothing to follow at the moment.
-    fn stream_down(&mut self, now: Instant, cause: Cause) {
-        self.streaming.state = State::Following { open: false };
-        if !self.streaming.is_told_lost() {
-            self.outage(now, cause);
-            self.stream_missing();
-        }
+        self.follow_stream(now, Leader::Down(Cause::Timeout));
     }
 
     fn await_leader(&mut self, now: Instant, limit: Millis) {

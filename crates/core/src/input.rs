@@ -1,0 +1,59 @@
+//! What the driver reports: of a stream, of the page, and of the group of tabs.
+
+use crate::message::TabMessage;
+use crate::time::Millis;
+
+/// Something happened to a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum StreamInput<'a> {
+    /// The response head is there.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// Whether the content type is `text/event-stream`.
+        event_stream: bool,
+        /// What the header `Retry-After` asks for, as a span from now on.
+        retry_after: Option<Millis>,
+    },
+    /// Bytes of the body, in any split.
+    #[cfg(feature = "sse")]
+    Bytes(&'a [u8]),
+    /// The server asked for this delay before the next connection, by the field `retry`. Of drivers that parse.
+    Retry(Millis),
+    /// An event that the driver or the platform parsed. A native stream counts as open at its first event: `EventSource` itself
+    /// does not say so in a way that every driver sees.
+    Event {
+        /// The event's name.
+        kind: &'a str,
+        /// Its data, UTF-8.
+        data: &'a [u8],
+    },
+    /// It ended, by whatever cause.
+    Closed,
+}
+
+/// Something happened to the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageEvent {
+    /// The network is back, perhaps another one.
+    Online,
+    /// The page is looked at again.
+    Visible,
+    /// The page is not looked at any more; it may never be again.
+    Hidden,
+    /// The page is left; it may come back from the back/forward cache.
+    Left,
+    /// The page came back from the back/forward cache.
+    Restored,
+}
+
+/// Something happened in the group. Nothing is to be reported of a group that was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TabInput<'a> {
+    /// The lock is this tab's.
+    Leading,
+    /// The lock was stolen; the driver has asked for it again.
+    Lost,
+    /// Another tab said this.
+    Message(TabMessage, &'a [u8]),
+}
