@@ -24,9 +24,10 @@ what package.json depends on. Prints each change, and each place that is left to
 
 const SCRIPT = /\.(?:(d\.)?([mc]?[jt]s)|[jt]sx)$/;
 const COMPONENT = /\.(?:vue|svelte)$/;
-/** What may name the SDK or its server, and is not rewritten. */
-const OTHER = /\.(?:html?|json|jsonc|json5|ya?ml|toml|conf)$|(?:^|[\\/])\.env[\w.-]*$/;
-const LOCK = /(?:^|[\\/])(?:package-lock|npm-shrinkwrap|pnpm-lock|bun)\.\w+$/;
+/** What may name the SDK or its server, and is not rewritten: the lines are printed. */
+const OTHER = /\.(?:html?|astro|mdx|json|jsonc|json5|ya?ml|toml|conf)$|(?:^|[\\/])\.env[\w.-]*$/;
+/** What package managers write. */
+const LOCK = /(?:^|[\\/])(?:package-lock|npm-shrinkwrap|pnpm-lock|bun|\.pnp(?:\.loader|\.data)?)\.\w+$/;
 /** A comment, or a script and its attributes. */
 const BLOCK = /<!--[^]*?-->|(<script\b((?:"[^"]*"|'[^']*'|[^'">])*)>)([^]*?)<\/script\s*>/gi;
 

@@ -108,7 +108,7 @@ describe("applications", () => {
     // A text may be what a module is found by, so the package that it names stays.
     assert.deepEqual(Object.keys(JSON.parse(read(path, "package.json")).dependencies), [SDK, "flagwire", "react"]);
     assert.equal(await tsc(path), "", "with this package's types");
-    await passes(t, path, [join(modules, "vitest", "vitest.mjs"), "run", "--environment", "jsdom"]);
+    await passes(t, path, [join(modules, "vitest", "vitest.mjs"), "run", "--globals", "--environment", "jsdom"]);
 
     await git(path, "commit", "-qam", "Migrated");
     assert.match((await migrate(path)).lines.at(-1) ?? "", /^0 changes in 0 files; \d+ left to you$/);
@@ -195,6 +195,7 @@ describe("files", () => {
       "packed.js": `${IMPORT.trim()}${"var a=1;".repeat(1000)}`,
       "latin.js": Buffer.concat([Buffer.from(IMPORT), Buffer.from([0x2f, 0x2f, 0xe4, 0x0a])]),
       "broken.js": `${IMPORT}const = 1;\n`,
+      ".pnp.cjs": `const packages = ["${SDK}"];\n`,
       "package-lock.json": JSON.stringify({ packages: { [`node_modules/${SDK}`]: {} } }),
     });
     symlinkSync(outside, join(path, "linked"));

@@ -90,7 +90,16 @@ describe("aliases of", () => {
     const root = write("webpack", { "main.js": PAGE, "webpack.config.mjs": shown("webpack.config.js") });
     const { default: config } = await import(pathToFileURL(join(root, "webpack.config.mjs")).href);
     const output = join(root, "dist");
-    const compiler = webpack({ ...config, mode: "production", optimization: { minimize: false }, performance: { hints: false }, context: root, entry: "./main.js", output: { path: output, filename: "main.js" }, resolve: { ...config.resolve, modules: ["node_modules", tools] } });
+    const compiler = webpack({
+      ...config,
+      mode: "production",
+      optimization: { minimize: false },
+      performance: { hints: false },
+      context: root,
+      entry: "./main.js",
+      output: { path: output, filename: "main.js" },
+      resolve: { ...config.resolve, modules: ["node_modules", tools] },
+    });
     const stats = await new Promise((resolve, reject) => compiler.run((error, result) => (error ? reject(error) : resolve(result))));
     await new Promise((resolve) => compiler.close(resolve));
     assert.equal(stats.hasErrors() || stats.hasWarnings(), false, stats.toString());

@@ -1,6 +1,8 @@
 import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
 import { expect, test, vi } from "vitest";
+import { useFeatureFlagsClient } from "@harnessio/ff-react-client-sdk";
+import { TestWrapper } from "@harnessio/ff-react-client-sdk/dist/esm/test-utils";
 import { App } from "./App";
 import { HELP, lazily, start } from "./flags";
 
@@ -33,3 +35,12 @@ test("so does a page without React", async () => {
   expect(flags).toMatchObject({ theme: "classic" });
   client.close();
 }, 60_000);
+
+test("components are tested without a client", async () => {
+  let variation: unknown;
+  const Name = () => <b>{String((variation = useFeatureFlagsClient()?.variation) && useFeatureFlagsClient()?.variation("name", "nobody"))}</b>;
+  const place = document.body.appendChild(document.createElement("div"));
+  await act(async () => createRoot(place).render(<TestWrapper flags={{ name: "Ada" }}><Name /></TestWrapper>));
+  expect(place.textContent).toBe("Ada");
+  expect(variation).toHaveBeenCalledWith("name", "nobody");
+});
