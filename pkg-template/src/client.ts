@@ -97,8 +97,13 @@ export class Client {
     if (slot !== undefined) {
       const { type_: type } = slot;
       // Written out: to compare what `typeof` says of two variables takes as long as finding the flag.
-      const fits =
-        type === ValueType.BOOLEAN ? typeof defaultValue === "boolean" : type === ValueType.STRING ? typeof defaultValue === "string" : type === ValueType.NUMBER ? typeof defaultValue === "number" : typeof defaultValue === "object";
+      const fits = type === ValueType.BOOLEAN
+        ? typeof defaultValue === "boolean"
+        : type === ValueType.STRING
+        ? typeof defaultValue === "string"
+        : type === ValueType.NUMBER
+        ? typeof defaultValue === "number"
+        : typeof defaultValue === "object";
       if (fits || defaultValue == null) {
         slot.n++;
         return slot.value_ as FlagValue<N, T>;

@@ -92,7 +92,7 @@ export class Listeners {
 
   add_(name: string, listener: Listener): Unsubscribe {
     let list = this.#lists.get(name);
-    if (!list) this.#lists.set(name, (list = new Set()));
+    if (!list) this.#lists.set(name, list = new Set());
     list.add(listener);
     return () => this.remove_(name, listener);
   }

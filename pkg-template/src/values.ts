@@ -137,7 +137,7 @@ export class Values {
 
   /** The pending counts arrived, or can never arrive; with `keep` it is counted again. */
   settleCounts_(keep: boolean): void {
-    if (keep) for (const count of this.#aside) this.#count(count.flag_, count.variation_, count.target_, count.n);
+    if (keep) { for (const count of this.#aside) this.#count(count.flag_, count.variation_, count.target_, count.n); }
     this.#aside = [];
   }
 
@@ -147,7 +147,7 @@ export class Values {
     if ((slot?.asOf_ ?? this.#gone.get(flag) ?? 0) > asOf) return;
     if (!slot || slot.evaluation_.identifier !== evaluation.identifier || !sameValue(slot, evaluation)) {
       if (slot) this.#retire(slot);
-      this.slots_.set(flag, (slot = new Slot(evaluation)));
+      this.slots_.set(flag, slot = new Slot(evaluation));
       changes.push(slot);
     }
     slot.asOf_ = asOf;
