@@ -33,6 +33,7 @@ export const PROMISES = [
   { promise: "frames of the same site, of a third party, in a sandbox", tests: "frames: a change arrives in a frame of" },
   { promise: "frames of a third party, whether or not its data is blocked", tests: "frames: a change arrives in a frame of a third party" },
   { promise: "all site data blocked", tests: "frames: a change arrives where all site data is blocked" },
+  { promise: "React's hooks follow changes and another target", tests: "react: React renders flags" },
 ];
 
 /**

@@ -68,5 +68,5 @@ export function toldThemes(page) {
 
 /** What the console has said that a developer would look into. @param {EnginePage} page */
 export async function complaints(page) {
-  return (await page.messages()).filter(({ type }) => type === "warning" || type === "error").map(({ text }) => text);
+  return (await page.messages()).filter(({ type }) => ["warning", "error", "uncaught"].includes(type)).map(({ text }) => text);
 }

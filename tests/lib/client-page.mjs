@@ -44,9 +44,13 @@ for (const [name, type] of [["warn", "warning"], ["error", "error"]]) {
     return say.apply(console, said);
   };
 }
-addEventListener("error", ({ message }) => messages.push({ type: "error", text: message }));
-addEventListener("unhandledrejection", ({ reason }) => messages.push({ type: "error", text: String(reason) }));
 Object.assign(window, { flagwire, clients, start, messages });
+try {
+  addEventListener("error", ({ message }) => messages.push({ type: "uncaught", text: message }));
+  addEventListener("unhandledrejection", ({ reason }) => messages.push({ type: "uncaught", text: String(reason) }));
+} catch {
+  // a test has taken it away
+}
 `;
 
 const HTML = '<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,"><body><script type="module" src="page.js"></script>';

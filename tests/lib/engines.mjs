@@ -10,7 +10,8 @@ import { until } from "./wait.mjs";
 import { startWebKit } from "./webkit.mjs";
 
 /**
- * @typedef {{ type: string, text: string }} Message a line of the console: its type is `error`, `warning` or another
+ * @typedef {{ type: string, text: string }} Message a line of the console: its type is `error`, `warning` or another, and `uncaught` for an error that
+ *   no script has caught
  *
  * @typedef {object} EnginePage
  * @property {(url: string) => Promise<void>} goto
@@ -95,7 +96,7 @@ async function chromiumEngine(t, { blocked, scheme = "light" } = {}) {
     /** @type {Message[]} */
     const messages = [];
     page.on("console", (message) => messages.push({ type: message.type(), text: message.text() }));
-    page.on("pageerror", (error) => messages.push({ type: "error", text: error.stack ?? error.message }));
+    page.on("pageerror", (error) => messages.push({ type: "uncaught", text: error.stack ?? error.message }));
     await page.goto(url);
     return complete({
       goto: async (url) => void (await page.goto(url)),
@@ -148,7 +149,7 @@ async function firefoxEngine(t, { blocked, scheme = "light" } = {}) {
     /** @type {Message[]} */
     const messages = [];
     page.on("console", (message) => messages.push({ type: message.type() === "warn" ? "warning" : message.type(), text: message.text() }));
-    page.on("pageerror", (error) => messages.push({ type: "error", text: String(error) }));
+    page.on("pageerror", (error) => messages.push({ type: "uncaught", text: String(error) }));
     await page.goto(url);
     return complete({
       goto: async (url) => void (await page.goto(url)),
