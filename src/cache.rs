@@ -1,4 +1,5 @@
-//! Values of the last visit. Keys and format are those of the npm package, unless attributes are a part of the key.
+//! The cache, which keeps the values of the last visit. Keys and format are those of the npm package, unless attributes are a part
+//! of the key.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,48 +11,48 @@ use wasm_bindgen::{JsCast as _, JsValue};
 /// How values are kept from one visit to the next.
 #[derive(Clone, Default)]
 pub struct Cache {
-    /// Milliseconds after which what was kept is thrown away. Default: never.
+    /// The milliseconds after which what was kept is thrown away. Default: never.
     pub ttl: Option<f64>,
-    /// Where it is kept. Default: local storage, else session storage, else nowhere.
+    /// The storage in which they are kept. Default: local storage, else session storage, else nowhere.
     pub storage: Option<Rc<dyn CacheStorage>>,
-    /// Keep values apart for targets with other attributes. Default: no.
+    /// Whether values are kept apart for targets with other attributes. Default: no.
     pub derive_key_from_target_attributes: DeriveKey,
 }
 
 /// Which attributes of a target have values of their own in the cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeriveKey {
-    /// None: one place for each identifier.
+    /// No attributes: all targets of one identifier share their values.
     #[default]
     No,
-    /// All of them.
+    /// All attributes count.
     All,
-    /// Those of these names.
+    /// The attributes of these names count.
     Named(Vec<String>),
 }
 
-/// A place for texts. What goes wrong is said in a sentence, reported, and changes nothing else.
+/// A storage of texts by key. What goes wrong is said in a sentence, reported, and changes nothing else.
 pub trait CacheStorage {
-    /// The text under `key`.
+    /// Returns the text under `key`; `None` where there is none.
     ///
     /// # Errors
-    /// Where the storage cannot be read.
+    /// Returns a sentence where the storage cannot be read.
     fn get(&self, key: &str) -> Result<Option<String>, String>;
 
     /// Keeps `text` under `key`.
     ///
     /// # Errors
-    /// Where the storage is full or forbidden.
+    /// Returns a sentence where the storage is full or forbidden.
     fn set(&self, key: &str, text: &str) -> Result<(), String>;
 
     /// Forgets what is under `key`.
     ///
     /// # Errors
-    /// Where the storage is forbidden.
+    /// Returns a sentence where the storage is forbidden.
     fn remove(&self, key: &str) -> Result<(), String>;
 }
 
-/// The browser's own. Workers have none, and a page may be forbidden to use it.
+/// Keeps the texts in a storage of the browser. Workers have none, and a page may be forbidden to use it.
 impl CacheStorage for web_sys::Storage {
     fn get(&self, key: &str) -> Result<Option<String>, String> {
         self.get_item(key).map_err(sentence)
@@ -84,7 +85,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// `None` where there is nowhere to keep anything.
+    /// Makes the cache; returns `None` where there is no storage.
     pub(super) fn new(service: &Service, cache: &Cache) -> Option<Self> {
         Some(Self {
             base_url: service.base_url.clone(),
@@ -95,7 +96,7 @@ impl Place {
         })
     }
 
-    /// What was kept for a target; nothing where it is too old.
+    /// Returns what was kept for a target, which is nothing where it is too old.
     pub(super) fn read(&self, target: &Target) -> Result<Vec<Evaluation>, String> {
         let key = self.key(target);
         let Some(text) = self.storage.get(&key)? else {

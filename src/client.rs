@@ -25,7 +25,7 @@ use super::{Change, Error, Event, Options, State, Subscription, Target};
 #[derive(Clone)]
 pub struct Client(Rc<Handle>);
 
-/// What all clones share; the driver itself is also held by what is under way.
+/// The handle that all clones share; the driver itself is also held by what is under way.
 struct Handle(Rc<Driver>);
 
 impl Drop for Handle {
@@ -39,7 +39,7 @@ impl Client {
     /// here.
     ///
     /// # Errors
-    /// [`Error::MissingKey`] and [`Error::MissingTarget`].
+    /// Fails with [`Error::MissingKey`] or [`Error::MissingTarget`].
     pub fn new(
         api_key: impl Into<String>,
         target: Target,
@@ -92,8 +92,8 @@ impl Client {
 
     // ---- reading -----------------------------------------------------------------------------------------------------
 
-    /// The value of a flag, or `default` where there is no such flag, none yet, or its value is of another type than the default
-    /// has. Counts the read, and never fails.
+    /// Returns the value of a flag, or `default` where there is no such flag, none yet, or its value is of another type than the
+    /// default has. Counts the read, and never fails.
     ///
     /// ```no_run
     /// # fn example(client: &flagwire::Client) {
@@ -107,13 +107,13 @@ impl Client {
         self.variation_detail(flag, default).value
     }
 
-    /// Like [`variation`](Self::variation), and says where the value is from.
+    /// Does what [`variation`](Self::variation) does, and says where the value is from.
     #[must_use]
     pub fn variation_detail<D: FlagDefault>(&self, flag: &str, default: D) -> Variation<D::Value> {
         self.detail(flag, D::read, || default.into())
     }
 
-    /// The value of a flag as a type of yours: a struct for a `json` flag, an enum for one of text, and so on. `default` where
+    /// Returns the value of a flag as a type of yours: a struct for a `json` flag, an enum for one of text, and so on. `default` where
     /// there is no such flag, none yet, or its value is of another shape. Counts the read, and never fails.
     ///
     /// ```no_run
@@ -133,7 +133,7 @@ impl Client {
         self.variation_as_detail(flag, default).value
     }
 
-    /// Like [`variation_as`](Self::variation_as), and says where the value is from.
+    /// Does what [`variation_as`](Self::variation_as) does, and says where the value is from.
     #[must_use]
     pub fn variation_as_detail<T: DeserializeOwned>(&self, flag: &str, default: T) -> Variation<T> {
         // Reading is the application's code and may call us: nothing is borrowed meanwhile.
@@ -153,7 +153,8 @@ impl Client {
         Variation::evaluated(value, variation)
     }
 
-    /// The value of a flag as JavaScript has it, for what is not written in Rust: a boolean, a number, a text, or a plain object.
+    /// Returns the value of a flag as JavaScript has it, for what is not written in Rust: a boolean, a number, a text, or a plain
+    /// object.
     /// `default` where there is no such flag, or none yet. Counts the read.
     #[must_use]
     pub fn variation_js(&self, flag: &str, default: &JsValue) -> JsValue {
@@ -164,7 +165,7 @@ impl Client {
         self.detail(flag, to_js, || default.clone()).value
     }
 
-    /// All evaluations as they are now, sorted by flag, as [`Options::bootstrap`] takes them. Counts no reads.
+    /// Returns all evaluations as they are now, sorted by flag, as [`Options::bootstrap`] takes them. Counts no reads.
     #[must_use]
     pub fn evaluations(&self) -> Vec<Evaluation> {
         if self.driver().is_closed() {
@@ -174,7 +175,7 @@ impl Client {
         self.driver().look(all)
     }
 
-    /// The values of all flags as they are now. Counts no reads.
+    /// Returns the values of all flags as they are now. Counts no reads.
     #[must_use]
     pub fn flags(&self) -> BTreeMap<String, Value> {
         let evaluations = self.evaluations().into_iter();
@@ -183,7 +184,7 @@ impl Client {
             .collect()
     }
 
-    /// How far the values can be trusted, since when and why.
+    /// Returns how far the values can be trusted, since when and why.
     #[must_use]
     pub fn state(&self) -> State {
         self.driver().state()
@@ -194,15 +195,15 @@ impl Client {
     /// Waits until the server's evaluations are there.
     ///
     /// # Errors
-    /// Where they will not come: the key was refused, or the client closed. Trouble that may pass is none.
+    /// Fails where they will not come: the key was refused, or the client was closed. Trouble that may pass is no failure.
     pub fn ready(&self) -> Waiting {
         self.driver().waiters.wait(0)
     }
 
-    /// Like [`ready`](Self::ready), but no longer than so many milliseconds.
+    /// Waits like [`ready`](Self::ready), but no longer than so many milliseconds.
     ///
     /// # Errors
-    /// As `ready`; [`Error::Timeout`] where the time is over, while the client goes on trying.
+    /// Fails as `ready` does, and with [`Error::Timeout`] where the time is over, while the client goes on trying.
     pub async fn ready_within(&self, millis: u32) -> Result<(), Error> {
         let mut ready = self.ready();
         let mut timeout = TimeoutFuture::new(millis);
@@ -218,18 +219,18 @@ impl Client {
         .await
     }
 
-    /// Calls `listener` of every change of a flag: a value or variation that differs from what it was, also for each flag of the
+    /// Calls `listener` at every change of a flag: a value or variation that differs from what it was, also for each flag of the
     /// first fetch, and for flags that are gone.
     pub fn on_change(&self, listener: impl Fn(&Change) + 'static) -> Subscription {
         self.listen(Listener::Changes(Rc::new(listener)))
     }
 
-    /// Calls `listener` of the changes of one flag.
+    /// Calls `listener` at each change of one flag.
     pub fn on_flag(&self, flag: &str, listener: impl Fn(&Change) + 'static) -> Subscription {
         self.listen(Listener::Flag(flag.into(), Rc::new(listener)))
     }
 
-    /// Calls `listener` when it changes how far the values can be trusted.
+    /// Calls `listener` at each change of how far the values can be trusted.
     pub fn on_state(&self, listener: impl Fn(State) + 'static) -> Subscription {
         self.on_event(move |event| {
             if let Event::State(state) = event {
@@ -238,7 +239,7 @@ impl Client {
         })
     }
 
-    /// Calls `listener` of everything else that happens.
+    /// Calls `listener` at everything else that happens.
     pub fn on_event(&self, listener: impl Fn(&Event) + 'static) -> Subscription {
         self.listen(Listener::Events(Rc::new(listener)))
     }
@@ -249,7 +250,7 @@ impl Client {
     /// that, and fails like [`ready`](Self::ready).
     ///
     /// # Errors
-    /// [`Error::MissingTarget`], and then nothing was switched.
+    /// Fails with [`Error::MissingTarget`], and then nothing was switched.
     pub fn identify(&self, target: Target) -> Result<Waiting, Error> {
         let target = target.check()?;
         let driver = self.driver();

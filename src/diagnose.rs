@@ -1,11 +1,11 @@
-//! What is said of failures and, with [`Options::debug`](crate::Options::debug), of mistakes.
+//! The sentences about failures and, with [`Options::debug`](crate::Options::debug), about mistakes.
 
 use flagwire_core::{Cause, Error as ServiceError, ErrorKind, Held, Service};
 use serde_json::Value;
 
 use super::value::convert;
 
-/// The sentence about a failure that is tried again, and that an application cannot do without; `None` for others.
+/// Returns the sentence about a failure that is tried again, and that an application cannot do without; `None` for others.
 pub(super) fn failure(error: ServiceError, service: &Service) -> Option<String> {
     if !matches!(error.kind, ErrorKind::Auth | ErrorKind::FetchFlags) {
         return None;
@@ -25,10 +25,10 @@ pub(super) fn failure(error: ServiceError, service: &Service) -> Option<String> 
     ))
 }
 
-/// Where each code is described.
+/// The document that describes each code.
 const DOCUMENTATION: &str = "https://github.com/flagwire/flagwire/blob/main/docs/ERRORS.md#";
 
-/// The code and the sentence about a read that gave the default: of what is held of the flag, or of a flag that is not there.
+/// Returns the code and the sentence about a read that gave the default, because of what is held of the flag or because there is none.
 pub(super) fn read<'a>(
     flag: &str,
     held: Option<&Held>,
@@ -74,7 +74,7 @@ const fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// The name that differs least, if it differs little: by two letters, or a third of them.
+/// Returns the name that differs least, if it differs little: by two letters, or a third of them.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Two letters that were swapped are two that differ.
     let most = (name.chars().count() / 3).max(2);
@@ -85,7 +85,7 @@ fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, other)| other)
 }
 
-/// How many letters must be added, removed or replaced, whatever their case.
+/// Returns how many letters must be added, removed or replaced, whatever their case.
 fn distance(one: &str, other: &str) -> usize {
     let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
     let (one, other) = (lower(one), lower(other));

@@ -29,7 +29,7 @@ pub(super) struct Driver {
     clock: Clock,
     /// An output is being worked on. Who calls in meanwhile leaves what that puts out to the drain that is running.
     draining: Cell<bool>,
-    /// Closed by a listener, in the middle of a drain.
+    /// The client is being closed, perhaps by a listener in the middle of a drain.
     closing: Cell<bool>,
     timer: RefCell<Option<(Instant, Timeout)>>,
     pub(super) requests: Requests,
@@ -44,7 +44,7 @@ pub(super) struct Driver {
     middleware: Option<Middleware>,
     logger: Logger,
     debug: bool,
-    /// What was warned of, and is not to be again.
+    /// What a warning was logged of; each is logged once.
     warned: RefCell<BTreeSet<String>>,
 }
 
@@ -134,12 +134,12 @@ impl Driver {
         self.run(Core::close);
     }
 
-    /// Something happened to a stream.
+    /// Reports to the core what happened to a stream.
     pub(super) fn stream(self: &Rc<Self>, id: StreamId, input: StreamInput<'_>) {
         self.run(|core, now| core.handle_stream(now, id, input));
     }
 
-    /// A request as it is sent.
+    /// Returns a request as it is sent, changed by the middleware.
     pub(super) fn prepare(&self, request: HttpRequest) -> Request {
         let headers = request.headers.into_iter();
         let mut request = Request {
@@ -305,7 +305,7 @@ impl Driver {
         }
     }
 
-    /// Once closed, nobody hears of anything that came before.
+    /// Calls the listeners of events. Once the client is being closed, only its last two events are reported.
     pub(super) fn tell(&self, event: &Event) {
         let last = matches!(event, Event::Stopped | Event::State(_));
         if self.closing.get() && !(last && self.is_closed()) {

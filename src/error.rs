@@ -28,7 +28,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A stable name, for programs: `missing-key`, `missing-target`, `invalid-target`, `evaluations`, `closed`, `timeout`,
+    /// Returns a stable name, for programs: `missing-key`, `missing-target`, `invalid-target`, `evaluations`, `closed`, `timeout`,
     /// `cache`; of the service `network`, `timeout`, `unauthorized`, `bad-request`, `not-found`, `too-large`, `throttled`, `server`,
     /// `status`, `malformed`. The npm package has the same, and `docs/ERRORS.md` describes them.
     #[must_use]
@@ -45,7 +45,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status, where the service answered with one that says no.
+    /// Returns the HTTP status, where the service answered with one that says no.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         match self {
@@ -57,7 +57,7 @@ impl Error {
         }
     }
 
-    /// Whether the client has stopped trying, as with a key that was refused.
+    /// Returns whether the client has stopped trying, as with a key that was refused.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {

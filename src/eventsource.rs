@@ -12,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::driver::Driver;
 
-/// Opens a stream, which is closed when dropped; `None` where that fails.
+/// Opens a stream, which is closed when it is dropped; returns `None` where that fails.
 pub(super) fn open(driver: &Rc<Driver>, id: StreamId, url: &str) -> Option<EventSource> {
     let mut source = EventSource::new(url).ok()?;
     // The error is listened to by name, because gloo-net keeps one quiet that the browser recovers from by itself. It has no
@@ -24,7 +24,7 @@ pub(super) fn open(driver: &Rc<Driver>, id: StreamId, url: &str) -> Option<Event
     Some(source)
 }
 
-/// Passes one name's events on, until the stream is closed by either side.
+/// Passes the events of one name on, until the stream is closed by either side.
 async fn pass_on(
     driver: Rc<Driver>,
     id: StreamId,

@@ -19,13 +19,13 @@ use super::driver::Driver;
 /// A request, for a [`Middleware`] to change.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Where it goes.
+    /// The URL to which it goes.
     pub url: String,
-    /// Names and values of its headers.
+    /// The names and values of its headers.
     pub headers: Vec<(String, String)>,
-    /// JSON, where it is a `POST`.
+    /// The body as JSON, where the request is a `POST`.
     pub body: Option<String>,
-    /// Which cookies go along. Default: the browser's, `same-origin`.
+    /// The cookies that go along. Default: the browser's, `same-origin`.
     pub credentials: Option<RequestCredentials>,
     pub(super) past_cache: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Lets go of a request; one that is still under way is aborted.
+    /// Drops a request; one that is still under way is aborted.
     pub(super) fn end(&self, id: u32) {
         let ended = self.under_way.borrow_mut().remove(&id);
         if let Some(controller) = ended {
@@ -119,7 +119,7 @@ pub(super) fn open_stream(driver: &Rc<Driver>, id: StreamId, request: HttpReques
     });
 }
 
-/// `None` where there is no reply.
+/// Waits for the reply to a request; returns `None` where none comes.
 async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value, String>> {
     let response = head(sent).await?;
     let (headers, status) = (response.headers(), response.status());
@@ -139,7 +139,7 @@ async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value, String>
     })
 }
 
-/// `None` where it ended.
+/// Reads the next part of a body; returns `None` at its end.
 async fn read_stream(
     driver: &Rc<Driver>,
     id: StreamId,
@@ -163,7 +163,7 @@ async fn read_stream(
     }
 }
 
-/// Names of types know no capitals, and parameters may follow.
+/// Returns whether a content type is that of event streams. Its case does not matter, and parameters may follow.
 fn is_event_stream(content_type: &str) -> bool {
     const EVENT_STREAM: &str = "text/event-stream";
     content_type
@@ -184,14 +184,14 @@ fn retry_after(headers: &Headers) -> Option<Millis> {
 
 #[wasm_bindgen]
 extern "C" {
-    /// The global function; workers have no window.
+    /// Calls the global function `fetch`; workers have no window.
     #[wasm_bindgen(catch)]
     fn fetch(request: &web_sys::Request, init: &RequestInit) -> Result<Promise, JsValue>;
 
-    /// What a reader's `read` resolves to.
+    /// What the `read` of a reader resolves to.
     type Chunk;
 
-    /// Missing at the end.
+    /// The bytes, which are missing at the end.
     #[wasm_bindgen(method, getter)]
     fn value(this: &Chunk) -> Option<Uint8Array>;
 }

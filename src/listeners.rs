@@ -14,18 +14,18 @@ use super::{Error, State};
 /// A flag's value or variation differs from what it was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Identifier of the flag.
+    /// The identifier of the flag.
     pub flag: String,
     /// The new value; `None` where the flag is gone.
     pub value: Option<Value>,
-    /// Identifier of the variation; `None` where the flag is gone.
+    /// The identifier of the variation; `None` where the flag is gone.
     pub variation: Option<String>,
-    /// Kind of the flag: `boolean`, `int`, `string` or `json`; `None` where the flag is gone.
+    /// The kind of the flag: `boolean`, `int`, `string` or `json`; `None` where the flag is gone.
     pub kind: Option<String>,
 }
 
 impl Change {
-    /// The new value as a type of yours; `None` where the flag is gone, or its value of another shape.
+    /// Returns the new value as a type of yours; `None` where the flag is gone, or its value of another shape.
     #[must_use]
     pub fn value_as<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.value.as_ref()?).ok()
@@ -47,13 +47,13 @@ impl Change {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The server's evaluations are there. Once.
+    /// The server's evaluations are there. It happens once.
     Ready,
     /// The stream is open.
     Connected,
-    /// The stream is lost; once an outage.
+    /// The stream is lost. It is reported once for each outage.
     Disconnected,
-    /// The client was closed. The last event but the state's.
+    /// The client was closed. It is the last event but that of the state.
     Stopped,
     /// Polling has started.
     Polling,
@@ -161,7 +161,7 @@ impl Listeners {
         }
     }
 
-    /// Those that listen now; who is added meanwhile makes no difference.
+    /// Returns those that listen now; one that is added meanwhile is not called.
     fn those(&self, wanted: fn(&Listener) -> bool) -> Vec<(u32, Listener)> {
         let list = self.list.borrow();
         list.iter()

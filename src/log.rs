@@ -2,19 +2,19 @@
 
 use std::rc::Rc;
 
-/// Takes messages.
+/// A function that takes messages.
 pub type Logger = Rc<dyn Fn(Level, &str)>;
 
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Level {
-    /// What is going on; only with [`Options::debug`](crate::Options::debug).
+    /// The message says what is going on; it is logged only with [`Options::debug`](crate::Options::debug).
     Debug,
-    /// Something is wrong that may pass, such as a server that cannot be reached; and with
-    /// [`Options::debug`](crate::Options::debug), a read that gave the default. Said once for each cause.
+    /// The message says what is wrong and may pass, such as a server that cannot be reached; and with
+    /// [`Options::debug`](crate::Options::debug), a read that gave the default. It is logged once for each cause.
     Warning,
-    /// Something is wrong that somebody must mend, such as a refused key.
+    /// The message says what is wrong and must be mended by somebody, such as a refused key.
     Error,
 }
 

@@ -25,40 +25,40 @@ const HARNESS_EVENTS: &str = "https://events.ff.harness.io/api/1.0";
 /// ```
 #[derive(Clone)]
 pub struct Options {
-    /// Where sign-in, evaluations and the stream are. Default: `https://config.ff.harness.io/api/1.0`.
+    /// The URL of sign-in, evaluations and the stream. Default: `https://config.ff.harness.io/api/1.0`.
     pub base_url: Option<String>,
-    /// Where metrics are posted. Default: `base_url` where that is given, else `https://events.ff.harness.io/api/1.0`.
+    /// The URL to which metrics are posted. Default: `base_url` where that is given, else `https://events.ff.harness.io/api/1.0`.
     pub event_url: Option<String>,
-    /// Keep a stream open, so that changes arrive at once. Default: true.
+    /// Whether a stream is kept open, so that changes arrive at once. Default: true.
     pub stream_enabled: bool,
     /// How the stream is opened: by a native `EventSource` where the server offers that, or by `fetch`. Default:
     /// [`Transport::Auto`], which is `fetch` with a [`middleware`](Self::middleware): a native `EventSource` would go past it.
     pub stream_transport: Transport,
-    /// Failed attempts in a row after which the stream is given up and polling takes its place. Default: never.
+    /// The number of failed attempts in a row after which the stream is given up and polling takes its place. Default: never.
     pub max_stream_retries: Option<u32>,
-    /// Poll when streaming is off, or while the stream is down. Default: true.
+    /// Whether evaluations are polled when streaming is off, or while the stream is down. Default: true.
     pub polling_enabled: bool,
-    /// Between polls; at least 60,000, which is the default.
+    /// The time between polls; at least 60,000, which is the default.
     pub polling_interval: u32,
-    /// Count reads and post the counts. Default: true.
+    /// Whether reads are counted and the counts posted. Default: true.
     pub enable_analytics: bool,
-    /// Between posts of counts; at least 60,000, which is the default.
+    /// The time between posts of counts; at least 60,000, which is the default.
     pub events_sync_interval: u32,
     /// How long signing in may take before it is tried again. Default, and what 0 stands for: 30,000.
     pub auth_request_read_timeout: u32,
-    /// Keep values from one visit to the next. Default: no.
+    /// How values are kept from one visit to the next. Default: they are not.
     pub cache: Option<Cache>,
-    /// Evaluations to start with, e.g. of the server that rendered the page. They win over cached ones. Default: none.
+    /// The evaluations to start with, for example of the server that rendered the page. They win over cached ones. Default: none.
     pub bootstrap: Vec<Evaluation>,
     /// How long a page may be hidden before its stream is closed, until the page is looked at again. Default: for ever.
     pub pause_when_hidden: Option<u32>,
-    /// Share one stream among the tabs of this origin that have the same key and target. Default: true.
+    /// Whether one stream is shared among the tabs of this origin that have the same key and target. Default: true.
     pub share_stream: bool,
-    /// Log what is going on, and not errors alone. Default: false.
+    /// Whether everything that goes on is logged, and not errors alone. Default: false.
     pub debug: bool,
-    /// Where messages go. Default: the browser's console.
+    /// The function that takes messages. Default: the browser's console.
     pub logger: Option<Logger>,
-    /// Changes each request before it is sent. Default: none.
+    /// The function that may change each request before it is sent. Default: none.
     pub middleware: Option<Middleware>,
 }
 
@@ -87,7 +87,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The defaults, with a service of your own at `base_url`.
+    /// Returns the defaults, with a service of your own at `base_url`.
     #[must_use]
     pub fn at(base_url: impl Into<String>) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Options {
     /// server wrote into the page it rendered.
     ///
     /// # Errors
-    /// [`Error::Bootstrap`], where it is no list of evaluations.
+    /// Fails with [`Error::Bootstrap`] where it is no list of evaluations.
     pub fn bootstrap_from(mut self, evaluations: &JsValue) -> Result<Self, Error> {
         self.bootstrap = serde_wasm_bindgen::from_value(evaluations.clone())
             .map_err(|error| Error::Bootstrap(error.to_string()))?;
@@ -123,7 +123,7 @@ impl Options {
         }
     }
 
-    /// `cached`: there are values already.
+    /// Returns the options of the core. `cached` says whether there are values already.
     pub(super) fn config(&self, cached: bool) -> Config {
         Config {
             streaming: self.stream_enabled,

@@ -10,9 +10,9 @@ use web_sys::EventTarget;
 
 use super::driver::Driver;
 
-/// Listens until dropped. Nothing where there is nothing to listen to.
+/// Listens to the page for as long as the listeners live. There are none where there is nothing to listen to.
 pub(super) fn listen(driver: &Rc<Driver>) -> Vec<EventListener> {
-    // Of a worker, too: it hears of the network at least.
+    // A worker has this event, too, and so hears of the network at least.
     let global: EventTarget = js_sys::global().unchecked_into();
     if !matches!(Reflect::has(&global, &"addEventListener".into()), Ok(true)) {
         return Vec::new();

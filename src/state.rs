@@ -5,11 +5,11 @@ use flagwire_core::{Status, Why};
 /// How far the values can be trusted, since when and why.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
-    /// How far.
+    /// How far they can be trusted.
     pub status: Status,
-    /// Why; `None` where nothing is wrong.
+    /// Why it is so; `None` where nothing is wrong.
     pub reason: Option<Reason>,
-    /// Since when it is so: milliseconds since the Unix epoch.
+    /// Since when it is so, in milliseconds since the Unix epoch.
     pub since: f64,
 }
 

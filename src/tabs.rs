@@ -19,9 +19,9 @@ pub(super) struct Group {
     driver: Weak<Driver>,
     locks: Option<Locks>,
     channel: RefCell<Option<Channel>>,
-    /// Ends our wish for the lock.
+    /// Ends the request for the lock.
     waiting: RefCell<Option<AbortController>>,
-    /// Dropped, it gives the lock up.
+    /// Gives the lock up when it is dropped.
     release: RefCell<Option<Sender<()>>>,
     left: Cell<bool>,
 }
@@ -120,7 +120,7 @@ impl Group {
             if let (Some(group), Ok(data)) = (group.upgrade(), event.data().dyn_into::<Array>()) {
                 let number = data.get(0).as_f64().unwrap_or(f64::MAX) as u32;
                 let text = data.get(1).as_string().unwrap_or_default();
-                // A message of a later version is none.
+                // A message of a later version is ignored.
                 if let Some(message) = TabMessage::from_number(number) {
                     group.tell(TabInput::Message(message, text.as_bytes()));
                 }
@@ -132,7 +132,7 @@ impl Group {
         })
     }
 
-    /// The lock was not given, or was taken away.
+    /// Reacts to a lock that was not granted, or was taken away.
     fn lost(self: &Rc<Self>, error: &JsValue) {
         if self.left.get() {
             return;
@@ -150,7 +150,7 @@ impl Group {
         }
     }
 
-    /// A group of its own. Told later: who calls may be in the middle of something.
+    /// Makes this tab a group of its own. The core hears of it later, because the caller may be in the middle of something.
     fn be_alone(self: &Rc<Self>) {
         let group = Rc::downgrade(self);
         spawn_local(async move {
@@ -169,7 +169,7 @@ impl Group {
     }
 }
 
-/// The lock is ours for as long as the promise is pending.
+/// Holds the lock for as long as the promise is pending.
 fn hold(group: &Weak<Group>) -> Promise {
     let (release, released) = oneshot::channel::<()>();
     if let Some(group) = group.upgrade()
@@ -184,7 +184,7 @@ fn hold(group: &Weak<Group>) -> Promise {
     })
 }
 
-/// `navigator.locks`, which insecure pages and older browsers lack.
+/// Returns `navigator.locks`, which insecure pages and older browsers lack.
 fn locks() -> Option<Locks> {
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
     if navigator.is_undefined() {

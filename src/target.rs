@@ -29,7 +29,7 @@ use super::Error;
 pub struct Target(pub(super) protocol::Target);
 
 impl Target {
-    /// A target by its identifier: unique and stable. Harness accepts letters, digits and `.@_-`.
+    /// Makes a target of its identifier, which must be unique and stable. Harness accepts letters, digits and `.@_-`.
     #[must_use]
     pub fn new(identifier: impl Into<String>) -> Self {
         Self(protocol::Target {
@@ -38,21 +38,21 @@ impl Target {
         })
     }
 
-    /// A name for people to read; without one it is the identifier.
+    /// Sets the name for people to read; without one it is the identifier.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.0.name = Some(name.into());
         self
     }
 
-    /// Whether the target is unknown to you. Give all anonymous visitors one identifier, and they count as one.
+    /// Sets whether the target is unknown to you. Give all anonymous visitors one identifier, and they count as one.
     #[must_use]
     pub fn anonymous(mut self, anonymous: bool) -> Self {
         self.0.anonymous = Some(anonymous);
         self
     }
 
-    /// Sets an attribute, for rules to look at. Texts, numbers, booleans, lists of these, and any [`Value`].
+    /// Sets an attribute, for rules to look at. It may be a text, a number, a boolean, a list of these, or any [`Value`].
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         let attributes = self.0.attributes.get_or_insert_default();
@@ -63,7 +63,7 @@ impl Target {
     /// Sets the attributes that `attributes` has: a struct or a map. Others that were set stay.
     ///
     /// # Errors
-    /// [`Error::Attributes`], where it is something else or JSON cannot hold it.
+    /// Fails with [`Error::Attributes`] where it is something else, or JSON cannot hold it.
     pub fn attributes(mut self, attributes: &impl Serialize) -> Result<Self, Error> {
         let value = serde_json::to_value(attributes)
             .map_err(|error| Error::Attributes(error.to_string()))?;

@@ -7,19 +7,19 @@ use flagwire_core::Held;
 use flagwire_core::protocol::Evaluation;
 use serde_json::{Number, Value};
 
-/// A read, explained.
+/// The result of a read, with the reason for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variation<T> {
     /// The flag's value, or the default.
     pub value: T,
-    /// Identifier of the variation; `None` where the default was returned.
+    /// The identifier of the variation; `None` where the default was returned.
     pub variation: Option<String>,
     /// Why it is this value.
     pub reason: VariationReason,
 }
 
 impl<T> Variation<T> {
-    /// Whether the default was returned.
+    /// Returns whether the default was returned.
     #[must_use]
     pub fn is_default_value(&self) -> bool {
         self.reason != VariationReason::Evaluated
@@ -42,13 +42,13 @@ impl<T> Variation<T> {
     }
 }
 
-/// Why a read gave what it gave.
+/// The reason why a read returned what it returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VariationReason {
-    /// The server's evaluation.
+    /// It is the server's evaluation.
     Evaluated,
-    /// No such flag, or none yet, or the client is closed.
+    /// There is no such flag, or none yet, or the client is closed.
     NotFound,
     /// The flag's value is of another type than the default.
     WrongType,
@@ -60,7 +60,7 @@ pub trait FlagDefault: Sized + sealed::Sealed {
     /// What a read gives.
     type Value: From<Self>;
 
-    /// The flag's value; `None` where it is of another type.
+    /// Returns the flag's value; `None` where it is of another type.
     #[doc(hidden)]
     fn read(held: &Held) -> Option<Self::Value>;
 }
@@ -110,7 +110,7 @@ fn text(value: Cow<'_, Value>) -> Option<String> {
     }
 }
 
-/// A number that the type cannot hold, such as 1.5 or -1 for a `u32`, is of another type.
+/// Reads a whole number. One that the type cannot hold, such as 1.5 or -1 for a `u32`, is of another type.
 #[expect(clippy::needless_pass_by_value, reason = "as the others are called")]
 fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: Cow<'_, Value>) -> Option<T> {
     match value.as_i64() {
@@ -119,7 +119,7 @@ fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: Cow<'_, Value>) -> Option<T> {
     }
 }
 
-/// The value that is held.
+/// Returns the value that is held.
 pub(super) fn convert(held: &Held) -> Cow<'_, Value> {
     match held.json() {
         Some(json) => Cow::Borrowed(json),
@@ -127,7 +127,7 @@ pub(super) fn convert(held: &Held) -> Cow<'_, Value> {
     }
 }
 
-/// The value that is held, to keep.
+/// Returns the value that is held, to keep it.
 pub(super) fn shared(held: &Held) -> Rc<Value> {
     match held.json() {
         Some(json) => Rc::clone(json),
@@ -135,7 +135,7 @@ pub(super) fn shared(held: &Held) -> Rc<Value> {
     }
 }
 
-/// The value of an evaluation by itself.
+/// Returns the value of an evaluation that nobody holds.
 pub(super) fn convert_evaluation(evaluation: &Evaluation) -> Value {
     if evaluation.kind.eq_ignore_ascii_case("json")
         && let Ok(json) = serde_json::from_str(&evaluation.value)
@@ -145,7 +145,8 @@ pub(super) fn convert_evaluation(evaluation: &Evaluation) -> Value {
     convert_plain(evaluation)
 }
 
-/// JSON that does not parse stays text, and so does what should be a number and is none.
+/// Converts a value, unless it is JSON that was parsed. JSON that does not parse stays text, and so does what should be a number
+/// and is none.
 fn convert_plain(Evaluation { kind, value, .. }: &Evaluation) -> Value {
     let is = |name: &str| kind.eq_ignore_ascii_case(name);
     if is("boolean") {

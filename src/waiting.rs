@@ -28,10 +28,10 @@ impl std::fmt::Debug for Waiting {
     }
 }
 
-/// The switch of target that is waited for, and who waits.
+/// The number of the switch of target that is waited for, and what to notify.
 type Waiter = (u32, Sender<Result<(), Error>>);
 
-/// All who wait.
+/// Everything that waits for evaluations.
 #[derive(Default)]
 pub(super) struct Waiters {
     /// The last switch of target that is complete, counted from 1; 0 for the start.
@@ -59,7 +59,7 @@ impl Waiters {
         Waiting(receiver)
     }
 
-    /// Whether there were evaluations of any target.
+    /// Returns whether there were evaluations of any target.
     pub(super) fn is_any_complete(&self) -> bool {
         self.complete.get().is_some()
     }
@@ -74,13 +74,13 @@ impl Waiters {
         settle(done, &Ok(()));
     }
 
-    /// Nothing will come, for now.
+    /// Fails everything that waits: nothing will come, for now.
     pub(super) fn fail(&self, error: Error) {
         self.failed.replace(Some(error.clone()));
         settle(self.waiting.take(), &Err(error));
     }
 
-    /// There is hope again.
+    /// Lets what waits from now on wait again: something may come.
     pub(super) fn retry(&self) {
         self.failed.take();
     }

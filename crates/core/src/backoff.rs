@@ -4,7 +4,7 @@
 
 use crate::time::Millis;
 
-/// The ceiling of the first delay. Doubles with each attempt.
+/// The ceiling of the first delay. It doubles with each attempt.
 const BASE: Millis = Millis(1_000);
 
 /// The ceiling of any delay that the server did not ask for.
@@ -43,13 +43,13 @@ impl Backoff {
         }
     }
 
-    /// Failed attempts since the last [`reset`](Self::reset).
+    /// Returns how many attempts have failed since the last [`reset`](Self::reset).
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempt
     }
 
-    /// It worked: the next failure starts over.
+    /// Takes note of a success: the next failure starts over.
     pub const fn reset(&mut self) {
         self.attempt = 0;
     }
@@ -82,7 +82,7 @@ impl Random {
         Self(if folded == 0 { 0x9E37_79B9 } else { folded })
     }
 
-    /// Uniform in `0..=limit`, as nearly as jitter needs.
+    /// Returns a number of `0..=limit`, uniform as far as jitter needs it.
     pub fn below(&mut self, limit: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;

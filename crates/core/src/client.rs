@@ -38,7 +38,7 @@ pub struct Client<C: Codec> {
     snapshots: Snapshots<C::Text>,
     streaming: Streaming,
     tabs: Tabs,
-    /// A token was refused for metrics, and neither has a post succeeded since nor another token been refused.
+    /// Whether the last refusal of a token for metrics led to signing in again. Every other one does; a post that succeeds clears it.
     metrics_signed_in_again: bool,
     /// How many times the target was switched.
     target_switches: u32,
@@ -47,7 +47,7 @@ pub struct Client<C: Codec> {
 }
 
 impl<C: Codec> Client<C> {
-    /// A client that does nothing yet. `codec` knows the target; `seed` decides about jitter alone.
+    /// Makes a client that does nothing yet. `codec` knows the target; `seed` decides about jitter alone.
     #[must_use]
     pub fn new(mut config: Config, codec: C, seed: u64) -> Self {
         config.polling_interval = config.polling_interval.max(MIN_INTERVAL);
@@ -78,7 +78,7 @@ impl<C: Codec> Client<C> {
 
     // ---- commands ----------------------------------------------------------------------------------------------------
 
-    /// Begins: signs in, and goes on from there.
+    /// Begins by signing in, from which everything else follows.
     pub fn start(&mut self, now: Instant) {
         if !self.is_closed() {
             self.sign_in(now);
@@ -139,7 +139,7 @@ impl<C: Codec> Client<C> {
 
     // ---- inputs ------------------------------------------------------------------------------------------------------
 
-    /// A request was answered.
+    /// Takes the reply to a request.
     pub fn handle_response(
         &mut self,
         now: Instant,
@@ -155,14 +155,14 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// A request got no answer.
+    /// Takes note that a request got no answer.
     pub fn handle_failure(&mut self, now: Instant, id: RequestId) {
         if let Some(pending) = self.requests.take(id) {
             self.fail_request(now, pending, Cause::Network);
         }
     }
 
-    /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) is reached, harmless at any other time.
+    /// Does what is due at `now`. Call it when [`poll_timeout`](Self::poll_timeout) is reached; it does no harm at any other time.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.is_closed() {
             return;
@@ -189,13 +189,13 @@ impl<C: Codec> Client<C> {
 
     // ---- what the driver must do -------------------------------------------------------------------------------------
 
-    /// The next thing to do; `None` when all is done.
+    /// Returns the next thing to do; `None` when all is done.
     pub fn poll_output(&mut self) -> Option<Output<C>> {
         // There are a few at the most, and a `VecDeque` is a kilobyte of code.
         (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         // A metrics post that outlives `close` has a deadline, but nobody waits for it.
@@ -208,19 +208,19 @@ impl<C: Codec> Client<C> {
 
     // ---- getters -----------------------------------------------------------------------------------------------------
 
-    /// How far the values can be trusted, and why.
+    /// Returns how far the values can be trusted, and why.
     #[must_use]
     pub const fn state(&self) -> (Status, Why) {
         (self.status, self.why)
     }
 
-    /// The codec, which holds the values and counts their reads.
+    /// Returns the codec, which holds the values and counts their reads.
     #[must_use]
     pub const fn codec(&self) -> &C {
         &self.codec
     }
 
-    /// How many things the client remembers besides values and options. Bounded whatever happens; for tests of that.
+    /// Returns how many things the client remembers besides values and options. It is bounded whatever happens, which tests check.
     #[doc(hidden)]
     #[must_use]
     pub fn held(&self) -> usize {
@@ -253,7 +253,7 @@ impl<C: Codec> Client<C> {
         self.emit(Event::Error(Error::new(kind, cause)));
     }
 
-    /// Tells the application once of each real change of state.
+    /// Reports each real change of state to the application once.
     fn set_state(&mut self, status: Status, why: Why) {
         if (self.status, self.why) != (status, why) {
             (self.status, self.why) = (status, why);
@@ -261,7 +261,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Something is wrong. What the values are worth depends on whether there are any of the server's.
+    /// Takes note that something is wrong. What the values are worth depends on whether there are any of the server's.
     fn degrade(&mut self, why: Why) {
         let status = if self.status == Status::Ready {
             Status::Stale
@@ -333,7 +333,7 @@ impl<C: Codec> Client<C> {
         self.settle_order();
     }
 
-    /// With nothing under way, nothing older can arrive.
+    /// Forgets the order of answers where nothing is under way: nothing older can arrive then.
     fn settle_order(&mut self) {
         if !self.requests.is_fetching() {
             self.order.settle();
@@ -358,7 +358,7 @@ impl<C: Codec> Client<C> {
         self.timers.cancel(Timer::StreamRetry);
     }
 
-    /// Values changed: they are written soon, but not for each of a burst of changes.
+    /// Has changed values written to the cache soon, but not once for each of a burst of changes.
     fn save_soon(&mut self, now: Instant) {
         /// Writing 10 000 values to local storage blocks the page for milliseconds.
         const SAVE_DELAY: Millis = Millis(1_000);

@@ -31,9 +31,9 @@ pub struct SignedIn {
 pub struct ChangeEvent<E, T> {
     /// What happened.
     pub change: Change,
-    /// To which sort of entity.
+    /// The sort of entity to which it happened.
     pub domain: Domain,
-    /// Identifier of the flag or target group.
+    /// The identifier of the flag or target group.
     pub identifier: T,
     /// The new evaluations, where the event carries a list of which every element is complete.
     pub evaluations: Option<E>,
@@ -44,9 +44,9 @@ pub struct ChangeEvent<E, T> {
 pub enum Parsed<E, T> {
     /// A change.
     Change(ChangeEvent<E, T>),
-    /// Well-formed, but of a sort this client does not know; to be ignored.
+    /// The data is well-formed, but of a sort this client does not know; to be ignored.
     Unknown,
-    /// Not what the protocol says; to be reported and skipped.
+    /// The data is not what the protocol says; it is reported and skipped.
     Malformed,
 }
 
@@ -79,11 +79,11 @@ pub trait Codec {
     /// Makes `target` the current one. Requests, the cache and counts are its from now on; values stay until replaced.
     fn set_target(&mut self, target: Self::Target);
 
-    /// The group of tabs that may share a stream: a short text of letters, digits and dashes, the same for the same service,
-    /// key and target, that tells none of them. `None` where the target is too large to compare.
+    /// Returns the name of the group of tabs that may share a stream: a short text of letters, digits and dashes, the same for the
+    /// same service, key and target, that tells none of them. `None` where the target is too large to compare.
     fn group(&self) -> Option<Self::Text>;
 
-    /// The request for `ask`.
+    /// Writes the request for `ask`.
     fn request(&self, ask: Ask<'_, Self::Text>) -> Self::Request;
 
     /// Reads and remembers the sign-in reply, for the requests that follow; `None` where it holds no token or its token no
@@ -106,17 +106,17 @@ pub trait Codec {
     /// Forgets `flag`'s value. `None` where it had none.
     fn remove(&mut self, flag: &Self::Text, as_of: Moment) -> Option<Self::Changes>;
 
-    /// Nothing older than what is known now will be stored any more: when a flag was removed need not be remembered.
+    /// Forgets when flags were removed, because nothing older than what is known now will be stored any more.
     fn settle(&mut self);
 
-    /// What the cache should hold now, with the key of the current target.
+    /// Returns what the cache should hold now, with the key of the current target.
     fn save(&self) -> Self::Saved;
 
     /// Takes reads that were counted, as a metrics post with a body of at most `MAX_METRICS_BYTES`. They stay pending until
     /// [`settle_counts`](Self::settle_counts). `None` where nothing was counted.
     fn take_counts(&mut self) -> Option<Self::Request>;
 
-    /// What became of the counts last taken, which are one body's: they arrived or can never arrive (`keep` is false) and are
+    /// Settles the counts that were taken last, which are one body's: they arrived or can never arrive (`keep` is false) and are
     /// dropped, or they are to be counted again.
     fn settle_counts(&mut self, keep: bool);
 }

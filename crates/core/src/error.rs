@@ -1,4 +1,4 @@
-//! What can go wrong, as the application is told.
+//! What can go wrong, as it is reported to the application.
 
 use core::fmt;
 
@@ -45,7 +45,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether trying again can help: 408, 429 and 5xx may pass, other statuses will not.
+    /// Returns whether trying again can help: 408, 429 and 5xx may pass, other statuses will not.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
@@ -62,8 +62,8 @@ impl Cause {
         }
     }
 
-    /// For drivers to which texts are dear: 0 for no answer, 1 for none in time, 2 for one that cannot be read, else the HTTP
-    /// status.
+    /// Returns a number for drivers in which texts cost too much: 0 for no answer, 1 for none in time, 2 for one that cannot be
+    /// read, else the HTTP status.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -74,7 +74,7 @@ impl Cause {
         }
     }
 
-    /// The HTTP status, or 0.
+    /// Returns the HTTP status, or 0 where there was none.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -89,13 +89,13 @@ impl Error {
         Self { kind, cause }
     }
 
-    /// Whether the client has stopped trying.
+    /// Returns whether the client has stopped trying.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self.kind, ErrorKind::Auth) && !self.cause.is_retryable()
     }
 
-    /// A stable name, for programs.
+    /// Returns a stable name, for programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self.cause {
@@ -112,7 +112,7 @@ impl Error {
         }
     }
 
-    /// A sentence, for people.
+    /// Returns a sentence, for people.
     #[must_use]
     pub const fn message(self) -> &'static str {
         match (self.kind, self.cause) {

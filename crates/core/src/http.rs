@@ -7,22 +7,22 @@ use alloc::vec::Vec;
 use crate::codec::Ask;
 use crate::time::Millis;
 
-/// A `GET`, or with a body a `POST` of JSON.
+/// A request as HTTP has it: a `GET`, or with a body a `POST` of JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {
-    /// Absolute, unless the base URL is relative.
+    /// The URL, which is absolute unless the base URL is relative.
     pub url: String,
     /// Header names and values, ready to send; none for a native stream.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    /// The body as JSON; without one the request is a `GET`.
     pub body: Option<String>,
-    /// To be asked for past the platform's own cache. A list that was cut or replaced on the way, kept there with its `ETag`,
+    /// Whether the platform's own cache must be left out. A list that was cut or replaced on the way, kept there with its `ETag`,
     /// would be confirmed by a 304 and served broken again and again. A browser asks for a preflight before each such request to
     /// another origin, so only lists are asked for in this way: a single flag that cannot be read is followed by one.
     pub past_cache: bool,
 }
 
-/// Where the service is, and who asks.
+/// Where the service is, and which SDK and key are used with it.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// The SDK key.
@@ -31,29 +31,29 @@ pub struct Service {
     pub base_url: String,
     /// Where metrics are posted; without a slash at the end.
     pub event_url: String,
-    /// Sent as `Harness-SDK-Info`: language, version, `Client`.
+    /// The value of the header `Harness-SDK-Info`: language, version, `Client`.
     pub sdk_info: &'static str,
 }
 
 /// What a sign-in reply says, its token's claims included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignIn {
-    /// Sent back as `Authorization: Bearer`.
+    /// The token, which is sent back as `Authorization: Bearer`.
     pub(crate) token: String,
-    /// Claim `environment`: a part of every later path.
+    /// The claim `environment`, which is a part of every later path.
     pub(crate) environment: String,
-    /// Claim `clusterIdentifier`, by which Harness shards; `1` where it is missing.
+    /// The claim `clusterIdentifier`, by which Harness shards; it is `1` where it is missing.
     pub(crate) cluster: Option<String>,
-    /// Claim `environmentIdentifier`.
+    /// The claim `environmentIdentifier`.
     pub(crate) environment_identifier: Option<String>,
-    /// Claim `accountID`.
+    /// The claim `accountID`.
     pub(crate) account: Option<String>,
-    /// Where a native `EventSource` may open the stream; empty where the server does not offer it.
+    /// The URL at which a native `EventSource` may open the stream; it is empty where the server does not offer one.
     pub(crate) stream_url: String,
 }
 
 impl SignIn {
-    /// The request for `ask`, which is not signing in. `header` is the target's, empty to leave it out.
+    /// Writes the request for `ask`, which is not signing in. `header` is the target's, and is left out where it is empty.
     pub(crate) fn request(
         &self,
         service: &Service,
@@ -96,7 +96,7 @@ impl SignIn {
         }
     }
 
-    /// The metrics post.
+    /// Writes the request that posts metrics.
     pub(crate) fn metrics(&self, service: &Service, header: &str, body: String) -> HttpRequest {
         let url = join(&[&service.event_url, "/metrics/", &self.environment]);
         HttpRequest {
@@ -130,7 +130,7 @@ impl SignIn {
         }
     }
 
-    /// Headers of every request after sign-in. Against Harness no other names may be sent: its CORS preflight would fail.
+    /// Returns the headers of every request after sign-in. Against Harness no other names may be sent: its CORS preflight would fail.
     fn headers(&self, service: &Service, target: &str) -> Vec<(&'static str, String)> {
         let given = |value: &Option<String>| value.clone().unwrap_or_default();
         let mut headers = Vec::from([
@@ -145,7 +145,7 @@ impl SignIn {
     }
 }
 
-/// The sign-in request.
+/// Writes the request to sign in.
 pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
     HttpRequest {
         url: join(&[&service.base_url, "/client/auth"]),
@@ -155,7 +155,7 @@ pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
     }
 }
 
-/// A short name for texts, with the end of each marked: FNV-1a of 64 bits as 16 hexadecimal digits, so that nobody reads a key
+/// Returns a short name for texts, with the end of each marked: FNV-1a of 64 bits as 16 hexadecimal digits, so that nobody reads a key
 /// or a target in a list of locks. `pkg-template/src/hash.ts` has the same.
 #[must_use]
 pub fn fingerprint(texts: &[&str]) -> String {
@@ -197,7 +197,7 @@ fn join(parts: &[&str]) -> String {
     parts.concat()
 }
 
-/// Percent-encodes all that is not unreserved in a URL, as for one path segment.
+/// Percent-encodes everything that is not unreserved in a URL, as one segment of a path needs it.
 pub(crate) fn push_encoded(url: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

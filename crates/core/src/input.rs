@@ -18,17 +18,17 @@ pub enum StreamInput<'a> {
     /// Bytes of the body, in any split.
     #[cfg(feature = "sse")]
     Bytes(&'a [u8]),
-    /// The server asked for this delay before the next connection, by the field `retry`. Of drivers that parse.
+    /// The server asked for this delay before the next connection, by the field `retry`. Only drivers that parse report it.
     Retry(Millis),
     /// An event that the driver or the platform parsed. A native stream counts as open at its first event: `EventSource` itself
     /// does not say so in a way that every driver sees.
     Event {
         /// The event's name.
         kind: &'a str,
-        /// Its data, UTF-8.
+        /// The event's data, which is UTF-8.
         data: &'a [u8],
     },
-    /// It ended, by whatever cause.
+    /// The stream ended, whatever the cause.
     Closed,
 }
 
@@ -54,6 +54,6 @@ pub enum TabInput<'a> {
     Leading,
     /// The lock was stolen; the driver has asked for it again.
     Lost,
-    /// Another tab said this.
+    /// Another tab sent this message, with this data.
     Message(TabMessage, &'a [u8]),
 }

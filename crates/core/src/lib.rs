@@ -23,8 +23,8 @@
 //! `client/page` and `client/metrics` are the mechanisms. What goes in and out is data of its own, which knows no mechanism: `input`,
 //! `output`, `request`, `state`, `error`, and `message`, which the tabs of a group send to each other. `codec` is what the core asks of
 //! JSON. `sse`, `backoff`, `timer` and `order` are small machines underneath; `clock` makes points in time of a wall clock's readings;
-//! `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`, `serde_codec` is a codec
-//! with values in Rust, and `http` has the requests that it writes.
+//! `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`, `serde_codec` is a
+//! codec with values in Rust, and `http` has the requests that it writes.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(

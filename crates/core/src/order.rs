@@ -12,14 +12,14 @@
 pub struct Moment(u32);
 
 impl Moment {
-    /// Larger is later.
+    /// Returns the moment's number; a larger one is later.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
 }
 
-/// What is known since when.
+/// The moments as of which all flags, and the newest one, are known.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     last: Moment,
@@ -30,23 +30,23 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// A moment after all others.
+    /// Returns a moment after all others.
     pub(crate) const fn next(&mut self) -> Moment {
         self.last = Moment(self.last.0.wrapping_add(1));
         self.last
     }
 
-    /// Whether knowledge of all flags as of `moment` is news; of a single flag it may be.
+    /// Returns whether knowledge of all flags as of `moment` is news; of a single flag it may be.
     pub(crate) fn is_news(&self, moment: Moment) -> bool {
         moment > self.floor
     }
 
-    /// Some flag is known as of `moment`.
+    /// Takes note that some flag is known as of `moment`.
     pub(crate) fn know(&mut self, moment: Moment) {
         self.newest = self.newest.max(moment);
     }
 
-    /// All flags are known as of `moment`. Says whether nothing newer is known of any of them.
+    /// Takes note that all flags are known as of `moment`. Returns whether nothing newer is known of any of them.
     pub(crate) fn know_all(&mut self, moment: Moment) -> bool {
         self.floor = moment;
         self.newest <= moment

@@ -8,14 +8,14 @@ use crate::message::TabMessage;
 use crate::request::{Request, RequestId};
 use crate::state::{Status, Why};
 
-/// Names a stream; what the driver reports of it carries it. Never used twice by one client, nor for a request.
+/// Names a stream; what the driver reports of it carries it. A client never uses an id twice, nor for a request as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId(pub u32);
 
 /// A stream for the driver to open.
 #[derive(Debug)]
 pub struct StreamRequest<R> {
-    /// To be named in what is reported of it.
+    /// The id to report with whatever happens to the stream.
     pub id: StreamId,
     /// What to send.
     pub request: R,
@@ -37,7 +37,7 @@ pub enum Output<C: Codec> {
     Save(C::Saved),
     /// Take part in the group of tabs that share a stream; only where `share_stream` is set, which needs a driver that can.
     Tabs(TabOutput<C::Text>),
-    /// Tell the application. Its code may call the client again, so nothing may be borrowed meanwhile.
+    /// Notify the application. Its code may call the client again, so nothing may be borrowed meanwhile.
     Emit(Event<C::Changes>),
 }
 
@@ -50,20 +50,20 @@ pub enum TabOutput<T> {
     Leave,
     /// Take the lock from whoever holds it, in place of waiting for it.
     Steal,
-    /// Say this to all other tabs of the group.
+    /// Send this message to all other tabs of the group.
     Post(TabMessage, Vec<u8>),
 }
 
 /// Something the application may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<T> {
-    /// The first evaluations from the server are there. Once.
+    /// The first evaluations from the server are there. It happens once.
     Ready,
     /// The stream is open.
     Connected,
-    /// The stream is lost; once an outage.
+    /// The stream is lost. It is reported once for each outage.
     Disconnected,
-    /// The client was closed. The last event.
+    /// The client was closed. It is the last event but the last state.
     Stopped,
     /// Polling has started.
     Polling,

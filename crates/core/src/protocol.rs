@@ -1,7 +1,8 @@
 //! The wire types of the Harness Feature Flags client protocol, defined once for client and server.
 //!
-//! Names on the wire are kept to this file: everything outside it uses the names of the Rust fields. The types that
-//! hold arbitrary JSON exist only with the feature `serde`.
+//! The names of fields on the wire are in this file, so that everything else in Rust uses the names of the Rust fields; the headers and
+//! the paths of requests are in `http.rs`, and the npm package has the same names in its `wire.ts` and `values.ts`. The types that hold
+//! arbitrary JSON exist only with the feature `serde`.
 //!
 //! Unknown fields are ignored when reading, `null` reads as absent, and absent optional fields are left out when
 //! writing, as the published clients do.
@@ -31,15 +32,15 @@ pub struct Evaluation {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Change {
-    /// It is new.
+    /// The entity is new.
     Create,
-    /// It changed.
+    /// The entity changed.
     Patch,
-    /// It is gone.
+    /// The entity is gone.
     Delete,
 }
 
-/// Which sort of entity a stream event is about.
+/// The sort of entity that a stream event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -80,15 +81,15 @@ mod json {
     /// Who flags are served to: a user or a device.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     pub struct Target {
-        /// Unique and stable; on Harness it matches `[A-Za-z0-9.@_-]*`.
+        /// The identifier, unique and stable; on Harness it matches `[A-Za-z0-9.@_-]*`.
         pub identifier: String,
-        /// For people to read. A server takes the identifier where it is missing.
+        /// The name for people to read. A server takes the identifier where it is missing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub name: Option<String>,
-        /// Anonymous targets are left out of the metrics' target data.
+        /// Whether the target is anonymous. Anonymous targets are left out of the metrics' target data.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub anonymous: Option<bool>,
-        /// What rules look at. Values may be any JSON.
+        /// The attributes that rules look at. Values may be any JSON.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub attributes: Option<Map<String, Value>>,
     }
@@ -99,7 +100,7 @@ mod json {
     pub struct SignInRequest {
         /// The SDK key, as given by the user.
         pub api_key: String,
-        /// Left out by server SDKs.
+        /// The target. Server SDKs send none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub target: Option<Target>,
     }
@@ -110,8 +111,8 @@ mod json {
     pub struct SignInReply {
         /// A JWT whose payload is [`Claims`]. Clients read it and do not verify it.
         pub auth_token: String,
-        /// Where a native `EventSource` may open the stream without headers: a URL with a short-lived ticket, absolute
-        /// or relative to the base URL. Ours; Harness sends none.
+        /// The URL at which a native `EventSource` may open the stream without headers: a URL with a short-lived ticket, absolute
+        /// or relative to the base URL. Only flagwire-server sends it.
         #[serde(
             default,
             deserialize_with = "text",
@@ -126,16 +127,16 @@ mod json {
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     pub struct Claims {
-        /// Path parameter of every later call; a UUID on Harness.
+        /// The environment, a path parameter of every later call; it is a UUID on Harness.
         #[serde(deserialize_with = "required_text")]
         pub environment: String,
-        /// Value of the `cluster` query parameter; `1` where it is missing.
+        /// The value of the query parameter `cluster`; clients send `1` where it is missing.
         #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
         pub cluster_identifier: Option<String>,
-        /// Sent back in the header `Harness-EnvironmentID`.
+        /// What clients send back in the header `Harness-EnvironmentID`.
         #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
         pub environment_identifier: Option<String>,
-        /// Sent back in the header `Harness-AccountID`. Capitals as on the wire.
+        /// What clients send back in the header `Harness-AccountID`. The name has these capitals on the wire.
         #[serde(
             rename = "accountID",
             deserialize_with = "text",
@@ -151,7 +152,7 @@ mod json {
         pub key_type: Option<String>,
     }
 
-    /// Both padded and not: the standard for tokens forbids padding, and some gateways add it.
+    /// Reads base64 with padding and without: the standard for tokens forbids padding, and some gateways add it.
     const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
         &URL_SAFE,
         GeneralPurposeConfig::new()
@@ -191,11 +192,11 @@ mod json {
     pub struct ChangeEvent {
         /// What happened.
         pub event: Change,
-        /// To which sort of entity.
+        /// The sort of entity to which it happened.
         pub domain: Domain,
-        /// Identifier of the flag or target group.
+        /// The identifier of the flag or target group.
         pub identifier: String,
-        /// Version of that entity; no published client compares it on the browser's side.
+        /// The version of that entity; no published client compares it on the browser's side.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub version: Option<i64>,
         /// The new evaluations for this connection's target; absent in a plain broadcast.
@@ -210,7 +211,7 @@ mod json {
         /// How often each variation was served.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub metrics_data: Option<Vec<MetricsData>>,
-        /// Targets seen; sent by server SDKs only.
+        /// The targets that were seen; only server SDKs send them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub target_data: Option<Vec<TargetData>>,
     }
@@ -221,7 +222,7 @@ mod json {
     pub struct MetricsData {
         /// Milliseconds since the Unix epoch.
         pub timestamp: i64,
-        /// Evaluations since the last report.
+        /// How many evaluations there were since the last report.
         pub count: u64,
         /// Always `FFMETRICS`.
         pub metrics_type: String,

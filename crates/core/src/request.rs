@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use crate::order::Moment;
 use crate::time::{Instant, Millis};
 
-/// Names a request; the reply carries it. Never used twice by one client, nor for a stream.
+/// Names a request; what is reported of its reply carries it. A client never uses an id twice, nor for a stream as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u32);
 
 /// A request for the driver to send.
 #[derive(Debug)]
 pub struct Request<R> {
-    /// To be named in the reply.
+    /// The id to report the reply with.
     pub id: RequestId,
     /// What to send.
     pub request: R,
@@ -22,7 +22,7 @@ pub struct Request<R> {
     pub detached: bool,
 }
 
-/// A reply.
+/// A reply, as far as the driver reads it.
 #[derive(Debug)]
 pub struct Response<J, T> {
     /// The HTTP status.

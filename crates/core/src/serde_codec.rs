@@ -27,7 +27,7 @@ const MAX_COUNTERS: usize = 10_000;
 pub struct SerdeCodec {
     service: Service,
     target: Target,
-    /// What the last sign-in gave.
+    /// What the last reply to signing in said.
     session: SignIn,
     values: BTreeMap<String, Held>,
     /// When flags were removed, until that cannot matter any more.
@@ -45,20 +45,20 @@ pub struct SerdeCodec {
 pub struct Held {
     evaluation: Evaluation,
     json: Option<Rc<Value>>,
-    /// Known as of then.
+    /// The moment as of which the evaluation is known.
     as_of: Moment,
-    /// Reads that are not among `counts` yet. Here, because a read should not have to look for two places.
+    /// How many reads are not among `counts` yet. They are here, so that a read needs to find one entry only.
     reads: Cell<u64>,
 }
 
 impl Held {
-    /// The evaluation as the server sent it.
+    /// Returns the evaluation as the server sent it.
     #[must_use]
     pub const fn evaluation(&self) -> &Evaluation {
         &self.evaluation
     }
 
-    /// The value parsed, for kind `json`; a text where it is no JSON. The same one until it changes.
+    /// Returns the parsed value of a flag of kind `json`, or a text where it is no JSON. It is the same object until the flag changes.
     #[must_use]
     pub const fn json(&self) -> Option<&Rc<Value>> {
         self.json.as_ref()
@@ -70,23 +70,23 @@ impl Held {
     }
 }
 
-/// What is counted: flag, variation, target.
+/// What one counter counts: reads of this flag, in this variation, by this target.
 type Counter = (String, String, String);
 
-/// What became of a flag: its new evaluation, or `None` where it is gone.
+/// A flag and its new evaluation, or `None` where the flag is gone.
 pub type Changed = (String, Option<Evaluation>);
 
 /// What the cache is to hold of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saved {
-    /// Whose evaluations they are; the cache's key is made of it.
+    /// The target of the evaluations, of which the cache's key is made.
     pub target: Target,
     /// All evaluations, sorted by flag.
     pub evaluations: Vec<Evaluation>,
 }
 
 impl SerdeCodec {
-    /// A codec without values. `epoch_millis` is asked for the timestamps of metrics.
+    /// Makes a codec without values. `epoch_millis` is asked for the timestamps of metrics.
     #[must_use]
     pub fn new(service: Service, target: Target, epoch_millis: fn() -> i64) -> Self {
         Self {
@@ -101,31 +101,31 @@ impl SerdeCodec {
         }
     }
 
-    /// Where the service is, and who asks.
+    /// Returns where the service is, and which SDK and key are used with it.
     #[must_use]
     pub const fn service(&self) -> &Service {
         &self.service
     }
 
-    /// The evaluation of `flag`, counted as a read.
+    /// Returns the evaluation of `flag`, and counts this as a read.
     pub fn read(&self, flag: &str) -> Option<&Evaluation> {
         let held = self.held(flag)?;
         held.count();
         Some(&held.evaluation)
     }
 
-    /// What is held of `flag`. Not counted.
+    /// Returns what is held of `flag`, without counting a read.
     #[must_use]
     pub fn held(&self, flag: &str) -> Option<&Held> {
         self.values.get(flag)
     }
 
-    /// All evaluations, sorted by flag. Not counted.
+    /// Returns all evaluations, sorted by flag, without counting reads.
     pub fn evaluations_held(&self) -> impl Iterator<Item = &Evaluation> {
         self.values.values().map(Held::evaluation)
     }
 
-    /// The current target as the header `Harness-Target` wants it: base64 of its JSON; empty for a text that is too long.
+    /// Returns the current target as the header `Harness-Target` wants it: base64 of its JSON; empty for a text that is too long.
     fn target_header(&self) -> String {
         let header = serde_json::to_vec(&self.target)
             .map(|json| STANDARD.encode(json))
@@ -216,14 +216,14 @@ impl Counts {
     }
 }
 
-/// `None` where `json` is no evaluation. A list is none, though serde would read one as the fields in their order.
+/// Reads an evaluation; returns `None` where `json` is none. A list is none, though serde would read one as the fields in their order.
 fn evaluation(json: Value) -> Option<Evaluation> {
     json.is_object()
         .then(|| serde_json::from_value(json).ok())
         .flatten()
 }
 
-/// Whether two JSON values are the same as JavaScript has them: numbers are doubles, and the order of keys does not matter.
+/// Returns whether two JSON values are the same as JavaScript has them: numbers are doubles, and the order of keys does not matter.
 fn same_json(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),

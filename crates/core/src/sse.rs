@@ -17,7 +17,7 @@ use crate::time::Millis;
 /// finishing an event is broken or hostile, and buffering on would take the page's memory.
 pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// One dispatched event.
+/// An event as the stream dispatched it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The `event` field; empty stands for `message`.
@@ -26,7 +26,7 @@ pub struct Event {
     pub data: String,
 }
 
-/// An event, not decoded.
+/// An event whose texts are not decoded.
 pub(crate) struct RawEvent {
     pub(crate) kind: Vec<u8>,
     pub(crate) data: Vec<u8>,
@@ -76,7 +76,7 @@ impl Parser {
         }))
     }
 
-    /// [`next_event`](Self::next_event), not decoded.
+    /// Does what [`next_event`](Self::next_event) does, without decoding.
     pub(crate) fn next_raw(&mut self, bytes: &mut &[u8]) -> Result<Option<RawEvent>, TooLong> {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
@@ -106,13 +106,13 @@ impl Parser {
         Ok(None)
     }
 
-    /// What a new connection should send as `Last-Event-ID`; empty means no header.
+    /// Returns what a new connection should send as `Last-Event-ID`; empty means no header.
     #[must_use]
     pub fn last_event_id(&self) -> String {
         text(&self.last_event_id)
     }
 
-    /// The delay the server asked for before reconnecting, if it did.
+    /// Returns the delay that the server asked for before reconnecting, if it did.
     #[must_use]
     pub const fn retry(&self) -> Option<Millis> {
         self.retry
@@ -181,12 +181,12 @@ fn set(buffer: &mut Vec<u8>, value: &[u8]) {
     buffer.extend_from_slice(value);
 }
 
-/// Decodes with replacement, as the standard asks, whatever the content type says.
+/// Decodes UTF-8 with replacement, as the standard asks, whatever the content type says.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A whole number in ASCII digits alone; one too large for 32 bits stands for the largest.
+/// Reads a whole number in ASCII digits alone; one too large for 32 bits stands for the largest.
 fn digits(value: &[u8]) -> Option<Millis> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

@@ -22,7 +22,7 @@ pub(crate) enum Timer {
     Metrics,
     /// Write the values to the cache.
     Save,
-    /// Tell the other tabs how the stream stands.
+    /// Post the stream's status to the other tabs.
     Lead,
     /// The page has been hidden for so long that its stream is closed.
     Pause,
@@ -67,17 +67,17 @@ impl Timers {
         self.set(timer, Instant::NEVER);
     }
 
-    /// Whether `timer` is armed.
+    /// Returns whether `timer` is armed.
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
         self.at(timer) != Instant::NEVER
     }
 
-    /// Disarms all.
+    /// Disarms all timers.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The earliest.
+    /// Returns when the next timer fires.
     pub(crate) fn next(&self) -> Instant {
         let earliest = self.0.iter().copied().min();
         earliest.unwrap_or(Instant::NEVER)

@@ -14,24 +14,24 @@ use crate::timer::Timer;
 pub(super) struct Session {
     /// The server offers native streams.
     pub(super) offers_native: bool,
-    /// Its URL for a native stream holds a ticket that opens one stream; it was not used yet.
+    /// The URL for a native stream holds a ticket that opens one stream, and that was not used yet.
     pub(super) ticket: bool,
 }
 
 /// Where signing in stands. What it gave is in `Client::session`, which stays in use while a new ticket is fetched.
 #[derive(Debug, Default)]
 pub(super) enum Auth {
-    /// Nothing under way.
+    /// No request to sign in is under way.
     #[default]
     Idle,
-    /// Asked, or waiting to ask again.
+    /// A request is under way, or waits to be sent again.
     Busy(Backoff),
-    /// The server said no. Final: a wrong key does not become right by asking again.
+    /// The server refused. That is final: a wrong key does not become right by asking again.
     Refused,
 }
 
 impl<C: Codec> Client<C> {
-    /// Asks now, unless that is under way or was refused.
+    /// Signs in now, unless that is under way or was refused.
     pub(super) fn sign_in(&mut self, now: Instant) {
         match self.auth {
             Auth::Refused => return,
@@ -72,7 +72,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Gives the token up and asks for another.
+    /// Drops the token and asks for another.
     pub(super) fn sign_in_again(&mut self, now: Instant) {
         self.forget_session();
         self.degrade(Why::Auth);

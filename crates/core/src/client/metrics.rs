@@ -8,7 +8,7 @@ use crate::time::Instant;
 use crate::timer::Timer;
 
 impl<C: Codec> Client<C> {
-    /// Arms the timer if it is not.
+    /// Arms the timer of metrics, unless it is armed.
     pub(super) fn start_metrics(&mut self, now: Instant) {
         if self.config.metrics && !self.timers.is_set(Timer::Metrics) {
             self.timers
@@ -44,7 +44,7 @@ impl<C: Codec> Client<C> {
         true
     }
 
-    /// The token was refused. The counts wait for another; the stream and the values, which may be another service's, are
+    /// Reacts to a token that was refused. The counts wait for another; the stream and the values, which may be another service's, are
     /// left alone.
     pub(super) fn metrics_unauthorized(&mut self, now: Instant) {
         self.codec.settle_counts(true);

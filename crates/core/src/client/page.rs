@@ -8,7 +8,7 @@ use crate::time::Instant;
 use crate::timer::Timer;
 
 impl<C: Codec> Client<C> {
-    /// Something happened to the page.
+    /// Takes what happened to the page.
     pub fn handle_page(&mut self, now: Instant, event: PageEvent) {
         if self.is_closed() {
             return;

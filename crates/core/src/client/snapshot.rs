@@ -31,9 +31,9 @@ pub(super) struct Snapshots<T> {
     /// Fetch all once more when the fetch under way has ended: something changed meanwhile.
     again: bool,
     backoff: Backoff,
-    /// When the list was asked for that is under way, or was the last; none yet in this session.
+    /// When the last list was asked for; `None` where this session has not asked for one yet.
     pub(super) asked_at: Option<Instant>,
-    /// Of the values as they are stored. None as soon as they came from anything but one whole list.
+    /// The tag of the values as they are stored. There is none as soon as they came from anything but one whole list.
     etag: Option<T>,
     /// The fetch under way named the tag.
     conditional: bool,
@@ -53,11 +53,11 @@ struct Single<T> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Waits until then.
+    /// It waits until then.
     Due(Instant),
-    /// Under way.
+    /// Its request is under way.
     Asked(RequestId),
-    /// Under way, and it changed since.
+    /// Its request is under way, and the flag has changed since.
     Again(RequestId),
 }
 
@@ -152,7 +152,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Says what is wrong with the reply.
+    /// Reports what is wrong with a reply.
     fn store_all(
         &mut self,
         asked: Moment,
@@ -189,7 +189,8 @@ impl<C: Codec> Client<C> {
         None
     }
 
-    /// The whole list is stored. `again`: another one is wanted, because something may have changed since this was asked for.
+    /// Reports that the whole list is stored. `again`: another one is wanted, because something may have changed since this was
+    /// asked for.
     fn loaded(&mut self, again: bool) {
         self.emit(Event::FlagsLoaded);
         if !self.snapshots.ready {

@@ -15,8 +15,8 @@ use crate::state::Why;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
-/// Silence after which a stream counts as dead: two heartbeats of 15 seconds, and something for a slow network. The same
-/// bound holds for opening it.
+/// The time without any byte after which a stream counts as dead: two heartbeats of 15 seconds, and something for a slow network.
+/// The same bound holds for opening it.
 pub(super) const IDLE_TIMEOUT: Millis = Millis(35_000);
 
 /// How long a stream must have lived for its loss to be a new outage. A server that accepts and closes at once would
@@ -225,7 +225,7 @@ impl<C: Codec> Client<C> {
         self.timers.cancel(Timer::StreamRetry);
     }
 
-    /// Something happened to a stream. One that is not the current one any more changes nothing.
+    /// Takes what happened to a stream. One that is not the current one any more changes nothing.
     pub fn handle_stream(&mut self, now: Instant, id: StreamId, input: StreamInput<'_>) {
         match self.streaming.state {
             State::Opening { id: current, .. } | State::Open { id: current, .. }
@@ -283,7 +283,7 @@ impl<C: Codec> Client<C> {
         self.fetch_all(now);
     }
 
-    /// There is a stream to hear from, this tab's or another's.
+    /// Takes note that a stream is open, this tab's or another's.
     fn connected(&mut self) {
         if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
             self.emit(Event::Connected);
@@ -306,7 +306,7 @@ impl<C: Codec> Client<C> {
         self.streaming.retry = self.streaming.parser.retry().or(self.streaming.retry);
     }
 
-    /// An event of this tab's own stream.
+    /// Takes an event of this tab's own stream.
     fn own_event(&mut self, now: Instant, kind: &[u8], data: &[u8]) {
         if kind == HEARTBEAT_EVENT.as_bytes() {
             self.post_as_leader(TabMessage::Alive, b"");
@@ -343,7 +343,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Nothing was heard for too long.
+    /// Gives up a stream, or a leader, from which nothing came for too long.
     pub(super) fn stream_silent(&mut self, now: Instant) {
         if let State::Following { .. } = self.streaming.state {
             self.leader_silent(now);
@@ -402,7 +402,8 @@ impl<C: Codec> Client<C> {
         self.stream_missing();
     }
 
-    /// There is to be a stream, and there is none. Another reason says more, and stays until the next list is there.
+    /// Takes note that there should be a stream, and that there is none. Another reason says more, and stays until the next list is
+    /// there.
     fn stream_missing(&mut self) {
         if self.why == Why::Fine {
             self.degrade(Why::Stream);

@@ -52,7 +52,7 @@ pub(super) struct Tabs {
 }
 
 impl<C: Codec> Client<C> {
-    /// Something happened in the group of tabs.
+    /// Takes what happened in the group of tabs.
     pub fn handle_tabs(&mut self, now: Instant, input: TabInput<'_>) {
         match input {
             _ if !self.tabs.joined => {}
@@ -83,14 +83,14 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Whether the stream is to be another tab's: there is a group, and this tab does not lead it. Joins it if need be.
+    /// Returns whether another tab has the stream: there is a group, and this tab does not lead it. Joins the group if need be.
     pub(super) fn follow(&mut self, now: Instant) -> bool {
         if !self.config.share_stream || self.tabs.leading {
             return false;
         }
         if !self.tabs.joined {
             let Some(group) = self.codec.group() else {
-                return false; // it cannot be told apart from others: a stream of its own
+                return false; // no group can be named for such a target: a stream of its own
             };
             self.tabs.joined = true;
             self.tell_driver(TabOutput::Join(group));
@@ -116,7 +116,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Says how the stream stands, now and again in a while.
+    /// Posts the stream's status to the other tabs, now and again in a while.
     pub(super) fn post_state(&mut self, now: Instant) {
         self.timers.set(Timer::Lead, now.after(LEAD_INTERVAL));
         let mut data = None;
@@ -131,7 +131,7 @@ impl<C: Codec> Client<C> {
         self.post(message, data.as_slice());
     }
 
-    /// The leader said something.
+    /// Takes a message of the leader.
     fn heard(&mut self, now: Instant, message: TabMessage, data: &[u8]) {
         let StreamStatus::Following { open } = self.streaming.status(now) else {
             return;
