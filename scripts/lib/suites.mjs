@@ -47,6 +47,7 @@ const FOLDER_USES = {
   engines: ["chromium", "engines"],
   interop: ["chromium", "nginx"],
   jest: [],
+  lives: [],
   node: [],
   "rust-api": ["wasm", "chromedriver"],
   scripts: ["wasm"],
