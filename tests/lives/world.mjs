@@ -1,4 +1,4 @@
-// A platform in which clients of the package live: a clock that only moves when it is told to, timers, `fetch`, `EventSource`, channels,
+// A platform in which clients of the package live: a clock that the test moves, timers, `fetch`, `EventSource`, channels,
 // locks and page events, and a flag service with a network in between that does harm. All of it is in this process; the client is the
 // package as it is built, with its module.
 
@@ -182,7 +182,7 @@ function spoiled({ status, body }) {
 class Service {
   /** Texts by flag; `$` in one stands for the target. @type {Map<string, { value: string, kind: string }>} */
   flags = new Map();
-  /** Open streams: what each is told by. */
+  /** The open streams. */
   streams = new Set(/** @type {Stream[]} */ ([]));
   /** How many posted reads each target, flag and variation has, and how many of these the client cannot know to have arrived. */
   counted = new Map(/** @type {[string, number][]} */ ([]));
