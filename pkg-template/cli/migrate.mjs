@@ -49,7 +49,7 @@ export function migrates(args) {
       `Nothing was changed: Git does not have these files as they are, so there would be no way back.\n${dirty.map(({ path, why }) => `  ${shown(path)} (${why})\n`).join("")}Commit them first, or give --force.`,
     );
   }
-  for (const { path, text, findings: { edits } } of changed) if (!values["dry-run"]) replace(path, text, applied(text, edits));
+  if (!values["dry-run"]) rewriteFiles(changed, shown);
 
   for (const { path, text, findings: { edits, left } } of files) {
     const lines = [...edits.map(({ start, what }) => ({ at: start, what })), ...left.map(({ at, what }) => ({ at, what: `left to you: ${what}` }))];
@@ -61,6 +61,18 @@ export function migrates(args) {
   console.log(`${edits} ${edits === 1 ? "change" : "changes"} in ${changed.length} ${changed.length === 1 ? "file" : "files"}${values["dry-run"] ? " would be made" : ""}; ${left} left to you`);
   if (edits && !values["dry-run"]) console.log("Next: install with your package manager, so that its lock file follows, and run your tests.");
   if (edits && !files.some(({ path, findings }) => isManifest(path) && findings.edits.length)) console.log("No package.json below this folder names the SDK: add flagwire where yours is.");
+}
+
+/** @param {readonly File[]} files @param {(path: string) => string} shown */
+function rewriteFiles(files, shown) {
+  for (const [index, { path, text, findings: { edits } }] of files.entries()) {
+    try {
+      replace(path, text, applied(text, edits));
+    } catch (error) {
+      const before = files.slice(0, index).map((file) => ` ${shown(file.path)}`);
+      throw new Mistake(`${shown(path)} could not be written (${messageOf(error)}). ${before.length > 0 ? `Changed before it:${before.join(",")}. ` : "Nothing was changed. "}Run the command again with --force once that is mended.`);
+    }
+  }
 }
 
 /** @param {string[]} args */

@@ -2,7 +2,6 @@
 
 import { closeSync, fchmodSync, lstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { Mistake } from "./mistake.mjs";
 
 /** Folders with what is installed or built. */
 const SKIPPED = new Set(
@@ -71,7 +70,7 @@ export function replace(path, before, after) {
     } finally {
       closeSync(file);
     }
-    if (!lstatSync(path).isFile() || readFileSync(path, "utf8") !== before) throw new Mistake(`${path} was changed meanwhile, and is left as it is. Run the command again.`);
+    if (!lstatSync(path).isFile() || readFileSync(path, "utf8") !== before) throw new Error("it was changed meanwhile");
     renameSync(beside, path);
   } catch (error) {
     rmSync(beside, { force: true });

@@ -274,6 +274,8 @@ console.log(JSON.stringify(log));`;
       assert.equal(html[1], html[0]);
     });
 
+    // What makes the difference is the entry, whatever React.
+    if (version !== "19") return;
     describe("differs on purpose", () => {
       const ours = /** @type {Library} */ (libraries[1]);
 
