@@ -17,9 +17,6 @@ const known = new Set([...files, ...folders].flatMap((path) => path.split("/").m
 for (const path of readdirSync(join(root, "pkg"), { recursive: true, encoding: "utf8" })) known.add(path).add(`pkg/${path}`);
 const top = new Set(files.filter((path) => path.includes("/")).map((path) => path.split("/")[0]));
 
-/** Parts that are on the move. */
-const LATER = /^(?:crates\/(?:server|core)|src)\//;
-
 /** What builds and programs make. The package's own files are looked up where they are built. */
 const MADE = /^(?:target|node_modules|dist|\.flagwire|\.next)\//;
 /** Names of no file here: of readers' projects, of other people's packages, and what stands for any name. */
@@ -51,7 +48,7 @@ function isThere(path, from) {
 test("files and folders that comments name are there", () => {
   /** @type {string[]} */
   const missing = [];
-  for (const file of files.filter((path) => !LATER.test(path))) {
+  for (const file of files) {
     for (const { text, line } of commentsOf(file, readFileSync(join(root, file), "utf8"))) {
       for (const path of pathsIn(text)) if (!isThere(path, file)) missing.push(`${file}:${line} names ${path}`);
     }

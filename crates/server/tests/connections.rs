@@ -499,7 +499,7 @@ async fn one_that_talks_without_end_keeps_nobody_waiting() {
     let token = server.token(CLIENT_KEY, ada()).await;
     let mut others = Vec::new();
     let mut talkers = Vec::new();
-    // Enough for each keeper to have some of both.
+    // Enough for each thread to have some of both.
     for _ in 0..8 {
         let (_, mut talker) = open(address, &token).await.socket.into_split();
         talkers.push(tokio::spawn(async move {
