@@ -33,8 +33,13 @@
 mod about;
 mod conditions;
 pub mod edit;
+mod export;
 mod full;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod node;
+#[cfg(feature = "import")]
+pub mod proof;
 mod references;
 mod scalar;
 mod short;
@@ -49,6 +54,8 @@ use flagwire_evaluation::model::{Configuration, FeatureConfig};
 use self::node::{Key, Node, Position, Value};
 
 pub use self::edit::{Edit, EditError, TargetEdit};
+
+pub use self::export::export;
 
 /// Written where there is no flags file yet.
 pub const SAMPLE: &str = include_str!("sample.yaml");

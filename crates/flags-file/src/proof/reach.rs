@@ -1,0 +1,89 @@
+//! What a target has to be to meet conditions.
+
+use std::collections::{BTreeMap, HashMap};
+
+use flagwire_evaluation::model::{Clause, Segment};
+
+use super::pattern;
+
+/// Groups that name each other are followed so deep.
+const MAX_DEPTH: usize = 8;
+
+/// The attributes of a target, `identifier` and `name` among them; what is not there does not matter.
+pub(super) type Wanted = BTreeMap<String, String>;
+
+/// The groups of a configuration.
+pub(super) struct Groups<'a>(pub(super) HashMap<&'a str, &'a Segment>);
+
+impl Groups<'_> {
+    /// Attributes that meet all of the conditions, as far as they can be met together and this finds out how.
+    pub(super) fn meet(&self, clauses: &[Clause]) -> Wanted {
+        let mut wanted = Wanted::new();
+        self.add(clauses, 0, &mut wanted);
+        wanted
+    }
+
+    /// Attributes that make a member of a group, one set for each way to become one.
+    pub(super) fn members(&self, group: &Segment) -> Vec<Wanted> {
+        let named = group
+            .included
+            .iter()
+            .chain(&group.excluded)
+            .map(|member| Wanted::from([("identifier".to_owned(), member.identifier.clone())]));
+        let source = group.with_serving_rules();
+        let by_rule = source
+            .serving_rules
+            .iter()
+            .map(|rule| self.meet(&rule.clauses));
+        named.chain(by_rule).collect()
+    }
+
+    fn add(&self, clauses: &[Clause], depth: usize, wanted: &mut Wanted) {
+        for clause in clauses {
+            if clause.op == "segmentMatch" {
+                let known = clause
+                    .values
+                    .iter()
+                    .find_map(|name| self.0.get(name.as_str()));
+                if let Some(group) = known {
+                    self.join(group, depth, wanted);
+                }
+                continue;
+            }
+            let Some(value) = clause.values.first() else {
+                continue;
+            };
+            let there = wanted.get(&clause.attribute).cloned().unwrap_or_default();
+            let text = match clause.op.as_str() {
+                "starts_with" => format!("{value}{there}"),
+                "ends_with" | "contains" => format!("{there}{value}"),
+                "gt" if there.is_empty() => format!("{value}a"),
+                "match" if there.is_empty() => pattern::matching(value).unwrap_or_default(),
+                _ if there.is_empty() => value.clone(),
+                _ => there,
+            };
+            if !text.is_empty() {
+                wanted.insert(clause.attribute.clone(), text);
+            }
+        }
+    }
+
+    /// By a rule if there is one, as that leaves the identifier free, which decides about shares.
+    fn join(&self, group: &Segment, depth: usize, wanted: &mut Wanted) {
+        if depth >= MAX_DEPTH {
+            return;
+        }
+        let source = group.with_serving_rules();
+        if let Some(rule) = source
+            .serving_rules
+            .iter()
+            .find(|rule| !rule.clauses.is_empty())
+        {
+            self.add(&rule.clauses, depth.saturating_add(1), wanted);
+        } else if let Some(member) = group.included.first() {
+            wanted
+                .entry("identifier".to_owned())
+                .or_insert_with(|| member.identifier.clone());
+        }
+    }
+}
