@@ -8,13 +8,16 @@ use flagwire_evaluation::Snapshot;
 
 use crate::config::Command;
 use crate::flags_file::{Parsed, Problem, SCHEMA};
+use crate::import;
 use crate::source::file::FileSource;
 
 /// Does it, writing to standard output, and mistakes to standard error.
-pub fn run(command: &Command) -> ExitCode {
+pub async fn run(command: &Command) -> ExitCode {
     let done = match command {
         Command::Schema => io::stdout().write_all(SCHEMA.as_bytes()).map(|()| true),
         Command::Check { files } => check(files),
+        Command::Import(options) => import::import(options).await,
+        Command::Export(options) => import::export(options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

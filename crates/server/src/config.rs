@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use self::given::Trimmed;
 use crate::auth::{BadSecret, Hashed};
+use crate::import::{ExportOptions, ImportOptions};
 
 /// The client key of a server that was given none and listens to this machine only.
 pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
@@ -43,6 +44,14 @@ pub enum Command {
     },
     /// Prints the JSON Schema of flags files, with which editors complete them.
     Schema,
+    /// Writes a flags file with everything that another server serves, and proves that it serves everybody the same.
+    ///
+    /// It signs in with a key for back ends, fetches all flags and groups, writes them as a flags file, and evaluates each flag on
+    /// both sides for targets that reach every rule, group, share and requirement. Exits with 1, and writes nothing, if anything
+    /// differs; exits with 1 if something could not be carried over.
+    Import(Box<ImportOptions>),
+    /// Prints the flags of a file in the full form as JSON, as back ends download them.
+    Export(ExportOptions),
 }
 
 /// A year: more is a mistake, and a time that cannot be computed with.

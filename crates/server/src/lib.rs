@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`commands`] | checking flags files, printing their schema |
+//! | [`commands`], [`import`] | checking flags files, printing their schema; environments from elsewhere |
 //! | [`config`], `config_file`, [`plan`] | command line, environment variables, file; which environments come of them |
 //! | [`source`], [`flags_file`] | where configurations come from; the crate that reads and edits flags files |
 //! | [`environment`] | the state in force, what changed, and who reads it |
@@ -38,6 +38,7 @@ mod config_file;
 pub mod environment;
 pub mod error;
 mod files;
+pub mod import;
 mod json;
 mod limits;
 mod metrics;

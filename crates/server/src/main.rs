@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 async fn start() -> ExitCode {
     let options = Options::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if let Some(command) = &options.command {
-        return commands::run(command);
+        return commands::run(command).await;
     }
     telemetry::init(&options);
     survive_hangups();

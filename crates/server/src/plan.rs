@@ -224,7 +224,23 @@ fn planned(
     })
 }
 
-fn address(text: &str) -> Result<Url, ConfigError> {
+/// The key that a file holds and nothing else.
+///
+/// # Errors
+/// What is wrong with the file, or with the key, which is not repeated.
+pub(crate) fn key_in(path: &Path) -> Result<SecretString, String> {
+    let text = files::read_text_at_start(path).map_err(|error| error.to_string())?;
+    let key = text.trim();
+    if key.is_empty() {
+        return Err("the file is empty; put the key into it".to_owned());
+    }
+    if key.contains(char::is_whitespace) {
+        return Err("there is a blank or a line end in the key; copy it again".to_owned());
+    }
+    Ok(key.into())
+}
+
+pub(crate) fn address(text: &str) -> Result<Url, ConfigError> {
     match Url::parse(text) {
         // Sent as Basic in the very header that the token needs.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {

@@ -41,6 +41,11 @@ impl Hashed {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
+    /// As a configuration file has it, in place of the secret.
+    pub(crate) fn written(&self) -> String {
+        format!("sha256:{}", hex(&self.0))
+    }
+
     /// The first 64 bits: enough to find it, useless to guess it from.
     pub(super) fn name(&self) -> String {
         hex(self.0.get(..8).unwrap_or(&self.0))

@@ -28,7 +28,7 @@ const HARNESS_EVENTS_HOST: &str = "events.ff.harness.io";
 
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// The upstream says that it is not for us. Asking again will not help unless something changes there.
     #[error("the upstream refuses {what} ({status}){}", Saying(message))]
     Refused {
@@ -36,6 +36,11 @@ pub(super) enum ApiError {
         status: StatusCode,
         message: String,
     },
+    /// The key is one for pages.
+    #[error(
+        "this is a client key, which may not read rules; use a server key of the same environment"
+    )]
+    ClientKey,
     /// Any other status but success.
     #[error("the upstream answers {what} with {status}{}", Saying(message))]
     Status {
@@ -58,11 +63,11 @@ pub(super) enum ApiError {
 impl ApiError {
     /// Whether the token is to blame, or the key.
     pub(super) const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { .. })
+        matches!(self, Self::Refused { .. } | Self::ClientKey)
     }
 
     /// How long the upstream asks to wait.
-    pub(super) const fn retry_after(&self) -> Option<Millis> {
+    pub(crate) const fn retry_after(&self) -> Option<Millis> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
@@ -70,7 +75,7 @@ impl ApiError {
     }
 
     /// Whether the same request would be refused again.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Status { status, .. } if status.is_client_error() && !matches!(status.as_u16(), 408 | 429))
     }
 }
@@ -107,12 +112,36 @@ impl From<reqwest::Error> for ApiError {
 
 /// What a sign-in gives.
 #[derive(Clone, Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     token: SecretString,
     environment: String,
     environment_name: Option<String>,
     account: Option<String>,
     cluster: String,
+}
+
+impl Session {
+    /// The environment's name, where the token has one.
+    pub(crate) fn environment_name(&self) -> Option<&str> {
+        self.environment_name.as_deref()
+    }
+}
+
+/// The lists that back ends download.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum List {
+    Flags,
+    Segments,
+}
+
+impl List {
+    /// For sentences.
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Flags => "the flags",
+            Self::Segments => "the target groups",
+        }
+    }
 }
 
 /// A list and the entity tag that it came with.
@@ -124,7 +153,7 @@ pub(super) struct Tagged<T> {
 
 /// One environment of an upstream.
 #[derive(Debug)]
-pub(super) struct Api {
+pub(crate) struct Api {
     base: Url,
     events: Url,
     key: SecretString,
@@ -134,7 +163,7 @@ pub(super) struct Api {
 
 impl Api {
     /// `base` and `events` must be HTTP addresses.
-    pub(super) fn new(
+    pub(crate) fn new(
         base: &Url,
         events: Option<&Url>,
         key: &SecretString,
@@ -165,7 +194,7 @@ impl Api {
         })
     }
 
-    pub(super) async fn sign_in(&self) -> Result<Session, ApiError> {
+    pub(crate) async fn sign_in(&self) -> Result<Session, ApiError> {
         const WHAT: &str = "the sign-in";
         let body = SignInRequest {
             api_key: self.key.expose_secret().to_owned(),
@@ -185,12 +214,7 @@ impl Api {
             .as_deref()
             .is_some_and(|kind| kind.eq_ignore_ascii_case("client"))
         {
-            return Err(ApiError::Refused {
-                what: WHAT,
-                status: StatusCode::FORBIDDEN,
-                message: "this is a client key; a relay needs a server key, which may read rules"
-                    .to_owned(),
-            });
+            return Err(ApiError::ClientKey);
         }
         Ok(Session {
             token: reply.auth_token.into(),
@@ -207,13 +231,7 @@ impl Api {
         session: &Session,
         known: Option<&HeaderValue>,
     ) -> Result<Option<Tagged<FeatureConfig>>, ApiError> {
-        let mut url = url(
-            &self.base,
-            &["client", "env", &session.environment, "feature-configs"],
-        );
-        // Of servers like this one; others take no notice.
-        url.query_pairs_mut().append_pair("descriptions", "true");
-        self.list(session, url, known, "the flags").await
+        self.list(session, List::Flags, known).await
     }
 
     /// All groups, in the same way.
@@ -222,24 +240,36 @@ impl Api {
         session: &Session,
         known: Option<&HeaderValue>,
     ) -> Result<Option<Tagged<Segment>>, ApiError> {
-        let mut url = url(
-            &self.base,
-            &["client", "env", &session.environment, "target-segments"],
-        );
-        url.query_pairs_mut().append_pair("rules", "v2");
-        self.list(session, url, known, "the target groups").await
+        self.list(session, List::Segments, known).await
+    }
+
+    /// A list as it is sent.
+    pub(crate) async fn reply(&self, session: &Session, list: List) -> Result<Vec<u8>, ApiError> {
+        let response = self.request(session, list).send().await?;
+        let response = checked(response, list.what()).await?;
+        bytes(response, MAX_REPLY_BYTES).await
+    }
+
+    fn request(&self, session: &Session, list: List) -> RequestBuilder {
+        let (path, option) = match list {
+            // Of servers like this one; others take no notice.
+            List::Flags => ("feature-configs", ("descriptions", "true")),
+            List::Segments => ("target-segments", ("rules", "v2")),
+        };
+        let mut url = url(&self.base, &["client", "env", &session.environment, path]);
+        url.query_pairs_mut().append_pair(option.0, option.1);
+        self.authorized(Method::GET, url, session)
+            .timeout(self.timeout)
     }
 
     async fn list<T: DeserializeOwned>(
         &self,
         session: &Session,
-        url: Url,
+        list: List,
         known: Option<&HeaderValue>,
-        what: &'static str,
     ) -> Result<Option<Tagged<T>>, ApiError> {
-        let mut request = self
-            .authorized(Method::GET, url, session)
-            .timeout(self.timeout);
+        let what = list.what();
+        let mut request = self.request(session, list);
         if let Some(known) = known {
             request = request.header(IF_NONE_MATCH, known);
         }

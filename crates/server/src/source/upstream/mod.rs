@@ -13,7 +13,7 @@
 //! for what happened during it. Where an event names a version that the fetch does not bring, because a replica of the
 //! upstream lags behind another, it is repeated.
 
-mod api;
+pub(crate) mod api;
 mod client;
 mod doubts;
 mod expected;
