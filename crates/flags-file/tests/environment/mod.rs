@@ -302,8 +302,8 @@ fn group(at: usize) -> Value {
         1 => group["rules"] = json!([clause(pick(&own, at)), clause(pick(&own, at + 2))]),
         2 => {
             group["servingRules"] = json!([
-                { "priority": 1, "clauses": [{ "attribute": "", "op": "segmentMatch", "values": [group_name(at + 1 - at % 4 % 2 * 2)] }] },
-            ])
+                { "priority": 1, "clauses": [{ "attribute": "", "op": "segmentMatch", "values": [group_name(at + 1)] }] },
+            ]);
         }
         _ => {
             group["included"] = json!([]);

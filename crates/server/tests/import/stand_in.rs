@@ -34,10 +34,12 @@ pub enum Fault {
     Half,
 }
 
+/// Flags and groups.
+type Lists = (Vec<Value>, Vec<Value>);
 type Faults = HashMap<&'static str, VecDeque<Fault>>;
 
 struct Inner {
-    environments: Mutex<HashMap<&'static str, (Vec<Value>, Vec<Value>)>>,
+    environments: Mutex<HashMap<&'static str, Lists>>,
     faults: Mutex<Faults>,
 }
 
