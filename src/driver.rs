@@ -27,7 +27,7 @@ const MAX_DELAY_MS: u64 = i32::MAX as u64;
 pub(super) struct Driver {
     core: RefCell<Core<SerdeCodec>>,
     clock: Clock,
-    /// An output is being worked on. Who calls in meanwhile leaves what that puts out to the drain that is running.
+    /// Whether an output is being performed. A call that comes in meanwhile leaves what it puts out to the drain that is running.
     draining: Cell<bool>,
     /// The client is being closed, perhaps by a listener in the middle of a drain.
     closing: Cell<bool>,
@@ -89,7 +89,7 @@ impl Driver {
         driver
     }
 
-    /// Calls the core once, and does what it puts out.
+    /// Calls the core once, and performs what it puts out.
     pub(super) fn run<R>(
         self: &Rc<Self>,
         call: impl FnOnce(&mut Core<SerdeCodec>, Instant) -> R,

@@ -40,7 +40,7 @@ const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
 export class Client {
   readonly #values: Values;
-  /** Of `#values`: one step less for each read. */
+  /** The slots of `#values`, kept here because that is one step less for each read. */
   readonly #slots: Values["slots_"];
   readonly #wire: Wire;
   readonly #numbers: readonly number[];
@@ -50,13 +50,13 @@ export class Client {
   readonly #options: Options;
   readonly #apiKey: string;
   #core: Core | undefined;
-  /** This client's, in the core's instance. */
+  /** The number of this client in the core's instance. */
   #number = 0;
   #group: Group | undefined;
   #timer: Timer;
   #restarted = false;
   #state: State = { status: "initializing", since: Date.now() };
-  /** Of those who wait: each ends with the error, or where what it waits for is complete. */
+  /** One function for each promise that waits: it settles with the error, or once what it waits for is complete. */
   readonly #waiters = new Set<(error?: FlagwireError) => void>();
   /** How many times the target was switched, and how many of these were before the core began, which counts from there. */
   #switches = 0;
@@ -64,7 +64,7 @@ export class Client {
   /** The last switch of target that is complete; -1 before the first fetch. */
   #complete = -1;
   #refused: FlagwireError | undefined;
-  /** What was said once and is not to be said again. */
+  /** What a warning was logged of; each is logged once. */
   readonly #said = new Set<string>();
 
   /** @internal */
@@ -295,7 +295,7 @@ export class Client {
     this.#call(Input.START);
   }
 
-  /** One call into the core. Should it trap, the values stay and the core is started again, once. */
+  /** Makes a call into the core. Should it trap, the values stay and the core is started again, once. */
   #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, ...reply]: Parameters<Hear>): void => {
     try {
       this.#core?.call_(this.#number, input, detail, id, status, ...reply);
@@ -389,7 +389,7 @@ export class Client {
     if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);
   }
 
-  /** The key is wrong, for good. */
+  /** Gives up for good, as with a wrong key. */
   #refuse(error: FlagwireError): void {
     this.#refused = error;
     this.#log("error", error.message.slice(10));
@@ -506,7 +506,7 @@ export class Client {
     this.#changed(changes);
   }
 
-  /** Of the core, and of all that it asked for. */
+  /** Drops the core, and everything that it asked for. */
   #letGo(): void {
     this.#core = undefined;
     cancel(this.#timer);

@@ -23,27 +23,27 @@ export function cancel(timer: Timer): void {
   attempt(() => clearTimeout(timer));
 }
 
-/** UTF-8. Test environments such as jsdom have no coder. */
+/** Returns the UTF-8 of a text. Test environments such as jsdom have no coder. */
 export function encode(text: string): Uint8Array<ArrayBuffer> {
   return attempt(() => new TextEncoder().encode(text)) ?? Uint8Array.from(bytesOf(text), (byte) => byte.charCodeAt(0));
 }
 
-/** The text of UTF-8. */
+/** Returns the text of UTF-8. */
 export function decode(bytes: Uint8Array): string {
   return attempt(() => new TextDecoder().decode(bytes)) ?? textOf(charactersOf(bytes));
 }
 
-/** A character for each byte. */
+/** Returns a text with a character for each byte. */
 export function charactersOf(bytes: Uint8Array): string {
   return bytes.reduce((all, byte) => all + String.fromCharCode(byte), "");
 }
 
-/** The UTF-8 of a text, a character for each byte. */
+/** Returns the UTF-8 of a text, as a text with a character for each byte. */
 export function bytesOf(text: string): string {
   return unescape(encodeURIComponent(text));
 }
 
-/** The text of UTF-8 that has a character for each byte. */
+/** Returns the text of UTF-8 that has a character for each byte. */
 export function textOf(bytes: string): string {
   return decodeURIComponent(escape(bytes));
 }

@@ -3,7 +3,7 @@
 import { Input } from "./border";
 import { attempt } from "./guard";
 
-/** Receives what a tab hears. */
+/** Receives the inputs that the group leads to. */
 type Hear = (input: number, text?: string) => void;
 
 /**

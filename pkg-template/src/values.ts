@@ -26,7 +26,7 @@ const TYPES = ["boolean", "string", "number"];
 /** One flag: its evaluation, its value converted once, and how often it was read. */
 export class Slot {
   n = 0;
-  /** The core knows it as of that moment of its own order. */
+  /** The moment of the core's own order as of which the evaluation is known. */
   asOf_ = 0;
   readonly value_: Json;
   readonly type_: ValueType;
@@ -52,7 +52,7 @@ export class Values {
   readonly slots_ = new Map<string, Slot>();
   /** When flags were removed, until that cannot matter any more. */
   readonly #gone = new Map<string, number>();
-  /** Counts of slots that are gone, of earlier targets, and of posts that failed. */
+  /** The counts of slots that are gone, of earlier targets, and of posts that failed. */
   #counts = new Map<string, Count>();
   #aside: Count[] = [];
 
@@ -82,18 +82,18 @@ export class Values {
     return some(changes);
   }
 
-  /** Nothing older than what is known now will come any more. */
+  /** Forgets when flags were removed, because nothing older than what is known now will come any more. */
   settle_(): void {
     this.#gone.clear();
   }
 
-  /** A core begins, and with it another order: anything that it says is news. */
+  /** Prepares for a core that begins, and with it another order: anything that it says is news. */
   begin_(): void {
     this.settle_();
     for (const slot of this.slots_.values()) slot.asOf_ = 0;
   }
 
-  /** Reads from now on are the new target's. */
+  /** Makes all reads from now on the new target's. */
   setTarget_(target: Target): void {
     for (const slot of this.slots_.values()) this.#retire(slot);
     this.target_ = target;
@@ -135,7 +135,7 @@ export class Values {
     return entries.length ? `{"metricsData":[${entries}]}` : undefined;
   }
 
-  /** The pending counts arrived, or can never arrive; with `keep` it is counted again. */
+  /** Drops the pending counts, which arrived or can never arrive; with `keep` they are counted again. */
   settleCounts_(keep: boolean): void {
     if (keep) { for (const count of this.#aside) this.#count(count.flag_, count.variation_, count.target_, count.n); }
     this.#aside = [];
@@ -172,7 +172,7 @@ export class Values {
   }
 }
 
-/** What listeners get of a change. */
+/** Returns what listeners get of a change. */
 export function changeOf(change: Slot | string): Change {
   return typeof change === "string"
     ? { flag: change, value: undefined, deleted: true }
@@ -192,12 +192,12 @@ export function evaluationsIn(list: unknown): Evaluation[] {
   });
 }
 
-/** A list with something in it, or nothing. */
+/** Returns the list, or nothing where it is empty. */
 export function some<T>(list: T[]): T[] | undefined {
   return list.length ? list : undefined;
 }
 
-/** In place, by the flags' names. */
+/** Sorts a list in place by the flags' names. */
 export function sorted(list: Evaluation[]): Evaluation[] {
   return list.sort((one, other) => (one.flag < other.flag ? -1 : 1));
 }
@@ -232,7 +232,7 @@ function sameValue(held: Slot, { kind, value }: Evaluation): boolean {
   return type === "json" && same(held.value_, convert({ flag: "", identifier: "", kind, value }));
 }
 
-/** Whether two JSON values are the same, whatever the order of their keys. */
+/** Returns whether two JSON values are the same, whatever the order of their keys. */
 function same(one: unknown, other: unknown): boolean {
   if (typeof one !== "object" || typeof other !== "object" || !one || !other) return one === other;
   const keys = Object.keys(one);

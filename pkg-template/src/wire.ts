@@ -17,7 +17,7 @@ declare const DEVELOPMENT: boolean;
 /** A `Harness-Target` header of this many characters and more is left out, as the published clients do. */
 const MAX_TARGET_HEADER = 262_144;
 
-/** The number of a request that the core has not asked for yet; its own begin at 0. */
+/** The number of a sign-in that the core has not asked for yet. The numbers that the core gives begin at 1. */
 const EARLY = -1;
 
 const HEARTBEAT = "heartbeat";
@@ -30,30 +30,31 @@ const SDK = { "Harness-SDK-Info": `Flagwire ${VERSION} Client` };
 
 type Prepared = [url: string, init: RequestInit];
 
-/** What a stream event's data says. */
+/** What the data of a stream's event says. */
 interface ChangeEvent {
   code_: ChangeCode;
   identifier_?: string;
-  /** The new evaluations, where there are any and all are complete. */
+  /** The new evaluations, where the event has any and all of them are complete. */
   carried_?: Evaluation[] | undefined;
 }
 
 export class Wire {
   middleware_: APIRequestMiddleware | undefined;
-  /** Of the last request or stream that got no answer, what was thrown; of the last that got one, the server's own words. */
+  /** What was thrown by the last request or stream that got no answer. */
   thrown_: unknown;
+  /** What the server said in the last answer, in its own words. */
   words_: string | undefined;
-  /** Called where a page has signed in with a server key; in development alone. */
+  /** Called where a page has signed in with a server key. The production build never calls it. */
   onServerKey_?: () => void;
   readonly #apiKey: string;
   readonly #endpoints: Endpoints;
   readonly #values: Values;
   readonly #hear: Hear;
-  /** What ends each; nothing where the browser does not let us. */
+  /** What ends each request and stream under way; nothing where the browser does not allow that. */
   readonly #underWay = new Map<number, { abort: () => void } | undefined>();
-  /** Which core asks: one that trapped is followed by another, which begins to count from the beginning. */
+  /** Counts the cores that ask: one that trapped is followed by another, whose numbers begin again. */
   #life = 0;
-  /** Body and reply of a sign-in that was sent before the core asked for it. */
+  /** The body and the reply of a sign-in that was sent before the core asked for it. */
   #early: [body?: RequestInit["body"], reply?: Promise<Response>] = [];
   /** What the last sign-in gave: headers of all requests after it, where they go, and the URL for a native stream. */
   #headers: Record<string, string> = {};
@@ -68,12 +69,12 @@ export class Wire {
     this.#hear = hear;
   }
 
-  /** Where requests of a kind go. */
+  /** Returns the base URL of the requests that an `ErrorKind` names. */
   address_(kind: number): string {
     return kind === ErrorKind.METRICS ? this.#endpoints.events_ : this.#endpoints.base_;
   }
 
-  /** The name of the group of tabs that share a stream; nobody reads a key or a target in a list of locks. */
+  /** Returns the name of the group of tabs that share a stream. It is a hash: nobody reads a key or a target in a list of locks. */
   group_(): string | undefined {
     const target = this.#targetHeader();
     return target ? "flagwire-1-" + hash(this.#endpoints.base_, this.#apiKey, target) : undefined;
@@ -212,13 +213,13 @@ export class Wire {
     return fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
   }
 
-  /** Lets go of a request or a stream; one that is still under way is ended. */
+  /** Drops a request or a stream; one that is still under way is ended. */
   end_(id: number): void {
     attempt(() => this.#underWay.get(id)?.abort());
     this.#underWay.delete(id);
   }
 
-  /** Nobody waits for anything any more. */
+  /** Ends everything, because nobody waits for anything any more. */
   endAll_(): void {
     this.#life++;
     for (const id of this.#underWay.keys()) this.end_(id);
@@ -279,14 +280,14 @@ export class Wire {
     return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
   }
 
-  /** Base64 of the UTF-8 of the target's JSON. */
+  /** Returns base64 of the UTF-8 of the target's JSON, or nothing where that is too long for a header. */
   #targetHeader(): string {
     const header = btoa(bytesOf(JSON.stringify(this.#values.target_)));
     return header.length < MAX_TARGET_HEADER ? header : "";
   }
 }
 
-/** Milliseconds from now that `Retry-After` asks for: seconds or a date. */
+/** Returns the milliseconds from now that `Retry-After` asks for, in seconds or by a date; NaN where it is neither. */
 function retryAfter(headers: Headers): number {
   const header = headers.get("retry-after") || "none";
   const seconds = Number(header);

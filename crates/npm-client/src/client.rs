@@ -1,4 +1,4 @@
-//! What JavaScript calls: converts, calls the core and lets the driver drain.
+//! What JavaScript calls. It converts what it gets, calls the core, and lets the driver perform what the core puts out.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::host::{Host, Values, Wire, copy};
 use crate::options::{Numbers, config};
 
 thread_local! {
-    /// The clients at work; a client's place is its number.
+    /// The clients that are open; the place of a client is its number.
     static CLIENTS: RefCell<Vec<Option<Rc<Driver>>>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -6,7 +6,7 @@ use wasm_bindgen::JsValue;
 use crate::border::{self, ChangeCode};
 use crate::host::{Changes, Evaluations, Values, Wire};
 
-/// JSON by JavaScript's own parser, requests and values on JavaScript's side.
+/// A codec that leaves everything to JavaScript, which has a parser of JSON and keeps requests and values on its side.
 pub(crate) struct HostCodec {
     pub(crate) wire: Wire,
     pub(crate) values: Values,

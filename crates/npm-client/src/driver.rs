@@ -1,4 +1,4 @@
-//! The loop between the browser and the core.
+//! The run loop between JavaScript and the core.
 
 use std::cell::{Cell, RefCell};
 
@@ -11,12 +11,12 @@ use crate::border::{Emitted, TabAction, state_number};
 use crate::codec::HostCodec;
 use crate::host::{Changes, Host, Wire, wall_ms};
 
-/// Owns the core.
+/// Owns the core of one client, and performs what it puts out.
 pub(crate) struct Driver {
     host: Host,
     wire: Wire,
     clock: Clock,
-    /// An output is being worked on. Who calls in meanwhile leaves what that puts out to the drain that is running.
+    /// Whether an output is being performed. A call that comes in meanwhile leaves what it puts out to the drain that is running.
     draining: Cell<bool>,
     core: RefCell<Core<HostCodec>>,
 }
@@ -32,9 +32,9 @@ impl Driver {
         }
     }
 
-    /// Calls the core once, and does what it puts out.
+    /// Calls the core once, and performs what it puts out.
     ///
-    /// It is compiled into every caller, so there is one.
+    /// It is compiled into each of its callers, so there is one for all inputs.
     pub(crate) fn run(&self, call: impl FnOnce(&mut Core<HostCodec>, Instant)) {
         let now = self.clock.read(wall_ms());
         call(&mut self.core.borrow_mut(), now);

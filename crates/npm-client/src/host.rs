@@ -1,4 +1,4 @@
-//! What JavaScript brings. Names that end in `_` are used between the two alone, and shortened by the build.
+//! What JavaScript provides. Names that end in `_` are used between the two alone, and shortened by the build.
 
 use wasm_bindgen::prelude::*;
 
@@ -11,6 +11,7 @@ extern "C" {
     #[derive(Clone)]
     pub type Wire;
 
+    /// Returns the name of the group of tabs that share a stream; none where the target is too large to compare.
     #[wasm_bindgen(method, js_name = group_)]
     pub(crate) fn group(this: &Wire) -> Option<JsValue>;
 
@@ -22,15 +23,19 @@ extern "C" {
     #[wasm_bindgen(method, js_name = signIn_)]
     pub(crate) fn sign_in(this: &Wire, reply: JsValue) -> u32;
 
+    /// Reads the data of a stream's event, which is UTF-8.
     #[wasm_bindgen(method, js_name = changeEvent_)]
     pub(crate) fn change_event(this: &Wire, data: &[u8]) -> ChangeEvent;
 
+    /// Reads a reply that is one evaluation (`single`) or a list of them; returns none where it is of another shape.
     #[wasm_bindgen(method, js_name = evaluations_)]
     pub(crate) fn evaluations(this: &Wire, reply: JsValue, single: bool) -> Option<Evaluations>;
 
+    /// Returns what the cache should hold now.
     #[wasm_bindgen(method, js_name = save_)]
     pub(crate) fn save(this: &Wire) -> JsValue;
 
+    /// Takes counts as the request that posts them; returns none where nothing was counted.
     #[wasm_bindgen(method, js_name = takeCounts_)]
     pub(crate) fn take_counts(this: &Wire) -> Option<JsValue>;
 
@@ -38,34 +43,40 @@ extern "C" {
     #[wasm_bindgen(method, js_name = send_)]
     pub(crate) fn send(this: &Wire, id: u32, request: JsValue, keepalive: bool, detached: bool);
 
-    /// Opens a stream, and reports what comes of it as inputs. `native` is by the browser's own `EventSource`.
+    /// Opens a stream, and reports what happens to it as inputs. A `native` one is the browser's own `EventSource`.
     #[wasm_bindgen(method, js_name = open_)]
     pub(crate) fn open(this: &Wire, id: u32, request: JsValue, native: bool);
 
-    /// Lets go of a request or a stream; one that is still under way is ended.
+    /// Drops a request or a stream; one that is still under way is ended.
     #[wasm_bindgen(method, js_name = end_)]
     pub(crate) fn end(this: &Wire, id: u32);
 
     // ---- the values: `pkg-template/src/values.ts` ----
 
-    /// Keeps the values and their counts, and since when each is known.
+    /// Keeps the values, the counts of their reads, and the moment as of which each is known.
     pub type Values;
 
+    /// Makes another target the current one.
     #[wasm_bindgen(method, js_name = setTarget_)]
     pub(crate) fn set_target(this: &Values, target: JsValue);
 
+    /// Stores evaluations that are all there are. Returns what changed, if anything did, as the next two do.
     #[wasm_bindgen(method, js_name = replace_)]
     pub(crate) fn replace(this: &Values, evaluations: Evaluations, as_of: u32) -> Option<Changes>;
 
+    /// Stores evaluations, and leaves the other flags alone.
     #[wasm_bindgen(method, js_name = merge_)]
     pub(crate) fn merge(this: &Values, evaluations: Evaluations, as_of: u32) -> Option<Changes>;
 
+    /// Removes a flag.
     #[wasm_bindgen(method, js_name = remove_)]
     pub(crate) fn remove(this: &Values, flag: &JsValue, as_of: u32) -> Option<Changes>;
 
+    /// Forgets when flags were removed, because nothing older than what is known now will come any more.
     #[wasm_bindgen(method, js_name = settle_)]
     pub(crate) fn settle(this: &Values);
 
+    /// Drops the counts that were taken last, or with `keep` counts them again.
     #[wasm_bindgen(method, js_name = settleCounts_)]
     pub(crate) fn settle_counts(this: &Values, keep: bool);
 
@@ -110,22 +121,24 @@ extern "C" {
 
     // ---- what travels through the core unopened ----
 
-    /// A list of evaluations, not stored yet.
+    /// A list of evaluations that are not stored yet.
     pub(crate) type Evaluations;
 
     /// What storing altered.
     pub(crate) type Changes;
 
-    /// The data of a stream event, read.
+    /// What the data of a stream's event says.
     pub(crate) type ChangeEvent;
 
-    /// A [`ChangeCode`](crate::border::ChangeCode).
+    /// Returns a [`ChangeCode`](crate::border::ChangeCode).
     #[wasm_bindgen(method, getter, js_name = code_)]
     pub(crate) fn code(this: &ChangeEvent) -> u32;
 
+    /// Returns the identifier of the flag or target group.
     #[wasm_bindgen(method, getter, js_name = identifier_)]
     pub(crate) fn identifier(this: &ChangeEvent) -> JsValue;
 
+    /// Returns the new evaluations, where the event has any and all of them are complete.
     #[wasm_bindgen(method, getter, js_name = carried_)]
     pub(crate) fn carried(this: &ChangeEvent) -> Option<Evaluations>;
 }

@@ -75,8 +75,6 @@ pub(super) enum StreamStatus {
     /// This tab's own is open, and no event has come for so many seconds, 127 at the most: what tabs
     /// say is UTF-8, so that this is a byte of 7 bits.
     Open { quiet_seconds: u8 },
-    /// The leader's is this one's; `open` as the leader said last.
-    Following { open: bool },
     /// There is none, and the application knows of the outage.
     Down,
     /// There is none yet.
@@ -122,9 +120,16 @@ impl Streaming {
             State::Open { .. } => StreamStatus::Open {
                 quiet_seconds: (now.millis_since(self.quiet_since) / 1_000).min(127) as u8,
             },
-            State::Following { open } => StreamStatus::Following { open },
             _ if self.is_told_lost() => StreamStatus::Down,
             _ => StreamStatus::Starting,
+        }
+    }
+
+    /// Whether the leader's stream is open, as the leader said last; `None` where this tab follows no leader.
+    pub(super) const fn followed(&self) -> Option<bool> {
+        match self.state {
+            State::Following { open } => Some(open),
+            _ => None,
         }
     }
 

@@ -126,14 +126,14 @@ impl<C: Codec> Client<C> {
                 TabMessage::Alive
             }
             StreamStatus::Down => TabMessage::Down,
-            StreamStatus::Following { .. } | StreamStatus::Starting => TabMessage::Lead,
+            StreamStatus::Starting => TabMessage::Lead,
         };
         self.post(message, data.as_slice());
     }
 
     /// Takes a message of the leader.
     fn heard(&mut self, now: Instant, message: TabMessage, data: &[u8]) {
-        let StreamStatus::Following { open } = self.streaming.status(now) else {
+        let Some(open) = self.streaming.followed() else {
             return;
         };
         if let Some(session) = &mut self.session {

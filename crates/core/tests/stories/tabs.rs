@@ -343,6 +343,24 @@ fn while_the_stream_is_down_everybody_polls_and_the_leader_is_left_alone() {
 }
 
 #[test]
+fn a_tab_that_begins_to_lead_during_an_outage_says_that_the_stream_is_down() {
+    let mut world = tabs(3);
+    world
+        .server
+        .always(Ask::Stream, Fate::RetryAfter(503, 1_800_000));
+    world.cut();
+    world.run(60_000);
+    forget(&mut world);
+    world.act(0, |client, now| client.close(now));
+    world.run(1_000);
+    let first = |tab: usize| {
+        let mut log = world.pages[tab].log.iter();
+        log.find_map(|(_, line)| line.strip_prefix("post ").map(str::to_owned))
+    };
+    assert_eq!(first(1).as_deref(), Some("Down"));
+}
+
+#[test]
 fn a_tab_that_comes_while_the_stream_is_down_polls_too() {
     let mut world = tabs(1);
     world.server.always(Ask::Stream, Fate::Status(503));
