@@ -189,6 +189,15 @@ async fn what_cannot_be_imported_is_said_in_a_sentence_and_leaves_nothing_behind
     let (code, _, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1));
     assert!(err.contains("asks to be left alone for"), "{err}");
+    for option in ["--out", "--config"] {
+        let (code, _, err) = run(
+            directory.path(),
+            &[&import[..], &[option, "nowhere/file.yaml"]].concat(),
+        )
+        .await;
+        assert_eq!(code, Some(1));
+        assert!(err.contains("there is no directory nowhere"), "{err}");
+    }
     // Keys are not given as arguments, and a source is needed.
     for args in [
         &["import"][..],

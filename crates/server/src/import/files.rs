@@ -24,6 +24,22 @@ pub(super) fn must_be_free(path: &Path, force: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Says so if the directory of a file is not there, before anything is fetched for it.
+///
+/// # Errors
+/// The sentence.
+pub(super) fn must_have_a_directory(path: &Path) -> Result<(), String> {
+    let directory = write::directory_of(path);
+    if directory.is_dir() {
+        return Ok(());
+    }
+    Err(format!(
+        "there is no directory {} for {}; make it first",
+        directory.display(),
+        path.display()
+    ))
+}
+
 /// Writes the flags files, and the configuration file if one is wanted.
 ///
 /// # Errors

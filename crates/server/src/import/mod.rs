@@ -119,9 +119,11 @@ async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
     }
     if several == 1 {
         // Before anything is asked of anybody.
+        files::must_have_a_directory(&single_path(options))?;
         files::must_be_free(&single_path(options), options.force)?;
     }
     if let Some(config) = &options.config {
+        files::must_have_a_directory(config)?;
         files::must_be_free(config, options.force)?;
     }
     let mut sources = Vec::new();
