@@ -34,6 +34,8 @@ export const PROMISES = [
   { promise: "frames of a third party, whether or not its data is blocked", tests: "frames: a change arrives in a frame of a third party" },
   { promise: "all site data blocked", tests: "frames: a change arrives where all site data is blocked" },
   { promise: "React's hooks follow changes and another target", tests: "react: React renders flags" },
+  { promise: "each platform API missing, throwing or doing nothing", tests: "powers-chromium: a page goes on" },
+  { promise: "the example and the server's page are drawn as they should be, light and dark, narrow and wide", tests: "looks: the example and the server" },
 ];
 
 /**

@@ -19,6 +19,6 @@ for (const { promise, tests } of PROMISES) {
   test(`there are tests of: ${promise}`, () => {
     const [file = "", name = ""] = tests.split(": ", 2);
     const text = readFileSync(join(root, "tests", "engines", `${file}.test.mjs`), "utf8");
-    assert.match(text, new RegExp(`test\\(\\s*["\`]${name}`), tests);
+    assert.match(text, new RegExp(`(?:test|describe)\\(\\s*["\`]${name}`), tests);
   });
 }

@@ -149,7 +149,8 @@ async function firefoxEngine(t, { blocked, scheme = "light" } = {}) {
     /** @type {Message[]} */
     const messages = [];
     page.on("console", (message) => messages.push({ type: message.type() === "warn" ? "warning" : message.type(), text: message.text() }));
-    page.on("pageerror", (error) => messages.push({ type: "uncaught", text: String(error) }));
+    // Firefox also calls it an error of the page when CORS or a policy refuses a request.
+    page.on("pageerror", (error) => messages.push({ type: /Cross-Origin Request Blocked|Content-Security-Policy/.test(String(error)) ? "error" : "uncaught", text: String(error) }));
     await page.goto(url);
     return complete({
       goto: async (url) => void (await page.goto(url)),

@@ -50,9 +50,9 @@ export async function startWebKit(t, args) {
     return next;
   };
 
-  /** Opens an empty tab. */
+  /** Opens an empty page, in a window of its own: what is behind another tab is not drawn, and a screenshot of it never comes. */
   const newTab = async () => {
-    const { handle } = await inWindow(first, () => ask("POST", `${session}/window/new`, { type: "tab" }));
+    const { handle } = await inWindow(first, () => ask("POST", `${session}/window/new`, { type: "window" }));
     /** @template A, R @param {(argument: A) => R | Promise<R>} run @param {A} [argument] @returns {Promise<Awaited<R>>} */
     const evaluate = (run, argument) =>
       inWindow(handle, async () => {
