@@ -10,9 +10,9 @@ use redis::RedisResult;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use super::ReplicaOptions;
-use super::copies::{Revision, Said, Verdict};
+use super::options::ReplicaOptions;
 use super::redis::{Connection, reason};
+use super::revision::{CopyState, Revision, Verdict};
 use super::store::{self, Keys};
 use crate::environment::{Document, Edit, EditError, Editor, Environment};
 use crate::files::is_full;
@@ -33,7 +33,7 @@ enum Request {
         edit: Edit,
     },
     /// The flags file of another replica is newer. Its text is in a key of its own.
-    File { id: String, file: Said },
+    File { id: String, file: CopyState },
     /// Another replica has served these versions, which are greater.
     Raise { id: String, raise: Raise },
 }
@@ -113,14 +113,14 @@ pub(super) enum Offered {
 
 /// The editor of a follower.
 #[derive(Debug)]
-pub(super) struct Elsewhere {
+pub(super) struct FollowerEditor {
     pub(super) options: Arc<ReplicaOptions>,
     pub(super) keys: Keys,
     pub(super) environment: Weak<Environment>,
     pub(super) runtime: Handle,
 }
 
-impl Editor for Elsewhere {
+impl Editor for FollowerEditor {
     fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
         let environment = Environment::of_editor(&self.environment)?;
         let Some(leader) = environment.replica().and_then(|status| status.leader) else {
@@ -134,7 +134,7 @@ impl Editor for Elsewhere {
     }
 }
 
-impl Elsewhere {
+impl FollowerEditor {
     async fn ask(
         &self,
         environment: &Environment,
@@ -218,7 +218,7 @@ fn random_id() -> Result<String, String> {
 pub(super) async fn offer(
     options: &ReplicaOptions,
     keys: &Keys,
-    file: Said,
+    file: CopyState,
     text: &[u8],
 ) -> Result<Offered, String> {
     let id = random_id()?;
@@ -337,7 +337,7 @@ async fn make(environment: Arc<Environment>, flag: String, edit: Edit) -> Answer
 
 async fn take_over(
     environment: Arc<Environment>,
-    file: Said,
+    file: CopyState,
     text: Vec<u8>,
     shared: Option<Revision>,
 ) -> Answer {

@@ -1,87 +1,70 @@
 //! Replicas of one server, which share configurations and changes through Redis.
 //!
-//! Memory is the truth and Redis a mirror of it. One replica, the leader, has the lease: its source runs, and what that
-//! brings is put into Redis. The others, followers, take from there what is new. A stream in Redis says when to look; a
-//! look a few times in each lease misses nothing if that is lost. What a look finds is acted on whatever led to it:
+//! The memory of the replicas is authoritative, and Redis mirrors it. One replica, the leader, holds the lease: it runs the
+//! source and puts what the source supplies into Redis. The others, the followers, take new snapshots from there. A stream in
+//! Redis says when to look, and each replica also looks a few times in each lease, so that a lost entry does no harm. A replica
+//! acts on what a look finds, whatever led to the look:
 //!
-//! - The lease is free: a replica that can open its source takes it.
+//! - Nobody has the lease: a replica that can open its source takes it.
 //! - The snapshot is not the leader's, because Redis has lost it, or the server that took over in Redis has an older
 //!   one: the leader puts its own there.
-//! - The snapshot is newer than a follower's: it is put in force there, under the same stamp, with the same events.
-//! - Another one leads, where this one did: its source ends, and it follows.
-//! - The leader's upstream has not answered it for a while: it lets another one try.
+//! - The snapshot is newer than a follower's: the follower puts it in force, under the same stamp, with the same events.
+//! - Another replica leads, and this one has led so far: it ends its source and follows.
+//! - The leader's upstream has not answered for a while: the leader gives the lease up and lets another replica try.
 //!
-//! Where flags are in a file, each replica may have a copy of it, or all share one; the module `copies` says what happens
+//! Where flags are in a file, each replica may have a copy of it, or all share one; the module `revision` says what happens
 //! when copies differ. A change by the admin page or its API is answered once Redis has it, so that it survives whichever
-//! replica dies next. A replica that is alone refuses such changes, as nobody could tell the others.
+//! replica dies next. A replica that is alone refuses such changes, as it could not pass them on to the others.
 //!
 //! While Redis is away for longer than a lease, nobody knows who leads, and each replica is alone: it runs its source
-//! itself. What follows a return is what follows a start.
+//! itself. When Redis is back, replicas do the same as at a start.
 //!
 //! Two replicas may take themselves for leaders for a moment. That does no harm: each asks the upstream, and Redis takes
 //! snapshots from one only, see the module `store`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `replica` | the loop of one environment on one replica: connecting, looking, leading, following, going on alone |
+//! | `snapshots`, `source_task`, `abstention`, `report` | its parts: snapshots to and from Redis, the running source, when to let another replica lead, what is reported |
+//! | `file_copy`, `copy_on_disk`, `revision` | the copy of the flags file, and how it compares with that of others |
+//! | `edits`, `leader_editor` | changes of flags on a follower and on the leader |
+//! | `store`, [`redis`] | the keys and commands; the connection |
+//! | `secret` | the signing secret that all replicas share |
 
-mod copies;
+mod abstention;
+mod copy_on_disk;
 mod edits;
-mod leading;
+mod file_copy;
+mod leader_editor;
+mod options;
 pub mod redis;
 mod replica;
+mod report;
+mod revision;
 pub(crate) mod secret;
+mod snapshots;
+mod source_task;
 mod store;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
+use tokio::sync::watch;
+
+pub use self::options::ReplicaOptions;
 pub use self::redis::{AddressError, Redis};
+use self::replica::Replication;
+use crate::environment::Environment;
 use crate::source::{BoxFuture, Origin, Source};
 
-/// How replicas find each other.
-#[derive(Clone, Debug)]
-pub struct ReplicaOptions {
-    /// Where they meet.
-    pub redis: Redis,
-    /// Begins the names of all keys.
-    pub prefix: String,
-    /// For how long a leader that is gone is still taken for one.
-    pub lease: Duration,
-    /// This replica's name, no other's.
-    pub name: String,
-    /// Where a replica keeps what its copy of the flags file has in common with others; `None` for nowhere.
-    pub state_dir: Option<PathBuf>,
-}
-
-impl ReplicaOptions {
-    /// With the usual times and a name of its own.
-    #[must_use]
-    pub fn new(redis: Redis) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = match host.trim() {
-            "" => "replica",
-            host => host,
-        };
-        let mut bytes = [0; 4];
-        // The process makes do as well, on one machine.
-        let _ = getrandom::fill(&mut bytes);
-        let name = format!("{host}-{}-{}", std::process::id(), crate::auth::hex(&bytes));
-        Self {
-            redis,
-            prefix: "flagwire".to_owned(),
-            lease: Duration::from_secs(6),
-            name,
-            state_dir: None,
-        }
-    }
-}
-
-/// A source that brings configurations itself or takes them from the replica that does.
+/// The source of an environment that several replicas share: it runs the origin's source while this replica leads, and takes the
+/// leader's snapshots from Redis otherwise.
 pub struct Replica {
     options: Arc<ReplicaOptions>,
     origin: Arc<dyn Origin>,
 }
 
 impl Replica {
-    /// `origin` is where this replica gets configurations while it leads.
+    /// Returns a source with these options. This replica opens `origin` while it leads.
     #[must_use]
     pub fn new(options: Arc<ReplicaOptions>, origin: Arc<dyn Origin>) -> Self {
         Self { options, origin }
@@ -91,13 +74,13 @@ impl Replica {
 impl Source for Replica {
     fn run(
         self: Box<Self>,
-        environment: Arc<crate::environment::Environment>,
-        stopping: tokio::sync::watch::Receiver<bool>,
+        environment: Arc<Environment>,
+        stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
         let aside = self
             .origin
             .aside(Arc::clone(&environment), stopping.clone());
-        let running = replica::Running::new(self.options, self.origin, environment, stopping);
+        let running = Replication::new(self.options, self.origin, environment, stopping);
         Box::pin(async move {
             tokio::join!(running.run(), aside);
         })

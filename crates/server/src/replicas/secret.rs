@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 
-use super::ReplicaOptions;
+use super::options::ReplicaOptions;
 use super::redis::{Connection, reason};
 use crate::auth::token::Signer;
 use crate::files::Place;

@@ -20,8 +20,8 @@ use redis::streams::{StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, cmd};
 use serde::{Deserialize, Serialize};
 
-use super::copies::Revision;
 use super::redis::Connection;
+use super::revision::Revision;
 use crate::environment::{Configuration, ConfigurationRef, Document, InForce};
 use crate::versions::Versions;
 
@@ -121,11 +121,13 @@ impl Keys {
     }
 }
 
-/// Which snapshot: those of later leaders are newer, and of one leader those with greater numbers.
+/// Orders snapshots: those of later leaders are newer, and of one leader those with greater counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct SnapshotNumber {
+    /// The term of the leader that published it.
     pub(super) term: u64,
-    pub(super) number: u64,
+    /// Counts the snapshots of a term.
+    pub(super) count: u64,
 }
 
 /// What a look at Redis shows.
@@ -136,7 +138,7 @@ pub(super) struct Seen {
     /// Of the leader.
     pub(super) term: u64,
     /// Of the snapshot, with its stamp; `None` where there is none.
-    pub(super) snapshot: Option<(Place, String)>,
+    pub(super) snapshot: Option<(SnapshotNumber, String)>,
     /// How the leader's source stands, as JSON.
     pub(super) status: Option<String>,
     /// Of the flags file's text in the snapshot, where there is one.
@@ -146,7 +148,7 @@ pub(super) struct Seen {
 /// A snapshot as it is stored.
 #[derive(Debug)]
 pub(super) struct Stored {
-    pub(super) place: Place,
+    pub(super) number: SnapshotNumber,
     pub(super) stamp: String,
     /// `Err` says why it cannot be used.
     pub(super) configuration: Result<Configuration, String>,
@@ -157,7 +159,7 @@ pub(super) struct Stored {
 
 /// A snapshot to be stored.
 pub(super) struct Publication<'a> {
-    pub(super) place: Place,
+    pub(super) number: SnapshotNumber,
     pub(super) in_force: &'a InForce,
     pub(super) status: &'a str,
     /// Of its text.
@@ -219,7 +221,7 @@ impl Store<'_> {
             term: now,
             snapshot: term
                 .zip(number)
-                .map(|(term, number)| Place { term, number })
+                .map(|(term, count)| SnapshotNumber { term, count })
                 .zip(stamp),
             status,
             shared: hash
@@ -231,7 +233,7 @@ impl Store<'_> {
     /// Puts a snapshot there. Returns whether the lease is still this replica's.
     pub(super) async fn publish(&mut self, publication: Publication<'_>) -> RedisResult<bool> {
         let Publication {
-            place,
+            number,
             in_force,
             status,
             revision,
@@ -247,13 +249,13 @@ impl Store<'_> {
         })
         .map_err(std::io::Error::other)?;
         let versions = serde_json::to_vec(&in_force.versions).map_err(std::io::Error::other)?;
-        let (term, number) = (place.term.to_string(), place.number.to_string());
+        let (term, count) = (number.term.to_string(), number.count.to_string());
         let (hash, at) = revision.map_or_else(Default::default, |revision| {
             (revision.hash.clone(), revision.number.to_string())
         });
         let mut fields: Vec<(&str, &[u8])> = vec![
             ("term", term.as_bytes()),
-            ("number", number.as_bytes()),
+            ("number", count.as_bytes()),
             ("stamp", in_force.stamp.as_bytes()),
             ("status", status.as_bytes()),
             ("versions", &versions),
@@ -322,12 +324,12 @@ impl Store<'_> {
         get.arg(&self.keys.snapshot)
             .arg(&["term", "number", "stamp", "body", "versions", "text"]);
         let reply: Reply = get.query_async(&mut self.connection).await?;
-        let (Some(term), Some(number), Some(stamp), Some(body), versions, text) = reply else {
+        let (Some(term), Some(count), Some(stamp), Some(body), versions, text) = reply else {
             return Ok(None);
         };
         let versions = versions.and_then(|json| serde_json::from_slice(&json).ok());
         Ok(Some(Stored {
-            place: Place { term, number },
+            number: SnapshotNumber { term, count },
             stamp,
             configuration: parse(&body),
             versions: versions.unwrap_or_default(),

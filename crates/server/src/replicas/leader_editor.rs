@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Leading {
+pub(super) struct LeaderEditor {
     pub(super) inner: Arc<dyn Editor>,
     pub(super) environment: Weak<Environment>,
     /// The last [edition](Environment::edition) of the environment that is in Redis.
@@ -21,7 +21,7 @@ pub(super) struct Leading {
     pub(super) runtime: Handle,
 }
 
-impl Leading {
+impl LeaderEditor {
     fn may(environment: &Environment) -> Result<(), EditError> {
         match environment.replica().map(|status| status.role) {
             Some(Role::Leader) => Ok(()),
@@ -60,7 +60,7 @@ impl Leading {
     }
 }
 
-impl Editor for Leading {
+impl Editor for LeaderEditor {
     fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
         let environment = Environment::of_editor(&self.environment)?;
         Self::may(&environment)?;

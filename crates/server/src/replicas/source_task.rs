@@ -1,0 +1,75 @@
+//! The task that runs this replica's source while the replica leads or is alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::leader_editor::LeaderEditor;
+use crate::environment::Environment;
+use crate::source::Source;
+
+/// How long a source that was told to end may take before its task is aborted.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// The task of the source, if one was started.
+#[derive(Default)]
+pub(super) struct SourceTask {
+    started: Option<Started>,
+}
+
+struct Started {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl SourceTask {
+    /// Whether a source was started and not ended, even if its task is over.
+    pub(super) const fn is_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Whether a source was started and its task goes on.
+    pub(super) fn is_running(&self) -> bool {
+        self.started
+            .as_ref()
+            .is_some_and(|started| !started.task.is_finished())
+    }
+
+    /// Starts a source in place of the one before. If it can be edited, the environment's editor changes it and waits until
+    /// `published`, the last edition that is in Redis, has the change.
+    pub(super) async fn start(
+        &mut self,
+        source: Box<dyn Source>,
+        environment: &Arc<Environment>,
+        published: watch::Receiver<u64>,
+    ) {
+        self.end().await;
+        let (stop, stopping) = watch::channel(false);
+        let editor = source.editor(environment);
+        let running = source.run(Arc::clone(environment), stopping);
+        if let Some(inner) = editor {
+            environment.set_editor(Some(Arc::new(LeaderEditor {
+                inner,
+                environment: Arc::downgrade(environment),
+                published,
+                runtime: Handle::current(),
+            })));
+        }
+        let task = tokio::spawn(running);
+        self.started = Some(Started { stop, task });
+    }
+
+    /// Ends the source and waits until its task is over, if one was started.
+    pub(super) async fn end(&mut self) {
+        let Some(Started { stop, mut task }) = self.started.take() else {
+            return;
+        };
+        stop.send_replace(true);
+        if tokio::time::timeout(END_LIMIT, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
