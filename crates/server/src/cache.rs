@@ -5,9 +5,9 @@
 //! replies of a configuration that is no longer in force, which nobody asks for, go by themselves.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 /// A power of two.
 const SHARDS: usize = 16;
@@ -54,7 +54,7 @@ impl ReplyCache {
         let Some(shard) = self.shard(fingerprint) else {
             return make().map(Bytes::from);
         };
-        let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || shard.lock();
         if let Some(body) = lock().used(fingerprint) {
             return Ok(body);
         }
@@ -163,7 +163,7 @@ mod tests {
         );
         assert_eq!(get(&cache, "second-0", 1), (1, true), "it was not");
         for shard in &cache.shards {
-            let shard = shard.lock().unwrap();
+            let shard = shard.lock();
             assert!(shard.bytes <= SHARD_BYTES);
             assert_eq!(shard.entries.len(), shard.by_use.len());
         }

@@ -14,11 +14,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -100,7 +101,7 @@ static PLACES: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
 impl Place {
     /// The one place of the file at `path` in this process.
     pub(crate) fn of(path: &Path) -> Self {
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = PLACES.lock();
         places.entry(path.to_owned()).or_default().clone()
     }
 
@@ -210,7 +211,7 @@ impl Place {
     }
 
     fn pauses(&self) -> bool {
-        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        let stuck = self.stuck.lock();
         stuck.pieces >= MOST || stuck.pause.is_some_and(|until| Instant::now() < until)
     }
 }
@@ -227,7 +228,7 @@ impl Drop for Waiting {
         if self.ended {
             return;
         }
-        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stuck = self.stuck.lock();
         self.abandoned.set.store(true, Ordering::SeqCst);
         stuck.pieces = stuck.pieces.saturating_add(1);
         stuck.pause = stuck.pieces.checked_sub(2).map(|further| {
@@ -242,7 +243,7 @@ struct End(Arc<Mutex<Stuck>>, Abandoned);
 
 impl Drop for End {
     fn drop(&mut self) {
-        let mut stuck = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stuck = self.0.lock();
         if self.1.is_set() {
             stuck.pieces = stuck.pieces.saturating_sub(1);
             stuck.pause = None;
@@ -357,17 +358,17 @@ mod tests {
             releases.push(release);
         }
         assert_eq!(begun.load(Ordering::SeqCst), 2);
-        let pause = place.stuck.lock().unwrap().pause.unwrap();
+        let pause = place.stuck.lock().pause.unwrap();
         assert!(pause > Instant::now());
         // The pause is over: one more thread, and a longer pause.
-        place.stuck.lock().unwrap().pause = None;
+        place.stuck.lock().pause = None;
         let (release, work) = hanging(&begun);
         place.run("reading x", work).await.unwrap_err();
         releases.push(release);
-        assert!(place.stuck.lock().unwrap().pause.unwrap() > pause);
+        assert!(place.stuck.lock().pause.unwrap() > pause);
         // However often that happens, there is an end to it.
         for _ in 0..20 {
-            place.stuck.lock().unwrap().pause = None;
+            place.stuck.lock().pause = None;
             let (release, work) = hanging(&begun);
             place.run("reading x", work).await.unwrap_err();
             releases.push(release);
@@ -375,7 +376,7 @@ mod tests {
         assert_eq!(begun.load(Ordering::SeqCst), MOST as usize);
         // The mount is back.
         drop(releases);
-        while place.stuck.lock().unwrap().pieces > 0 {
+        while place.stuck.lock().pieces > 0 {
             tokio::task::yield_now().await;
         }
         let place = Place {

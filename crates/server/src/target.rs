@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flagwire_core::protocol::Target;
+use parking_lot::Mutex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -166,7 +166,7 @@ impl TargetStore {
     /// Keeps the JSON of a target that this address has sent; returns what to ask for it by.
     pub(crate) fn put(&self, json: &str, address: IpAddr) -> String {
         let hash = crate::auth::hex(&Sha256::digest(json.as_bytes()));
-        let mut stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stored = self.inner.lock();
         stored.put(&hash, json, network(address));
         stored.shrink();
         hash
@@ -174,7 +174,7 @@ impl TargetStore {
 
     pub(crate) fn get(&self, hash: &str) -> Option<Target> {
         let json = {
-            let stored = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let stored = self.inner.lock();
             stored.by_hash.get(hash)?.clone()
         };
         serde_json::from_str(&json).ok()
@@ -248,7 +248,7 @@ mod tests {
             assert_eq!(target, Some(format!("user-{n}")));
         }
         assert_eq!(store.get(&first), None);
-        let stored = store.inner.lock().unwrap();
+        let stored = store.inner.lock();
         assert_eq!(stored.by_hash.len(), MAX_STORED);
         let bytes: usize = stored.by_address.values().map(|share| share.bytes).sum();
         assert_eq!(stored.bytes, bytes);

@@ -4,9 +4,9 @@
 //! this server has not written.
 
 use std::fmt::{self, Write as _};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
@@ -86,7 +86,7 @@ impl Seldom {
     /// It has happened. If it is to be logged: how often it was not since the last time.
     pub(crate) fn happened(&self) -> Option<u64> {
         let now = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         match &mut *last {
             Some((at, more)) if now.saturating_duration_since(*at) < SELDOM => {
                 *more = more.saturating_add(1);
@@ -109,7 +109,7 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -133,7 +133,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(text = forged, shown = %forged, number = 5, "message {forged}");
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
         let escaped = r"a\r\n ERROR forged\u{2028}\u{1b}[31m";
         let quoted = format!("text=\"{escaped}\"");

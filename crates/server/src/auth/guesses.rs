@@ -7,9 +7,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::peer::network;
@@ -84,7 +84,7 @@ impl Guesses {
         is_right: impl FnOnce() -> bool,
     ) -> Result<bool, Duration> {
         let (address, now) = (network(address), Instant::now());
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock();
         let trusted = inner.trusted.contains(&address);
         let own = inner.addresses.get(&address).copied();
         let own = own.and_then(|level| level.wait(OF_ADDRESS, now));
@@ -197,7 +197,7 @@ mod tests {
             assert_eq!(guesses.look(at(n), 6, || true), Ok(true));
             assert_eq!(wrong(&guesses, at(n)), Ok(false));
         }
-        let inner = guesses.inner.lock().unwrap();
+        let inner = guesses.inner.lock();
         assert!(inner.addresses.len() <= MANY && inner.trusted.len() <= MAX_TRUSTED);
     }
 }

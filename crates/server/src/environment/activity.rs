@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use flagwire_core::protocol::{Change, Domain};
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment, Serve, State, VariationMap};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -101,7 +102,7 @@ impl Default for Activity {
 impl Activity {
     /// What is kept, oldest first, and what follows it.
     pub(crate) fn follow(&self) -> (Vec<Arc<Entry>>, broadcast::Receiver<Arc<Entry>>) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock();
         (
             kept.entries.iter().cloned().collect(),
             self.sender.subscribe(),
@@ -109,7 +110,7 @@ impl Activity {
     }
 
     fn push(&self, what: What, details: Vec<String>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         kept.last += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let entry = Arc::new(Entry {
@@ -178,7 +179,7 @@ impl Activity {
 
     fn note_changes(&self, differences: &[Difference]) {
         let now = unix_seconds(SystemTime::now());
-        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = self.changed.lock();
         for difference in differences {
             match (difference.domain, difference.change) {
                 (Domain::TargetSegment, _) => {}
@@ -194,7 +195,7 @@ impl Activity {
 
     /// When flags changed last, in seconds since the Unix epoch: those that have since the start.
     pub(crate) fn last_changes(&self) -> BTreeMap<String, i64> {
-        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = self.changed.lock();
         changed.clone()
     }
 

@@ -1,10 +1,11 @@
 //! An event on its way to many readers: framed once for each different text that comes of it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use flagwire_core::protocol::{CHANGE_EVENT, Change, ChangeEvent, Domain, Evaluation, Target};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::changes::Difference;
@@ -119,12 +120,7 @@ impl Event {
                 key.push_str(part);
             }
         }
-        if let Some(frame) = self
-            .evaluated
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-        {
+        if let Some(frame) = self.evaluated.lock().get(&key) {
             return frame.clone();
         }
         let evaluations: Vec<Evaluation> = evaluations
@@ -132,10 +128,7 @@ impl Event {
             .map(|evaluation| evaluation.to_owned())
             .collect();
         let framed = Framed::new(&self.frame_evaluated(evaluations));
-        self.evaluated
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, framed.clone());
+        self.evaluated.lock().insert(key, framed.clone());
         framed
     }
 

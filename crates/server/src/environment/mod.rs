@@ -23,12 +23,13 @@ pub mod usage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use flagwire_evaluation::Snapshot;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, broadcast, watch};
 
 use self::activity::Activity;
@@ -135,7 +136,7 @@ impl Environment {
     /// Remembers in a file which versions were served, so that they go on growing after a restart. To be called before the
     /// first configuration. Blocks.
     pub fn keep_versions_in(&self, path: &Path) {
-        self.ledger().keep_in(path);
+        self.ledger.lock().keep_in(path);
     }
 
     /// Puts a configuration of a flags file in force and publishes what changed. Returns the changes; none, and nothing
@@ -147,7 +148,7 @@ impl Environment {
 
     /// The same, of a source whose versions mean something else.
     pub fn apply_with(&self, configuration: Configuration, counting: Counting) -> Vec<Difference> {
-        self.put_in_force(&self.applying(), configuration, counting, None, None)
+        self.put_in_force(&self.applying.lock(), configuration, counting, None, None)
     }
 
     /// The same, of a flags file that says this.
@@ -158,7 +159,7 @@ impl Environment {
     ) -> Vec<Difference> {
         let document = Some(document);
         self.put_in_force(
-            &self.applying(),
+            &self.applying.lock(),
             configuration,
             Counting::File,
             None,
@@ -174,10 +175,10 @@ impl Environment {
         versions: &Versions,
         document: Option<Arc<Document>>,
     ) -> Vec<Difference> {
-        self.ledger().versions.merge(versions);
+        self.ledger.lock().versions.merge(versions);
         let stamp = Some(stamp);
         self.put_in_force(
-            &self.applying(),
+            &self.applying.lock(),
             configuration,
             Counting::Own,
             stamp,
@@ -198,7 +199,7 @@ impl Environment {
         flags: &BTreeMap<String, i64>,
         groups: &BTreeMap<String, i64>,
     ) {
-        self.ledger().versions.merge(versions);
+        self.ledger.lock().versions.merge(versions);
         let greater = |version: i64, served: i64| version.max(served.saturating_add(1));
         self.raise_with(greater, flags, groups);
     }
@@ -209,7 +210,7 @@ impl Environment {
         flags: &BTreeMap<String, i64>,
         groups: &BTreeMap<String, i64>,
     ) {
-        let applying = self.applying();
+        let applying = self.applying.lock();
         let Some(current) = self.current() else {
             return;
         };
@@ -246,7 +247,7 @@ impl Environment {
         let said = self.say_document(document);
         if let Some(before) = before.as_ref().filter(|_| differences.is_empty()) {
             if let Some(stamp) = stamp {
-                self.replay().step(stamp, &[]);
+                self.replay.lock().step(stamp, &[]);
             }
             let raised = before.is_older(&flags, &segments);
             if raised {
@@ -284,7 +285,7 @@ impl Environment {
             self.activity
                 .changed(&differences, &before.snapshot, &current.snapshot);
         } else {
-            self.replay().step(stamp, &[]);
+            self.replay.lock().step(stamp, &[]);
         }
         self.edition.send_modify(|edition| *edition += 1);
         self.generation.send_replace(current.generation);
@@ -320,7 +321,7 @@ impl Environment {
         now: SystemTime,
         counting: Counting,
     ) -> Vec<Difference> {
-        let mut ledger = self.ledger();
+        let mut ledger = self.ledger.lock();
         let now = crate::time::unix_seconds(now);
         let (old, now) = match before {
             Some(current) => (
@@ -337,7 +338,7 @@ impl Environment {
 
     /// Notes the text of the flags file in force. Returns whether it is another one.
     fn say_document(&self, document: Option<Arc<Document>>) -> bool {
-        let mut said = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.document.lock();
         let hash = |document: &Option<Arc<Document>>| document.as_ref().map(|one| one.hash.clone());
         let news = document.is_some() && hash(&said) != hash(&document);
         if document.is_some() {
@@ -348,7 +349,7 @@ impl Environment {
 
     /// All changes of one configuration go out together, so that a large one is one step for a slow reader, too.
     fn publish(&self, differences: &[Difference], current: &Arc<Current>, stamp: String) {
-        let ids = self.replay().step(stamp, differences);
+        let ids = self.replay.lock().step(stamp, differences);
         let events: Arc<[Event]> = ids
             .into_iter()
             .zip(differences)
@@ -358,32 +359,20 @@ impl Environment {
         drop(self.events.send(events));
     }
 
-    fn applying(&self) -> MutexGuard<'_, ()> {
-        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn replay(&self) -> MutexGuard<'_, Replay> {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Names the configuration in force; empty before the first. Replicas that share a configuration give it the same.
     #[must_use]
     pub fn stamp(&self) -> String {
-        self.replay().stamp().to_owned()
+        self.replay.lock().stamp().to_owned()
     }
 
     /// The configuration in force and what belongs to it, of the same moment.
     pub(crate) fn in_force(&self) -> Option<InForce> {
-        let _applying = self.applying();
+        let _applying = self.applying.lock();
         Some(InForce {
             current: self.current()?,
             stamp: self.stamp(),
             edition: *self.edition.borrow(),
-            versions: self.ledger().versions.clone(),
+            versions: self.ledger.lock().versions.clone(),
             document: self.document(),
         })
     }
@@ -395,7 +384,7 @@ impl Environment {
 
     /// The text of the flags file in force, where there is one.
     pub(crate) fn document(&self) -> Option<Arc<Document>> {
-        let document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        let document = self.document.lock();
         document.clone()
     }
 
@@ -418,7 +407,7 @@ impl Environment {
     /// cannot be said, because the id is too old, or of a configuration that was never in force here.
     pub(crate) fn since(&self, last_event_id: &str) -> Option<Vec<Event>> {
         // In force before it is in the replay: so what is evaluated is never older than the events.
-        let missed = self.replay().since(last_event_id)?;
+        let missed = self.replay.lock().since(last_event_id)?;
         let current = self.current()?;
         let event = |(id, difference)| Event::new(id, difference, Arc::clone(&current));
         Some(missed.into_iter().map(event).collect())
@@ -433,10 +422,7 @@ impl Environment {
             versions,
             ..
         } = self.in_force()?;
-        let mut made = self
-            .everything
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.everything.lock();
         let shared = made.upgrade().filter(|one| one.edition == edition);
         let slices = shared.unwrap_or_else(|| {
             let slices = Arc::new(Slices::of(&current, &versions, &stamp, edition));
@@ -479,7 +465,7 @@ impl Environment {
     /// Says what people should know although all is served as it should be, one sentence for each topic. Returns whether that
     /// is news.
     pub(crate) fn set_warning(&self, topic: &'static str, warning: Option<String>) -> bool {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = self.warnings.lock();
         if warnings.get(topic) == warning.as_ref() {
             return false;
         }
@@ -496,13 +482,13 @@ impl Environment {
     /// For sources: says that there is a new configuration that is not put in force before it has been looked at longer, or
     /// before somebody [accepts](Self::accept) it; `None` once there is no such one.
     pub(crate) fn set_doubt(&self, doubt: Option<String>) {
-        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner) = doubt;
+        *self.doubt.lock() = doubt;
     }
 
     /// What is doubted, for people.
     #[must_use]
     pub fn doubt(&self) -> Option<String> {
-        let doubt = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        let doubt = self.doubt.lock();
         doubt.clone()
     }
 
@@ -529,13 +515,13 @@ impl Environment {
     /// Who can change flags for good; `None` where the source is read-only.
     #[must_use]
     pub fn editor(&self) -> Option<Arc<dyn Editor>> {
-        let editor = self.editor.lock().unwrap_or_else(PoisonError::into_inner);
+        let editor = self.editor.lock();
         editor.clone()
     }
 
     /// For sources: names who can change flags, in place of whoever was named before.
     pub fn set_editor(&self, editor: Option<Arc<dyn Editor>>) {
-        *self.editor.lock().unwrap_or_else(PoisonError::into_inner) = editor;
+        *self.editor.lock() = editor;
     }
 
     /// Returns the environment of an editor.

@@ -4,10 +4,11 @@
 //! kept: no token, no ticket, no key.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use flagwire_core::protocol::Target;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::time::unix_seconds;
@@ -111,18 +112,18 @@ struct Entry {
 
 impl Registry {
     pub(crate) fn len(&self) -> usize {
-        self.lock().open
+        self.slots.lock().open
     }
 
     /// Differs whenever a stream was opened or closed since: how many are open, and how many were opened ever.
     pub(crate) fn mark(&self) -> (usize, u32) {
-        let slots = self.lock();
+        let slots = self.slots.lock();
         (slots.open, slots.opened)
     }
 
     /// The number under which to close it.
     pub(crate) fn open(&self, reading: Reading) -> u32 {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         slots.open += 1;
         slots.opened = slots.opened.wrapping_add(1);
         let slot = Slot {
@@ -142,7 +143,7 @@ impl Registry {
     }
 
     pub(crate) fn close(&self, at: u32) {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         if let Some(place) = slots.all.get_mut(at as usize)
             && place.take().is_some()
         {
@@ -159,7 +160,7 @@ impl Registry {
     /// The newest streams whose target or address has `wanted` in it, whatever the case.
     pub(crate) fn list(&self, wanted: &str, limit: usize) -> Listing {
         let wanted = wanted.to_ascii_lowercase();
-        let slots = self.lock();
+        let slots = self.slots.lock();
         let mut by_transport = std::collections::BTreeMap::new();
         let mut found: Vec<&Slot> = Vec::new();
         for slot in slots.all.iter().flatten() {
@@ -175,10 +176,6 @@ impl Registry {
             matching: found.len(),
             streams: found.into_iter().take(limit).map(Slot::tell).collect(),
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,7 +254,7 @@ mod tests {
         for at in opened {
             registry.close(at);
         }
-        assert_eq!(registry.lock().all.capacity(), 0);
+        assert_eq!(registry.slots.lock().all.capacity(), 0);
         assert_eq!(registry.len(), 0);
     }
 }

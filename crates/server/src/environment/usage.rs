@@ -4,11 +4,12 @@
 //! names have a place of their own, and so have targets that clients report.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
 use flagwire_evaluation::Snapshot;
+use parking_lot::Mutex;
 
 use crate::auth::KeyKind;
 use crate::time::unix_seconds;
@@ -54,7 +55,7 @@ impl Usage {
     /// Adds a report that was sent with a key of this kind. `current` says which flags and variations there are.
     pub fn add(&self, metrics: &Metrics, current: Option<&Snapshot>, from: KeyKind) {
         let outbox = self.outbox.get();
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = self.totals.lock();
         for data in metrics.metrics_data.iter().flatten() {
             let Some(mut counted) = Counted::of(data) else {
                 continue;
@@ -78,7 +79,7 @@ impl Usage {
     /// Flag, variation and how often, sorted: of those that the configuration knows, or has known.
     #[must_use]
     pub fn totals(&self) -> Vec<(String, String, u64)> {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = self.totals.lock();
         totals
             .known
             .iter()
@@ -89,14 +90,14 @@ impl Usage {
     /// When flags were last reported as served, in seconds since the Unix epoch. Reports come about once a minute.
     #[must_use]
     pub fn last_reads(&self) -> BTreeMap<String, i64> {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = self.totals.lock();
         totals.reads.clone()
     }
 
     /// How often flags and variations were reported that the configuration did not know.
     #[must_use]
     pub fn unknown(&self) -> u64 {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = self.totals.lock();
         totals.unknown
     }
 
@@ -287,16 +288,12 @@ impl Waiting {
 }
 
 impl Outbox {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn add(&self, key: Counted, count: u64) {
-        self.waiting().add(key, count);
+        self.inner.lock().add(key, count);
     }
 
     fn add_targets(&self, targets: impl Iterator<Item = TargetData>, from: KeyKind) {
-        let mut waiting = self.waiting();
+        let mut waiting = self.inner.lock();
         for target in targets {
             waiting.add_target(target, from);
         }
@@ -304,12 +301,12 @@ impl Outbox {
 
     /// All that waits.
     pub(crate) fn take(&self) -> Waiting {
-        std::mem::take(&mut *self.waiting())
+        std::mem::take(&mut *self.inner.lock())
     }
 
     /// What could not be passed on joins what was counted since.
     pub(crate) fn put_back(&self, counted: Vec<(Counted, u64)>, targets: Vec<TargetData>) {
-        let mut waiting = self.waiting();
+        let mut waiting = self.inner.lock();
         for (key, count) in counted {
             waiting.add(key, count);
         }
@@ -491,7 +488,7 @@ mod tests {
         add(&old, "dark-mode");
         add(&new, "dark-mode");
         assert_eq!((usage.totals()[0].2, usage.unknown()), (2, 0));
-        let mut totals = usage.totals.lock().unwrap();
+        let mut totals = usage.totals.lock();
         for n in 0..MAX_COUNTERS {
             totals.known.insert((format!("gone-{n}"), String::new()), 1);
         }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::peer::network;
 
@@ -23,7 +25,7 @@ impl Addresses {
             return Some(Counted(None));
         }
         let address = network(address);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let count = open.entry(address).or_default();
         if *count >= limit {
             return None;
@@ -36,10 +38,7 @@ impl Addresses {
 impl Drop for Counted {
     fn drop(&mut self) {
         if let Some((addresses, address)) = &self.0 {
-            let mut open = addresses
-                .open
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut open = addresses.open.lock();
             if let Some(count) = open.get_mut(address) {
                 *count -= 1;
                 if *count == 0 {

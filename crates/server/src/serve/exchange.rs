@@ -6,10 +6,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -85,7 +86,7 @@ impl Exchange {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.state.lock())
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -171,10 +172,7 @@ impl Exchange {
 
     /// The socket is to be handed to this stream as soon as hyper has written the head of the reply.
     pub(super) fn hand_over(&self, stream: HandOver) {
-        *self
-            .handed_over
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(stream);
+        *self.handed_over.lock() = Some(stream);
     }
 
     /// hyper has encoded the head and what came with it, and asks for more.
@@ -187,10 +185,7 @@ impl Exchange {
         if !self.flushed.load(Ordering::Relaxed) {
             return None;
         }
-        self.handed_over
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.handed_over.lock().take()
     }
 
     /// A request was answered before its body was read.

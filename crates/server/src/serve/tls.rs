@@ -1,10 +1,11 @@
 //! TLS: a certificate and its key from files, read again as they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -133,7 +134,7 @@ impl Certificates {
         let (chain, key) = (read(&self.certificate)?, read(&self.key)?);
         let found = digest(&chain, &key);
         {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = self.seen.lock();
             if *seen == found {
                 return Ok(Looked::Same);
             }

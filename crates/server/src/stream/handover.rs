@@ -4,10 +4,11 @@
 //! hyper reads the request and writes the head of the reply; then the socket is taken from it, and given to a
 //! [keeper](super::keeper). This works for HTTP/1 without TLS; elsewhere a stream is a [body](super::body) like others.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use parking_lot::Mutex;
 
 use super::{Reader, Subscriber};
 use crate::environment::framing::Framing;
@@ -23,7 +24,7 @@ impl Detachable {
     }
 
     pub(crate) fn take(&self) -> Option<Reader> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 
     /// The body.

@@ -5,9 +5,10 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
@@ -146,10 +147,6 @@ impl FlagsFile {
         format!("reading {}", self.name())
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn error(&self, error: io::Error) -> LoadError {
         LoadError::Io {
             path: self.name(),
@@ -166,7 +163,7 @@ impl FlagsFile {
     }
 
     fn remember(&self, bytes: &[u8], signature: Signature) {
-        let mut seen = self.seen();
+        let mut seen = self.seen.lock();
         seen.hash = Some(Sha256::digest(bytes).into());
         seen.signature = Some(signature).filter(|signature| !signature.is_younger_than(COARSE));
         seen.unreadable = None;
@@ -175,7 +172,7 @@ impl FlagsFile {
 
     /// Forgets what was read, so that the next look takes it for new.
     pub(super) fn forget(&self) {
-        *self.seen() = Seen::default();
+        *self.seen.lock() = Seen::default();
     }
 
     /// The content, and what the file looked like before it was read. Only what is a file can be followed: a pipe
@@ -208,7 +205,7 @@ impl FlagsFile {
     fn parse(&self, bytes: &[u8]) -> Result<Configuration, LoadError> {
         let parsed = self.parse_whole(bytes)?;
         // Each once, however often the file is read with it.
-        let mut told = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.warnings.lock();
         for warning in &parsed.warnings {
             if told.iter().all(|one| one.reason() != warning.reason()) {
                 tracing::warn!("{}:{warning}", self.name());
@@ -252,7 +249,7 @@ impl FlagsFile {
     /// Looks whether the file differs from what was read, without reading a file that looks the same.
     pub(super) fn poll(&self, environment: &Environment) -> Look {
         let (hash, known) = {
-            let seen = self.seen();
+            let seen = self.seen.lock();
             (seen.hash, seen.signature)
         };
         match Signature::at(&self.path) {
@@ -301,7 +298,7 @@ impl FlagsFile {
         if reading.open && reading.quiet < quiet_for(signature.bytes) {
             return Look::Wait(quiet_for(signature.bytes));
         }
-        if self.seen().hash == Some(Sha256::digest(&bytes).into()) {
+        if self.seen.lock().hash == Some(Sha256::digest(&bytes).into()) {
             self.remember(&bytes, signature);
             environment.set_warning(TOPIC, None);
             environment.set_doubt(None);
@@ -338,7 +335,7 @@ impl FlagsFile {
             tracing::warn!(environment = environment.name(), "{warning}");
         }
         environment.set_doubt(Some(warning));
-        self.seen().open = true;
+        self.seen.lock().open = true;
     }
 
     fn put_in_force(
@@ -387,7 +384,7 @@ impl FlagsFile {
         let missing = error.kind() == io::ErrorKind::NotFound;
         let error = format!("{}: {error}", self.name());
         {
-            let mut seen = self.seen();
+            let mut seen = self.seen.lock();
             // A file that was never there is waited for, as was said at the start.
             let never = seen.hash.is_none() && seen.unreadable.is_none();
             if never && missing && environment.current().is_none() {
@@ -413,7 +410,7 @@ impl FlagsFile {
 
     /// Notes that the file may be in the middle of being written, and says so if that has lasted for long.
     pub(super) fn report_open(&self, environment: &Environment, lasted: Option<Duration>) {
-        self.seen().open = true;
+        self.seen.lock().open = true;
         let Some(lasted) = lasted else { return };
         let warning = format!(
             "{} has been written to for more than {} s; it is read once its writer closes it or pauses",
@@ -460,7 +457,7 @@ impl FlagsFile {
             path: self.name(),
             error,
         };
-        if self.seen().open {
+        if self.seen.lock().open {
             return Err(EditError::Refused(format!(
                 "somebody else is writing to {} at this moment; try again once that has ended",
                 self.name()

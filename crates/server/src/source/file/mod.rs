@@ -11,9 +11,11 @@ mod settling;
 mod tests;
 mod watching;
 
+use parking_lot::Mutex;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -240,7 +242,7 @@ async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
         );
         let look = file.place.run(&what, move |abandoned| {
             // A look before this one may hang in there.
-            if let Ok(mut watch) = watch_.try_lock() {
+            if let Some(mut watch) = watch_.try_lock() {
                 watch.follow(&file_.path);
             }
             if sweep {

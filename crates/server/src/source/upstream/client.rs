@@ -1,9 +1,10 @@
 //! A signed-in connection to an upstream, shared by everything that asks something of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flagwire_core::{Backoff, Millis, Random};
+use parking_lot::Mutex;
 
 use super::UpstreamOptions;
 use super::api::{Api, ApiError, Session};
@@ -70,13 +71,13 @@ impl Client {
     }
 
     pub(super) fn delay(&self, backoff: &mut Backoff, asked: Option<Millis>) -> Duration {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = self.random.lock();
         Duration::from_millis(backoff.fail(&mut random, asked).0.into())
     }
 
     /// ±10 %, so that many relays do not ask in the same moment.
     pub(super) fn jittered(&self, around: Duration) -> Duration {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = self.random.lock();
         around.mul_f64(0.9 + 0.2 * f64::from(random.below(1000)) / 1000.0)
     }
 }

@@ -1,11 +1,12 @@
 //! Fetching and following: what one server does to have the upstream's configuration, as it changes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use flagwire_core::sse::Parser;
 use flagwire_core::{Backoff, Millis};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
+use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -135,7 +136,7 @@ impl Running {
     async fn fetch_when_needed(&self) {
         let mut streaming = self.streaming.subscribe();
         let mut backoff = Backoff::default();
-        self.expected().everything();
+        self.expected.lock().everything();
         let mut next = Instant::now();
         let mut safety = Instant::now();
         let mut last: Option<Instant> = None;
@@ -153,15 +154,15 @@ impl Running {
                 // While the upstream fails, its events do not shorten the wait.
                 () = self.wanted.notified(), if !failing => {}
                 () = self.environment.accept_wanted() => {
-                    self.expected().everything();
+                    self.expected.lock().everything();
                     accepted = true;
                 }
-                () = self.environment.refresh_wanted(), if lively && !failing => self.expected().everything(),
+                () = self.environment.refresh_wanted(), if lively && !failing => self.expected.lock().everything(),
                 () = sleep_until(next), if !quiet => if brought != Brought::Less {
-                    self.expected().everything();
+                    self.expected.lock().everything();
                 },
                 // The stream may be held open by something that does not know of the changes.
-                () = sleep_until(safety), if quiet => self.expected().everything(),
+                () = sleep_until(safety), if quiet => self.expected.lock().everything(),
                 changed = streaming.changed() => {
                     if changed.is_err() { return }
                     // An open stream is a sign of life: no need to wait any longer.
@@ -205,14 +206,14 @@ impl Running {
 
     /// Fetches what is wanted and puts it in force; what is missing from it as well if that is `accepted`.
     async fn fetch(&self, accepted: bool) -> Result<Brought, ApiError> {
-        if self.doubts().is_doubting() {
+        if self.doubts.lock().is_doubting() {
             // What is kept in force would pass for an answer where only the other half is asked for.
-            self.expected().everything();
+            self.expected.lock().everything();
         }
-        let mut wanted = self.expected().begin();
+        let mut wanted = self.expected.lock().begin();
         let (want_flags, want_segments) = (wanted.flags, wanted.segments);
         let known = if wanted.is_a_look() {
-            let tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+            let tags = self.tags.lock();
             let tags = tags.clone();
             // Of what is in force, and not of what was before somebody else put something else in force.
             tags.filter(|tags| tags.edition == self.environment.edition())
@@ -226,11 +227,11 @@ impl Running {
                 Box::pin(self.bring(session, want_flags, want_segments, known))
             })
             .await
-            .inspect_err(|_| self.expected().everything())?;
+            .inspect_err(|_| self.expected.lock().everything())?;
         let tags = (flags.tag, segments.tag);
         let (flags, segments) = (flags.entries, segments.entries);
         wanted.check(&flags, &segments);
-        let mut brought = self.expected().end(wanted);
+        let mut brought = self.expected.lock().end(wanted);
         let mut configuration = Configuration { flags, segments };
         let doubt = self.judge(&mut configuration, accepted, &mut brought);
         let count = configuration.flags.len();
@@ -243,7 +244,7 @@ impl Running {
             flags: tags.0,
             segments: tags.1,
         });
-        *self.tags.lock().unwrap_or_else(PoisonError::into_inner) = tags;
+        *self.tags.lock() = tags;
         if !differences.is_empty() {
             tracing::info!(
                 environment = self.environment.name(),
@@ -271,8 +272,8 @@ impl Running {
         brought: &mut Brought,
     ) -> Option<String> {
         let current = self.environment.current();
-        let mut expected = self.expected();
-        let mut doubts = self.doubts();
+        let mut expected = self.expected.lock();
+        let mut doubts = self.doubts.lock();
         let every = self.options.recheck;
         let verdict = doubts.judge(current.as_deref(), answer, &expected, accepted, every);
         let why = match verdict {
@@ -351,7 +352,7 @@ impl Running {
                         environment = self.environment.name(),
                         "the upstream's stream is open"
                     );
-                    self.expected().everything();
+                    self.expected.lock().everything();
                     self.streaming.send_replace(true);
                     self.note(|standing| standing.stream_error = None);
                     self.wanted.notify_one();
@@ -362,7 +363,7 @@ impl Running {
                 Err(error) => {
                     // The first one of an outage: learn at once whether the rest is gone, too.
                     if backoff.attempts() == 1 {
-                        self.expected().everything();
+                        self.expected.lock().everything();
                         self.wanted.notify_one();
                     }
                     let refused = error.is_refusal().then_some(REFUSED);
@@ -395,7 +396,7 @@ impl Running {
             loop {
                 match parser.next_event(&mut bytes) {
                     Ok(Some(event)) => {
-                        if self.expected().event(&event.data) {
+                        if self.expected.lock().event(&event.data) {
                             self.wanted.notify_one();
                         }
                     }
@@ -406,17 +407,9 @@ impl Running {
         }
     }
 
-    fn doubts(&self) -> std::sync::MutexGuard<'_, Doubts> {
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn expected(&self) -> std::sync::MutexGuard<'_, Expected> {
-        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Changes how things stand, and says so.
     fn note(&self, change: impl FnOnce(&mut Standing)) {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut standing = self.standing.lock();
         change(&mut standing);
         let streaming = *self.streaming.borrow();
         let failed =
