@@ -1,13 +1,18 @@
 //! The program. All of it is in the library; here are the command line, the signals and the exit code.
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use flagwire_server::{commands, config::Options, run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// Tasks that the runtime cannot end, such as a look-up of a name, are not waited for longer than this.
 const END: Duration = Duration::from_secs(1);
+
+/// A start that waits for a disk may take this long after a signal, so that the server ends in order; then the process ends.
+const START: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     return_memory();
@@ -30,7 +35,9 @@ async fn start() -> ExitCode {
     }
     telemetry::init(&options);
     survive_hangups();
-    match run(options, stopped()).await {
+    // Before the start, which may wait for a disk: from here on a signal ends the server in order.
+    let stopped = stopped();
+    match run(options, stopped).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -70,24 +77,43 @@ fn survive_hangups() {
     });
 }
 
-/// Completes at the first Ctrl-C or SIGTERM. The second one ends the process at once.
-async fn stopped() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
+/// Catches SIGINT (Ctrl-C) and SIGTERM from now on. The future completes at the first of them, and is polled once the server
+/// has started; the second signal ends the process at once, and so does the first one where the start hangs.
+fn stopped() -> impl Future<Output = ()> + Send {
+    let (signalled, first) = oneshot::channel();
+    // Never used: it is closed once the future is polled.
+    let (starts, started) = oneshot::channel::<Infallible>();
+    match (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
-    ) else {
-        tracing::warn!("no signals can be received; stop the process by killing it");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    ) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                // Nobody receives it where the start has failed.
+                let _ = signalled.send(());
+                let start_hangs = async {
+                    if tokio::time::timeout(START, started).await.is_ok() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    () = start_hangs => {}
+                }
+                std::process::exit(130);
+            });
         }
-        std::process::exit(130);
-    });
+        _ => tracing::warn!("no signals can be received; stop the process by killing it"),
+    }
+    async move {
+        drop(starts);
+        if first.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

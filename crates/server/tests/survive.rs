@@ -288,6 +288,35 @@ async fn a_state_directory_that_hangs_stops_neither_the_start_nor_the_end() {
     assert_eq!(ended.unwrap().code(), Some(0));
 }
 
+/// The start waits for the signing secret, which is read from a pipe, as it would for a slow disk.
+#[test]
+fn a_signal_during_the_start_ends_the_server_in_order() {
+    use std::io::Write as _;
+
+    let directory = TempDir::new().unwrap();
+    let secret = directory.path().join("token-secret");
+    let made = Command::new("mkfifo").arg(&secret).status().unwrap();
+    assert!(made.success());
+    fs::write(directory.path().join("flags.yaml"), "flags: { a: true }\n").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flagwire-server"))
+        .args(["--listen", "127.0.0.1:0", "--flags", "flags.yaml"])
+        .args(["--client-key", "a-key-of-ones-own", "--state-dir", "."])
+        .current_dir(directory.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Opens once the server reads at the other end.
+    let mut pipe = fs::File::options().write(true).open(&secret).unwrap();
+    let sent = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    pipe.write_all(&[b'7'; 32]).unwrap();
+    drop(pipe);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 /// Whether a process has a handler for SIGTERM, where the system tells.
 fn catches_terminate(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
