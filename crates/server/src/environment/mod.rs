@@ -42,7 +42,7 @@ use self::current::content_hash;
 pub use self::document::Document;
 pub use self::edit::{Edit, EditError, Editor, TargetEdit};
 use self::event::Event;
-use self::readers::{Reading, Registry};
+use self::readers::{ReaderInfo, Readers};
 use self::replay::Replay;
 pub use self::status::{ReplicaStatus, Role, SourceState, SourceStatus};
 use self::usage::Usage;
@@ -80,7 +80,7 @@ pub struct Environment {
     editor: Mutex<Option<Arc<dyn Editor>>>,
     replica: watch::Sender<Option<ReplicaStatus>>,
     /// The open streams.
-    pub(crate) readers: Registry,
+    pub(crate) readers: Readers,
     /// What happened, for people.
     pub(crate) activity: Activity,
     refresh: Notify,
@@ -111,7 +111,7 @@ impl Environment {
             generation: watch::Sender::default(),
             editor: Mutex::default(),
             replica: watch::Sender::default(),
-            readers: Registry::default(),
+            readers: Readers::default(),
             activity: Activity::default(),
             refresh: Notify::new(),
             warnings: Mutex::default(),
@@ -557,7 +557,7 @@ impl Environment {
     }
 
     /// Counts and names one open stream for as long as the guard is kept.
-    pub(crate) fn count_stream(self: &Arc<Self>, reading: Reading) -> StreamGuard {
+    pub(crate) fn count_stream(self: &Arc<Self>, reading: ReaderInfo) -> StreamGuard {
         StreamGuard {
             number: self.readers.open(reading),
             environment: Arc::clone(self),

@@ -30,22 +30,22 @@ pub(crate) enum Transport {
     Ofrep,
 }
 
-/// Whom a stream is for.
+/// StreamTarget a stream is for.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Whom {
+pub(crate) enum StreamTarget {
     /// It carries no target.
     #[default]
-    Nobody,
+    None,
     /// Shared with the stream.
     Target(Arc<Target>),
     /// By identifier, where the stream itself has no use for a target.
     Named(Arc<str>),
 }
 
-impl Whom {
+impl StreamTarget {
     fn name(&self) -> Option<&str> {
         match self {
-            Self::Nobody => None,
+            Self::None => None,
             Self::Target(target) => Some(&target.identifier),
             Self::Named(name) => Some(name),
         }
@@ -54,8 +54,8 @@ impl Whom {
 
 /// One reader, as it is registered.
 #[derive(Clone, Debug)]
-pub(crate) struct Reading {
-    pub(crate) whom: Whom,
+pub(crate) struct ReaderInfo {
+    pub(crate) target: StreamTarget,
     pub(crate) transport: Transport,
     /// The other end of the connection: of a proxy, if there is one in front.
     pub(crate) address: Option<IpAddr>,
@@ -63,7 +63,7 @@ pub(crate) struct Reading {
 
 /// The open streams of one environment.
 #[derive(Debug, Default)]
-pub(crate) struct Registry {
+pub(crate) struct Readers {
     slots: Mutex<Slots>,
 }
 
@@ -78,7 +78,7 @@ struct Slots {
 
 #[derive(Debug)]
 struct Slot {
-    reading: Reading,
+    reading: ReaderInfo,
     /// Seconds since the Unix epoch.
     since: u32,
     /// Counts the streams in the order in which they were opened.
@@ -110,7 +110,7 @@ struct Entry {
     address: Option<String>,
 }
 
-impl Registry {
+impl Readers {
     pub(crate) fn len(&self) -> usize {
         self.slots.lock().open
     }
@@ -122,7 +122,7 @@ impl Registry {
     }
 
     /// The number under which to close it.
-    pub(crate) fn open(&self, reading: Reading) -> u32 {
+    pub(crate) fn open(&self, reading: ReaderInfo) -> u32 {
         let mut slots = self.slots.lock();
         slots.open += 1;
         slots.opened = slots.opened.wrapping_add(1);
@@ -182,7 +182,7 @@ impl Registry {
 impl Slot {
     fn matches(&self, wanted: &str) -> bool {
         let has = |text: &str| text.to_ascii_lowercase().contains(wanted);
-        self.reading.whom.name().is_some_and(has)
+        self.reading.target.name().is_some_and(has)
             || self
                 .reading
                 .address
@@ -193,7 +193,7 @@ impl Slot {
         Entry {
             number: self.number,
             since: self.since,
-            target: self.reading.whom.name().map(|name| {
+            target: self.reading.target.name().map(|name| {
                 let end = name.floor_char_boundary(MAX_NAME_BYTES);
                 name.get(..end).unwrap_or_default().to_owned()
             }),
@@ -207,9 +207,9 @@ impl Slot {
 mod tests {
     use super::*;
 
-    fn reading(name: &str) -> Reading {
-        Reading {
-            whom: Whom::Named(name.into()),
+    fn reading(name: &str) -> ReaderInfo {
+        ReaderInfo {
+            target: StreamTarget::Named(name.into()),
             transport: Transport::Fetch,
             address: Some([192, 0, 2, 7].into()),
         }
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_newest_come_first_and_closed_ones_are_gone() {
-        let registry = Registry::default();
+        let registry = Readers::default();
         let opened: Vec<u32> = ["a", "b", "c"]
             .map(|name| registry.open(reading(name)))
             .to_vec();
@@ -249,7 +249,7 @@ mod tests {
             "{}",
             size_of::<Option<Slot>>()
         );
-        let registry = Registry::default();
+        let registry = Readers::default();
         let opened: Vec<u32> = (0..1000).map(|_| registry.open(reading("x"))).collect();
         for at in opened {
             registry.close(at);

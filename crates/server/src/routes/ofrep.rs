@@ -36,13 +36,13 @@ use super::client::now;
 use super::stream::{last_event_id, respond};
 use crate::auth::token::Token;
 use crate::environment::event::{Audience, refetch};
-use crate::environment::readers::{Reading, Transport, Whom};
+use crate::environment::readers::{ReaderInfo, StreamTarget, Transport};
 use crate::environment::{Current, Environment};
 use crate::error::ApiError;
 use crate::json;
 use crate::peer::Peer;
 use crate::state::AppState;
-use crate::stream::{Heartbeat, Reader, Subscriber};
+use crate::stream::{Heartbeat, NewStream, Subscriber};
 use crate::target;
 
 /// Tickets are made out for spans of this many seconds, and are good for one span more.
@@ -337,7 +337,7 @@ pub(super) async fn events(
         .filter(|current| last_event_id(&headers) != Some(current.content.as_str()))
         .map(|current| refetch(&current))
         .unwrap_or_default();
-    Ok(respond(Reader {
+    Ok(respond(NewStream {
         missed,
         subscriber: Subscriber {
             audience: Audience::Refetch,
@@ -346,8 +346,8 @@ pub(super) async fn events(
             events,
             drain: state.drain.clone(),
             catch_up: None,
-            guard: caller.environment.count_stream(Reading {
-                whom: Whom::Nobody,
+            guard: caller.environment.count_stream(ReaderInfo {
+                target: StreamTarget::None,
                 transport: Transport::Ofrep,
                 address: peer.map(|Extension(peer)| peer.0),
             }),

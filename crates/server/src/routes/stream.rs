@@ -20,11 +20,11 @@ use crate::auth::{CLUSTER, KeyKind};
 use crate::environment::Environment;
 use crate::environment::catch_up::Everything;
 use crate::environment::event::Audience;
-use crate::environment::readers::{Reading, Transport, Whom};
+use crate::environment::readers::{ReaderInfo, StreamTarget, Transport};
 use crate::error::ApiError;
 use crate::peer::Peer;
 use crate::state::AppState;
-use crate::stream::{Detachable, Heartbeat, Reader, Subscriber};
+use crate::stream::{Detachable, Heartbeat, NewStream, Subscriber};
 
 /// Unknown parameters are ignored.
 #[derive(Debug, Deserialize)]
@@ -61,19 +61,22 @@ pub(super) async fn stream(
     };
     // Before anything is looked at, so that nothing falls in between.
     let events = caller.environment.subscribe();
-    let (audience, whom) = match (caller.kind, caller.own_target(&parts.headers, &state)) {
-        (KeyKind::Server, _) => (Audience::Rules, Whom::Nobody),
+    let (audience, stream_target) = match (caller.kind, caller.own_target(&parts.headers, &state)) {
+        (KeyKind::Server, _) => (Audience::Rules, StreamTarget::None),
         (KeyKind::Client, Some(target)) if state.settings.event_evaluations => {
             let target = Arc::new(target);
-            (Audience::One(Arc::clone(&target)), Whom::Target(target))
+            (
+                Audience::One(Arc::clone(&target)),
+                StreamTarget::Target(target),
+            )
         }
         (KeyKind::Client, target) => {
-            let named = target.map(|target| Whom::Named(target.identifier.into()));
+            let named = target.map(|target| StreamTarget::Named(target.identifier.into()));
             (Audience::Anyone, named.unwrap_or_default())
         }
     };
-    let reading = Reading {
-        whom,
+    let reading = ReaderInfo {
+        target: stream_target,
         transport: match caller.kind {
             KeyKind::Server => Transport::Server,
             KeyKind::Client => transport,
@@ -88,7 +91,7 @@ pub(super) async fn stream(
         }
         None => (Bytes::new(), None),
     };
-    Ok(respond(Reader {
+    Ok(respond(NewStream {
         missed,
         subscriber: Subscriber {
             audience,
@@ -146,7 +149,7 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A stream as a reply that nobody on the way may hold back.
-pub(super) fn respond(reader: Reader) -> Response {
+pub(super) fn respond(reader: NewStream) -> Response {
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),
         (CACHE_CONTROL.as_str(), "no-cache, no-transform"),

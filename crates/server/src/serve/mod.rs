@@ -27,7 +27,7 @@ pub use self::tls::{Certificates, TlsError};
 use crate::error::ApiError;
 use crate::peer::Peer;
 use crate::stopping::until;
-use crate::stream::Keepers;
+use crate::stream::Workers;
 use crate::telemetry::Seldom;
 
 /// Connections past the limit that are told so at the same time; what comes in meanwhile is closed with less ado.
@@ -132,8 +132,8 @@ impl Serving {
         };
         // Each connection holds a sender; when all are gone, so are all connections.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-        let keepers = match Keepers::start(&stopping) {
-            Ok(keepers) => Some(Arc::new(keepers)),
+        let workers = match Workers::start(&stopping) {
+            Ok(workers) => Some(Arc::new(workers)),
             Err(error) => {
                 tracing::warn!(%error, "streams cannot have sockets of their own and will take more memory");
                 None
@@ -163,7 +163,7 @@ impl Serving {
                 continue;
             };
             let (app, stopping, open) = (app.clone(), stopping.clone(), open.clone());
-            let keepers = keepers.clone();
+            let workers = workers.clone();
             let tls = tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(async move {
                 prepare(&socket, timeouts.write);
@@ -173,11 +173,11 @@ impl Serving {
                     drop((counted, open));
                     return;
                 }
-                let may_hand_over = keepers.is_some();
+                let may_hand_over = workers.is_some();
                 let handed_over =
                     connection::http1(socket, peer, app, stopping, timeouts, may_hand_over).await;
-                if let Some((keepers, (socket, stream))) = keepers.as_deref().zip(handed_over) {
-                    keepers.take(socket, stream, (counted, open));
+                if let Some((workers, (socket, stream))) = workers.as_deref().zip(handed_over) {
+                    workers.take(socket, stream, (counted, open));
                 }
             });
         }

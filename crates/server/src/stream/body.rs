@@ -9,15 +9,15 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use super::{Burst, CutOff, Reader, Subscriber, cut_off};
+use super::subscriber::{Burst, CutOff, NewStream, Subscriber, cut_off};
 use crate::environment::framing::Framing;
 
-/// An open stream, to be asked for its bytes.
+/// An open stream, which is polled for its bytes.
 #[derive(Debug)]
 struct Open {
     subscriber: Subscriber,
     stopping: watch::Receiver<bool>,
-    /// For the next heartbeat, or the end, whichever is first.
+    /// Fires at the next heartbeat or at the end, whichever is first.
     timer: Pin<Box<Sleep>>,
     end: End,
 }
@@ -25,14 +25,16 @@ struct Open {
 /// When a stream ends because the server does.
 #[derive(Clone, Copy, Debug)]
 enum End {
+    /// The server does not stop.
     Unknown,
+    /// The stream ends at this moment.
     At(Instant),
-    /// The farewell is said.
+    /// The last frame was sent.
     Now,
 }
 
-impl Reader {
-    /// All its bytes. Ends when the server stops or the reader lags too far.
+impl NewStream {
+    /// Returns all bytes of the stream. They end when the server stops or the reader lags too far.
     pub(crate) fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
         let opening = self.opening();
         let open = Open {
@@ -51,7 +53,7 @@ impl Reader {
     }
 }
 
-/// When a slice of everything is due, for the few who are told of that. Boxed, as it would be part of every idle stream.
+/// Completes when a slice of everything is due; never for streams without slices. Boxed, as it would be part of every idle stream.
 fn due(at: Option<std::time::Instant>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match at {
         Some(at) => Box::pin(tokio::time::sleep_until(at.into())),
@@ -60,7 +62,7 @@ fn due(at: Option<std::time::Instant>) -> Pin<Box<dyn Future<Output = ()> + Send
 }
 
 impl Open {
-    /// The next bytes; `None` at the end.
+    /// Waits for the next bytes; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             let subscriber = &mut self.subscriber;
@@ -85,7 +87,7 @@ impl Open {
                     }
                 }
                 () = self.timer.as_mut() => match self.end {
-                    End::At(at) if at <= Instant::now() => return self.farewell(),
+                    End::At(at) if at <= Instant::now() => return self.last_frame(),
                     End::Now => return None,
                     End::Unknown | End::At(_) => {
                         self.arm();
@@ -103,7 +105,7 @@ impl Open {
             };
             let mut burst = Burst::default();
             burst.add(&first, subscriber, Framing::Plain);
-            // What else is there already goes out in the same write.
+            // All further events that are there already go out in the same write.
             subscriber.fill(&mut burst, Framing::Plain).ok()?;
             if burst.len() > 0 {
                 self.arm();
@@ -112,6 +114,7 @@ impl Open {
         }
     }
 
+    /// Sets the timer to the next heartbeat, or to the end if that comes first.
     fn arm(&mut self) {
         let heartbeat = Instant::now() + self.subscriber.every;
         let at = match self.end {
@@ -121,13 +124,13 @@ impl Open {
         self.timer.as_mut().reset(at);
     }
 
-    /// The last that is said, if there is anything to say.
-    fn farewell(&mut self) -> Option<Bytes> {
+    /// Returns the last frame, if the reader obeys it.
+    fn last_frame(&mut self) -> Option<Bytes> {
         if !self.subscriber.heeds_retry() {
             return None;
         }
         self.end = End::Now;
         self.timer.as_mut().reset(Instant::now());
-        Some(self.subscriber.drain.farewell())
+        Some(self.subscriber.drain.retry_frame())
     }
 }

@@ -1,7 +1,7 @@
 //! The end of all streams of a server that stops.
 //!
-//! Each of their readers comes back at once, to another server or to the next life of this one. Ten thousand in the same
-//! instant would be a blow to whoever takes them, so streams end one after another.
+//! Each reader opens a new stream at once, at another server or at this one after its restart. Ten thousand requests in the same
+//! instant would overload the server that gets them, so streams end one after another.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, Weak};
@@ -12,28 +12,29 @@ use tokio::time::Instant;
 
 use crate::environment::Environment;
 
-/// No slower than this, so that a server with few streams stops at once. Each of them asks for about three things when it
+/// Streams end at this rate or faster, so that a server with few streams stops at once. Each client sends about three requests when it
 /// comes back, which together are a fraction of what one processor does.
 const STREAMS_PER_SECOND: u32 = 1_000;
 
-/// The shortest delay that a farewell asks for; half of what browsers do by themselves.
+/// The shortest delay that the field `retry` of the last frame asks for; half of what browsers wait by themselves.
 const MIN_RETRY: Duration = Duration::from_secs(1);
-/// How far delays are spread at least, and at most.
+/// The least and the greatest spread of these delays.
 const RETRY_SPREAD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
-/// See the module.
+/// Plans when each stream ends once the server stops.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
-    /// All streams have ended after this.
+    /// The time after which all streams have ended.
     longest: Duration,
     environments: Vec<Weak<Environment>>,
-    plan: OnceLock<Plan>,
+    schedule: OnceLock<Schedule>,
+    /// Counts the streams that have asked for their moment.
     ending: AtomicU32,
 }
 
-/// Made when the first stream asks.
+/// The moments at which streams end; made when the first stream asks for its own.
 #[derive(Clone, Copy, Debug)]
-struct Plan {
+struct Schedule {
     start: Instant,
     window: Duration,
     streams: u32,
@@ -49,8 +50,8 @@ impl Drain {
         }
     }
 
-    fn plan(&self) -> Plan {
-        *self.plan.get_or_init(|| {
+    fn schedule(&self) -> Schedule {
+        *self.schedule.get_or_init(|| {
             let streams: usize = self
                 .environments
                 .iter()
@@ -61,7 +62,7 @@ impl Drain {
             let unhurried = Duration::from_secs(1) * streams / STREAMS_PER_SECOND;
             let window = unhurried.min(self.longest);
             let (least, most) = RETRY_SPREAD;
-            Plan {
+            Schedule {
                 start: Instant::now(),
                 window,
                 streams,
@@ -70,27 +71,28 @@ impl Drain {
         })
     }
 
-    /// When the next of the open streams is to end. They are told one moment after the other, evenly.
+    /// Returns the moment at which the next of the open streams is to end. The moments are spread evenly.
     pub(crate) fn moment(&self) -> Instant {
-        let plan = self.plan();
-        let place = self
+        let schedule = self.schedule();
+        let turn = self
             .ending
             .fetch_add(1, Ordering::Relaxed)
-            .min(plan.streams);
-        plan.start
-            + plan
+            .min(schedule.streams);
+        schedule.start
+            + schedule
                 .window
-                .mul_f64(f64::from(place) / f64::from(plan.streams))
+                .mul_f64(f64::from(turn) / f64::from(schedule.streams))
     }
 
-    /// Asks a reader that heeds it to come back after a random while: what did not fit into the window is spread by that.
-    pub(crate) fn farewell(&self) -> Bytes {
-        let delay = MIN_RETRY + self.plan().retry_spread.mul_f64(random_share());
+    /// Returns the last frame of a stream. It asks the reader to come back after a random delay, which spreads the readers whose
+    /// streams had to end faster than they should come back.
+    pub(crate) fn retry_frame(&self) -> Bytes {
+        let delay = MIN_RETRY + self.schedule().retry_spread.mul_f64(random_share());
         Bytes::from(format!("retry: {}\n\n", delay.as_millis()))
     }
 }
 
-/// Evenly from 0 to 1.
+/// Returns a random number, evenly from 0 to 1.
 fn random_share() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
