@@ -452,35 +452,13 @@ fn check_keys(entries: &[(Key, Node)], owner: &str, known: &[&str]) -> Result<()
 fn suggest(word: &str, known: &[&str]) -> String {
     let near = known
         .iter()
-        .map(|candidate| (distance(word, candidate), *candidate))
+        .map(|candidate| (strsim::levenshtein(word, candidate), *candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= 2 && *distance < candidate.len());
     match near {
         Some((_, candidate)) => format!(" (did you mean `{candidate}`?)"),
         None => String::new(),
     }
-}
-
-/// Levenshtein distance in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (j, cb) in b.iter().enumerate() {
-            let up = row.get(j + 1).copied().unwrap_or(usize::MAX);
-            let cell = (diagonal + usize::from(ca != *cb))
-                .min(left + 1)
-                .min(up.saturating_add(1));
-            diagonal = up;
-            left = cell;
-            next.push(cell);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
