@@ -2,26 +2,26 @@
 //! confirm what it has are served without evaluating again.
 //!
 //! Sharded, so that threads seldom wait for one another. Each shard is bounded and forgets what was used longest ago; so
-//! replies of a configuration that is no longer in force, which nobody asks for, go by themselves.
+//! replies of a configuration that is no longer in force, which are no longer asked for, are dropped in time.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// A power of two.
+/// The number of shards, a power of two.
 const SHARDS: usize = 16;
 
 /// All shards together; a reply of 100 flags takes about 7 kB.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// Of one shard.
+/// The bytes of one shard.
 const SHARD_BYTES: usize = MAX_BYTES / SHARDS;
 
 /// What an entry takes besides its key and body, about.
 const OVERHEAD: usize = 200;
 
-/// See the module.
+/// The cache of replies.
 #[derive(Debug)]
 pub(crate) struct ReplyCache {
     shards: Vec<Mutex<Shard>>,
@@ -30,7 +30,7 @@ pub(crate) struct ReplyCache {
 #[derive(Debug, Default)]
 struct Shard {
     entries: HashMap<String, (Bytes, u64)>,
-    /// By when it was used last.
+    /// The fingerprints, by when each was used last.
     by_use: BTreeMap<u64, String>,
     clock: u64,
     bytes: usize,
@@ -58,7 +58,7 @@ impl ReplyCache {
         if let Some(body) = lock().used(fingerprint) {
             return Ok(body);
         }
-        // Not held meanwhile: two that ask at once both make it, which costs less than waiting.
+        // Not locked meanwhile: two requests at once both make the body, which costs less than waiting.
         let body = Bytes::from(make()?);
         lock().put(fingerprint, body.clone());
         Ok(body)
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// The body, and whether it was made anew.
+    /// Returns the length of the body, and whether it was made by this call.
     fn get(cache: &ReplyCache, key: &str, bytes: usize) -> (usize, bool) {
         let mut made = false;
         let body = cache.get(key, || {

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use flagwire_evaluation::Snapshot;
 
 use crate::config::Command;
-use crate::flags_file::{Parsed, Problem, SCHEMA};
 use crate::import;
 use crate::source::file::FileSource;
+use flagwire_flags_file::{Parsed, Problem, SCHEMA};
 
 /// Does it, writing to standard output, and mistakes to standard error.
 pub async fn run(command: &Command) -> ExitCode {

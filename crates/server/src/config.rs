@@ -148,7 +148,7 @@ pub struct Options {
         value_name = "NAME", value_parser = given::text())]
     pub redis_prefix: String,
 
-    /// Milliseconds after which a replica that brings configurations and is silent is taken for gone.
+    /// Milliseconds after which a leader that does not answer is taken for gone.
     #[arg(long, default_value_t = 6_000, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(100..=MAX_MILLISECONDS)))]
     pub redis_lease_ms: u64,
 

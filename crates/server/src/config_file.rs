@@ -14,20 +14,20 @@ use secrecy::SecretString;
 use crate::auth::Hashed;
 use crate::config::{ConfigError, Options};
 use crate::files::write::directory_of;
-use crate::flags_file::Problem;
-use crate::flags_file::node::{self, Key, Node, Value};
+use flagwire_flags_file::Problem;
+use flagwire_flags_file::node::{self, Key, Node, Value};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigFile {
     /// By name; `None` where the file does not speak of environments.
-    pub(crate) environments: Option<BTreeMap<String, Entry>>,
+    pub(crate) environments: Option<BTreeMap<String, EnvironmentOptions>>,
     settings: BTreeMap<String, Setting>,
 }
 
 /// What is said of one environment.
 #[derive(Debug, Default)]
-pub(crate) struct Entry {
+pub(crate) struct EnvironmentOptions {
     pub(crate) flags: Option<PathBuf>,
     pub(crate) upstream: Option<String>,
     pub(crate) upstream_events: Option<String>,
@@ -92,7 +92,7 @@ fn many(key: &Key, node: &Node) -> Result<Vec<String>, Problem> {
     Ok(values)
 }
 
-impl Entry {
+impl EnvironmentOptions {
     fn read(name: &str, node: &Node) -> Result<Self, Problem> {
         let entries = match &node.value {
             Value::Map(entries) => entries.as_slice(),
@@ -180,11 +180,11 @@ impl ConfigFile {
     }
 }
 
-fn environments(node: &Node) -> Result<BTreeMap<String, Entry>, Problem> {
+fn environments(node: &Node) -> Result<BTreeMap<String, EnvironmentOptions>, Problem> {
     match &node.value {
         Value::Map(entries) => entries
             .iter()
-            .map(|(key, node)| Ok((key.text.clone(), Entry::read(&key.text, node)?)))
+            .map(|(key, node)| Ok((key.text.clone(), EnvironmentOptions::read(&key.text, node)?)))
             .collect(),
         Value::Null => Ok(BTreeMap::new()),
         _ => Err(Problem::new(
@@ -211,7 +211,7 @@ fn is_path(arg: &Arg) -> bool {
         .any(|name| matches!(name.as_str(), "FILE" | "DIRECTORY"))
 }
 
-impl Entry {
+impl EnvironmentOptions {
     /// The one environment of a server that is given options alone.
     pub(crate) fn of(options: &Options) -> Self {
         let upstream = options.upstream.clone();

@@ -2,7 +2,7 @@
 //!
 //! A network mount whose server is gone, a failing disk or a named pipe without a writer lets a read last for hours. On the
 //! runtime's threads that would stop connections and signals, and the runtime waits for its own blocking threads when
-//! it ends; so neither is used. A [`Place`] does one piece of work at a time. Work that takes longer than the limit is
+//! it ends; so neither is used. A [`FileWorker`] does one piece of work at a time. Work that takes longer than the limit is
 //! abandoned: it keeps its thread until it comes to an end, and must change nothing from then on. What is asked for next gets a
 //! thread of its own, as the mount may have been replaced, but after ever longer pauses: a mount that hangs for a day
 //! costs eight threads. What is computed from a file, under [`computing`], comes to an end by itself and is waited for: a large
@@ -29,15 +29,15 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 /// After a second piece of work hangs, before another one is tried. Four times as long after each further one.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Between two looks whether work asked for before has ended.
+/// The pause between two looks whether the work before has ended.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
-/// Pieces of work that may hang at the same time.
+/// How many pieces of work may hang at the same time.
 const MOST: u32 = 8;
 
-/// Somewhere in the file system where work is done one piece after the other.
+/// Does work on one file, or in one directory, one piece after the other.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct FileWorker {
     limit: Duration,
     /// Held while work is waited for.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -52,7 +52,7 @@ struct Stuck {
     pause: Option<Instant>,
 }
 
-/// Tells work whether it is still waited for.
+/// Shows work whether it is still waited for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Abandoned {
     set: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ impl Abandoned {
     }
 }
 
-impl Default for Place {
+impl Default for FileWorker {
     fn default() -> Self {
         Self {
             limit: LIMIT,
@@ -95,13 +95,13 @@ impl Default for Place {
     }
 }
 
-/// The places of files that may be opened again and again, each with what hangs there.
-static PLACES: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
+/// The workers of files that may be opened again and again, by path.
+static WORKERS: Mutex<BTreeMap<PathBuf, FileWorker>> = Mutex::new(BTreeMap::new());
 
-impl Place {
-    /// The one place of the file at `path` in this process.
+impl FileWorker {
+    /// Returns the one worker of the file at `path` in this process.
     pub(crate) fn of(path: &Path) -> Self {
-        let mut places = PLACES.lock();
+        let mut places = WORKERS.lock();
         places.entry(path.to_owned()).or_default().clone()
     }
 
@@ -133,7 +133,7 @@ impl Place {
         }
     }
 
-    /// The same for callers that may block: those who write, and answer once the disk has what was written. A busy disk takes
+    /// Does `work` as [`run`](Self::run) does, for callers that may block: they write, and answer once the disk has what was written. A busy disk takes
     /// seconds for that without being stuck, so they wait three times the limit.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Place {
         what: &str,
         work: impl FnOnce(&Abandoned) -> T + Send + 'static,
         done: impl FnOnce(T) + Send + 'static,
-    ) -> io::Result<Waiting> {
+    ) -> io::Result<PendingWork> {
         if self.pauses() {
             return Err(hangs(what, self.limit));
         }
@@ -188,20 +188,20 @@ impl Place {
                 // Nobody may wait for it any more.
                 done(result);
             })?;
-        Ok(Waiting {
+        Ok(PendingWork {
             stuck: Arc::clone(&self.stuck),
             abandoned,
             ended: false,
         })
     }
 
-    /// Whether nothing is being done there.
+    /// Whether no work is being done.
     #[cfg(test)]
     pub(crate) fn is_free(&self) -> bool {
         self.turn.try_lock().is_ok()
     }
 
-    /// One that waits for a moment only.
+    /// Returns a worker with a short limit.
     #[cfg(test)]
     pub(crate) fn hurried() -> Self {
         Self {
@@ -217,13 +217,13 @@ impl Place {
 }
 
 /// Work that is waited for. Dropped before its end, it is abandoned.
-struct Waiting {
+struct PendingWork {
     stuck: Arc<Mutex<Stuck>>,
     abandoned: Abandoned,
     ended: bool,
 }
 
-impl Drop for Waiting {
+impl Drop for PendingWork {
     fn drop(&mut self) {
         if self.ended {
             return;
@@ -271,8 +271,8 @@ fn hangs(what: &str, limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, reason)
 }
 
-/// Does work that the start of the program cannot do without, however long it takes; says so when it takes long.
-/// Signals end the program meanwhile.
+/// Does work that the start of the program cannot do without, however long it takes, and warns when it takes long. A signal ends the
+/// program meanwhile, after a pause.
 pub(crate) fn at_start<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -311,7 +311,7 @@ pub(crate) fn read_at_start(path: &Path) -> io::Result<Vec<u8>> {
     .flatten()
 }
 
-/// The same for text.
+/// Reads a text file that the start of the program cannot do without, see [`at_start`].
 ///
 /// # Errors
 /// What the system says, and [`io::ErrorKind::InvalidData`] for what is not UTF-8.
@@ -344,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_hangs_costs_two_threads_and_after_that_fewer_and_fewer() {
-        let place = Place::hurried();
+        let place = FileWorker::hurried();
         let begun = Arc::new(AtomicUsize::new(0));
         let mut releases = Vec::new();
         for _ in 0..20 {
@@ -379,7 +379,7 @@ mod tests {
         while place.stuck.lock().pieces > 0 {
             tokio::task::yield_now().await;
         }
-        let place = Place {
+        let place = FileWorker {
             limit: LIMIT,
             ..place
         };
@@ -390,7 +390,7 @@ mod tests {
     async fn work_that_took_too_long_learns_that_it_must_change_nothing() {
         let (release, hung) = channel::<()>();
         let (tell, told) = oneshot::channel();
-        let place = Place::hurried();
+        let place = FileWorker::hurried();
         let late = place.run("writing x", move |abandoned| {
             let before = abandoned.is_set();
             let _ = hung.recv();
@@ -403,7 +403,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_computed_from_a_file_is_waited_for_past_the_limit() {
-        let place = Place::hurried();
+        let place = FileWorker::hurried();
         let compute = |_: &Abandoned| {
             computing(|| std::thread::sleep(Duration::from_millis(350)));
             7
@@ -423,7 +423,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_is_an_error_and_gives_its_place_back() {
-        let place = Place::default();
+        let place = FileWorker::default();
         assert!(
             place
                 .run("reading x", |_| panic!("on purpose"))

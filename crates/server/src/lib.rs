@@ -1,21 +1,28 @@
 //! `flagwire-server`: serves feature flags over the Harness Feature Flags client protocol.
 //!
-//! The flow: a [`source`] brings whole configurations to an [`environment::Environment`]; there [`environment::changes`] finds what
-//! differs, the new snapshot is put in force, and each difference leaves as an event. The [`routes`] answer from the
+//! The flow: a [`source`] supplies whole configurations to an [`environment::Environment`]; there [`environment::changes`] finds
+//! what differs, the new snapshot is put in force, and each difference is published as an event. The [`routes`] answer from the
 //! snapshot in force and never wait for a source; streams frame each event once for each different text.
+//!
+//! Modules use only those below them in this table, or beside them, and never in a circle:
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`commands`], [`import`] | checking flags files, printing their schema; environments from elsewhere |
-//! | [`config`], `config_file`, [`plan`] | command line, environment variables, file; which environments come of them |
-//! | [`source`], [`flags_file`] | where configurations come from; the crate that reads and edits flags files |
-//! | [`environment`] | the state in force, what changed, and who reads it |
-//! | `stream` | the open streams |
-//! | [`replicas`] | several servers as one, through Redis |
-//! | [`auth`], `target` | keys, tokens and tickets; who a request is for |
+//! | `run`, [`commands`], [`import`] | a running server; the commands of the program; environments that come from elsewhere |
+//! | [`plan`], `config_file`, [`config`], [`telemetry`] | the environments that the options describe; the configuration file; the command line and environment variables; logs |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
-//! | `files` | work on files, on threads that may hang |
+//! | `state`, `cache`, `metrics`, `target` | what handlers share; replies that are made once; counters for Prometheus; the target that a request is for |
+//! | [`source`], [`replicas`] | where configurations come from; several servers as one, through Redis |
+//! | `stream` | open streams: their events and heartbeats, the threads that hold their sockets, their end |
+//! | [`environment`] | the state in force, what changed, who reads it, and what is reported about it |
+//! | [`versions`] | versions of flags and groups, which never fall |
+//! | [`auth`], `secret` | keys, tokens, tickets and wrong guesses; the signing secret on disk |
+//! | [`error`], `json`, `limits`, `peer` | refusals as replies; numbers in JSON; the largest requests; the other end of a connection |
+//! | `files` | work on files, on threads that may hang, and writing that leaves no half of a file |
+//! | `seldom`, `stopping`, `time` | what is logged now and then; the signal to stop; times as numbers |
+//!
+//! Flags files are read and edited by the crate [`flags_file`].
 //!
 //! [`app`] is the whole service without a socket, so that tests call it directly.
 #![deny(missing_docs)]
@@ -48,6 +55,7 @@ pub mod replicas;
 pub mod routes;
 mod run;
 mod secret;
+mod seldom;
 pub mod serve;
 pub mod source;
 mod state;

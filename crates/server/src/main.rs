@@ -8,7 +8,7 @@ use flagwire_server::{commands, config::Options, run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Tasks that the runtime cannot end, such as a look-up of a name, are not waited for longer than this.
+/// How long tasks that the runtime cannot end, such as a look-up of a name, are waited for at the end.
 const END: Duration = Duration::from_secs(1);
 
 /// A start that waits for a disk may take this long after a signal, so that the server ends in order; then the process ends.
@@ -63,7 +63,7 @@ fn return_memory() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 const fn return_memory() {}
 
-/// What other servers are told to read their files again by must not end this one.
+/// Ignores SIGHUP, by which other servers are asked to read their files again: it would end this one.
 fn survive_hangups() {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         return;

@@ -9,11 +9,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::{BadSecret, Grant, Hashed, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
-use crate::config_file::{ConfigFile, Entry};
+use crate::config_file::{ConfigFile, EnvironmentOptions};
 use crate::files;
 use crate::files::write::directory_of;
 use crate::replicas::{Redis, ReplicaOptions};
-use crate::source::kept::Kept;
+use crate::source::saved::SavedConfiguration;
 use crate::source::upstream::UpstreamOptions;
 
 /// One environment.
@@ -68,7 +68,9 @@ impl Plan {
         let entries = match file {
             Some(_) if options.has_source() => return Err(ConfigError::TwoSources),
             Some(environments) => environments,
-            None => BTreeMap::from([(options.environment.clone(), Entry::of(options))]),
+            None => {
+                BTreeMap::from([(options.environment.clone(), EnvironmentOptions::of(options))])
+            }
         };
         if entries.is_empty() {
             return Err(ConfigError::File(
@@ -162,7 +164,7 @@ fn replicas(options: &Options, state_dir: &Path) -> Result<Option<ReplicaOptions
 
 fn planned(
     name: String,
-    entry: Entry,
+    entry: EnvironmentOptions,
     directory: &Path,
     state_dir: &Path,
     options: &Options,
@@ -208,7 +210,11 @@ fn planned(
             upstream.events_url = entry.upstream_events.as_deref().map(address).transpose()?;
             upstream.poll = Duration::from_secs(options.poll_seconds);
             upstream.metrics = Duration::from_millis(options.metrics_ms);
-            upstream.kept = Some(Kept::new(state_dir, &name, &upstream.source()));
+            upstream.kept = Some(SavedConfiguration::new(
+                state_dir,
+                &name,
+                &upstream.source(),
+            ));
             From::Upstream(Box::new(upstream))
         }
         (None, None) => {

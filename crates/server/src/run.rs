@@ -17,12 +17,12 @@ use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
 use crate::serve::{Certificates, Limits, Serving, Timeouts, TlsError, raise_open_files};
 use crate::source::file::{FileOrigin, FileSource, LoadError};
-use crate::source::kept::place_of;
+use crate::source::saved::path_in;
 use crate::source::upstream::UpstreamSource;
 use crate::source::{Origin, Source};
 use crate::{AppState, Settings, app, secret};
 
-/// For Redis to tell the secret that replicas share, at the start.
+/// How long the start waits for Redis to answer with the secret that replicas share.
 const SHARED_SECRET: Duration = Duration::from_secs(2);
 
 /// Why a server did not start.
@@ -67,7 +67,7 @@ pub enum RunError {
     },
 }
 
-/// Fewer than this, and a server is warned that it may not do.
+/// With fewer open files than this a warning is logged.
 const FEW_FILES: u64 = 8_192;
 
 /// Starts a server and serves until `stop` completes.
@@ -131,7 +131,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let mut running = Vec::new();
     for (planned, source) in plan.environments.iter().zip(sources) {
         let environment = Arc::new(Environment::new(&planned.name));
-        environment.keep_versions_in(&place_of(&plan.state_dir, "versions", &planned.name));
+        environment.keep_versions_in(&path_in(&plan.state_dir, "versions", &planned.name));
         let (serves, ended) = (Arc::clone(&environment), ended.clone());
         let begun = tokio::task::spawn_blocking(move || source.run(serves, ended));
         match begun.await {
@@ -187,7 +187,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         tls,
         refused: state.metrics.refused.clone(),
     };
-    // With the secrets in them.
+    // They hold secrets.
     drop(options);
     let serving = serving.run(listener, app(state), stopped);
     tokio::pin!(serving);
@@ -206,8 +206,9 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     Ok(())
 }
 
-/// Opens a source as far as that can be done before the server listens; notes for people what there is instead of a file.
-/// Examples are for those who try the server: whoever has keys of their own does not want them served.
+/// Opens a source as far as that can be done before the server listens. Adds notes that are printed at the start, as when there is
+/// no flags file yet.
+/// The sample is only for trying the server: with keys of one's own its flags would be served to real clients.
 async fn open(
     planned: &Planned,
     samples: bool,
@@ -250,16 +251,16 @@ fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, 
     Ok(Replica::new(Arc::clone(options), origin))
 }
 
-/// SIGUSR1 says that what sources have is right, although much is missing from it.
+/// Has SIGUSR1 put in force what sources hold back because much is missing from it.
 fn accept_on_signal(environments: &[Arc<Environment>]) {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let Ok(mut told) = signal(SignalKind::user_defined1()) else {
+    let Ok(mut accepts) = signal(SignalKind::user_defined1()) else {
         return;
     };
     let environments = environments.to_vec();
     tokio::spawn(async move {
-        while told.recv().await.is_some() {
+        while accepts.recv().await.is_some() {
             let accepted = environments.iter().filter_map(|one| one.accept()).count();
             tracing::info!(
                 "SIGUSR1: accepted what {accepted} of {} environments held back",

@@ -55,7 +55,7 @@ pub(crate) fn keep_in(directory: &Path, secret: &[u8]) -> io::Result<()> {
 }
 
 fn written(directory: &Path, secret: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-    // What else is kept there is nobody's business either.
+    // Other files there are private, too.
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -12,11 +12,11 @@ use crate::{auth, cache, metrics, stream, target};
 /// Everything handlers share.
 #[derive(Clone)]
 pub struct AppState {
-    /// By name.
+    /// The environments, by name.
     pub environments: Arc<BTreeMap<String, Arc<Environment>>>,
-    /// Who may come in.
+    /// The keys that clients sign in with.
     pub keys: Arc<auth::Keys>,
-    /// How the server behaves.
+    /// The options that handlers need.
     pub settings: Arc<Settings>,
     pub(crate) signer: Arc<auth::token::Signer>,
     pub(crate) targets: Arc<target::TargetStore>,
@@ -28,18 +28,18 @@ pub struct AppState {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// What handlers need to know of the options.
+/// The options that handlers need.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether stream events carry evaluations.
     pub event_evaluations: bool,
-    /// Between heartbeats of a stream.
+    /// The time between two heartbeats of a stream.
     pub heartbeat: Duration,
-    /// In which a stream ticket must be used, in seconds.
+    /// How long a stream ticket is valid, in seconds.
     pub ticket_seconds: u64,
     /// Origins whose pages may use the server; `*` for all.
     pub cors_origins: Vec<String>,
-    /// What the admin page asks for.
+    /// The token that the admin page asks for.
     pub admin_token: Option<auth::Hashed>,
     /// Whether pages may use server keys.
     pub server_keys_in_browsers: bool,
@@ -48,7 +48,7 @@ pub struct Settings {
 }
 
 impl AppState {
-    /// State for these environments and keys. `secret` signs the tokens; `stopping` ends the streams.
+    /// Returns the state for these environments and keys. `secret` signs the tokens; `stopping` ends the streams.
     #[must_use]
     pub fn new(
         environments: Vec<Arc<Environment>>,

@@ -4,10 +4,7 @@
 //! this server has not written.
 
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::time::Instant;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -72,35 +69,12 @@ impl fmt::Write for OneLine<'_, '_> {
     }
 }
 
-/// Something that may happen without end is logged this often at most.
-const SELDOM: Duration = Duration::from_secs(10);
-
-/// Says when something that happens again and again is to be logged: the first time, and then not for a while.
-#[derive(Debug, Default)]
-pub(crate) struct Seldom {
-    /// When it was logged last, and how often it has happened since.
-    last: Mutex<Option<(Instant, u64)>>,
-}
-
-impl Seldom {
-    /// It has happened. If it is to be logged: how often it was not since the last time.
-    pub(crate) fn happened(&self) -> Option<u64> {
-        let now = Instant::now();
-        let mut last = self.last.lock();
-        match &mut *last {
-            Some((at, more)) if now.saturating_duration_since(*at) < SELDOM => {
-                *more = more.saturating_add(1);
-                None
-            }
-            before => Some(before.replace((now, 0)).map_or(0, |(_, more)| more)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
     use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -141,19 +115,5 @@ mod tests {
             text,
             format!(" WARN message {escaped} {quoted} shown={escaped} number=5\n")
         );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_happens_without_end_is_logged_seldom_and_counted() {
-        let seldom = Seldom::default();
-        assert_eq!(seldom.happened(), Some(0));
-        for _ in 0..199 {
-            tokio::time::advance(Duration::from_millis(50)).await;
-            assert_eq!(seldom.happened(), None);
-        }
-        tokio::time::advance(Duration::from_millis(50)).await;
-        assert_eq!(seldom.happened(), Some(199));
-        tokio::time::advance(SELDOM).await;
-        assert_eq!(seldom.happened(), Some(0));
     }
 }

@@ -9,10 +9,15 @@ pub(crate) fn unix_seconds(at: SystemTime) -> i64 {
     })
 }
 
-/// The reverse of [`unix_seconds`].
+/// The time of this number of seconds since the Unix epoch.
 pub(crate) fn from_unix_seconds(seconds: i64) -> SystemTime {
     let since = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
     UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
+
+/// The current time in seconds since the Unix epoch, as tokens have it.
+pub(crate) fn now() -> u64 {
+    u64::try_from(unix_seconds(SystemTime::now())).unwrap_or_default()
 }
 
 /// Milliseconds since the Unix epoch.

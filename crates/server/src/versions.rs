@@ -27,8 +27,8 @@ const MAX_LISTED: usize = 1_000;
 /// What the versions of a configuration mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {
-    /// They are what somebody wrote into a file, or there are none: they count where they are greater than any before and
-    /// than the clock.
+    /// They were written into a file by hand, or there are none: they count where they are greater than any before and than the
+    /// clock.
     File,
     /// They are counted by an upstream: they count as they are unless one falls.
     Upstream,
@@ -48,7 +48,7 @@ pub struct Versions {
     ahead: i64,
     /// The last versions of flags that `clock` does not bound, by identifier.
     flags: BTreeMap<String, i64>,
-    /// The same of groups.
+    /// The last versions of groups that `clock` does not bound, by identifier.
     groups: BTreeMap<String, i64>,
     /// Whether something changed since this was last kept.
     #[serde(skip)]
@@ -56,7 +56,7 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// The time to make versions of, for the first configuration of a process: what the one before served last may have been
+    /// Returns the time to make versions of, for the first configuration of a process: what the one before served last may have been
     /// made in this very second.
     pub(crate) fn begin(&mut self, now: i64, counting: Counting) -> i64 {
         let now = now.max(self.clock).saturating_add(1);
@@ -68,12 +68,12 @@ impl Versions {
         now
     }
 
-    /// The same, for each configuration after the first.
+    /// Returns the time to make versions of, for each configuration after the first.
     pub(crate) fn advance(&self, now: i64) -> i64 {
         now.max(self.clock)
     }
 
-    /// The version of an entry that was not in force before.
+    /// Returns the version of a flag or group that was not in force before.
     pub(crate) fn first(
         &mut self,
         domain: Domain,
@@ -94,16 +94,12 @@ impl Versions {
                     Counting::File => floor,
                     Counting::Upstream | Counting::Own => floor.max(self.clock),
                 };
-                let version = given
-                    .unwrap_or_default()
-                    .max(now)
-                    .max(floor.saturating_add(1));
-                self.made(domain, identifier, version, now, counting)
+                self.made(domain, identifier, floor, given, now, counting)
             }
         }
     }
 
-    /// The version of an entry that changed, or whose source gives it a greater one; `last` is that of the one before.
+    /// Returns the version of a flag or group that changed, or to which its source gives a greater one; `last` is the one before.
     pub(crate) fn next(
         &mut self,
         domain: Domain,
@@ -117,13 +113,7 @@ impl Versions {
             (Counting::Own | Counting::Upstream, Some(given)) if given > last => {
                 self.taken(given, now)
             }
-            (counting, given) => {
-                let version = given
-                    .unwrap_or_default()
-                    .max(now)
-                    .max(last.saturating_add(1));
-                self.made(domain, identifier, version, now, counting)
-            }
+            (counting, given) => self.made(domain, identifier, last, given, now, counting),
         }
     }
 
@@ -148,7 +138,7 @@ impl Versions {
         }
     }
 
-    /// The version of the event that tells of a removal. Whoever comes back under that name gets a greater one.
+    /// Returns the version of the event for a removal. A flag or group that comes back under that name gets a greater one.
     pub(crate) fn removed(
         &mut self,
         domain: Domain,
@@ -174,14 +164,20 @@ impl Versions {
         given
     }
 
+    /// Makes a version that is greater than `floor` and no less than the clock and than what the source gives, and remembers it.
     fn made(
         &mut self,
         domain: Domain,
         identifier: &str,
-        version: i64,
+        floor: i64,
+        given: Option<i64>,
         now: i64,
         counting: Counting,
     ) -> i64 {
+        let version = given
+            .unwrap_or_default()
+            .max(now)
+            .max(floor.saturating_add(1));
         if counting == Counting::File && version <= now {
             if self.clock < now {
                 self.clock = now;
@@ -235,7 +231,7 @@ impl Versions {
         }
     }
 
-    /// Entries that are listed, some of which are in force.
+    /// Returns the flags and groups that are listed, some of which are in force.
     pub(crate) fn named(&self) -> impl Iterator<Item = (Domain, &str, i64)> {
         let flags = self.flags.iter().map(|entry| (Domain::Flag, entry));
         let groups = self
@@ -267,18 +263,18 @@ impl Versions {
     }
 }
 
-/// What is remembered, and where it is kept. Without a place it lasts as long as the process.
+/// What is remembered of versions, and the file that it is saved in. Without a file it lasts as long as the process.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) versions: Versions,
     path: Option<PathBuf>,
-    /// That it cannot be kept is said once.
+    /// Whether saving fails, which is logged once.
     failing: bool,
 }
 
 impl Ledger {
-    /// Reads what was kept at `path` and keeps it there from now on. What cannot be read is as if it were not there: the
-    /// clock is greater, unless it was set back.
+    /// Reads what was saved at `path` and saves it there from now on. A file that cannot be read counts as missing: the clock is
+    /// greater, unless it was set back.
     pub(crate) fn keep_in(&mut self, path: &Path) {
         match fs::read(path) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {
@@ -294,7 +290,7 @@ impl Ledger {
         self.path = Some(path.to_owned());
     }
 
-    /// Keeps what changed. Blocks.
+    /// Saves what changed. Blocks.
     pub(crate) fn save(&mut self) {
         if !std::mem::take(&mut self.versions.unsaved) {
             return;

@@ -15,7 +15,7 @@ use flagwire_evaluation::model::{
     Serve, State, Tag, TargetRef, Variation, VariationMap, WeightedVariation,
 };
 use flagwire_server::environment::{Configuration, Environment};
-use flagwire_server::source::kept::Kept;
+use flagwire_server::source::saved::SavedConfiguration;
 use flagwire_server::source::upstream::UpstreamSource;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -301,7 +301,7 @@ fn through_a_relay_and_redis_nothing_is_lost() {
 #[test]
 fn on_disk_nothing_is_lost() {
     let directory = tempfile::tempdir().unwrap();
-    let kept = Kept::new(directory.path(), "development", "http://up");
+    let kept = SavedConfiguration::new(directory.path(), "development", "http://up");
     let run = |configuration: Configuration| {
         kept.save(&configuration.flags, &configuration.segments)
             .unwrap();

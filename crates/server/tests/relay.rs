@@ -432,7 +432,7 @@ async fn at_the_start_an_empty_upstream_does_not_replace_what_was_kept() {
     let socket = listen(app).await;
     let mut options = upstream(socket.address);
     options.recheck = Duration::from_millis(20);
-    let kept = flagwire_server::source::kept::Kept::new(
+    let kept = flagwire_server::source::saved::SavedConfiguration::new(
         directory.path(),
         "development",
         &options.source(),

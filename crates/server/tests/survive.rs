@@ -10,12 +10,12 @@ use std::time::SystemTime;
 use common::listening::*;
 use common::*;
 use flagwire_server::environment::SourceState;
-use flagwire_server::source::kept::Kept;
+use flagwire_server::source::saved::SavedConfiguration;
 use flagwire_server::source::upstream::UpstreamOptions;
 use tempfile::TempDir;
 
-fn kept_in(directory: &Path, options: &UpstreamOptions) -> Kept {
-    Kept::new(directory, "development", &options.source())
+fn kept_in(directory: &Path, options: &UpstreamOptions) -> SavedConfiguration {
+    SavedConfiguration::new(directory, "development", &options.source())
 }
 
 /// Between two looks at what another process does, which tells nobody.
@@ -24,7 +24,7 @@ async fn moment() {
 }
 
 /// Until the file holds a flag that serves this by default.
-async fn wait_for(kept: &Kept, variation: &str) {
+async fn wait_for(kept: &SavedConfiguration, variation: &str) {
     loop {
         if let Some((configuration, _)) = kept.load().unwrap() {
             // What was kept before may lack it.

@@ -1,6 +1,6 @@
 //! How many wrong admin tokens are looked at: so many of one address, and so many of all.
 //!
-//! Past that a token is refused unseen, also the right one, or guessing would only be told a different status. An address that
+//! Past that a token is refused without a look, even the right one; otherwise a guesser would only see another status. An address that
 //! has given the right token is not held up by what others guess, so that a flood from many addresses keeps nobody out who was
 //! in before; one that shares its address with the guesser, as behind a load balancer, waits with it. A long token is looked at
 //! all the same: no rate of guesses finds it, and behind a load balancer anybody could keep its owner out otherwise.
@@ -92,7 +92,7 @@ impl Guesses {
         let all = all.and_then(|level| level.wait(OF_ALL, now));
         if let Some(wait) = own.max(all) {
             if length >= LONG && is_right() {
-                // What was guessed from there is not forgiven: that may have been somebody else.
+                // The wrong tokens of this address stay counted: another client may have sent them.
                 inner.trust(address);
                 return Ok(true);
             }

@@ -21,7 +21,7 @@ pub struct Hashed([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadSecret {
-    /// An empty key opens the door to everybody who sends none.
+    /// The key is empty, so that requests without a key would be let in.
     #[error("a key is empty; leave the option out or give it a value")]
     Empty,
     /// It would never match: neither a header nor an SDK's option holds a line end, and no key has a blank.
@@ -35,7 +35,7 @@ pub enum BadSecret {
 }
 
 impl Hashed {
-    /// Of a secret as it is sent. A text that looks like a hash is taken as it stands: a hash opens nothing.
+    /// Returns the hash of a secret as it is sent. A text that looks like a hash is hashed like any other, as a hash is no key.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())

@@ -137,7 +137,7 @@ impl Signer {
         self.token(&ticket)
     }
 
-    /// A ticket for a stream that says no more than that something has changed. The same in gives the same out.
+    /// Returns a ticket for a stream whose events only say that something has changed. The same arguments give the same ticket.
     pub(crate) fn refetch_ticket(
         &self,
         token: &Token,

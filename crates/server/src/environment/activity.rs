@@ -1,6 +1,6 @@
-//! What happened in an environment, in words: the last few hundred entries, and new ones as they come.
+//! What happened in an environment, in words for the admin page: the last few hundred entries, and new ones as they come.
 //!
-//! For people who look after the server. Clients hear of changes through events, which say less.
+//! Clients get changes as events, which say less.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -19,33 +19,33 @@ use super::edit::Edit;
 use super::status::{SourceState, SourceStatus};
 use crate::time::unix_seconds;
 
-/// Entries that are kept.
+/// Entries that are recent.
 const MAX_ENTRIES: usize = 200;
 
-/// Entries that a reader may lag behind.
+/// How many entries a reader may lag behind.
 const MAX_LAG: usize = 512;
 
-/// Of one configuration, so many changes are told one by one.
+/// Of the changes of one configuration, this many get an entry each.
 const MAX_CHANGES: usize = 100;
 
-/// What is told of one change: so many details, and so many names in a list.
+/// The most details of one change, and the most names in a list.
 const MAX_DETAILS: usize = 12;
 const MAX_NAMES: usize = 20;
 
-/// Texts come from files and upstreams and may be of any length; in characters.
+/// The longest text of a file or an upstream in an entry, in characters.
 const MAX_CHARS: usize = 80;
 
 /// One thing that happened.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
-    /// From 1, in order.
+pub(crate) struct ActivityEntry {
+    /// Counts the entries, from 1.
     number: u64,
     /// Milliseconds since the Unix epoch.
     at: u64,
     #[serde(flatten)]
     what: What,
-    /// In words.
+    /// What changed, one sentence each.
     details: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Entry {
     rename_all_fields = "camelCase"
 )]
 enum What {
-    /// A flag or a group is another than before, whoever changed it.
+    /// A flag or a group changed, by whatever means.
     Change {
         domain: Domain,
         change: Change,
@@ -66,33 +66,33 @@ enum What {
         affected: Vec<String>,
         affected_total: usize,
     },
-    /// So many changes at once that they are not told one by one.
+    /// More changes at once than get entries.
     Changes { more: usize },
-    /// Where flags come from stands differently.
+    /// The status of the source changed.
     Source { state: SourceState, healthy: bool },
     /// Somebody changed a flag through the admin page or its endpoint.
     Edit { flag: String, by: String },
 }
 
-/// See the module.
+/// The last entries of an environment.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    kept: Mutex<Kept>,
-    /// When each flag changed last, in seconds since the Unix epoch; of those there are.
+    recent: Mutex<Recent>,
+    /// When each flag changed last, in seconds since the Unix epoch. Deleted flags are left out.
     changed: Mutex<BTreeMap<String, i64>>,
-    sender: broadcast::Sender<Arc<Entry>>,
+    sender: broadcast::Sender<Arc<ActivityEntry>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    entries: VecDeque<Arc<Entry>>,
+struct Recent {
+    entries: VecDeque<Arc<ActivityEntry>>,
     last: u64,
 }
 
 impl Default for Activity {
     fn default() -> Self {
         Self {
-            kept: Mutex::default(),
+            recent: Mutex::default(),
             changed: Mutex::default(),
             sender: broadcast::Sender::new(MAX_LAG),
         }
@@ -100,35 +100,39 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// What is kept, oldest first, and what follows it.
-    pub(crate) fn follow(&self) -> (Vec<Arc<Entry>>, broadcast::Receiver<Arc<Entry>>) {
-        let kept = self.kept.lock();
+    /// Returns the remembered entries, oldest first, and a receiver of all that follow them.
+    pub(crate) fn follow(
+        &self,
+    ) -> (
+        Vec<Arc<ActivityEntry>>,
+        broadcast::Receiver<Arc<ActivityEntry>>,
+    ) {
+        let recent = self.recent.lock();
         (
-            kept.entries.iter().cloned().collect(),
+            recent.entries.iter().cloned().collect(),
             self.sender.subscribe(),
         )
     }
 
     fn push(&self, what: What, details: Vec<String>) {
-        let mut kept = self.kept.lock();
-        kept.last += 1;
+        let mut recent = self.recent.lock();
+        recent.last += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let entry = Arc::new(Entry {
-            number: kept.last,
+        let entry = Arc::new(ActivityEntry {
+            number: recent.last,
             at: now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
             what,
             details,
         });
-        if kept.entries.len() == MAX_ENTRIES {
-            kept.entries.pop_front();
+        if recent.entries.len() == MAX_ENTRIES {
+            recent.entries.pop_front();
         }
-        kept.entries.push_back(Arc::clone(&entry));
-        // An error means that nobody listens. Sent while locked, so that whoever follows misses nothing and gets nothing
-        // twice.
+        recent.entries.push_back(Arc::clone(&entry));
+        // An error means that there is no receiver. Sent while locked, so that a receiver misses nothing and gets nothing twice.
         drop(self.sender.send(entry));
     }
 
-    /// A configuration was put in force.
+    /// Adds entries for the changes of a configuration.
     pub(crate) fn changed(&self, differences: &[Difference], old: &Snapshot, new: &Snapshot) {
         self.note_changes(differences);
         for difference in differences.iter().take(MAX_CHANGES) {
@@ -193,13 +197,13 @@ impl Activity {
         }
     }
 
-    /// When flags changed last, in seconds since the Unix epoch: those that have since the start.
+    /// Returns when flags changed last, in seconds since the Unix epoch, of those that have changed since the start.
     pub(crate) fn last_changes(&self) -> BTreeMap<String, i64> {
         let changed = self.changed.lock();
         changed.clone()
     }
 
-    /// The source says something else of itself than before.
+    /// Adds an entry for a change of the source's status.
     pub(crate) fn source(&self, before: &SourceStatus, now: &SourceStatus) {
         let details = [&now.error, &now.warning];
         // The start is no event.
@@ -221,7 +225,7 @@ impl Activity {
         );
     }
 
-    /// Somebody changed a flag here.
+    /// Adds an entry for a change that a person has made here.
     pub(crate) fn edited(&self, flag: &str, edit: &Edit, by: Option<IpAddr>) {
         self.push(
             What::Edit {
@@ -233,7 +237,7 @@ impl Activity {
     }
 }
 
-/// What somebody wants changed, one thing an entry.
+/// Says in words what an edit changes, one text for each change.
 pub(crate) fn in_words(edit: &Edit) -> Vec<String> {
     let mut words = Vec::new();
     if let Some(on) = edit.state {
@@ -342,7 +346,7 @@ fn counted(what: &str, old: usize, new: usize) -> String {
     }
 }
 
-/// Who is named now and was not, or is no more.
+/// Says which targets and groups are named now and were not, and which are named no more.
 fn targets_differ(old: &[VariationMap], new: &[VariationMap]) -> Vec<String> {
     if old == new {
         return Vec::new();
@@ -356,7 +360,7 @@ fn targets_differ(old: &[VariationMap], new: &[VariationMap]) -> Vec<String> {
                 .map(|group| format!("group {group}"));
             targets
                 .chain(groups)
-                .map(|whom| (whom, entry.variation.clone()))
+                .map(|name| (name, entry.variation.clone()))
         });
         entries.collect()
     };
@@ -364,17 +368,17 @@ fn targets_differ(old: &[VariationMap], new: &[VariationMap]) -> Vec<String> {
     let come: Vec<_> = new.difference(&old).collect();
     let gone: Vec<_> = old
         .difference(&new)
-        .filter(|(whom, _)| !come.iter().any(|(other, _)| other == whom))
+        .filter(|(name, _)| !come.iter().any(|(other, _)| other == name))
         .collect();
     if come.len() + gone.len() > MAX_NAMES {
         return vec![counted("named targets", old.len(), new.len())];
     }
     let come = come
         .iter()
-        .map(|(whom, variation)| format!("{} gets {}", short(whom), short(variation)));
+        .map(|(name, variation)| format!("{} gets {}", short(name), short(variation)));
     let gone = gone
         .iter()
-        .map(|(whom, _)| format!("{} is named no more", short(whom)));
+        .map(|(name, _)| format!("{} is named no more", short(name)));
     come.chain(gone).collect()
 }
 
@@ -405,7 +409,7 @@ fn short(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::environment::Environment;
-    use crate::flags_file::parse;
+    use flagwire_flags_file::parse;
 
     fn told(environment: &Environment) -> Vec<serde_json::Value> {
         let (entries, _) = environment.activity.follow();

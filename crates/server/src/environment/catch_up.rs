@@ -28,7 +28,7 @@ pub(crate) const EVERY: Duration = Duration::from_millis(100);
 /// The frames for one configuration.
 #[derive(Debug)]
 pub(crate) struct Slices {
-    /// Of the environment.
+    /// The edition of the environment that the slices are of.
     pub(crate) edition: u64,
     slices: Vec<Framed>,
 }

@@ -1,4 +1,4 @@
-//! What changed between two configurations, and whom it may concern.
+//! What changed between two configurations, and which flags it may affect.
 //!
 //! Every change, whatever its source, is found here, by comparison. That makes a saved file, a poll of an upstream and an
 //! event of an upstream the same thing, and a repeated or empty save nothing at all.
@@ -15,7 +15,7 @@ use crate::versions::{Counting, Versions};
 pub struct Difference {
     /// What happened.
     pub change: Change,
-    /// To a flag or a group.
+    /// Whether it happened to a flag or a group.
     pub domain: Domain,
     /// Its identifier.
     pub identifier: String,
@@ -25,14 +25,14 @@ pub struct Difference {
     pub affected: Vec<String>,
 }
 
-/// Gives each entry of `new` its version and says what differs from `old`.
+/// Gives each flag and group of `new` its version and returns what differs from `old`.
 ///
 /// An entry keeps the version it had while nothing else about it differs, or gets the greater one that the source gives it.
 /// What changed, came or went gets a greater version than any before it, see [`Versions`]. `now` is in seconds since the
 /// Unix epoch.
 ///
 /// Groups come before flags and deletions last, so that a reader who applies them in order never meets a rule that
-/// names a group it has not heard of.
+/// names an unknown group.
 pub fn compare(
     old: (&[FeatureConfig], &[Segment]),
     new: (&mut [FeatureConfig], &mut [Segment]),
@@ -84,12 +84,12 @@ pub fn compare(
 }
 
 /// A flag or a group.
-trait Entry: Clone + PartialEq {
+trait Versioned: Clone + PartialEq {
     fn identifier(&self) -> &str;
     fn version(&mut self) -> &mut Option<i64>;
 }
 
-impl Entry for FeatureConfig {
+impl Versioned for FeatureConfig {
     fn identifier(&self) -> &str {
         &self.feature
     }
@@ -98,7 +98,7 @@ impl Entry for FeatureConfig {
     }
 }
 
-impl Entry for Segment {
+impl Versioned for Segment {
     fn identifier(&self) -> &str {
         &self.identifier
     }
@@ -117,7 +117,7 @@ struct Diff<'v> {
 }
 
 impl Diff<'_> {
-    fn entries<T: Entry>(&mut self, domain: Domain, old: &[T], new: &mut [T]) {
+    fn entries<T: Versioned>(&mut self, domain: Domain, old: &[T], new: &mut [T]) {
         let (now, counting) = (self.now, self.counting);
         let mut before: HashMap<String, T> = old
             .iter()
@@ -136,7 +136,7 @@ impl Diff<'_> {
                 Some(mut previous) => {
                     let last = previous.version().take().unwrap_or_default();
                     if *entry == previous {
-                        // A source may raise the version alone; nobody needs to hear of it.
+                        // A source may raise the version alone, which needs no event.
                         let given = given.filter(|given| *given > last);
                         let raised = given.map(|given| {
                             self.versions.next(
@@ -179,7 +179,7 @@ impl Diff<'_> {
     }
 }
 
-/// Who looks at what: from each group and flag to the flags whose evaluation it may change.
+/// From each group and flag to the flags whose evaluation it may change.
 struct Dependents<'a> {
     /// Flags that name a group, directly.
     flags_of_group: BTreeMap<&'a str, BTreeSet<&'a str>>,
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     fn flags(text: &str) -> Vec<FeatureConfig> {
-        crate::flags_file::parse(text).unwrap().flags
+        flagwire_flags_file::parse(text).unwrap().flags
     }
 
     fn found(
@@ -370,8 +370,8 @@ groups:
   inner: { include: [x] }
   outer: { rules: [{ group: inner }] }
 ";
-        let old = crate::flags_file::parse(text).unwrap();
-        let mut new = crate::flags_file::parse(&text.replace("[x]", "[y]")).unwrap();
+        let old = flagwire_flags_file::parse(text).unwrap();
+        let mut new = flagwire_flags_file::parse(&text.replace("[x]", "[y]")).unwrap();
         let found = found(
             (&old.flags, &old.segments),
             (&mut new.flags, &mut new.segments),

@@ -9,18 +9,18 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::hex;
 
-/// A configuration in force.
+/// A configuration that is or was in force.
 #[derive(Debug)]
 pub struct Current {
     /// Ready for evaluation; its flags and groups carry their versions.
     pub snapshot: Snapshot,
-    /// Says the same for the same flags and groups, on any replica and after any restart. 32 hex digits.
+    /// A hash of the flags and groups without their versions: the same on any replica and after any restart. 32 hex digits.
     pub content: String,
     /// Counts configurations in this process, from 1.
     pub generation: u64,
     /// When it was put in force.
     pub since: SystemTime,
-    /// Of [`Current::tag`].
+    /// The text of [`Current::tag`], made when it is first asked for.
     tag: OnceLock<String>,
 }
 
@@ -45,7 +45,8 @@ impl Current {
         Self::new(snapshot, self.content.clone(), self.generation, self.since)
     }
 
-    /// Says the same for the same flags and groups with the same versions: an entity tag for the lists of rules, without its quotes.
+    /// Returns the entity tag of the lists of rules, without its quotes. It is the same for the same flags and groups with the same
+    /// versions.
     pub(crate) fn tag(&self) -> &str {
         self.tag.get_or_init(|| {
             let mut hash = Sha256::new();
@@ -64,7 +65,7 @@ impl Current {
         })
     }
 
-    /// Whether entries that say the same have greater versions.
+    /// Whether any of these flags and groups has a greater version than here.
     pub(super) fn is_older(&self, flags: &[FeatureConfig], segments: &[Segment]) -> bool {
         let flag = |flag: &FeatureConfig| {
             let known = self.snapshot.flag(&flag.feature);
@@ -78,7 +79,7 @@ impl Current {
     }
 }
 
-/// Over everything that evaluation looks at; versions left out, as they differ between replicas.
+/// Returns the hash of everything that evaluation reads. Versions are left out, as they differ between replicas.
 pub(super) fn content_hash(flags: &[FeatureConfig], segments: &[Segment]) -> String {
     let mut lines: Vec<String> = Vec::with_capacity(flags.len() + segments.len());
     for flag in flags {

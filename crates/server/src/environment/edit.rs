@@ -3,7 +3,6 @@
 pub use flagwire_flags_file::{Edit, TargetEdit};
 
 use super::document::Document;
-use crate::flags_file;
 
 /// Why an edit was not made. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +34,9 @@ pub enum EditError {
     },
 }
 
-impl From<flags_file::EditError> for EditError {
-    fn from(error: flags_file::EditError) -> Self {
-        use flags_file::EditError as InText;
+impl From<flagwire_flags_file::EditError> for EditError {
+    fn from(error: flagwire_flags_file::EditError) -> Self {
+        use flagwire_flags_file::EditError as InText;
         match error {
             InText::UnknownFlag(flag) => Self::UnknownFlag(flag),
             InText::UnknownVariation {
@@ -54,16 +53,16 @@ impl From<flags_file::EditError> for EditError {
     }
 }
 
-/// Changes flags where they come from, for good.
+/// Changes flags where they come from, so that the changes last.
 pub trait Editor: Send + Sync + std::fmt::Debug {
-    /// Makes the change and returns once it is in force. Blocks, but not without end: it writes files.
+    /// Makes the change and returns once it is in force. Blocks for as long as files are written, which has a limit.
     ///
     /// # Errors
     /// [`EditError`]; nothing has changed then.
     fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError>;
 
-    /// Replaces all flags by those of a whole file, if the file still says what hashes to `expected`. Returns whether it did,
-    /// once they are in force. Blocks.
+    /// Replaces the whole flags file, if the hash of its text is still `expected`. Returns whether it was, once the new flags are in
+    /// force. Blocks.
     ///
     /// # Errors
     /// [`EditError`]; nothing has changed then.

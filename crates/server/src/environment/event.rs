@@ -1,4 +1,4 @@
-//! An event on its way to many readers: framed once for each different text that comes of it.
+//! An event for many readers, which is framed once for each different text of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,12 +13,12 @@ use super::current::Current;
 use super::framing::Framed;
 use crate::time::unix_seconds;
 
-/// Who reads a stream.
+/// The kind of reader that a stream has, which decides what its events say.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Audience {
     /// A back end, which evaluates by itself: gets each event and nothing more.
     Rules,
-    /// A client whose target is not known, or to whom no evaluations shall be sent.
+    /// A client whose target is not known, or that gets no evaluations.
     Anyone,
     /// A client: gets the new evaluations with the event.
     One(Arc<Target>),
@@ -27,7 +27,7 @@ pub(crate) enum Audience {
 }
 
 impl Audience {
-    /// The frames of events that happened while nobody read, oldest first.
+    /// Returns the frames of events that the reader has missed, oldest first.
     pub(crate) fn missed(&self, events: &[Event]) -> Bytes {
         let mut frames = BytesMut::new();
         for event in events {
@@ -44,11 +44,11 @@ pub(crate) struct Event {
     difference: Difference,
     current: Arc<Current>,
     rules: OnceLock<Framed>,
-    /// The same without an id.
+    /// The frame for back ends without an id.
     rules_unnumbered: OnceLock<Framed>,
     anyone: OnceLock<Framed>,
     refetch: OnceLock<Framed>,
-    /// By the variations served, which decide the text: ten thousand users share a few of them.
+    /// The frames for targets, by the variations that these get, which decide the text: ten thousand users share a few of them.
     evaluated: Mutex<HashMap<String, Framed>>,
 }
 
@@ -66,7 +66,7 @@ impl Event {
         }
     }
 
-    /// The frames for a reader, one or more, as they go over the wire. Empty where it has nothing to learn.
+    /// Returns the frames for a reader, one or more; nothing where the event does not concern it.
     pub(crate) fn frames(&self, audience: &Audience) -> Framed {
         let (cell, make): (_, fn(&Self) -> Bytes) = match audience {
             Audience::One(target) => return self.frame_for(target),
@@ -77,13 +77,13 @@ impl Event {
         cell.get_or_init(|| Framed::new(&make(self))).clone()
     }
 
-    /// The frame for a back end that is still being told of everything, and has to come back for that if it is cut off.
+    /// Returns the frame for a back end that is still being sent everything, and has to ask for it again if it is cut off.
     pub(crate) fn unnumbered(&self) -> &Framed {
         self.rules_unnumbered
-            .get_or_init(|| Framed::new(&frame(&self.told(None), None)))
+            .get_or_init(|| Framed::new(&frame(&self.change_event(None), None)))
     }
 
-    fn told(&self, evaluations: Option<Vec<Evaluation>>) -> ChangeEvent {
+    fn change_event(&self, evaluations: Option<Vec<Evaluation>>) -> ChangeEvent {
         ChangeEvent {
             event: self.difference.change,
             domain: self.difference.domain,
@@ -94,7 +94,7 @@ impl Event {
     }
 
     fn frame_change(&self, evaluations: Option<Vec<Evaluation>>) -> Bytes {
-        frame(&self.told(evaluations), Some(&self.id))
+        frame(&self.change_event(evaluations), Some(&self.id))
     }
 
     /// Without evaluations, a flag's event says nothing about the flags that depend on it: they get events of their own.
@@ -160,7 +160,7 @@ impl Event {
         }
     }
 
-    /// Clients act on a `patch` of a group only, so its creation is told to them as one.
+    /// Clients act on a `patch` of a group only, so its creation is sent to them as one.
     fn frame_group_patch(&self, evaluations: Option<Vec<Evaluation>>) -> Bytes {
         frame(
             &ChangeEvent {

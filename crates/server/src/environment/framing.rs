@@ -15,7 +15,7 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
-    /// What is written when nothing follows.
+    /// Returns the end of a body.
     pub(crate) const fn end(self) -> Bytes {
         Bytes::from_static(match self {
             Self::Chunked => LAST_CHUNK,
@@ -24,7 +24,7 @@ impl Framing {
     }
 }
 
-/// The same text with and without the length that a chunk has in front, made once for all streams it goes to.
+/// A text with and without the length that a chunk has in front, made once for all streams that it goes to.
 #[derive(Clone, Debug)]
 pub(crate) struct Framed {
     chunk: Bytes,

@@ -1,7 +1,7 @@
-//! Who reads the open streams, for people who look after the server.
+//! The readers of open streams, as the admin page lists them.
 //!
-//! A stream costs one slot here, 56 bytes, and its target, which the stream needs anyway. Nothing that opens a stream is
-//! kept: no token, no ticket, no key.
+//! A stream takes one slot here, 56 bytes, and its target, which the stream needs anyway. Neither tokens nor tickets nor keys are
+//! stored.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::time::unix_seconds;
 
-/// Names of targets are told up to here, in bytes; clients choose them.
+/// Names of targets are listed up to this length, in bytes: clients choose them.
 const MAX_NAME_BYTES: usize = 256;
 
 /// How a stream is read.
@@ -30,15 +30,15 @@ pub(crate) enum Transport {
     Ofrep,
 }
 
-/// StreamTarget a stream is for.
+/// The target that a stream is for.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum StreamTarget {
-    /// It carries no target.
+    /// The stream is for no target.
     #[default]
     None,
-    /// Shared with the stream.
+    /// The target, shared with the stream.
     Target(Arc<Target>),
-    /// By identifier, where the stream itself has no use for a target.
+    /// The identifier, where the stream itself does not need the target.
     Named(Arc<str>),
 }
 
@@ -52,7 +52,7 @@ impl StreamTarget {
     }
 }
 
-/// One reader, as it is registered.
+/// The reader of a stream, as it is registered.
 #[derive(Clone, Debug)]
 pub(crate) struct ReaderInfo {
     pub(crate) target: StreamTarget,
@@ -69,7 +69,7 @@ pub(crate) struct Readers {
 
 #[derive(Debug, Default)]
 struct Slots {
-    /// By the number that is handed out.
+    /// The slots, by the numbers that `open` returns.
     all: Vec<Option<Slot>>,
     free: Vec<u32>,
     open: usize,
@@ -85,22 +85,22 @@ struct Slot {
     number: u32,
 }
 
-/// What there is to tell.
+/// The streams that a search finds, as the admin page shows them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listing {
     /// Open streams.
     total: usize,
-    /// Of these, how many are read in which way.
+    /// How many of them are read in each way.
     by_transport: Vec<(Transport, usize)>,
-    /// How many match what was asked for.
+    /// How many match the search.
     matching: usize,
-    /// The newest of them.
-    streams: Vec<Entry>,
+    /// The newest that match.
+    streams: Vec<ListedStream>,
 }
 
 #[derive(Debug, Serialize)]
-struct Entry {
+struct ListedStream {
     number: u32,
     since: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,13 +115,13 @@ impl Readers {
         self.slots.lock().open
     }
 
-    /// Differs whenever a stream was opened or closed since: how many are open, and how many were opened ever.
+    /// Returns how many streams are open, and how many were ever opened. The pair differs after each opening and closing.
     pub(crate) fn mark(&self) -> (usize, u32) {
         let slots = self.slots.lock();
         (slots.open, slots.opened)
     }
 
-    /// The number under which to close it.
+    /// Registers a reader. Returns the number by which to close it.
     pub(crate) fn open(&self, reading: ReaderInfo) -> u32 {
         let mut slots = self.slots.lock();
         slots.open += 1;
@@ -150,14 +150,14 @@ impl Readers {
             slots.open -= 1;
             slots.free.push(at);
         }
-        // After a crowd has left, its room is given back.
+        // Memory that many streams have taken is given back after the last of them.
         if slots.open == 0 {
             slots.all = Vec::new();
             slots.free = Vec::new();
         }
     }
 
-    /// The newest streams whose target or address has `wanted` in it, whatever the case.
+    /// Lists the newest streams whose target or address contains `wanted`, in upper or lower case.
     pub(crate) fn list(&self, wanted: &str, limit: usize) -> Listing {
         let wanted = wanted.to_ascii_lowercase();
         let slots = self.slots.lock();
@@ -174,7 +174,7 @@ impl Readers {
             total: slots.open,
             by_transport: by_transport.into_iter().collect(),
             matching: found.len(),
-            streams: found.into_iter().take(limit).map(Slot::tell).collect(),
+            streams: found.into_iter().take(limit).map(Slot::listed).collect(),
         }
     }
 }
@@ -189,8 +189,8 @@ impl Slot {
                 .is_some_and(|address| has(&address.to_string()))
     }
 
-    fn tell(&self) -> Entry {
-        Entry {
+    fn listed(&self) -> ListedStream {
+        ListedStream {
             number: self.number,
             since: self.since,
             target: self.reading.target.name().map(|name| {
@@ -222,24 +222,24 @@ mod tests {
 
     #[test]
     fn the_newest_come_first_and_closed_ones_are_gone() {
-        let registry = Readers::default();
+        let readers = Readers::default();
         let opened: Vec<u32> = ["a", "b", "c"]
-            .map(|name| registry.open(reading(name)))
+            .map(|name| readers.open(reading(name)))
             .to_vec();
-        registry.close(opened[1]);
-        registry.close(opened[1]);
-        assert_eq!(registry.len(), 2);
+        readers.close(opened[1]);
+        readers.close(opened[1]);
+        assert_eq!(readers.len(), 2);
         assert_eq!(
-            registry.open(reading("D-one")),
+            readers.open(reading("D-one")),
             opened[1],
             "its slot is used again"
         );
-        let all = registry.list("", 2);
+        let all = readers.list("", 2);
         assert_eq!((all.total, all.matching), (3, 3));
         assert_eq!(names(&all), ["D-one", "c"]);
-        assert_eq!(names(&registry.list("d-O", 9)), ["D-one"]);
-        assert_eq!(registry.list("192.0.2", 9).matching, 3);
-        assert_eq!(registry.list("nobody", 9).matching, 0);
+        assert_eq!(names(&readers.list("d-O", 9)), ["D-one"]);
+        assert_eq!(readers.list("192.0.2", 9).matching, 3);
+        assert_eq!(readers.list("nobody", 9).matching, 0);
     }
 
     #[test]
@@ -249,12 +249,12 @@ mod tests {
             "{}",
             size_of::<Option<Slot>>()
         );
-        let registry = Readers::default();
-        let opened: Vec<u32> = (0..1000).map(|_| registry.open(reading("x"))).collect();
+        let readers = Readers::default();
+        let opened: Vec<u32> = (0..1000).map(|_| readers.open(reading("x"))).collect();
         for at in opened {
-            registry.close(at);
+            readers.close(at);
         }
-        assert_eq!(registry.slots.lock().all.capacity(), 0);
-        assert_eq!(registry.len(), 0);
+        assert_eq!(readers.slots.lock().all.capacity(), 0);
+        assert_eq!(readers.len(), 0);
     }
 }

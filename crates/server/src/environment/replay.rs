@@ -1,8 +1,8 @@
-//! What is kept for readers that come back with a `Last-Event-ID`.
+//! The last changes, for readers that come back with a `Last-Event-ID`.
 //!
 //! Each configuration that is put in force has a stamp, made of what it says, and the changes that led to it are a step from
-//! one stamp to the next. The last event of a step has the new stamp for its id, so that whoever saw it has seen all; the events before
-//! it have ids that say "somewhere in this step", and whoever saw no more than those gets the whole step again.
+//! one stamp to the next. The last event of a step has the new stamp for its id, so that a reader that saw it has seen all; the events before
+//! it have ids that say "somewhere in this step", and a reader that saw no more than those gets the whole step again.
 //!
 //! Replicas that share a configuration share its stamp, so an id of one of them means something to the others, and to the
 //! same server after a restart. A replica that was away and took two configurations in one step cannot tell what happened
@@ -36,7 +36,7 @@ struct Step {
 }
 
 impl Step {
-    /// Of the event at `index`.
+    /// Returns the id of the event at `index`.
     fn id(&self, index: usize) -> String {
         if index + 1 == self.differences.len() {
             self.to.clone()
@@ -47,12 +47,12 @@ impl Step {
 }
 
 impl Replay {
-    /// Of the configuration in force; empty before the first.
+    /// Returns the stamp of the configuration in force; empty before the first.
     pub(crate) fn stamp(&self) -> &str {
         &self.stamp
     }
 
-    /// A new configuration is in force. Returns the ids of the events that tell of it.
+    /// Adds the step to a new configuration. Returns the ids of its events.
     pub(crate) fn step(&mut self, stamp: String, differences: &[Difference]) -> Vec<String> {
         if stamp == self.stamp && differences.is_empty() {
             return Vec::new();
@@ -74,14 +74,14 @@ impl Replay {
         ids
     }
 
-    /// For each entry that changed since the event of this id, its last change, with the id to tell it under. `None` if
+    /// Returns the last change of each flag and group that changed since the event of this id, with the id of its event. `None` if
     /// that is not known.
     pub(crate) fn since(&self, id: &str) -> Option<Vec<(String, Difference)>> {
         if id.is_empty() {
             return None;
         }
-        // A stamp comes again where a configuration does. What it says is the same, so whoever has seen it needs to hear of
-        // what came after the last time only.
+        // A stamp comes again where a configuration does. What it says is the same, so a reader that has seen it needs
+        // only what came after the last time.
         let first = match id.split_once('~') {
             None if id == self.stamp => self.steps.len(),
             None => self.steps.iter().rposition(|step| step.from == id)?,

@@ -6,42 +6,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::unix_seconds;
 
-/// Which way configurations come at the moment.
+/// How configurations reach this server at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceState {
-    /// Nothing has come yet.
+    /// There is no configuration yet.
     #[default]
     Starting,
     /// Changes arrive as they are made.
     Live,
     /// Changes arrive when the source is asked the next time.
     Polling,
-    /// The source cannot be read or does not answer; what is served is the last that it gave.
+    /// The source cannot be read or does not answer; the last configuration of it is served.
     Degraded,
 }
 
-/// How a source stands.
+/// The status of a source.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
-    /// What it is, for people: the file's path, say.
+    /// The name of the source for people, such as the path of the file.
     pub source: String,
-    /// Which way configurations come.
+    /// How configurations reach this server.
     pub state: SourceState,
     /// Whether what is served is what the source holds now.
     pub healthy: bool,
-    /// Why not.
+    /// Why it is not healthy; `None` while it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What else people should know, although all is served as it should be.
+    /// Sentences that people should read although flags are served as they should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// Since when it stands so.
+    /// Since when the status has been the same.
     #[serde(skip)]
     pub since: SystemTime,
-    /// When what is served was last known to be what the source holds: for an upstream, when it last answered. `None` where it
-    /// is known at any time, as for a file that is watched, or never was.
+    /// When the served configuration was last known to be the one of the source: for an upstream, when it last answered. `None` if
+    /// that is known at any time, as for a file that is watched, and if it was never known.
     #[serde(skip)]
     pub fresh_at: Option<SystemTime>,
 }
@@ -64,37 +64,37 @@ impl Default for SourceStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Takes what the leader puts into Redis.
+    /// It takes the configurations that the leader puts into Redis.
     #[default]
     Follower,
-    /// Brings configurations for all.
+    /// It runs the source for all replicas.
     Leader,
-    /// Brings configurations for itself, as Redis is away.
+    /// It runs the source for itself, as Redis is away.
     Alone,
 }
 
-/// How a replica stands.
+/// The status of a replica.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicaStatus {
-    /// Its name.
+    /// The name of this replica.
     pub name: String,
-    /// What it does.
+    /// What it does at the moment.
     pub role: Role,
-    /// Who leads, as far as known.
+    /// The name of the replica that leads, if it is known.
     pub leader: Option<String>,
-    /// Where replicas meet, without credentials.
+    /// The address of Redis, without credentials.
     pub redis: String,
     /// Whether Redis answers.
     pub connected: bool,
-    /// Why it does not, or did not the last time; `None` while there was nothing.
+    /// The last error of Redis; `None` if there was none.
     pub last_error: Option<String>,
-    /// Since when it answers, or does not; in JSON, seconds since the Unix epoch.
+    /// Since when Redis has answered, or has not; in JSON, seconds since the Unix epoch.
     #[serde(serialize_with = "as_seconds")]
     pub since: SystemTime,
-    /// How often Redis was lost or did not answer.
+    /// How many times Redis was lost or did not answer.
     pub failures: u64,
-    /// How often Redis had lost the configuration and this replica has put it there again.
+    /// How many times Redis had lost the configuration and this replica has put it there again.
     pub refills: u64,
 }
 

@@ -1,7 +1,7 @@
-//! How often each variation was served, as clients report it, and for whom, as back ends report it.
+//! How often each variation was served, as clients report it, and to which targets, as back ends report it.
 //!
-//! Whoever has a client key can report anything. So what the configuration knows is counted whatever else is reported: invented
-//! names have a place of their own, and so have targets that clients report.
+//! Anybody who has a client key can report anything. So flags and variations of the configuration are counted whatever else is
+//! reported: unknown names have a limit of their own, and so have the targets that clients report.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -20,8 +20,8 @@ const MAX_COUNT: u64 = 1_000_000_000;
 /// Counters of what the configuration knows, or has known since the start. There may be more while it knows more.
 const MAX_COUNTERS: usize = 10_000;
 
-/// Counters that wait to be passed on: past the first bound those of known variations are no more told apart by SDK. Those of
-/// names that the configuration does not know, as when it is older than the clients', have the second to themselves.
+/// The most counters that wait to be passed on. Past the first limit those of known variations are no longer separate for each SDK.
+/// The second limit is for names that the configuration does not know, as when it is older than the clients' one.
 const MAX_WAITING: usize = 10_000;
 const MAX_WAITING_UNKNOWN: usize = 1_000;
 
@@ -47,7 +47,7 @@ struct Totals {
     known: BTreeMap<(String, String), u64>,
     /// When a flag of these was last reported, in seconds since the Unix epoch.
     reads: BTreeMap<String, i64>,
-    /// All that was reported of other names.
+    /// How often other names were reported.
     unknown: u64,
 }
 
@@ -57,7 +57,7 @@ impl Usage {
         let outbox = self.outbox.get();
         let mut totals = self.totals.lock();
         for data in metrics.metrics_data.iter().flatten() {
-            let Some(mut counted) = Counted::of(data) else {
+            let Some(mut counted) = UsageCount::of(data) else {
                 continue;
             };
             counted.known = totals.add(&counted, data.count, current);
@@ -69,7 +69,7 @@ impl Usage {
                 outbox.add(counted, data.count);
             }
         }
-        // For those who pass them on; here they are of no use.
+        // Targets are of use only to a relay, which passes them on.
         if let Some(outbox) = outbox {
             let targets = metrics.target_data.iter().flatten();
             outbox.add_targets(targets.filter_map(clipped), from);
@@ -101,7 +101,7 @@ impl Usage {
         totals.unknown
     }
 
-    /// From now on, what is reported is also collected to be passed on.
+    /// Has all reports collected from now on, so that they can be passed on.
     pub(crate) fn forward(&self) -> Arc<Outbox> {
         Arc::clone(self.outbox.get_or_init(Arc::default))
     }
@@ -109,7 +109,7 @@ impl Usage {
 
 impl Totals {
     /// Whether the configuration knows what was counted, or has known it.
-    fn add(&mut self, counted: &Counted, count: u64, current: Option<&Snapshot>) -> bool {
+    fn add(&mut self, counted: &UsageCount, count: u64, current: Option<&Snapshot>) -> bool {
         let key = (counted.flag.clone(), counted.variation.clone());
         if let Some(total) = self.known.get_mut(&key) {
             *total = total.saturating_add(count);
@@ -140,9 +140,9 @@ impl Totals {
     }
 }
 
-/// What is counted apart when it is passed on.
+/// What has a counter of its own when it is passed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Counted {
+pub(crate) struct UsageCount {
     /// Whether the configuration knows flag and variation, or has known them.
     pub(crate) known: bool,
     pub(crate) flag: String,
@@ -152,7 +152,7 @@ pub(crate) struct Counted {
     pub(crate) sdk_version: String,
 }
 
-impl Counted {
+impl UsageCount {
     /// `None` for what cannot be counted: without a flag or a variation, or with a count that is none.
     fn of(data: &MetricsData) -> Option<Self> {
         if data.count == 0 || data.count > MAX_COUNT {
@@ -173,7 +173,7 @@ impl Counted {
         })
     }
 
-    /// Of all texts, in bytes.
+    /// The length of all texts, in bytes.
     pub(crate) const fn len(&self) -> usize {
         self.flag.len()
             + self.variation.len()
@@ -188,7 +188,7 @@ fn clip(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// What of a target is passed on; `None` for one that is nobody.
+/// Returns the part of a target that is passed on; `None` for one without an identifier.
 fn clipped(target: &TargetData) -> Option<TargetData> {
     (!target.identifier.is_empty()).then(|| TargetData {
         identifier: clip(&target.identifier),
@@ -205,7 +205,7 @@ fn clipped(target: &TargetData) -> Option<TargetData> {
     })
 }
 
-/// Of all texts of a target, in bytes.
+/// The length of all texts of a target, in bytes.
 pub(crate) fn target_len(target: &TargetData) -> usize {
     let attributes: usize = target
         .attributes
@@ -218,13 +218,13 @@ pub(crate) fn target_len(target: &TargetData) -> usize {
 /// What is still to be passed on.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    inner: Mutex<Waiting>,
+    inner: Mutex<Unsent>,
 }
 
 /// See [`Outbox`].
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    pub(crate) counters: BTreeMap<Counted, u64>,
+pub(crate) struct Unsent {
+    pub(crate) counters: BTreeMap<UsageCount, u64>,
     /// By identifier.
     pub(crate) targets: BTreeMap<String, TargetData>,
     target_bytes: usize,
@@ -234,10 +234,10 @@ pub(crate) struct Waiting {
     pub(crate) dropped: u64,
 }
 
-impl Waiting {
+impl Unsent {
     #[cfg(test)]
     pub(crate) fn of(
-        counters: BTreeMap<Counted, u64>,
+        counters: BTreeMap<UsageCount, u64>,
         targets: BTreeMap<String, TargetData>,
     ) -> Self {
         Self {
@@ -247,15 +247,15 @@ impl Waiting {
         }
     }
 
-    fn add(&mut self, mut key: Counted, count: u64) {
+    fn add(&mut self, mut key: UsageCount, count: u64) {
         if !self.counters.contains_key(&key) {
             if key.known && self.counters.len() - self.unknown >= MAX_WAITING {
                 // As many as the configuration has variations.
-                key = Counted {
+                key = UsageCount {
                     known: true,
                     flag: key.flag,
                     variation: key.variation,
-                    ..Counted::default()
+                    ..UsageCount::default()
                 };
             } else if !key.known && self.unknown >= MAX_WAITING_UNKNOWN {
                 self.dropped = self.dropped.saturating_add(count);
@@ -288,7 +288,7 @@ impl Waiting {
 }
 
 impl Outbox {
-    fn add(&self, key: Counted, count: u64) {
+    fn add(&self, key: UsageCount, count: u64) {
         self.inner.lock().add(key, count);
     }
 
@@ -299,13 +299,13 @@ impl Outbox {
         }
     }
 
-    /// All that waits.
-    pub(crate) fn take(&self) -> Waiting {
+    /// Takes all that waits to be passed on.
+    pub(crate) fn take(&self) -> Unsent {
         std::mem::take(&mut *self.inner.lock())
     }
 
-    /// What could not be passed on joins what was counted since.
-    pub(crate) fn put_back(&self, counted: Vec<(Counted, u64)>, targets: Vec<TargetData>) {
+    /// Puts back what could not be passed on, together with what was counted since.
+    pub(crate) fn put_back(&self, counted: Vec<(UsageCount, u64)>, targets: Vec<TargetData>) {
         let mut waiting = self.inner.lock();
         for (key, count) in counted {
             waiting.add(key, count);
@@ -419,7 +419,7 @@ mod tests {
 
     fn snapshot(text: &str) -> Snapshot {
         let environment = crate::environment::Environment::new("e");
-        drop(environment.apply(crate::flags_file::parse(text).unwrap()));
+        drop(environment.apply(flagwire_flags_file::parse(text).unwrap()));
         environment.current().unwrap().snapshot.clone()
     }
 

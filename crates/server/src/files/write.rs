@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 const PREFIX: &str = ".flagwire-";
 const SUFFIX: &str = ".tmp";
 
-/// Where files cannot be locked, unfinished ones older than this have nobody who writes them any more.
+/// Where files cannot be locked, unfinished ones that are older than this are taken for abandoned.
 const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Whether a file of this name is being written, or was when its writer was killed.
@@ -154,7 +154,7 @@ pub(crate) fn sweep(directory: &Path) {
     }
 }
 
-/// The same for the directory of a file, and for that of the file it links to.
+/// Sweeps the directory of a file, and that of the file it links to.
 pub(crate) fn sweep_beside(path: &Path) {
     sweep(directory_of(path));
     if let Ok(real) = fs::canonicalize(path)

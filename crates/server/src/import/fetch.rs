@@ -6,7 +6,7 @@ use flagwire_core::{Backoff, Millis, Random};
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::flags_file::import::Source;
+use flagwire_flags_file::import::Source;
 use crate::source::upstream::api::{Api, ApiError, List};
 
 /// Attempts before an import gives up.

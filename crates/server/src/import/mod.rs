@@ -16,8 +16,8 @@ use flagwire_evaluation::Snapshot;
 use secrecy::SecretString;
 
 pub use self::options::{ExportOptions, ImportOptions};
-use crate::flags_file::import::{Source, convert};
-use crate::flags_file::{self, proof};
+use flagwire_flags_file::import::{Source, convert};
+use flagwire_flags_file::proof;
 use crate::plan::{address, key_in};
 use crate::source::file::FileSource;
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::revision::Revision;
 use crate::environment::Document;
-use crate::files::{Abandoned, Place, write};
-use crate::flags_file::MAX_FILE_BYTES;
+use crate::files::{Abandoned, FileWorker, write};
 use crate::time::unix_millis;
+use flagwire_flags_file::MAX_FILE_BYTES;
 
 /// The base of a copy, as it is saved in the state directory for a restart.
 #[derive(Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl CopyOnDisk {
     ) -> io::Result<T> {
         let copy = self.clone();
         let what = format!("comparing {} with other replicas", self.path.display());
-        Place::of(&self.path)
+        FileWorker::of(&self.path)
             .run(&what, move |abandoned| work(&copy, abandoned))
             .await
             .flatten()

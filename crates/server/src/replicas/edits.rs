@@ -17,13 +17,13 @@ use super::store::{self, Keys};
 use crate::environment::{Document, Edit, EditError, Editor, Environment};
 use crate::files::is_full;
 
-/// For the leader to answer.
+/// How long the leader may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// For a change that the leader has made to arrive here.
+/// How long a change that the leader has made may take to arrive here.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
-/// As it goes to the leader.
+/// What a replica asks the leader for, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Request {
@@ -34,7 +34,7 @@ enum Request {
     },
     /// The flags file of another replica is newer. Its text is in a key of its own.
     File { id: String, file: CopyState },
-    /// Another replica has served these versions, which are greater.
+    /// Another replica has served greater versions.
     Raise { id: String, raise: Raise },
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Raise {
 }
 
 impl Raise {
-    /// The versions of these.
+    /// Returns the versions of these flags and groups.
     pub(super) fn of(flags: &[FeatureConfig], segments: &[Segment]) -> Self {
         let flag = |flag: &FeatureConfig| Some((flag.feature.clone(), flag.version?));
         let group = |group: &Segment| Some((group.identifier.clone(), group.version?));
@@ -56,7 +56,7 @@ impl Raise {
         }
     }
 
-    /// Those that are greater than others.
+    /// Returns the versions that are greater than those of `others`.
     pub(super) fn beyond(self, others: &Self) -> Self {
         let beyond = |own: BTreeMap<String, i64>, others: &BTreeMap<String, i64>| {
             own.into_iter()
@@ -76,7 +76,7 @@ impl Raise {
     }
 }
 
-/// As it comes back.
+/// The leader's answer, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
@@ -93,16 +93,16 @@ enum Answer {
     Io {
         path: String,
         reason: String,
-        /// For want of room.
+        /// Whether there was no room.
         full: bool,
-        /// Because the disk does not answer.
+        /// Whether the disk did not answer.
         hangs: bool,
     },
     /// A flags file is not newer than what is in force.
     NotNewer,
 }
 
-/// What became of a flags file that the leader was asked to put in force.
+/// The leader's answer about a flags file that it was asked to put in force.
 #[derive(Debug)]
 pub(super) enum Offered {
     Taken,
@@ -111,7 +111,7 @@ pub(super) enum Offered {
     Refused(String),
 }
 
-/// The editor of a follower.
+/// The editor of a follower: it asks the leader to make each change.
 #[derive(Debug)]
 pub(super) struct FollowerEditor {
     pub(super) options: Arc<ReplicaOptions>,
@@ -173,7 +173,7 @@ impl FollowerEditor {
             Ok(Answer::Made(stamp)) => {
                 let mut generation = environment.watch_generation();
                 let arrived = generation.wait_for(|_| environment.stamp() == stamp);
-                // Later, then; it is made.
+                // The change is made, and arrives later.
                 drop(tokio::time::timeout(ARRIVAL, arrived).await);
                 Ok(())
             }
@@ -243,7 +243,8 @@ pub(super) async fn offer(
     }
 }
 
-/// Tells the leader of greater versions that this replica has served. Nobody answers; a look later shows whether it did.
+/// Asks the leader to raise its versions to those that this replica has served. There is no answer; a later look shows whether it
+/// did.
 pub(super) async fn ask_to_raise(
     connection: &mut Connection,
     keys: &Keys,
@@ -254,7 +255,7 @@ pub(super) async fn ask_to_raise(
     store::tell(connection, keys, &json).await
 }
 
-/// The leader's part: makes the edit and answers. `shared` is the flags file's text that the replicas share.
+/// Makes an edit as the leader, and answers. `shared` is the flags file's text that the replicas share.
 pub(super) async fn perform(
     json: &str,
     environment: Arc<Environment>,

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::environment::{Document, Edit, EditError, Editor, Environment, Role};
 
-/// For Redis to take a change; less than a follower waits for an answer.
+/// How long Redis may take to store a change; less than a follower waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// See the module.
+/// The editor of the leader.
 #[derive(Debug)]
 pub(super) struct LeaderEditor {
     pub(super) inner: Arc<dyn Editor>,
@@ -35,7 +35,7 @@ impl LeaderEditor {
         }
     }
 
-    /// Waits until Redis has what is in force.
+    /// Waits until Redis has the configuration in force.
     fn settle(&self, environment: &Environment) -> Result<(), EditError> {
         let wanted = environment.edition();
         let mut published = self.published.clone();

@@ -77,12 +77,12 @@ impl Source for Replica {
         environment: Arc<Environment>,
         stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        let aside = self
+        let on_each = self
             .origin
-            .aside(Arc::clone(&environment), stopping.clone());
+            .run_on_each_replica(Arc::clone(&environment), stopping.clone());
         let running = Replication::new(self.options, self.origin, environment, stopping);
         Box::pin(async move {
-            tokio::join!(running.run(), aside);
+            tokio::join!(running.run(), on_each);
         })
     }
 }

@@ -18,7 +18,7 @@ use super::snapshots::Snapshots;
 use super::source_task::SourceTask;
 use super::store::{Heard, Keys, Seen, Store, WAIT, listen};
 use crate::environment::{Environment, Role};
-use crate::source::kept::place_of;
+use crate::source::saved::path_in;
 use crate::source::{Origin, Source};
 use crate::stopping::until;
 
@@ -65,7 +65,7 @@ impl Replication {
         let keys = Keys::new(&options.prefix, environment.name());
         let copy = origin.file().map(|path| {
             let state = options.state_dir.as_ref();
-            let state = state.map(|directory| place_of(directory, "replica", environment.name()));
+            let state = state.map(|directory| path_in(directory, "replica", environment.name()));
             FileCopy::new(
                 Arc::clone(&options),
                 keys.clone(),

@@ -17,15 +17,15 @@ use tokio::time::{Duration, sleep};
 use super::options::ReplicaOptions;
 use super::redis::{Connection, reason};
 use crate::auth::token::Signer;
-use crate::files::Place;
+use crate::files::FileWorker;
 
-/// Secrets that are too short to be one are not taken.
+/// Shorter secrets are not accepted.
 const LEAST_BYTES: usize = 32;
 
-/// The most that are taken: every check of a token may try them all.
+/// The most secrets that are accepted, as the check of a token may try them all.
 const MOST: usize = 16;
 
-/// For a reply of Redis.
+/// How long Redis may take for a reply.
 const RESPONSE: Duration = Duration::from_secs(5);
 
 /// Returns the set, after adding to it. A replica that has signed nothing adds to an empty one only.
@@ -37,16 +37,16 @@ end
 return redis.call('SMEMBERS', KEYS[1])
 ";
 
-/// What shares.
+/// Shares the signing secret with the other replicas.
 pub(crate) struct Sharing {
     options: Arc<ReplicaOptions>,
     signer: Arc<Signer>,
-    /// Where what signs is kept, for a restart without Redis.
+    /// The directory in which the signing secret is saved, for a restart without Redis.
     directory: PathBuf,
-    place: Place,
-    /// What signs.
+    place: FileWorker,
+    /// The secret that signs.
     signs: Vec<u8>,
-    /// With what signs.
+    /// All secrets of the set; tokens that any of them has signed are accepted.
     known: BTreeSet<Vec<u8>>,
     /// Whether nothing has been signed yet, in this process or before.
     unused: bool,
@@ -67,7 +67,7 @@ impl Sharing {
             options,
             signer,
             directory: directory.to_owned(),
-            place: Place::default(),
+            place: FileWorker::default(),
             known: BTreeSet::from([signs.clone()]),
             signs,
             unused,
@@ -75,7 +75,7 @@ impl Sharing {
         }
     }
 
-    /// To be waited for before anything is signed. Takes what the others sign with, if Redis says so in time.
+    /// Takes the secret that the others sign with, if Redis answers in time. Must complete before anything is signed.
     pub(crate) async fn begin(&mut self, patience: Duration) {
         match tokio::time::timeout(patience, self.round()).await {
             Ok(Ok(())) => {}

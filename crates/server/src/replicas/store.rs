@@ -6,8 +6,8 @@
 //! | key | holds |
 //! |---|---|
 //! | `…:lease` | who leads, for as long as it lasts |
-//! | `…:term` | counts leaders; kept growing by whoever remembers a greater number |
-//! | `…:snapshot` | the configuration, its stamp, its term and number, what is remembered of versions, and how the leader's source stands; where it is of a flags file, its text and the revision of that |
+//! | `…:term` | counts leaders; a replica that remembers a greater number raises it |
+//! | `…:snapshot` | the configuration, its stamp, its term and number, what is remembered of versions, and the status of the leader's source; where it is of a flags file, its text and the revision of that |
 //! | `…:texts` | hashes of the texts that were in force, by revision |
 //! | `…:changes` | a stream with an entry for each change, which tells the others to look, and for each edit asked of the leader |
 //! | `…:file:…` | a flags file that a replica wants to be put in force |
@@ -31,13 +31,13 @@ const FORMAT: u32 = 1;
 /// Texts of flags files that are remembered as older ones.
 const TEXTS: usize = 1_000;
 
-/// For a flags file on its way to the leader.
+/// How long a flags file waits in Redis for the leader.
 const FILE_SECONDS: u64 = 60;
 
 /// Entries kept of the stream, about. Nobody reads back further than the last one.
 const CHANGES: usize = 100;
 
-/// For a look at the stream of changes, in which another command cannot use the connection.
+/// How long one read of the stream of changes waits, during which no other command can use the connection.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 /// Renews the lease, or takes it where it is free and wanted; says who has it and what there is.
@@ -61,7 +61,7 @@ local snapshot = redis.call('HMGET', KEYS[3], 'term', 'number', 'stamp', 'status
 return {holder or '', term, snapshot[1], snapshot[2], snapshot[3], snapshot[4], snapshot[5], snapshot[6]}
 ";
 
-/// Replaces the snapshot and tells of it, for the leader only. Returns whether it did.
+/// Replaces the snapshot and adds an entry to the stream, for the leader only. Returns whether it did.
 /// Keys: lease, snapshot, changes, texts. Arguments: own name, length of the stream, most texts remembered, hash and revision
 /// of the text or twice nothing, then fields and values.
 const PUBLISH: &str = r"
@@ -75,7 +75,7 @@ redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'from', ARGV[1])
 return 1
 ";
 
-/// Gives the lease up, and tells of it, so that another one takes it at once. Keys: lease, changes.
+/// Gives the lease up, and adds an entry to the stream, so that another replica takes it at once. Keys: lease, changes.
 const RELEASE: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
@@ -133,15 +133,15 @@ pub(super) struct SnapshotNumber {
 /// What a look at Redis shows.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Who leads.
+    /// The replica that has the lease.
     pub(super) holder: Option<String>,
-    /// Of the leader.
+    /// The term of the leader.
     pub(super) term: u64,
-    /// Of the snapshot, with its stamp; `None` where there is none.
+    /// The number of the snapshot and its stamp; `None` where there is none.
     pub(super) snapshot: Option<(SnapshotNumber, String)>,
-    /// How the leader's source stands, as JSON.
+    /// The status of the leader's source, as JSON.
     pub(super) status: Option<String>,
-    /// Of the flags file's text in the snapshot, where there is one.
+    /// The revision of the flags file's text in the snapshot, where there is one.
     pub(super) shared: Option<Revision>,
 }
 
@@ -162,7 +162,7 @@ pub(super) struct Publication<'a> {
     pub(super) number: SnapshotNumber,
     pub(super) in_force: &'a InForce,
     pub(super) status: &'a str,
-    /// Of its text.
+    /// The revision of its text.
     pub(super) revision: Option<&'a Revision>,
     /// Whether the text is there already.
     pub(super) text_is_there: bool,
@@ -184,7 +184,7 @@ struct Head {
 pub(super) struct Store<'k> {
     pub(super) connection: Connection,
     pub(super) keys: &'k Keys,
-    /// Of this replica.
+    /// The name of this replica.
     pub(super) name: &'k str,
 }
 
@@ -271,7 +271,7 @@ impl Store<'_> {
         self.write(&fields, revision).await
     }
 
-    /// Says how the source stands. Returns whether the lease is still this replica's.
+    /// Puts the status of the source there. Returns whether the lease is still this replica's.
     pub(super) async fn put_status(&mut self, status: &str) -> RedisResult<bool> {
         self.write(&[("status", status.as_bytes())], None).await
     }
@@ -366,7 +366,7 @@ fn parse(body: &[u8]) -> Result<Configuration, String> {
 pub(super) enum Heard {
     /// There may be something new.
     Change,
-    /// Somebody asks the leader for an edit, since this moment.
+    /// A replica asks the leader for an edit, since this moment.
     Edit(String, Instant),
 }
 
@@ -470,7 +470,7 @@ pub(super) async fn tell(
         .await
 }
 
-/// Answers an edit. An answer that nobody waits for any more goes by itself.
+/// Answers an edit. An answer that is not taken expires.
 pub(super) async fn answer(
     connection: &mut impl ConnectionLike,
     keys: &Keys,

@@ -115,7 +115,7 @@ impl Caller {
 
 /// Refuses a server key, or what was given for one, that a page uses: it is in the hands of everybody who opens the page.
 ///
-/// A browser sets these headers itself and lets no page leave them out or change them; the second one tells of requests
+/// A browser sets these headers itself and lets no page leave them out or change them; the second one marks requests
 /// to a page's own origin, some of which have no `Origin`. Back ends send neither.
 pub(super) fn keep_in_back_ends(
     kind: KeyKind,

@@ -18,7 +18,7 @@ use crate::auth::token::{MAX_TARGET_BYTES, TargetRef, Token};
 use crate::error::ApiError;
 use crate::peer::Peer;
 use crate::state::AppState;
-use crate::time::unix_seconds;
+use crate::time::now;
 use crate::{json, target};
 
 /// `POST /client/auth`
@@ -228,9 +228,4 @@ pub(super) fn tagged(
         HeaderValue::from_static("authorization, harness-target"),
     );
     Ok(response)
-}
-
-/// Seconds since the Unix epoch.
-pub(super) fn now() -> u64 {
-    u64::try_from(unix_seconds(std::time::SystemTime::now())).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use super::access::{Caller, Payload, Segments};
 use crate::error::ApiError;
 use crate::json;
 
-/// Takes whatever is JSON: clients drop a report that is refused, and a refusal helps nobody. What cannot be counted is
+/// Accepts any JSON: clients drop a report that is refused, so that a refusal would only lose counts. What cannot be counted is
 /// left out.
 pub(super) async fn report(
     caller: Caller,

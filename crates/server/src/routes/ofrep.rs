@@ -32,7 +32,6 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::access::{Caller, Parameters, Payload, Segments, bearer, current};
-use super::client::now;
 use super::stream::{last_event_id, respond};
 use crate::auth::token::Token;
 use crate::environment::event::{Audience, refetch};
@@ -44,6 +43,7 @@ use crate::peer::Peer;
 use crate::state::AppState;
 use crate::stream::{Heartbeat, NewStream, Subscriber};
 use crate::target;
+use crate::time::now;
 
 /// Tickets are made out for spans of this many seconds, and are good for one span more.
 const TICKET_SPAN: u64 = 600;
@@ -154,7 +154,7 @@ fn is_time(text: &str) -> bool {
         None => rest,
     };
     let digits = fraction.is_none_or(|fraction| fraction.len() > zone.len());
-    // A `+` that nobody encoded is read as a blank.
+    // A `+` that was not encoded is read as a blank.
     let zoned = ["z", "+00:00", "-00:00", " 00:00"]
         .iter()
         .any(|pattern| shaped(zone, pattern));
@@ -228,11 +228,11 @@ pub(super) async fn evaluate_all(
     reply.unwrap_or_else(|refusal| refusal.into_response(None))
 }
 
-/// All flags, and where events tell of their changes.
+/// The evaluations of all flags, and where a stream of their changes is.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Bulk<'s> {
-    flags: Vec<Entry<'s>>,
+    flags: Vec<Evaluated<'s>>,
     metadata: Map<String, Value>,
     event_streams: Value,
 }
@@ -431,7 +431,7 @@ struct Served<'s> {
 /// One of all: a flag whose value cannot be given is listed with its error.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Entry<'s> {
+enum Evaluated<'s> {
     Served(Served<'s>),
     #[serde(rename_all = "camelCase")]
     Failed {
@@ -456,10 +456,10 @@ fn served<'s>(
     })
 }
 
-fn entry<'s>(evaluation: &EvaluationRef<'s>, config: Option<&'s FeatureConfig>) -> Entry<'s> {
+fn entry<'s>(evaluation: &EvaluationRef<'s>, config: Option<&'s FeatureConfig>) -> Evaluated<'s> {
     match served(evaluation, config) {
-        Ok(served) => Entry::Served(served),
-        Err(error_details) => Entry::Failed {
+        Ok(served) => Evaluated::Served(served),
+        Err(error_details) => Evaluated::Failed {
             key: evaluation.flag,
             error_code: ErrorCode::ParseError,
             error_details,

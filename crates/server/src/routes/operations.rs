@@ -1,4 +1,4 @@
-//! For whoever runs the server: is it alive, is it ready, how does it stand, what has it done.
+//! Endpoints for operators: whether the server is alive and ready, the status of its environments, and its metrics.
 
 use axum::Json;
 use axum::extract::State;
@@ -40,7 +40,7 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
     (status, [NO_STORE], Json(body)).into_response()
 }
 
-/// `GET /status`: how each environment stands. Times are seconds since the Unix epoch, ages seconds.
+/// `GET /status`: the status of each environment. Times are seconds since the Unix epoch, ages seconds.
 pub(super) async fn status(State(state): State<AppState>) -> impl IntoResponse {
     let environments: Map<String, Value> = state
         .environments

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Caller, Segments};
-use super::client::now;
 use crate::auth::token::Token;
 use crate::auth::{CLUSTER, KeyKind};
 use crate::environment::Environment;
@@ -25,6 +24,7 @@ use crate::error::ApiError;
 use crate::peer::Peer;
 use crate::state::AppState;
 use crate::stream::{Detachable, Heartbeat, NewStream, Subscriber};
+use crate::time::now;
 
 /// Unknown parameters are ignored.
 #[derive(Debug, Deserialize)]
@@ -32,7 +32,7 @@ struct StreamQuery {
     ticket: Option<String>,
 }
 
-/// Opens a stream for whoever sends a token in the header, or a ticket in the URL.
+/// Opens a stream for a request with a token in its header, or a ticket in its URL.
 pub(super) async fn stream(
     State(state): State<AppState>,
     mut parts: Parts,
@@ -148,7 +148,7 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("last-event-id")?.to_str().ok()
 }
 
-/// A stream as a reply that nobody on the way may hold back.
+/// Returns a stream as a reply that proxies must not buffer.
 pub(super) fn respond(reader: NewStream) -> Response {
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),

@@ -16,13 +16,17 @@ pub(super) struct Addresses {
 
 /// Counts one connection for as long as it is kept.
 #[derive(Debug)]
-pub(super) struct Counted(Option<(Arc<Addresses>, IpAddr)>);
+pub(super) struct CountedConnection(Option<(Arc<Addresses>, IpAddr)>);
 
 impl Addresses {
     /// `None` for a connection past the limit.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, limit: usize) -> Option<Counted> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        limit: usize,
+    ) -> Option<CountedConnection> {
         if limit == 0 {
-            return Some(Counted(None));
+            return Some(CountedConnection(None));
         }
         let address = network(address);
         let mut open = self.open.lock();
@@ -31,11 +35,11 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Counted(Some((Arc::clone(self), address))))
+        Some(CountedConnection(Some((Arc::clone(self), address))))
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         if let Some((addresses, address)) = &self.0 {
             let mut open = addresses.open.lock();

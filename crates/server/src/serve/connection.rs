@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
@@ -20,14 +19,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
+use super::Timeouts;
+use super::answering::{Answering, late, reply};
 use super::exchange::{Exchange, Phase, Watched};
 use super::http2::http2;
 use super::tls::HTTP2;
-use super::{Timeouts, head};
 use crate::environment::framing::Framing;
 use crate::error::ApiError;
 use crate::limits::MAX_HEAD_BYTES;
@@ -156,22 +154,6 @@ pub(super) async fn encrypted(
     }
 }
 
-/// Whether the connection has taken too long.
-pub(super) fn late(
-    exchange: &Exchange,
-    timeouts: Timeouts,
-    mut timer: Pin<&mut Sleep>,
-    context: &mut Context<'_>,
-) -> Poll<()> {
-    let Some(deadline) = exchange.deadline(timeouts) else {
-        return Poll::Pending;
-    };
-    if timer.deadline() != deadline {
-        timer.as_mut().reset(deadline);
-    }
-    timer.poll(context)
-}
-
 /// Reads what a client sends and throws it away, to an end or a limit.
 async fn discard(io: &mut (impl AsyncRead + Unpin)) {
     let mut left = MAX_LINGER_BYTES;
@@ -235,32 +217,6 @@ async fn answer(
         bytes: Content::Opening(Some(opening)),
         answering,
     }))
-}
-
-/// Has the service answer a request, if its head is as it must be.
-pub(super) async fn reply(app: &Router, peer: Peer, mut request: Request) -> Response {
-    if let Err(error) = head::check_size(&request).and_then(|()| head::settle_host(&mut request)) {
-        return error.into_response();
-    }
-    request.extensions_mut().insert(peer);
-    let answered = app.clone().oneshot(request).await;
-    answered.unwrap_or_else(|never| match never {})
-}
-
-/// A request that is being answered, until the last of its reply is on its way.
-pub(super) struct Answering(Arc<Exchange>);
-
-impl Answering {
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
-        exchange.begin();
-        Self(exchange)
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.end();
-    }
 }
 
 /// The body of a reply.

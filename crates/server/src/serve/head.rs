@@ -55,7 +55,7 @@ pub(super) fn settle_host<B>(request: &mut Request<B>) -> Result<(), ApiError> {
         );
     }
     let authority = request.uri().authority().map(Authority::as_str);
-    // A user and a password before the host are nobody's business.
+    // A user and a password before the host are dropped, as no handler needs them.
     let authority = authority.map(|text| text.rsplit('@').next().unwrap_or(text));
     let authority = match (authority, host) {
         (None, None) if version == Version::HTTP_11 => {

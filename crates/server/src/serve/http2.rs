@@ -33,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
-use super::connection::{Answering, late, reply};
+use super::answering::{Answering, late, reply};
 use super::exchange::{Exchange, Watched};
 use super::{Refused, Timeouts, head};
 use crate::error::ApiError;

@@ -4,6 +4,7 @@
 //! and in what becomes of the socket.
 
 mod addresses;
+mod answering;
 mod connection;
 mod exchange;
 mod files;
@@ -26,18 +27,18 @@ pub use self::files::raise_open_files;
 pub use self::tls::{Certificates, TlsError};
 use crate::error::ApiError;
 use crate::peer::Peer;
+use crate::seldom::Seldom;
 use crate::stopping::until;
 use crate::stream::Workers;
-use crate::telemetry::Seldom;
 
-/// Connections past the limit that are told so at the same time; what comes in meanwhile is closed with less ado.
+/// How many connections past the limit are answered at the same time; others are closed with a short reply.
 const REFUSALS: usize = 64;
 
-/// In which the client of a connection past the limit has to ask for something, so that it can be told. HTTP/2, where a reply
-/// does not end the connection, is told to go elsewhere then.
+/// A connection past the limit gets this long to send a request, so that the refusal can be answered with a 503. A connection of
+/// HTTP/2, which a reply does not end, is ended by a GOAWAY after this time.
 const REFUSAL: Duration = Duration::from_secs(1);
 
-/// What one address may take.
+/// The limits for one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections from one address, a /64 for IPv6; 0 for any number, as behind a load balancer all come from
@@ -48,13 +49,14 @@ pub struct Limits {
 /// How long a client may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the head of a request, from its first byte to its last.
+    /// The time for the head of a request, from its first byte to its last.
     pub head: Duration,
-    /// Between two requests. Servers in front keep connections for a minute and should be the first to close them.
+    /// The time between two requests. A load balancer in front usually keeps connections for a minute, and should be the first to
+    /// close them.
     pub idle: Duration,
-    /// For the rest of a request, until there is a reply.
+    /// The time for the rest of a request, until there is a reply.
     pub request: Duration,
-    /// To take something of what was written. A connection of which nothing is taken for this long ends; in HTTP/2 a reply
+    /// The time in which a client must read something of what was written. A connection of which nothing is taken for this long ends; in HTTP/2 a reply
     /// of which nothing is taken is reset.
     pub write: Duration,
 }
@@ -73,13 +75,13 @@ impl Default for Timeouts {
 /// How connections are served.
 #[derive(Clone, Debug, Default)]
 pub struct Serving {
-    /// What one address may take.
+    /// The limits for one address.
     pub limits: Limits,
     /// How long a client may take.
     pub timeouts: Timeouts,
-    /// For open requests once the server stops.
+    /// The time that open requests get once the server stops.
     pub drain: Duration,
-    /// Connections are encrypted with this; without it they are not.
+    /// The certificate; without one, connections are not encrypted.
     pub tls: Option<Arc<Certificates>>,
     /// Counts connections past the limit.
     pub refused: Counter,
@@ -192,18 +194,19 @@ impl Serving {
     }
 }
 
-/// What becomes of connections past the limit.
+/// Refuses connections past the limit.
 struct Refusing {
     app: Router,
-    /// As many as may be answered more.
+    /// How many more connections may be answered.
     free: Arc<Semaphore>,
 }
 
 impl Refusing {
-    /// Answers the first request with the reason, if there are not too many to tell.
+    /// Answers the first request with the reason, if not too many others are being answered.
     fn refuse(&self, socket: TcpStream, tls: Option<&Arc<Certificates>>, peer: Peer) {
         let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() else {
-            // As much as fits at once; whoever sends so many gets no more of our time. A handshake would be more.
+            // As much as fits in one write: a client that opens so many connections gets no more of the server's time, and no
+            // handshake.
             if tls.is_none() {
                 drop(socket.try_write(&ApiError::TooManyConnections.as_http1()));
             }

@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::files::Place;
+use crate::files::FileWorker;
 use crate::stopping::until;
 
 /// Certificates change every few weeks, and the old one is good for a while.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// HTTP/2 for whoever can.
+/// The protocols that are offered: HTTP/2 first.
 pub(super) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
@@ -63,7 +63,7 @@ pub struct Certificates {
     current: ArcSwap<ServerConfig>,
     /// Of both files, as they were read last, whether they could be used or not.
     seen: Mutex<[u8; 32]>,
-    place: Place,
+    place: FileWorker,
 }
 
 impl Certificates {
@@ -79,7 +79,7 @@ impl Certificates {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             seen: Mutex::new(seen),
-            place: Place::default(),
+            place: FileWorker::default(),
         })
     }
 
@@ -88,7 +88,7 @@ impl Certificates {
         TlsAcceptor::from(self.current.load_full())
     }
 
-    /// Reads the files again as they change. Those that cannot be used change nothing, but are told of.
+    /// Reads the files again when they change. Files that cannot be used are logged, and change nothing.
     pub async fn follow(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut told = None;

@@ -1,7 +1,7 @@
 //! What a new configuration no longer has, and when that is so much that it is doubted.
 //!
 //! A file that is half written and a server whose database is half restored look like a configuration without the
-//! rest. Nothing in it says so; only the comparison with what is in force does.
+//! rest. Nothing in it shows that; only the comparison with what is in force does.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -122,7 +122,7 @@ mod tests {
                 format!("{name}:\n{entries}")
             }
         };
-        crate::flags_file::parse(&(map("flags", &flags) + &map("groups", &groups))).unwrap()
+        flagwire_flags_file::parse(&(map("flags", &flags) + &map("groups", &groups))).unwrap()
     }
 
     fn loss(before: Configuration, after: &Configuration) -> Loss {

@@ -1,11 +1,11 @@
 //! Where configurations come from.
 //!
-//! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and says
-//! how it stands through [`Environment::set_status`]. It knows nothing of readers, events or versions.
+//! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and reports
+//! its status through [`Environment::set_status`]. It knows nothing of readers, events or versions.
 
 pub(crate) mod doubt;
 pub mod file;
-pub mod kept;
+pub mod saved;
 pub mod upstream;
 
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::environment::{Editor, Environment};
 /// A future that a task can own.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Brings configurations.
+/// Supplies configurations.
 pub trait Source: Send {
     /// Feeds `environment` until `stopping` turns true. Blocks for some seconds before it returns where the disk hangs.
     fn run(
@@ -36,30 +36,30 @@ pub trait Source: Send {
     }
 }
 
-/// A source that can be opened more than once: one replica of several brings configurations, and another one takes over.
+/// A source that can be opened more than once: one of several replicas runs it, and another one takes over.
 pub trait Origin: Send + Sync {
-    /// What it is, for people.
+    /// Returns the name of the source for people.
     fn name(&self) -> String;
 
-    /// The part that one replica does for all: bringing configurations.
+    /// Opens the source, which one replica runs for all.
     ///
     /// # Errors
-    /// Why this replica cannot, for people.
+    /// Why this replica cannot open it, for people.
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Source>, String>>;
 
-    /// Puts in force what this replica has kept from before, if there is something.
+    /// Puts in force what this replica has saved before, if there is something.
     fn restore<'a>(&'a self, environment: &'a Arc<Environment>) -> BoxFuture<'a, ()>;
 
     /// Whether flags can be changed through it.
     fn editable(&self) -> bool;
 
-    /// The flags file, of which each replica may have a copy, where it is one.
+    /// Returns the path of the flags file, of which each replica may have a copy; `None` for any other source.
     fn file(&self) -> Option<std::path::PathBuf> {
         None
     }
 
-    /// The part that each replica does for itself, until `stopping` turns true.
-    fn aside(
+    /// Does what each replica does for itself, whichever runs the source, until `stopping` turns true.
+    fn run_on_each_replica(
         &self,
         environment: Arc<Environment>,
         stopping: watch::Receiver<bool>,

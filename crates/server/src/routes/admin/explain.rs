@@ -23,7 +23,7 @@ const STEPS_BYTES: usize = 16 * 1024;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExplainRequest {
-    /// As SDKs send it. Left out or `null`: for nobody, as an evaluation without a target.
+    /// The target, as SDKs send it. If it is left out or `null`, the evaluation is one without a target.
     target: Option<Value>,
     /// Left out for all flags.
     flag: Option<String>,

@@ -9,7 +9,7 @@ use crate::auth::Hashed;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Lets in the page itself, and tools of whoever may use it.
+/// Lets in the page itself, and tools that have the admin token.
 pub(super) fn guard(
     headers: &HeaderMap,
     address: IpAddr,

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Admin;
-use crate::environment::activity::Entry;
+use crate::environment::activity::ActivityEntry;
 use crate::environment::{Environment, SourceStatus};
 use crate::state::AppState;
 
@@ -68,7 +68,7 @@ fn every(period: Duration) -> Interval {
 
 struct Live {
     environment: Arc<Environment>,
-    activity: broadcast::Receiver<Arc<Entry>>,
+    activity: broadcast::Receiver<Arc<ActivityEntry>>,
     status: watch::Receiver<SourceStatus>,
     generation: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,

@@ -11,7 +11,7 @@ use axum::routing::get;
 
 use crate::state::AppState;
 
-/// The page needs nothing from anywhere else, nobody may frame it, and no text can become markup or a script.
+/// The page needs nothing from other origins, no page may frame it, and no text can become markup or a script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";

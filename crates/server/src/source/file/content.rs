@@ -1,9 +1,8 @@
 //! The file itself: reading it, putting it in force, changing it. Everything here that touches the disk blocks, and is run
-//! by the file's [`Place`].
+//! by the file's [`FileWorker`].
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
@@ -12,12 +11,13 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
+use super::signature::Signature;
 use crate::environment::{
     Configuration, Document, Edit, EditError, Editor, Environment, SourceState, SourceStatus,
 };
-use crate::files::{self, Abandoned, Place, write};
-use crate::flags_file::{self, MAX_FILE_BYTES, Parsed, Problem, edit};
+use crate::files::{self, Abandoned, FileWorker, write};
 use crate::source::doubt::Loss;
+use flagwire_flags_file::{MAX_FILE_BYTES, Parsed, Problem, edit};
 
 /// Times of files may be no finer than this, so two writes within it can look the same.
 const COARSE: Duration = Duration::from_secs(2);
@@ -56,44 +56,12 @@ fn lines(path: &str, problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// What a file looks like from outside; another content mostly has another signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Signature {
-    device: u64,
-    inode: u64,
-    pub(super) bytes: u64,
-    modified: Option<SystemTime>,
-    changed: (i64, i64),
-}
-
-impl Signature {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: metadata.modified().ok(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
-        std::fs::metadata(path).map(|metadata| Self::of(&metadata))
-    }
-
-    /// Whether the file was last written to less than `age` ago.
-    pub(super) fn is_younger_than(&self, age: Duration) -> bool {
-        let written = self.modified.and_then(|at| at.elapsed().ok());
-        written.is_none_or(|written| written < age)
-    }
-}
-
 /// What the watching task and the editor share.
 #[derive(Debug)]
 pub(super) struct FlagsFile {
     pub(super) path: PathBuf,
     /// Where all work on the file is done, one piece at a time.
-    pub(super) place: Place,
+    pub(super) place: FileWorker,
     seen: Mutex<Seen>,
     /// What was last logged about a content that can be read.
     warnings: Mutex<Vec<Problem>>,
@@ -132,7 +100,7 @@ impl FlagsFile {
     pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            place: Place::of(path),
+            place: FileWorker::of(path),
             seen: Mutex::default(),
             warnings: Mutex::default(),
         }
@@ -243,7 +211,7 @@ impl FlagsFile {
                 "the file is empty; write `flags:` if no flags are wanted".to_owned(),
             )]));
         }
-        files::computing(|| flags_file::parse_whole(text)).map_err(invalid)
+        files::computing(|| flagwire_flags_file::parse_whole(text)).map_err(invalid)
     }
 
     /// Looks whether the file differs from what was read, without reading a file that looks the same.
@@ -408,7 +376,7 @@ impl FlagsFile {
         environment.set_status(self.status(environment, Some(error)));
     }
 
-    /// Notes that the file may be in the middle of being written, and says so if that has lasted for long.
+    /// Notes that the file may be in the middle of being written, and warns if that has lasted for long.
     pub(super) fn report_open(&self, environment: &Environment, lasted: Option<Duration>) {
         self.seen.lock().open = true;
         let Some(lasted) = lasted else { return };

@@ -1,12 +1,13 @@
 //! Flags from a file, reloaded as it is saved.
 //!
-//! Two things tell of a change: the system's notifications for the directory (`watching`), which are quick, and a look
+//! A change is noticed in two ways: the system's notifications for the directory (`watching`), which are quick, and a look
 //! every two seconds, which misses nothing. The content decides whether anything changed, so it does not matter how it
 //! got there; `settling` decides when the file is whole. All that touches the disk is done by the file's own
 //! `Place`, off the runtime: a disk that hangs is reported, and the last good configuration served.
 
 mod content;
 mod settling;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -22,14 +23,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::content::LoadError;
-use self::content::{FileEditor, FlagsFile, Following, Loaded, Look, Signature};
+use self::content::{FileEditor, FlagsFile, Following, Loaded, Look};
 use self::settling::{Settling, quiet_for};
+use self::signature::Signature;
 use self::watching::{Signs, Watch};
 use super::doubt::Loss;
 use super::{BoxFuture, Editor, Origin, Source};
 use crate::environment::Environment;
 use crate::files::write;
-use crate::flags_file::{self, Parsed};
+use flagwire_flags_file::Parsed;
 
 /// How long a file may go unnoticed where the system sends no notifications.
 const POLL: Duration = Duration::from_secs(2);
@@ -73,7 +75,7 @@ impl FileSource {
         })
     }
 
-    /// The same once the file is whole; or a source that waits for the file where there is none yet, as when it is
+    /// Opens the file once it is whole; or returns a source that waits for the file where there is none yet, as when it is
     /// mounted late, or where it cannot be read in time.
     ///
     /// # Errors
@@ -122,7 +124,7 @@ impl FileSource {
     /// # Errors
     /// What the system says.
     pub fn write_sample(path: &Path) -> io::Result<bool> {
-        match write::create(path, flags_file::SAMPLE.as_bytes()) {
+        match write::create(path, flagwire_flags_file::SAMPLE.as_bytes()) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
@@ -130,7 +132,7 @@ impl FileSource {
     }
 }
 
-/// Reads the file for the first time, once nobody writes to it.
+/// Reads the file for the first time, once no process writes to it.
 async fn first(file: &Arc<FlagsFile>) -> Result<Loaded, LoadError> {
     let what = file.reading();
     let look = || {
@@ -207,7 +209,7 @@ impl Source for FileSource {
     }
 }
 
-/// Puts in force what the file says, for as long as it is waited for.
+/// Follows the file, and puts each new content of it in force. Never completes.
 async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
     let _following = Following(Arc::clone(environment));
     let what = file.reading();
@@ -304,7 +306,7 @@ impl Origin for FileOrigin {
         Box::pin(std::future::ready(()))
     }
 
-    fn aside(
+    fn run_on_each_replica(
         &self,
         _: Arc<Environment>,
         mut stopping: watch::Receiver<bool>,

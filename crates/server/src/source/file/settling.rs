@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::content::Signature;
+use super::signature::Signature;
 
 /// From a writer closing the file to its being read: what writes line by line opens it again within this time.
 const AFTER_CLOSE: Duration = Duration::from_millis(20);
@@ -25,7 +25,7 @@ pub(super) const QUIET_FOR_LOSS: Duration = Duration::from_secs(2);
 /// How long a file is written to before that is reported.
 const LONG: Duration = Duration::from_secs(10);
 
-/// What the system tells of the file.
+/// A notification of the system about the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     /// It is written to, and may be written to further.
@@ -74,7 +74,7 @@ pub(super) fn quiet_for(bytes: u64) -> Duration {
 }
 
 impl Settling {
-    /// The system tells of the file.
+    /// Handles a notification of the system.
     pub(super) fn sign(&mut self, sign: Sign, at: Instant) {
         let wait = match sign {
             Sign::Written => QUIET,

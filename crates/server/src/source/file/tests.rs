@@ -5,11 +5,11 @@ use std::sync::mpsc::channel;
 
 use tempfile::TempDir;
 
-use super::content::Signature;
 use super::settling::{QUIET_FOR_LOSS, Reading};
+use super::signature::Signature;
 use super::*;
 use crate::environment::SourceState;
-use crate::files::{Abandoned, Place};
+use crate::files::{Abandoned, FileWorker};
 
 const WHOLE: Reading = Reading {
     quiet: Duration::ZERO,
@@ -137,7 +137,7 @@ fn an_edit_of_a_file_that_is_being_written_is_refused() {
 #[tokio::test]
 async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
     let (_directory, mut file, environment) = hundred();
-    file.place = Place::hurried();
+    file.place = FileWorker::hurried();
     let (file, environment) = (Arc::new(file), Arc::new(environment));
     let following = {
         let (file, environment) = (Arc::clone(&file), Arc::clone(&environment));

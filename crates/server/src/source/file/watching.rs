@@ -1,4 +1,4 @@
-//! What the system tells of a file: its own directory is watched, and that of the file it links to.
+//! The system's notifications about a file: its directory is watched, and that of the file it links to.
 //!
 //! Directories are watched, not the file: editors rename a new file over the old one, and Kubernetes swaps a link further
 //! up.
@@ -18,7 +18,7 @@ use super::POLL;
 use super::settling::Sign;
 use crate::files::write::directory_of;
 
-/// What has been told and not been taken yet.
+/// The notifications that were received and not yet taken.
 #[derive(Debug, Default)]
 pub(super) struct Signs {
     last: Mutex<Option<(Sign, Instant)>>,

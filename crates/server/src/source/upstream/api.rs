@@ -26,7 +26,7 @@ const SDK_INFO: &str = concat!("Flagwire-Relay ", env!("CARGO_PKG_VERSION"), " S
 const HARNESS_CONFIG_HOST: &str = "config.ff.harness.io";
 const HARNESS_EVENTS_HOST: &str = "events.ff.harness.io";
 
-/// Why a request brought nothing.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     /// The upstream says that it is not for us. Asking again will not help unless something changes there.
@@ -343,7 +343,7 @@ impl Api {
 
 /// Redirects are followed within one origin. Each request carries the key, or a token that was given for it, in its
 /// body or in a header that the HTTP client does not know for a secret; neither is for anybody else, nor, from HTTPS to
-/// HTTP, for whoever listens on the way.
+/// HTTP, as anybody on the way could read it.
 fn within_the_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let Some(first) = attempt.previous().first() else {
         return attempt.stop();

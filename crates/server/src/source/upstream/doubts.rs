@@ -2,8 +2,8 @@
 //!
 //! A server whose database is half restored, or a proxy that answers `[]` for it, answers 200 like any other. What is
 //! missing is believed at once where the stream has reported each deletion. Else it is kept in force, with all else that
-//! the answer brings, until the upstream has said the same over and over; and where it has no flag left at all,
-//! until somebody [accepts](crate::environment::Environment::accept) that.
+//! the answer brings, until the upstream has answered the same several times; and where it has no flag left at all,
+//! until a person [accepts](crate::environment::Environment::accept) that.
 
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ mod tests {
             flags.join(", "),
             groups.join(", ")
         );
-        crate::flags_file::parse(&text).unwrap()
+        flagwire_flags_file::parse(&text).unwrap()
     }
 
     struct Asked {

@@ -1,4 +1,4 @@
-//! What there is to fetch, and what a fetch should bring.
+//! What is to be fetched, and what a fetch is expected to return.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ const MAX_TRIES: u8 = 6;
 /// Events that are remembered one by one between two fetches; with more of them, any fetch will do.
 const MAX_NAMED: usize = 10_000;
 
-/// Collects what events tell until it is fetched.
+/// Collects the changes that events announce until they are fetched.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     wanted: Wanted,
@@ -20,16 +20,16 @@ pub(super) struct Expected {
     deleted: BTreeSet<(Kind, String)>,
 }
 
-/// What came of a fetch.
+/// The result of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Brought {
-    /// All that events have named.
+    /// Everything that events have announced.
     Everything,
-    /// Less than that; another fetch may bring the rest.
+    /// Less than that; another fetch may return the rest.
     Less,
     /// Less than that, over and over. The upstream may still come round to it.
     LessForGood,
-    /// Much less than what is in force; to be asked for again after this time.
+    /// Much less than what is in force; to be fetched again after this time.
     Doubted(Duration),
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Brought {
 pub(super) struct Wanted {
     pub(super) flags: bool,
     pub(super) segments: bool,
-    named: BTreeMap<(Kind, String), Entry>,
+    named: BTreeMap<(Kind, String), Announced>,
     given_up: bool,
 }
 
@@ -50,15 +50,15 @@ enum Kind {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Announced {
     /// The least version, or `None` for something that must be gone.
     version: Option<i64>,
     tries: u8,
 }
 
-/// As much of an event as matters here.
+/// The part of an upstream's event that matters here.
 #[derive(Deserialize)]
-struct Told {
+struct UpstreamEvent {
     event: String,
     domain: Kind,
     identifier: String,
@@ -75,7 +75,7 @@ impl Expected {
 
     /// Takes an event's data. Returns whether there is something to fetch because of it.
     pub(super) fn event(&mut self, data: &str) -> bool {
-        let Ok(told) = serde_json::from_str::<Told>(data) else {
+        let Ok(event) = serde_json::from_str::<UpstreamEvent>(data) else {
             // A heartbeat, news for another kind of client, or something new. The last must not be missed.
             let known = data.trim().is_empty() || data.contains("\"proxy\"") || data.trim() == "{}";
             if !known {
@@ -83,15 +83,15 @@ impl Expected {
             }
             return !known;
         };
-        match told.domain {
+        match event.domain {
             Kind::Flag => self.wanted.flags = true,
             Kind::TargetSegment => self.wanted.segments = true,
         }
-        let version = match told.event.as_str() {
+        let version = match event.event.as_str() {
             "delete" => None,
-            _ => Some(told.version.unwrap_or(i64::MIN)),
+            _ => Some(event.version.unwrap_or(i64::MIN)),
         };
-        let entry = (told.domain, told.identifier.clone());
+        let entry = (event.domain, event.identifier.clone());
         if version.is_some() {
             self.deleted.remove(&entry);
         } else if self.deleted.len() < MAX_NAMED {
@@ -99,7 +99,10 @@ impl Expected {
         }
         let named = &mut self.wanted.named;
         if named.len() < MAX_NAMED {
-            named.insert((told.domain, told.identifier), Entry { version, tries: 0 });
+            named.insert(
+                (event.domain, event.identifier),
+                Announced { version, tries: 0 },
+            );
         }
         true
     }
@@ -176,7 +179,7 @@ impl Wanted {
                 given_up = true;
                 tracing::debug!(
                     identifier,
-                    "the upstream told of a change that it does not serve"
+                    "the upstream event of a change that it does not serve"
                 );
             }
             !brought && entry.tries < MAX_TRIES
@@ -197,7 +200,7 @@ mod tests {
         }
     }
 
-    fn told(event: &str, version: i64) -> String {
+    fn event(event: &str, version: i64) -> String {
         format!(
             r#"{{"event":"{event}","domain":"flag","identifier":"f","version":{version},"apiKey":""}}"#
         )
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn a_fetch_from_a_replica_that_lags_behind_is_repeated() {
         let mut expected = Expected::default();
-        assert!(expected.event(&told("patch", 7)));
+        assert!(expected.event(&event("patch", 7)));
         assert!(!fetch(&mut expected, &[flag("f", 6)]));
         let wanted = expected.begin();
         assert!(wanted.flags && !wanted.segments);
@@ -232,10 +235,10 @@ mod tests {
     #[test]
     fn what_is_deleted_must_be_gone_and_what_is_new_must_be_there() {
         let mut expected = Expected::default();
-        expected.event(&told("delete", 7));
+        expected.event(&event("delete", 7));
         assert!(!fetch(&mut expected, &[flag("f", 6)]));
         assert!(fetch(&mut expected, &[]));
-        expected.event(&told("create", 8));
+        expected.event(&event("create", 8));
         assert!(!fetch(&mut expected, &[]));
         assert!(fetch(&mut expected, &[flag("f", 9)]));
     }
@@ -243,7 +246,7 @@ mod tests {
     #[test]
     fn an_upstream_that_never_serves_what_it_told_of_is_not_asked_for_ever() {
         let mut expected = Expected::default();
-        expected.event(&told("patch", 7));
+        expected.event(&event("patch", 7));
         for _ in 1..MAX_TRIES {
             assert_eq!(brought(&mut expected, &[flag("f", 6)]), Brought::Less);
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 use crate::environment::{Configuration, Environment, SourceState, SourceStatus};
-use crate::files::{Abandoned, Place};
-use crate::source::kept::{Kept, KeptError};
+use crate::files::{Abandoned, FileWorker};
+use crate::source::saved::{SavedConfiguration, SavedError};
 use crate::versions::Counting;
 
 /// How often what is on disk is confirmed, or tried again after it could not be written.
@@ -15,21 +15,23 @@ const KEEP: Duration = Duration::from_secs(60);
 /// Names the warning of the state directory in the environment's status.
 const TOPIC: &str = "kept";
 
-type Loaded = Result<Option<(Configuration, SystemTime)>, KeptError>;
+type Loaded = Result<Option<(Configuration, SystemTime)>, SavedError>;
 
 /// Reads what was kept from before.
-pub(super) async fn load(disk: &Place, kept: &Kept) -> Loaded {
+pub(super) async fn load(disk: &FileWorker, kept: &SavedConfiguration) -> Loaded {
     let (what, work) = loading(kept);
     disk.run(&what, work).await?
 }
 
-/// The same for callers that may block.
-pub(super) fn load_blocking(disk: &Place, kept: &Kept) -> Loaded {
+/// Loads the saved configuration; for callers that may block.
+pub(super) fn load_blocking(disk: &FileWorker, kept: &SavedConfiguration) -> Loaded {
     let (what, work) = loading(kept);
     disk.run_blocking(&what, work)?
 }
 
-fn loading(kept: &Kept) -> (String, impl FnOnce(&Abandoned) -> Loaded + Send + use<>) {
+fn loading(
+    kept: &SavedConfiguration,
+) -> (String, impl FnOnce(&Abandoned) -> Loaded + Send + use<>) {
     let file = kept.clone();
     let what = format!("reading {}", kept.path().display());
     (what, move |_: &Abandoned| {
@@ -39,7 +41,12 @@ fn loading(kept: &Kept) -> (String, impl FnOnce(&Abandoned) -> Loaded + Send + u
 }
 
 /// Puts in force what was kept from before, if there is something.
-pub(super) fn restore(loaded: Loaded, kept: &Kept, source: &str, environment: &Environment) {
+pub(super) fn restore(
+    loaded: Loaded,
+    kept: &SavedConfiguration,
+    source: &str,
+    environment: &Environment,
+) {
     let name = environment.name();
     match loaded {
         Ok(Some((configuration, at))) => {
@@ -62,7 +69,11 @@ pub(super) fn restore(loaded: Loaded, kept: &Kept, source: &str, environment: &E
 }
 
 /// Keeps what is in force on disk, and says from time to time that it is still current.
-pub(super) async fn keep(disk: &Place, kept: Option<&Kept>, environment: &Environment) {
+pub(super) async fn keep(
+    disk: &FileWorker,
+    kept: Option<&SavedConfiguration>,
+    environment: &Environment,
+) {
     let Some(kept) = kept else {
         return std::future::pending().await;
     };

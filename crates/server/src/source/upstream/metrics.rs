@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::client::Client;
 use crate::environment::Environment;
-use crate::environment::usage::{Counted, Outbox, Waiting, target_len};
+use crate::environment::usage::{Outbox, Unsent, UsageCount, target_len};
 
 /// A post stays below this, as servers refuse larger ones.
 const MAX_POST_BYTES: usize = 48 * 1024;
@@ -59,13 +59,13 @@ pub(super) async fn post(client: &Client, environment: &Environment, outbox: &Ou
 /// What one post holds.
 #[derive(Debug, Default)]
 struct Batch {
-    counted: Vec<(Counted, u64)>,
+    counted: Vec<(UsageCount, u64)>,
     targets: Vec<TargetData>,
     bytes: usize,
 }
 
 /// Splits what waits into posts of a size that servers take.
-fn batches(waiting: Waiting) -> Vec<Batch> {
+fn batches(waiting: Unsent) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut batch = Batch::default();
     let mut room_for = |batch: &mut Batch, bytes: usize| {
@@ -138,7 +138,7 @@ mod tests {
         let counters = (0..2_000)
             .map(|n| {
                 let text = |what: &str| format!("{what}-{n}-{}", "x".repeat(n % 200));
-                let key = Counted {
+                let key = UsageCount {
                     known: true,
                     flag: text("flag"),
                     variation: text("variation"),
@@ -165,7 +165,7 @@ mod tests {
                 (identifier, target)
             })
             .collect();
-        let batches = batches(Waiting::of(counters, targets));
+        let batches = batches(Unsent::of(counters, targets));
         let sum = |len: fn(&Batch) -> usize| batches.iter().map(len).sum::<usize>();
         assert_eq!(sum(|batch| batch.counted.len()), 2_000);
         assert_eq!(sum(|batch| batch.targets.len()), 500);

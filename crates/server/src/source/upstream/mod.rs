@@ -30,10 +30,10 @@ use tokio::sync::watch;
 
 use self::client::Client;
 use self::relay::Relay;
-use super::kept::Kept;
+use super::saved::SavedConfiguration;
 use super::{BoxFuture, Origin, Source};
 use crate::environment::Environment;
-use crate::files::Place;
+use crate::files::FileWorker;
 
 /// Time for the last metrics when the server stops.
 const LAST_POST: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ pub struct UpstreamOptions {
     /// Between two fetches while what the upstream answers is doubted, as it lacks most of what is in force.
     pub recheck: Duration,
     /// Where the last good configuration is kept.
-    pub kept: Option<Kept>,
+    pub kept: Option<SavedConfiguration>,
 }
 
 impl UpstreamOptions {
@@ -97,7 +97,7 @@ pub struct UpstreamSource {
     options: Arc<UpstreamOptions>,
     client: Arc<Client>,
     /// Where work on the state directory is done.
-    disk: Place,
+    disk: FileWorker,
 }
 
 impl UpstreamSource {
@@ -109,7 +109,7 @@ impl UpstreamSource {
         Ok(Self {
             client: Arc::new(Client::new(&options)?),
             options: Arc::new(options),
-            disk: Place::default(),
+            disk: FileWorker::default(),
         })
     }
 }
@@ -124,11 +124,11 @@ impl Source for UpstreamSource {
             let loaded = keep::load_blocking(&self.disk, kept);
             keep::restore(loaded, kept, &self.name(), &environment);
         }
-        let aside = self.aside(Arc::clone(&environment), stopping.clone());
+        let on_each = self.run_on_each_replica(Arc::clone(&environment), stopping.clone());
         let relay = Box::new(Relay::new(&self.options, &self.client));
         let fetching = relay.run(environment, stopping);
         Box::pin(async move {
-            tokio::join!(fetching, aside);
+            tokio::join!(fetching, on_each);
         })
     }
 }
@@ -156,7 +156,7 @@ impl Origin for UpstreamSource {
         })
     }
 
-    fn aside(
+    fn run_on_each_replica(
         &self,
         environment: Arc<Environment>,
         mut stopping: watch::Receiver<bool>,

@@ -215,7 +215,7 @@ impl Running {
         let known = if wanted.is_a_look() {
             let tags = self.tags.lock();
             let tags = tags.clone();
-            // Of what is in force, and not of what was before somebody else put something else in force.
+            // The tags of what is in force, which another replica may have put in force meanwhile.
             tags.filter(|tags| tags.edition == self.environment.edition())
         } else {
             None
@@ -407,7 +407,7 @@ impl Running {
         }
     }
 
-    /// Changes how things stand, and says so.
+    /// Changes the state of the source, and reports it.
     fn note(&self, change: impl FnOnce(&mut Standing)) {
         let mut standing = self.standing.lock();
         change(&mut standing);

@@ -34,7 +34,7 @@ struct Head {
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeptError {
+pub enum SavedError {
     /// It cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -48,7 +48,7 @@ pub enum KeptError {
 
 /// Where one environment's file of some kind is in the state directory. Any name of an environment makes a file name of its
 /// own.
-pub(crate) fn place_of(directory: &Path, kind: &str, environment: &str) -> PathBuf {
+pub(crate) fn path_in(directory: &Path, kind: &str, environment: &str) -> PathBuf {
     let name: String = environment
         .bytes()
         .map(|byte| match byte {
@@ -61,17 +61,17 @@ pub(crate) fn place_of(directory: &Path, kind: &str, environment: &str) -> PathB
 
 /// Where one environment's configuration is kept.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct SavedConfiguration {
     path: PathBuf,
     source: String,
 }
 
-impl Kept {
+impl SavedConfiguration {
     /// In `directory`, for `environment`, as it comes from `source`.
     #[must_use]
     pub fn new(directory: &Path, environment: &str, source: &str) -> Self {
         Self {
-            path: place_of(directory, "snapshot", environment),
+            path: path_in(directory, "snapshot", environment),
             source: source.to_owned(),
         }
     }
@@ -90,7 +90,7 @@ impl Kept {
         self.save_if(flags, segments, || true)
     }
 
-    /// The same, unless it is no longer wanted once it is written.
+    /// Saves a configuration, unless it is no longer wanted once the file is written.
     pub(crate) fn save_if(
         &self,
         flags: &[FeatureConfig],
@@ -133,8 +133,8 @@ impl Kept {
     /// What is kept and when it was last known to be current; `None` where nothing is. Blocks.
     ///
     /// # Errors
-    /// [`KeptError`]
-    pub fn load(&self) -> Result<Option<(Configuration, SystemTime)>, KeptError> {
+    /// [`SavedError`]
+    pub fn load(&self) -> Result<Option<(Configuration, SystemTime)>, SavedError> {
         let file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -145,25 +145,25 @@ impl Kept {
         let end = bytes
             .iter()
             .position(|byte| *byte == b'\n')
-            .ok_or(KeptError::Damaged("it has no head"))?;
+            .ok_or(SavedError::Damaged("it has no head"))?;
         let (head, rest) = bytes.split_at(end);
         let head: Head = serde_json::from_slice(head)
-            .map_err(|_| KeptError::Damaged("its head cannot be read"))?;
+            .map_err(|_| SavedError::Damaged("its head cannot be read"))?;
         if head.format != FORMAT {
-            return Err(KeptError::Damaged("it was written by another version"));
+            return Err(SavedError::Damaged("it was written by another version"));
         }
         let body = rest
             .strip_prefix(b"\n")
             .and_then(|body| body.strip_suffix(b"\n"))
-            .ok_or(KeptError::Damaged("its end is missing"))?;
+            .ok_or(SavedError::Damaged("its end is missing"))?;
         if hex(&Sha256::digest(body)) != head.sha256 {
-            return Err(KeptError::Damaged("its checksum differs"));
+            return Err(SavedError::Damaged("its checksum differs"));
         }
         if head.source != self.source {
-            return Err(KeptError::Foreign(head.source));
+            return Err(SavedError::Foreign(head.source));
         }
         let configuration = serde_json::from_slice(body)
-            .map_err(|_| KeptError::Damaged("it is no configuration"))?;
+            .map_err(|_| SavedError::Damaged("it is no configuration"))?;
         Ok(Some((configuration, at)))
     }
 }
@@ -173,13 +173,13 @@ mod tests {
     use super::*;
 
     fn configuration() -> Configuration {
-        crate::flags_file::parse("flags: { a: true, b: { default: { true: 30, false: 70 }, off: false } }\ngroups: { g: { include: [x] } }").unwrap()
+        flagwire_flags_file::parse("flags: { a: true, b: { default: { true: 30, false: 70 }, off: false } }\ngroups: { g: { include: [x] } }").unwrap()
     }
 
     #[test]
     fn what_is_kept_comes_back_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = Kept::new(&directory.path().join("made"), "a/b", "http://up");
+        let kept = SavedConfiguration::new(&directory.path().join("made"), "a/b", "http://up");
         assert!(kept.load().unwrap().is_none());
         let saved = configuration();
         kept.save(&saved.flags, &saved.segments).unwrap();
@@ -190,14 +190,14 @@ mod tests {
     #[test]
     fn every_shortened_or_altered_file_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = Kept::new(directory.path(), "e", "http://up");
+        let kept = SavedConfiguration::new(directory.path(), "e", "http://up");
         let saved = configuration();
         kept.save(&saved.flags, &saved.segments).unwrap();
         let whole = fs::read(kept.path()).unwrap();
         for length in 0..whole.len() {
             fs::write(kept.path(), &whole[..length]).unwrap();
             assert!(
-                matches!(kept.load(), Err(KeptError::Damaged(_))),
+                matches!(kept.load(), Err(SavedError::Damaged(_))),
                 "{length}"
             );
         }
@@ -212,10 +212,10 @@ mod tests {
     #[test]
     fn another_upstreams_copy_is_not_ours() {
         let directory = tempfile::tempdir().unwrap();
-        Kept::new(directory.path(), "e", "http://one")
+        SavedConfiguration::new(directory.path(), "e", "http://one")
             .save(&[], &[])
             .unwrap();
-        let error = Kept::new(directory.path(), "e", "http://two")
+        let error = SavedConfiguration::new(directory.path(), "e", "http://two")
             .load()
             .unwrap_err();
         assert_eq!(error.to_string(), "it is a copy of http://one");
