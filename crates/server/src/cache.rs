@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The bytes of one shard.
 const SHARD_BYTES: usize = MAX_BYTES / SHARDS;
 
-/// What an entry takes besides its key and body, about.
+/// The bytes that an entry takes besides its key and body, about.
 const OVERHEAD: usize = 200;
 
 /// The cache of replies.

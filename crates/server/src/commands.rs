@@ -77,7 +77,7 @@ fn check(files: &[PathBuf]) -> io::Result<bool> {
     Ok(good)
 }
 
-/// As in "1 flag" and "2 flags".
+/// Returns a number with its noun, as in "1 flag" and "2 flags".
 fn count(number: usize, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {what}{s}")

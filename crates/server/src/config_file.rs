@@ -17,15 +17,15 @@ use crate::files::write::directory_of;
 use flagwire_flags_file::Problem;
 use flagwire_flags_file::node::{self, Key, Node, Value};
 
-/// See the module.
+/// A configuration file as it was read.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigFile {
-    /// By name; `None` where the file does not speak of environments.
+    /// The environments by name; `None` if the file has no such section.
     pub(crate) environments: Option<BTreeMap<String, EnvironmentOptions>>,
     settings: BTreeMap<String, Setting>,
 }
 
-/// What is said of one environment.
+/// The options of one environment.
 #[derive(Debug, Default)]
 pub(crate) struct EnvironmentOptions {
     pub(crate) flags: Option<PathBuf>,
@@ -37,8 +37,8 @@ pub(crate) struct EnvironmentOptions {
     pub(crate) server_keys: Vec<Hashed>,
 }
 
-/// What an environment may have.
-const ENTRY_KEYS: &[&str] = &[
+/// The names of options that an environment may have.
+const ENVIRONMENT_KEYS: &[&str] = &[
     "flags",
     "upstream",
     "upstream-events",
@@ -127,7 +127,7 @@ impl EnvironmentOptions {
                         key.at,
                         format!(
                             "unknown field `{other}` of environment `{name}`; it may have: {}",
-                            ENTRY_KEYS.get(..7).unwrap_or_default().join(", ")
+                            ENVIRONMENT_KEYS.get(..7).unwrap_or_default().join(", ")
                         ),
                     ));
                 }

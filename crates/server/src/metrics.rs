@@ -43,10 +43,10 @@ struct Served {
     variation: String,
 }
 
-/// Each is a series for Prometheus to keep.
+/// The most variations that are exported, as Prometheus stores a series for each.
 const MAX_SERVED: usize = 10_000;
 
-/// See the module.
+/// Counts requests and refused connections.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
     registry: Registry,

@@ -39,13 +39,13 @@ pub enum From {
 /// All environments.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// At least one, each name once.
+    /// The environments: at least one, each name once.
     pub environments: Vec<Planned>,
     /// Whether the public keys for development open it.
     pub development_keys: bool,
-    /// Where the server keeps what must last through a restart.
+    /// The directory for what must last through a restart.
     pub state_dir: PathBuf,
-    /// How it finds its replicas, if it is to have some.
+    /// How the server finds its replicas, if it has any.
     pub replicas: Option<ReplicaOptions>,
 }
 

@@ -15,12 +15,14 @@ use crate::files::write;
 use crate::plan::{From, Plan, Planned};
 use crate::replicas::secret::Sharing;
 use crate::replicas::{Replica, ReplicaOptions};
+use crate::routes::app;
+use crate::secret;
 use crate::serve::{Certificates, Limits, Serving, Timeouts, TlsError, raise_open_files};
 use crate::source::file::{FileOrigin, FileSource, LoadError};
 use crate::source::saved::path_in;
 use crate::source::upstream::UpstreamSource;
 use crate::source::{Origin, Source};
-use crate::{AppState, Settings, app, secret};
+use crate::state::{AppState, Settings};
 
 /// How long the start waits for Redis to answer with the secret that replicas share.
 const SHARED_SECRET: Duration = Duration::from_secs(2);

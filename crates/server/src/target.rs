@@ -151,7 +151,7 @@ struct Stored {
 /// What one address has put in before any other has.
 #[derive(Debug, Default)]
 struct Share {
-    /// By hash.
+    /// The targets, by hash.
     oldest_first: VecDeque<String>,
     bytes: usize,
 }
@@ -159,7 +159,7 @@ struct Share {
 const MAX_STORED: usize = 10_000;
 const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 
-/// What an entry takes besides its text, about.
+/// The bytes that an entry takes besides its text, about.
 const STORED_OVERHEAD: usize = 300;
 
 impl TargetStore {

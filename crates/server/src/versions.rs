@@ -24,7 +24,7 @@ use crate::files::write::write_if;
 /// Entries listed one by one; of more than these, the least is folded into a bound for all.
 const MAX_LISTED: usize = 1_000;
 
-/// What the versions of a configuration mean.
+/// The meaning of the versions that a source gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {
     /// They were written into a file by hand, or there are none: they count where they are greater than any before and than the

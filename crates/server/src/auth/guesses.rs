@@ -58,7 +58,7 @@ impl Level {
     }
 }
 
-/// See the module.
+/// Counts wrong admin tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Guesses {
     inner: Mutex<Inner>,

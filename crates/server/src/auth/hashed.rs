@@ -17,7 +17,7 @@ use super::hex;
 #[serde(try_from = "String")]
 pub struct Hashed([u8; 32]);
 
-/// Why a text is no secret.
+/// Why a text cannot be a key or secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadSecret {
@@ -52,7 +52,7 @@ impl Hashed {
     }
 }
 
-/// In constant time.
+/// Compares hashes in constant time.
 impl PartialEq for Hashed {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

@@ -17,7 +17,7 @@ pub(crate) const PROJECT: &str = "default";
 /// There is one cluster.
 pub(crate) const CLUSTER: &str = "1";
 
-/// What a key is for.
+/// The kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// For browsers and apps: reads evaluations of one target.
@@ -27,7 +27,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// As in the token's claim `key_type`.
+    /// Returns the value of a token's claim `key_type`.
     #[must_use]
     pub const fn claim(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl KeyKind {
     }
 }
 
-/// What a key opens.
+/// The environment that a key belongs to, and what the key is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The environment it belongs to.
@@ -59,7 +59,7 @@ impl Keys {
         before.map(|(_, grant)| grant)
     }
 
-    /// What a key opens, and the name its tokens go by.
+    /// Returns the grant of a key, and the name that its tokens carry.
     pub(crate) fn find(&self, key: &str) -> Option<(&Grant, String)> {
         let given = Hashed::of(key);
         let name = given.name();
@@ -67,7 +67,7 @@ impl Keys {
         (*known == given).then_some((grant, name))
     }
 
-    /// What the key of that name opens; `None` once it was removed.
+    /// Returns the grant of the key with this name; `None` once the key was removed.
     pub(crate) fn by_name(&self, name: &str) -> Option<&Grant> {
         self.by_name.get(name).map(|(_, grant)| grant)
     }

@@ -18,7 +18,7 @@ use super::{Grant, hs256};
 /// comes back in a header with every request, and many servers in between take no more than 8 KiB of headers.
 pub(crate) const MAX_TARGET_BYTES: usize = 3 * 1024;
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Token {
     #[serde(flatten)]
@@ -62,7 +62,7 @@ impl Token {
     }
 }
 
-/// Where a long target is kept, and who it is, should it be gone from there.
+/// Refers to a long target in the store, and names the target in case the store has lost it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TargetRef {
     pub(crate) identifier: String,

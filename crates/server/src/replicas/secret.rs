@@ -43,7 +43,7 @@ pub(crate) struct Sharing {
     signer: Arc<Signer>,
     /// The directory in which the signing secret is saved, for a restart without Redis.
     directory: PathBuf,
-    place: FileWorker,
+    worker: FileWorker,
     /// The secret that signs.
     signs: Vec<u8>,
     /// All secrets of the set; tokens that any of them has signed are accepted.
@@ -67,7 +67,7 @@ impl Sharing {
             options,
             signer,
             directory: directory.to_owned(),
-            place: FileWorker::default(),
+            worker: FileWorker::default(),
             known: BTreeSet::from([signs.clone()]),
             signs,
             unused,
@@ -151,7 +151,7 @@ impl Sharing {
         let (directory, secret) = (self.directory.clone(), self.signs.clone());
         let what = format!("writing to {}", self.directory.display());
         let kept = self
-            .place
+            .worker
             .run(&what, move |_| crate::secret::keep_in(&directory, &secret));
         if let Err(error) = kept.await.flatten() {
             tracing::warn!(

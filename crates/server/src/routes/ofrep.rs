@@ -51,7 +51,7 @@ const TICKET_SPAN: u64 = 600;
 /// How long a reply waits for a configuration that the client has heard of from another replica.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// What a refused evaluation is answered with.
+/// The reply to a refused evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum ErrorCode {
@@ -63,7 +63,7 @@ enum ErrorCode {
 
 /// Why there is no evaluation.
 enum Refusal {
-    /// As everywhere: 401, 403, 503.
+    /// The request was refused as any other endpoint would refuse it: 401, 403, 503.
     Api(ApiError),
     /// 400, or 404 for a flag that is not there.
     Code(ErrorCode, String),
@@ -98,7 +98,7 @@ fn without_nulls(mut json: Value) -> Value {
     json
 }
 
-/// What the extractors refuse is answered as the protocol wants it.
+/// Answers what the extractors refuse in the form of this protocol.
 fn extracted<T>(extracted: Result<T, ApiError>) -> Result<T, Refusal> {
     extracted.map_err(|error| match error {
         ApiError::BadRequest(details) => Refusal::Code(ErrorCode::ParseError, details),
@@ -485,7 +485,7 @@ fn reason(reason: Reason, config: Option<&FeatureConfig>) -> &'static str {
     }
 }
 
-/// For telemetry: which set of flags, in which state.
+/// Metadata for telemetry: the set of flags, and its state.
 fn metadata(environment: &Environment, current: &Current) -> Map<String, Value> {
     let entries = [
         ("flagSetId".to_owned(), environment.name().into()),

@@ -29,7 +29,7 @@ pub(super) enum Phase {
     Busy(usize),
 }
 
-/// See the module.
+/// The requests of a connection, and what its socket does.
 #[derive(Debug)]
 pub(super) struct Exchange {
     state: Mutex<State>,

@@ -17,14 +17,14 @@ const CONTINUATION: u8 = 9;
 /// The flag of a frame that ends a head.
 const END_HEADERS: u8 = 4;
 
-/// See the module.
+/// Follows the frames of a connection.
 #[derive(Debug)]
 pub(super) struct Frames {
     preface_left: usize,
-    /// Of the header that is arriving.
+    /// The bytes of the frame header that is arriving.
     header: [u8; HEADER_BYTES],
     header_bytes: usize,
-    /// Of the payload that is arriving.
+    /// How many bytes of the payload are still to arrive.
     payload_left: usize,
     /// Whether that payload is data, whose time is limited with the request that it belongs to.
     data: bool,

@@ -13,10 +13,10 @@ use axum::http::{HeaderValue, Request, Version};
 use crate::error::ApiError;
 use crate::limits::{MAX_HEAD_BYTES, MAX_HEADERS};
 
-/// What a header takes besides its name and its value, as HTTP/2 counts it.
+/// The bytes that HTTP/2 counts for a header besides its name and its value.
 const OVERHEAD_BYTES: usize = 32;
 
-/// What a head takes.
+/// The size of a head in bytes, as it is limited.
 pub(super) fn bytes<B>(request: &Request<B>) -> usize {
     let headers = request.headers().iter();
     let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD_BYTES);

@@ -46,7 +46,7 @@ pub struct Limits {
     pub connections_per_address: usize,
 }
 
-/// How long a client may take.
+/// The time limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// The time for the head of a request, from its first byte to its last.
@@ -77,7 +77,7 @@ impl Default for Timeouts {
 pub struct Serving {
     /// The limits for one address.
     pub limits: Limits,
-    /// How long a client may take.
+    /// The time limits of a connection.
     pub timeouts: Timeouts,
     /// The time that open requests get once the server stops.
     pub drain: Duration,

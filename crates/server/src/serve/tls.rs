@@ -55,15 +55,15 @@ pub enum TlsError {
     },
 }
 
-/// What connections are encrypted with.
+/// The certificate and the key, which are read again when their files change.
 #[derive(Debug)]
 pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
     current: ArcSwap<ServerConfig>,
-    /// Of both files, as they were read last, whether they could be used or not.
+    /// A hash of both files as they were last read, whether they could be used or not.
     seen: Mutex<[u8; 32]>,
-    place: FileWorker,
+    worker: FileWorker,
 }
 
 impl Certificates {
@@ -79,11 +79,11 @@ impl Certificates {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             seen: Mutex::new(seen),
-            place: FileWorker::default(),
+            worker: FileWorker::default(),
         })
     }
 
-    /// For the next connection.
+    /// Returns what accepts the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.load_full())
     }
@@ -100,7 +100,7 @@ impl Certificates {
                 _ = looks.tick() => {}
             }
             let certificates = Arc::clone(&self);
-            let look = self.place.run(&what, move |_| certificates.look());
+            let look = self.worker.run(&what, move |_| certificates.look());
             let looked = tokio::select! {
                 () = until(&mut stopping) => return,
                 looked = look => looked,
@@ -230,7 +230,7 @@ mod tests {
         assert!(pipe.unwrap().success());
         let (stop, stopping) = watch::channel(false);
         let following = tokio::spawn(Arc::clone(&certificates).follow(stopping));
-        while certificates.place.is_free() {
+        while certificates.worker.is_free() {
             tokio::task::yield_now().await;
         }
         stop.send_replace(true);

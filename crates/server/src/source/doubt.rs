@@ -33,7 +33,7 @@ pub(crate) struct Missing {
 }
 
 impl Loss {
-    /// What is in force and not in `new`.
+    /// Counts what is in force and not in `new`.
     pub(crate) fn of(current: &Current, new: &Configuration) -> Self {
         let flags = current.snapshot.flags().iter();
         let groups = current.snapshot.segments().iter();
@@ -88,7 +88,7 @@ impl Missing {
     }
 }
 
-/// As in "50 of 100 flags and 7 of 8 groups".
+/// Writes the loss as in "50 of 100 flags and 7 of 8 groups".
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (flags, groups) = (!self.flags.gone.is_empty(), !self.groups.gone.is_empty());

@@ -31,7 +31,7 @@ struct Head {
     sha256: String,
 }
 
-/// Why a file cannot be used.
+/// Why a saved configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedError {
@@ -59,7 +59,7 @@ pub(crate) fn path_in(directory: &Path, kind: &str, environment: &str) -> PathBu
     directory.join(format!("{kind}-{name}.json"))
 }
 
-/// Where one environment's configuration is kept.
+/// The file that the last configuration of an environment is saved in, for a restart without the upstream.
 #[derive(Clone, Debug)]
 pub struct SavedConfiguration {
     path: PathBuf,
@@ -67,7 +67,7 @@ pub struct SavedConfiguration {
 }
 
 impl SavedConfiguration {
-    /// In `directory`, for `environment`, as it comes from `source`.
+    /// Returns the file in `directory` for the configuration of `environment` that comes from `source`.
     #[must_use]
     pub fn new(directory: &Path, environment: &str, source: &str) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl SavedConfiguration {
     /// Replaces what is kept. Blocks.
     ///
     /// # Errors
-    /// What the system says; what was kept before is untouched then.
+    /// What the system says; the file before is unchanged then.
     pub fn save(&self, flags: &[FeatureConfig], segments: &[Segment]) -> io::Result<()> {
         self.save_if(flags, segments, || true)
     }

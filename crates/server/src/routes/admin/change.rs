@@ -18,7 +18,7 @@ use crate::state::AppState;
 /// The longest identifier of a target, in bytes.
 const MAX_TARGET_BYTES: usize = 1024;
 
-/// What the page sends to change a flag. What is left out stays.
+/// A change as the page sends it. Fields that are left out stay as they are.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeRequest {
@@ -121,7 +121,7 @@ pub(super) async fn accept(admin: Admin) -> Result<Json<Accepted>, ApiError> {
     Ok(Json(Accepted { accepted }))
 }
 
-/// What was held back.
+/// The reason for which the new configuration was not in force.
 #[derive(Debug, Serialize)]
 pub(super) struct Accepted {
     accepted: String,

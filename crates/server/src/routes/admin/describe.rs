@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use crate::environment::{Current, Environment, SourceStatus};
 use crate::state::AppState;
 
-/// Of a list of names or values, so many are shown.
+/// The most names or values of a list that are shown.
 const MAX_LISTED: usize = 100;
 
-/// Of a value, so many characters are shown.
+/// The most characters of a value that are shown.
 const MAX_VALUE_CHARS: usize = 4000;
 
 /// Everything the admin page shows.
@@ -28,13 +28,13 @@ pub(super) struct Overview {
     source: SourceStatus,
     /// Names one configuration, so that a page can tell whether it has it already. Empty before the first.
     content: String,
-    /// By flag and variation, how often clients say that they were served it.
+    /// How often clients reported each variation of each flag as served.
     counts: BTreeMap<String, BTreeMap<String, u64>>,
     /// When flags were last reported as served, and when they changed last, in seconds since the Unix epoch. Without what
     /// was before the start.
     reads: BTreeMap<String, i64>,
     changes: BTreeMap<String, i64>,
-    /// What the source has and is not put in force, for people.
+    /// Why the new configuration of the source is not in force yet.
     doubt: Option<String>,
     /// Left out where the page has them already.
     #[serde(flatten)]
@@ -67,9 +67,9 @@ struct FlagView {
     off: String,
     requires: Vec<RequirementView>,
     overrides: Vec<OverrideView>,
-    /// In the order in which they are tried.
+    /// The rules, in the order in which they are tried.
     rules: Vec<RuleView>,
-    /// What cannot work as it is written.
+    /// The mistakes for which the flag cannot be evaluated as it is written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
 }

@@ -34,7 +34,7 @@ use crate::state::AppState;
 /// Streams that are listed at once.
 const MAX_STREAMS: usize = 200;
 
-/// Not for any cache: it takes a token to see.
+/// Replies of these endpoints must not be cached, as they take a token to see.
 const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
 pub(super) fn routes() -> Router<AppState> {

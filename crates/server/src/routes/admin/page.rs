@@ -22,7 +22,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 const PAGE: &str = include_str!("../../assets/admin/page.html");
 
-/// What the page loads, under its own name.
+/// The files that the page loads, by name.
 macro_rules! part {
     ($kind:expr, $name:literal) => {
         (

@@ -60,10 +60,10 @@ fn lines(path: &str, problems: &[Problem]) -> String {
 #[derive(Debug)]
 pub(super) struct FlagsFile {
     pub(super) path: PathBuf,
-    /// Where all work on the file is done, one piece at a time.
-    pub(super) place: FileWorker,
+    /// Does all work on the file, one piece at a time.
+    pub(super) worker: FileWorker,
     seen: Mutex<Seen>,
-    /// What was last logged about a content that can be read.
+    /// The warnings that were last logged about a content that can be read.
     warnings: Mutex<Vec<Problem>>,
 }
 
@@ -80,10 +80,10 @@ struct Seen {
     open: bool,
 }
 
-/// What a file says, and its text.
+/// The configuration in a file, and its text.
 pub(super) type Loaded = (Configuration, Arc<Document>);
 
-/// What came of reading the file.
+/// The result of looking at the file or reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// There is nothing in it that was not read before, or it cannot be read.
@@ -100,7 +100,7 @@ impl FlagsFile {
     pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            place: FileWorker::of(path),
+            worker: FileWorker::of(path),
             seen: Mutex::default(),
             warnings: Mutex::default(),
         }
@@ -521,7 +521,7 @@ impl FileEditor {
         let environment = Environment::of_editor(&self.environment)?;
         let (file, path) = (Arc::clone(&self.file), self.file.name());
         self.file
-            .place
+            .worker
             .run_blocking(&format!("changing {path}"), move |abandoned| {
                 work(&file, &environment, abandoned)
             })

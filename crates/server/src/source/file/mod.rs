@@ -33,7 +33,7 @@ use crate::environment::Environment;
 use crate::files::write;
 use flagwire_flags_file::Parsed;
 
-/// How long a file may go unnoticed where the system sends no notifications.
+/// How long a change may go unnoticed where the system sends no notifications.
 const POLL: Duration = Duration::from_secs(2);
 
 /// Looks between two sweeps of what killed writers have left behind.
@@ -42,13 +42,13 @@ const LOOKS_PER_SWEEP: u32 = 30;
 /// A file saved less than this ago may be in the middle of being written when the server starts.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// In which such a file must not change at the start.
+/// At the start, such a file must not change for this long before it is read.
 const FIRST_QUIET: Duration = Duration::from_millis(150);
 
 /// How long the start waits for a file that is being written.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why a file is waited for that is not there.
+/// The reason for which a missing file is waited for.
 const MISSING: &str = "there is no such file yet";
 
 /// A flags file.
@@ -137,7 +137,7 @@ async fn first(file: &Arc<FlagsFile>) -> Result<Loaded, LoadError> {
     let what = file.reading();
     let look = || {
         let looked = Arc::clone(file);
-        file.place.run(&what, move |_| Signature::at(&looked.path))
+        file.worker.run(&what, move |_| Signature::at(&looked.path))
     };
     let wrap = |error| file.error(error);
     let mut seen = look().await.flatten().map_err(wrap)?;
@@ -161,7 +161,7 @@ async fn first(file: &Arc<FlagsFile>) -> Result<Loaded, LoadError> {
         }
     }
     let read = Arc::clone(file);
-    let loaded = file.place.run(&what, move |_| read.load()).await;
+    let loaded = file.worker.run(&what, move |_| read.load()).await;
     loaded.map_err(wrap)?
 }
 
@@ -242,7 +242,7 @@ async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
             Arc::clone(environment),
             Arc::clone(&watch),
         );
-        let look = file.place.run(&what, move |abandoned| {
+        let look = file.worker.run(&what, move |abandoned| {
             // A look before this one may hang in there.
             if let Some(mut watch) = watch_.try_lock() {
                 watch.follow(&file_.path);

@@ -39,7 +39,7 @@ pub(super) enum Sign {
 /// A change that has not been read yet.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
-    /// When it began.
+    /// When the writing began.
     began: Instant,
     /// The last write that is known of.
     written: Instant,
@@ -50,7 +50,7 @@ struct Pending {
     found: Option<Signature>,
 }
 
-/// See the module. Has no clock and no file.
+/// Decides when a file is read. It has no clock and no file of its own.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     pending: Option<Pending>,
@@ -59,11 +59,11 @@ pub(super) struct Settling {
 /// How a file is to be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
-    /// For how long it has not been written to.
+    /// How long the file has not been written to.
     pub(super) quiet: Duration,
     /// Whether its size decides how long that has to be.
     pub(super) open: bool,
-    /// What it must still look like.
+    /// The signature that the file must still have.
     pub(super) found: Option<Signature>,
 }
 

@@ -137,7 +137,7 @@ fn an_edit_of_a_file_that_is_being_written_is_refused() {
 #[tokio::test]
 async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
     let (_directory, mut file, environment) = hundred();
-    file.place = FileWorker::hurried();
+    file.worker = FileWorker::hurried();
     let (file, environment) = (Arc::new(file), Arc::new(environment));
     let following = {
         let (file, environment) = (Arc::clone(&file), Arc::clone(&environment));
@@ -146,13 +146,13 @@ async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
     // Until the thread has nothing to wait for any more.
     let (release, hung) = channel::<()>();
     let error = file
-        .place
+        .worker
         .run("reading", move |_| hung.recv())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     let (other, hung) = channel::<()>();
-    drop(file.place.run("reading", move |_| hung.recv()).await);
+    drop(file.worker.run("reading", move |_| hung.recv()).await);
 
     let mut status = environment.watch_status();
     let hangs = status

@@ -130,7 +130,7 @@ impl Watch {
     }
 }
 
-/// What an event says of the file; `None` if nothing.
+/// Returns the sign that an event is for the file; `None` if it is none.
 fn sign(event: &notify::Event, names: &Mutex<BTreeSet<OsString>>) -> Option<Sign> {
     if event.need_rescan() {
         return Some(Sign::Written);
