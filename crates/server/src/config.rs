@@ -1,6 +1,7 @@
 //! The command line and the environment variables.
 
 mod given;
+mod import;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,8 +12,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::given::Trimmed;
+pub use self::import::{ExportOptions, ImportOptions};
 use crate::auth::{BadSecret, Hashed};
-use crate::import::{ExportOptions, ImportOptions};
 
 /// The client key of a server that was given none and listens to this machine only.
 pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";

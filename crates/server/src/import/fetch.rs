@@ -6,8 +6,8 @@ use flagwire_core::{Backoff, Millis, Random};
 use reqwest::Url;
 use secrecy::SecretString;
 
-use flagwire_flags_file::import::Source;
 use crate::source::upstream::api::{Api, ApiError, List};
+use flagwire_flags_file::import::Source;
 
 /// Attempts before an import gives up.
 const ATTEMPTS: u32 = 5;

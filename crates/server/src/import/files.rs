@@ -6,8 +6,9 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 
-use super::{ImportOptions, Imported};
+use super::Imported;
 use crate::auth::Hashed;
+use crate::config::ImportOptions;
 use crate::files::write;
 
 /// Says so if a file is there already.

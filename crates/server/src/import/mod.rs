@@ -1,12 +1,11 @@
 //! `flagwire-server import` and `flagwire-server export`: environments from elsewhere to flags files, and back.
 //!
-//! The flow of an import: `fetch` (or files) brings what another server serves, [`flags_file::import`] writes it as a flags
-//! file, that text is read again, and [`flags_file::proof`] evaluates both for targets that reach every rule. Only then are
+//! The flow of an import: `fetch` (or files) brings what another server serves, [`flagwire_flags_file::import`] writes it as a flags
+//! file, that text is read again, and [`flagwire_flags_file::proof`] evaluates both for targets that reach every rule. Only then are
 //! files written, all of them or, where one environment fails, none.
 
 mod fetch;
 mod files;
-mod options;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,11 +14,11 @@ use std::time::{Duration, Instant};
 use flagwire_evaluation::Snapshot;
 use secrecy::SecretString;
 
-pub use self::options::{ExportOptions, ImportOptions};
-use flagwire_flags_file::import::{Source, convert};
-use flagwire_flags_file::proof;
+use crate::config::{ExportOptions, ImportOptions};
 use crate::plan::{address, key_in};
 use crate::source::file::FileSource;
+use flagwire_flags_file::import::{Source, convert};
+use flagwire_flags_file::proof;
 
 /// Between two lines about a proof that takes long.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -87,7 +86,7 @@ pub(crate) fn export(options: &ExportOptions) -> io::Result<bool> {
             return Ok(false);
         }
     };
-    let text = flags_file::export(&parsed.configuration, &options.environment_name);
+    let text = flagwire_flags_file::export(&parsed.configuration, &options.environment_name);
     let Some(path) = &options.out else {
         io::stdout().write_all(text.as_bytes())?;
         return Ok(true);
@@ -215,7 +214,7 @@ fn proven(options: &ImportOptions, name: &str, source: &Source) -> Result<Import
         ));
     }
     let conversion = convert(original, &heading(options, name));
-    let parsed = flags_file::parse_whole(&conversion.text).map_err(|problems| {
+    let parsed = flagwire_flags_file::parse_whole(&conversion.text).map_err(|problems| {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         format!("{name}: the file that was written cannot be read, which is a fault of this program: {first}")
     })?;

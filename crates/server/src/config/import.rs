@@ -1,4 +1,4 @@
-//! What an import and an export are told.
+//! The options of the commands `import` and `export`.
 
 use std::path::PathBuf;
 
