@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["from", "from_files"])))]
 pub struct ImportOptions {
-    /// Base URL of the server to import from, as SDKs are given it. Harness: https://config.ff.harness.io/api/1.0
+    /// Base URL of the server to import from, as SDKs are given it; that of Harness is `https://config.ff.harness.io/api/1.0`.
     #[arg(long, value_name = "URL", requires = "api_key_files")]
     pub from: Option<String>,
 
