@@ -11,7 +11,7 @@ use super::leader_editor::LeaderEditor;
 use crate::environment::Environment;
 use crate::source::Source;
 
-/// How long a source that was told to end may take before its task is aborted.
+/// How long a source that was asked to end may take before its task is aborted.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// The task of the source, if one was started.
