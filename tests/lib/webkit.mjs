@@ -16,14 +16,17 @@ export async function startWebKit(t, args) {
   const { webkit: binary } = await otherEngines();
   const port = await freePort(20_000 + Math.floor(Math.random() * 20_000));
   const driver = spawn("dbus-run-session", ["--", "xvfb-run", "-a", "-s", "-screen 0 1600x1400x24", "WebKitWebDriver", `--port=${port}`], { stdio: "ignore", detached: true });
-  atEnd(t, () => {
+  const end = () => {
     try {
       // The group: a shell, a display, the driver and its browser.
       if (driver.pid) process.kill(-driver.pid, "SIGKILL");
     } catch {
       // it has ended
     }
-  });
+  };
+  // A test file that fails while it is loaded has no end.
+  process.once("exit", end);
+  atEnd(t, end);
 
   const base = `http://127.0.0.1:${port}`;
   /** @param {string} method @param {string} path @param {unknown} [body] */
