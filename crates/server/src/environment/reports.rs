@@ -14,7 +14,7 @@ impl Environment {
         self.refresh.notify_one();
     }
 
-    /// Completes when the source should look for a new configuration, because [`refresh`](Self::refresh) was called.
+    /// Completes when the source should look for a new configuration at once.
     pub async fn refresh_wanted(&self) {
         self.refresh.notified().await;
     }
