@@ -57,12 +57,13 @@ export async function compile(step, { names = false, mvp = false, fast = false }
 /**
  * Writes the module as JavaScript can load it, and its glue, into `folder`.
  *
- * @param {string} raw @param {string} folder @param {import("./steps.mjs").Step} step @param {{ names?: boolean }} [options]
+ * @param {string} raw @param {string} folder @param {import("./steps.mjs").Step} step @param {{ names?: boolean, as?: string }} [options] `as` is
+ *   what the glue is called
  */
-export async function bind(raw, folder, step, { names = false } = {}) {
+export async function bind(raw, folder, step, { names = false, as = "flagwire" } = {}) {
   const tools = await wasmBindgen({ step });
   const debug = names ? ["--keep-debug"] : ["--remove-producers-section"];
-  tool(join(tools, "wasm-bindgen"), [raw, "--target", "web", "--no-typescript", ...debug, "--out-name", "flagwire", "--out-dir", folder]);
+  tool(join(tools, "wasm-bindgen"), [raw, "--target", "web", "--no-typescript", ...debug, "--out-name", as, "--out-dir", folder]);
 }
 
 /** @param {string} from @param {string} to @param {{ names?: boolean }} [options] */

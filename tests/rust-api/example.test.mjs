@@ -24,7 +24,7 @@ async function serveExample(t) {
   // A warning of the crate's or the example's own.
   assert.doesNotMatch(output, /^warning: .*\n +--> (src|examples)\//m);
   const folder = tempDir(t);
-  await bind(join(wasmTargetDir, "wasm32-unknown-unknown", "debug", "examples", "rust-front-end.wasm"), folder, quietStep("bindings"));
+  await bind(join(wasmTargetDir, "wasm32-unknown-unknown", "debug", "examples", "rust-front-end.wasm"), folder, quietStep("bindings"), { as: "rust-front-end" });
   copyFileSync(join(root, "examples", "rust-front-end", "index.html"), join(folder, "index.html"));
   return serveFiles(t, folder);
 }
