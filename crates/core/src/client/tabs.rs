@@ -79,6 +79,13 @@ impl<C: Codec> Client<C> {
                     }
                 }
             }
+            TabInput::Message(TabMessage::Event, _) if self.tabs.leading => {
+                // A tab that was frozen when this one took its place has posted what its stream still held: the others may have
+                // taken older values from it, and fetch.
+                if let StreamStatus::Open { .. } = self.streaming.status(now) {
+                    self.post(TabMessage::Open, b"");
+                }
+            }
             TabInput::Message(message, data) => self.heard(now, message, data),
         }
     }

@@ -262,6 +262,25 @@ fn a_tab_that_was_frozen_while_the_lead_changed_misses_nothing() {
 }
 
 #[test]
+fn what_a_thawed_leader_still_had_in_its_queue_does_not_stay_with_the_followers() {
+    let mut world = tabs(3);
+    world.server.values_in_events = true;
+    world.freeze(0);
+    world.change("a", "2");
+    world.run(120_000);
+    world.cut();
+    world.run(20_000);
+    world.change("a", "3");
+    world.run(500);
+    for tab in [1, 2] {
+        world.assert_fresh(tab);
+    }
+    world.thaw(0);
+    world.run(2_000);
+    assert_calm(&world);
+}
+
+#[test]
 fn a_leader_frozen_before_anybody_else_came_is_noticed() {
     let mut world = tabs(1);
     world.freeze(0);
