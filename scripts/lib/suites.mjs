@@ -211,13 +211,15 @@ function folderSuites() {
 }
 
 /**
- * Runs test files in Node.
+ * Runs test files in Node. A file whose tests have ended and whose process does not is a failure, as what is closed must leave nothing. The
+ * clients of others in tests/interop are not held to that: a file with the published Node SDK once did not end, for a reason that is not known.
  *
  * @param {string[]} files
  * @returns {Command}
  */
 export function testsOf(files) {
-  return node("--test", "--test-timeout=300000", "--test-reporter=spec", ...files);
+  const others = files.some((file) => /[\\/]interop[\\/]/.test(file));
+  return node("--test", "--test-timeout=300000", ...(others ? ["--test-force-exit"] : []), "--test-reporter=spec", ...files);
 }
 
 /**
