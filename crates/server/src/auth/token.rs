@@ -81,7 +81,8 @@ pub(crate) struct Signer {
     validation: Validation,
 }
 
-/// What signs, and all that may have signed: replicas that were made apart from each other learn of theirs later.
+/// The key that signs new tokens, and the keys whose tokens are accepted: that one, and those that other replicas sign with. A
+/// replica that started without Redis signs with a key of its own, which the others accept once Redis has it.
 struct Secrets {
     encoding: EncodingKey,
     decoding: Vec<DecodingKey>,

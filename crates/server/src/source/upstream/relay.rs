@@ -26,7 +26,7 @@ const REFUSED: Millis = Millis(60_000);
 /// Between two fetches that clients bring about, who have heard of a change elsewhere.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 
-/// Not running yet.
+/// The source of a relay before it runs. [`Running`] takes its parts over.
 #[derive(Debug)]
 pub(super) struct Relay {
     options: Arc<UpstreamOptions>,
@@ -72,7 +72,7 @@ struct Running {
     wanted: Notify,
     expected: Mutex<Expected>,
     doubts: Mutex<Doubts>,
-    /// Of the last fetch.
+    /// The entity tags of the last fetch that succeeded; `None` before the first one, and after one whose result is doubted.
     tags: Mutex<Option<Tags>>,
     standing: Mutex<Standing>,
 }
