@@ -1,8 +1,8 @@
-//! What goes on on one connection, as hyper and h2 do not tell it: whether it is idle, a head is arriving, a request is being
-//! answered, or the client takes nothing of what is written; and what hyper is about to refuse by itself.
+//! Records what hyper and h2 do not report about a connection: whether it is idle, a head is arriving, a request is
+//! being answered, or the client does not read what is written; and which requests hyper is about to refuse by itself.
 //!
-//! Three sides share it: the [`Watched`] socket below, the service above, and the code that runs the connection and ends it
-//! when it takes too long.
+//! Three parts share an [`Exchange`]: the [`Watched`] socket below, the service above, and the code that runs the
+//! connection and ends it when it takes too long.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,26 +18,26 @@ use super::Timeouts;
 use super::frames::Frames;
 use crate::stream::HandOver;
 
-/// What a connection is doing, and since when.
+/// What a connection is used for at the moment, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing has arrived since the last reply.
+    /// No request is being answered, since this time; in HTTP/1.1 nothing of the next one has arrived.
     Idle(Instant),
-    /// Some of a head has.
+    /// Some of a head has arrived, since this time. Only in HTTP/1.1.
     Head(Instant),
-    /// So many requests are being answered.
+    /// This many requests are being answered.
     Busy(usize),
 }
 
-/// The requests of a connection, and what its socket does.
+/// What is recorded about the requests of a connection and about its socket.
 #[derive(Debug)]
 pub(super) struct Exchange {
     state: Mutex<State>,
     /// The status with which hyper refused a head; 0 for none.
     refused: AtomicU16,
-    /// Whether a reply with such a status is the service's own.
+    /// Whether the service has refused a head, so that a reply with such a status is not hyper's.
     refused_here: AtomicBool,
-    /// A stream that waits for its head to be written.
+    /// The event stream that takes the socket over once the head of its reply is written.
     handed_over: Mutex<Option<HandOver>>,
     head_written: AtomicBool,
     flushed: AtomicBool,
@@ -52,17 +52,17 @@ struct State {
     frames: Option<Frames>,
     /// When the last bytes arrived.
     last_read: Instant,
-    /// Since when the socket takes no bytes though some wait to be written.
+    /// Since when the socket has taken no bytes although some wait to be written; `None` while it takes them.
     blocked: Option<Instant>,
 }
 
 impl Exchange {
-    /// A connection of HTTP/1.1.
+    /// Returns the record of a new connection of HTTP/1.1.
     pub(super) fn http1() -> Self {
         Self::new(None)
     }
 
-    /// A connection of HTTP/2.
+    /// Returns the record of a new connection of HTTP/2.
     pub(super) fn http2() -> Self {
         Self::new(Some(Frames::default()))
     }
@@ -98,13 +98,14 @@ impl Exchange {
         self.with(|state| state.last_read)
     }
 
-    /// Whether bytes wait to be written that the client does not take.
+    /// Whether bytes wait to be written that the client does not read.
     pub(super) fn is_blocked(&self) -> bool {
         self.with(|state| state.blocked.is_some())
     }
 
-    /// When the connection has taken too long: for a head, between two requests, or to take what was written. `None` while a
-    /// request is being answered and nothing of the reply waits.
+    /// Returns when the connection reaches a time limit: for the head of a request or another frame, between two
+    /// requests, or for the client to read what was written. `None` while a request is being answered and nothing of
+    /// the reply waits.
     pub(super) fn deadline(&self, timeouts: Timeouts) -> Option<Instant> {
         self.with(|state| {
             let phase = match state.phase {
@@ -119,7 +120,7 @@ impl Exchange {
         })
     }
 
-    /// A request has arrived.
+    /// Notes that a request has arrived.
     pub(super) fn begin(&self) {
         self.with(|state| {
             state.phase = match state.phase {
@@ -129,7 +130,7 @@ impl Exchange {
         });
     }
 
-    /// Its reply is written, or given up.
+    /// Notes that the reply to a request is written or was given up.
     pub(super) fn end(&self) {
         self.with(|state| {
             state.phase = match state.phase {
@@ -160,27 +161,27 @@ impl Exchange {
         });
     }
 
-    /// The status with which hyper wanted to refuse a head.
+    /// Returns the status with which hyper wanted to refuse a head, if it did.
     pub(super) fn refused(&self) -> Option<u16> {
         Some(self.refused.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
-    /// The service itself is about to refuse a head.
+    /// Notes that the service itself is about to refuse a head.
     pub(super) fn refused_here(&self) {
         self.refused_here.store(true, Ordering::Relaxed);
     }
 
-    /// The socket is to be handed to this stream as soon as hyper has written the head of the reply.
+    /// Has the socket handed to this stream as soon as hyper has written the head of the reply.
     pub(super) fn hand_over(&self, stream: HandOver) {
         *self.handed_over.lock() = Some(stream);
     }
 
-    /// hyper has encoded the head and what came with it, and asks for more.
+    /// Notes that hyper has encoded the head and the first part of the body, and asks for more of the body.
     pub(super) fn head_written(&self) {
         self.head_written.store(true, Ordering::Relaxed);
     }
 
-    /// The stream that takes the socket, once nothing is left in hyper's buffers.
+    /// Returns the stream that takes the socket over, once nothing is left in hyper's buffers.
     pub(super) fn taken_over(&self) -> Option<HandOver> {
         if !self.flushed.load(Ordering::Relaxed) {
             return None;
@@ -188,7 +189,7 @@ impl Exchange {
         self.handed_over.lock().take()
     }
 
-    /// A request was answered before its body was read.
+    /// Notes that a request was answered before its body was read.
     pub(super) fn left_unread(&self) {
         self.left_unread.store(true, Ordering::Relaxed);
     }
@@ -197,8 +198,9 @@ impl Exchange {
         self.left_unread.load(Ordering::Relaxed)
     }
 
-    /// Notes hyper's own refusal of a head, which has no body; ours has. A reply that begins like this is hyper's unless the
-    /// service has said before that it is about to answer so.
+    /// Whether these bytes are hyper's own refusal of a head. That is noted, and not written, as it has no body; the
+    /// service's has one. A reply with such a status is hyper's unless the service has said before that it is about to
+    /// refuse a head.
     fn is_refusal(&self, bytes: &[u8]) -> bool {
         let status = match bytes.get(..12) {
             Some(b"HTTP/1.1 431") => 431,

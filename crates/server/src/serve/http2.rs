@@ -1,7 +1,8 @@
-//! One connection of HTTP/2, on h2 itself: hyper bounds neither how long a client may leave a reply where it is nor what all
-//! requests of a connection hold together, and lets nobody else do so.
+//! Serves one connection of HTTP/2, with the crate `h2` and without hyper: hyper limits neither how long a client may
+//! leave a reply unread nor how much memory all requests of a connection take together, and has no option for it.
 //!
-//! What a client can make this server hold for one connection, whatever windows it grants and however slowly it sends:
+//! The memory that one connection can take is limited as follows, whatever windows the client grants and however slowly
+//! it sends:
 //!
 //! | what | at most |
 //! |---|---|
@@ -41,33 +42,36 @@ use crate::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_REPORT_BYTES};
 use crate::peer::Peer;
 use crate::stopping::until;
 
-/// Requests that may be open at the same time, streams among them: what RFC 9113 recommends as the least.
+/// How many requests, event streams among them, may be open on a connection at the same time. RFC 9113, section 6.5.2,
+/// recommends no less.
 pub(super) const MAX_STREAMS: u32 = 100;
 
 const HEADS_BYTES: usize = 2 * 1024 * 1024;
 const BODIES_BYTES: usize = 4 * 1024 * 1024;
 const REPLIES_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a reply is taken to need until it is made and its length is known.
+/// The bytes that are reserved for a reply until it is made and its length is known.
 const REPLY_BYTES: usize = 1024 * 1024;
 
-/// Of one reply, this much at a time goes to h2, so that the replies of a connection share what the client takes.
+/// At most this much of one reply is handed to h2 at a time, so that the replies of a connection share its bandwidth.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 
-/// A client that says nothing for this long is asked whether it is there, and has this long to answer.
+/// A client from which no byte arrives for this long is sent a PING.
 const PING_AFTER: Duration = Duration::from_secs(20);
+/// A client that does not answer a PING for this long is gone.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Requests that a client may take back before they are even looked at; one that takes back more is sent away.
+/// How many requests a client may reset before the server has accepted them. The connection of a client that resets
+/// more is ended.
 const MAX_TAKEN_BACK: usize = 20;
 
 /// Budgets are counted in units of this many bytes, as permits are `u32`.
 const UNIT_BYTES: usize = 1024;
 
-/// What all requests of a connection share.
+/// What all requests of a connection share, the budgets of memory among it.
 struct Shared {
     app: Router,
     peer: Peer,
@@ -150,15 +154,16 @@ pub(super) async fn http2<I>(
     }
 }
 
-/// How a connection came to its end.
+/// Why a connection ends.
 enum Ended {
-    /// The client has ended it, or the server has said that it takes no more requests and has answered all.
+    /// The client has ended it, it has failed, or the server has announced that it takes no more requests and has
+    /// answered all.
     Done,
-    /// Something took too long, or the client is gone.
+    /// A time limit has passed, or the client did not answer a PING.
     Late,
 }
 
-/// Tells the client that the connection ends, as far as its socket takes that at once.
+/// Sends a GOAWAY to the client if its socket takes that at once, and does not wait.
 async fn say_goodbye<I>(mut connection: Connection<Watched<I>, Bytes>)
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -171,7 +176,7 @@ where
     .await;
 }
 
-/// Answers one request, unless the client takes it back.
+/// Answers one request, unless the client resets it.
 async fn answer(
     request: axum::http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -207,7 +212,8 @@ async fn answer(
     drop((room, answering));
 }
 
-/// Has the service answer, once there is room for what that takes.
+/// Calls the service once the budgets have room for the request's body and the reply. Returns the reply with its part
+/// of the budget.
 async fn make(
     request: axum::http::Request<RecvStream>,
     shared: &Shared,
@@ -224,7 +230,8 @@ async fn make(
         Err(_) => return (late(), None),
     };
     let (request, body) = request;
-    // No time limit: what takes the room are replies that the client does not read, and each of them has its own.
+    // This wait has no time limit: the budget is used up by replies that the client does not read, and each of those
+    // has a time limit.
     let mut room = Arc::clone(&shared.replies)
         .acquire_many_owned(units(REPLY_BYTES))
         .await
@@ -248,7 +255,8 @@ async fn make(
     (response, room)
 }
 
-/// The request with all of its body, which no handler gets before it is there. With it what the body holds of the budget.
+/// Returns the request with its whole body, and the body's part of the budget: a handler is called only when all of the
+/// body is there. A request whose body is too large is marked as [`Refused`].
 async fn whole(
     request: axum::http::Request<RecvStream>,
     bodies: &Arc<Semaphore>,
@@ -283,13 +291,14 @@ async fn whole(
             body.clear();
             break;
         }
-        // An error means that the stream has ended, which the next question for data says.
+        // An error means that the stream has ended, which the next call of `data` returns.
         drop(stream.flow_control().release_capacity(data.len()));
     }
     Ok((Request::from_parts(head, Body::from(body.freeze())), permit))
 }
 
-/// Sends a reply as the client takes it; `None` where it does not.
+/// Sends a reply at the pace at which the client reads it. Returns `None` if the client has reset it or does not read
+/// it in time, or if the body fails.
 async fn send(
     response: Response<Body>,
     without_body: bool,
@@ -346,7 +355,7 @@ async fn send(
     }
 }
 
-/// Sends bytes piece by piece; resets the stream if the client takes none for too long.
+/// Sends bytes piece by piece; resets the stream if the client takes none of them for the time `timeout`.
 async fn send_data(
     stream: &mut SendStream<Bytes>,
     mut data: Bytes,
@@ -377,7 +386,8 @@ async fn send_data(
             return None;
         };
         let piece = data.split_to(room?.min(data.len()));
-        // A part of a large reply would keep all of it in memory for as long as h2 has it.
+        // A slice of a large reply would keep the whole reply in memory until h2 has sent the slice, so the slice is
+        // copied.
         let piece = if split {
             Bytes::copy_from_slice(&piece)
         } else {
@@ -392,7 +402,7 @@ fn units(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
 }
 
-/// Asks a silent client whether it is there.
+/// Sends a PING to a client from which nothing arrives, to learn whether it is still there.
 struct Pings {
     ping: PingPong,
     asked: Option<Instant>,
@@ -408,7 +418,7 @@ impl Pings {
         }
     }
 
-    /// Ready once the client has not answered in time.
+    /// Is ready once the client has not answered a PING in time.
     fn poll(&mut self, exchange: &Exchange, context: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.asked.is_some() && self.ping.poll_pong(context).is_ready() {

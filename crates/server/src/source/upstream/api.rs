@@ -13,35 +13,36 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
-/// The most that a reply may have: ten thousand flags take about 4 MB.
+/// The largest reply that is read: ten thousand flags take about 4 MB.
 const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
 
-/// Redirects that are followed one after the other.
+/// How many redirects are followed for one request.
 const MAX_REDIRECTS: usize = 5;
 
 /// Names the software, as the published clients do.
 const SDK_INFO: &str = concat!("Flagwire-Relay ", env!("CARGO_PKG_VERSION"), " Server");
 
-/// Where the software-as-a-service takes metrics, which is another host than the rest.
+/// The hosts of Harness's service: the first takes all requests but those with metrics, which the second takes.
 const HARNESS_CONFIG_HOST: &str = "config.ff.harness.io";
 const HARNESS_EVENTS_HOST: &str = "events.ff.harness.io";
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    /// The upstream says that it is not for us. Asking again will not help unless something changes there.
+    /// The upstream answers with 401 or 403. The request fails again unless something changes there, or the token was
+    /// too old.
     #[error("the upstream refuses {what} ({status}){}", Saying(message))]
     Refused {
         what: &'static str,
         status: StatusCode,
         message: String,
     },
-    /// The key is one for pages.
+    /// The key is a client key, which may not read rules.
     #[error(
         "this is a client key, which may not read rules; use a server key of the same environment"
     )]
     ClientKey,
-    /// Any other status but success.
+    /// The upstream answers with another status, which is not a success.
     #[error("the upstream answers {what} with {status}{}", Saying(message))]
     Status {
         what: &'static str,
@@ -49,19 +50,19 @@ pub(crate) enum ApiError {
         message: String,
         retry_after: Option<Millis>,
     },
-    /// No answer.
+    /// The upstream cannot be reached, or does not answer in time.
     #[error("the upstream cannot be reached: {0}")]
     Network(String),
-    /// It sends us where the key must not go, or around in a circle.
+    /// The upstream redirects to another origin, where the key must not be sent, or redirects too often.
     #[error("the upstream cannot be used: {0}")]
     Redirected(String),
-    /// An answer that makes no sense.
+    /// The reply cannot be read.
     #[error("the upstream's reply to {what} cannot be read: {reason}")]
     Unreadable { what: &'static str, reason: String },
 }
 
 impl ApiError {
-    /// Whether the token is to blame, or the key.
+    /// Whether the upstream refused the token or the key, or the key is of the wrong type.
     pub(super) const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::ClientKey)
     }
@@ -94,7 +95,7 @@ impl fmt::Display for Saying<'_> {
 
 impl From<reqwest::Error> for ApiError {
     fn from(error: reqwest::Error) -> Self {
-        // The cause is further in; the address is left out, as it may hold credentials.
+        // The last error of the chain names the cause. The address is left out, as it may hold credentials.
         let error = error.without_url();
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -110,7 +111,7 @@ impl From<reqwest::Error> for ApiError {
     }
 }
 
-/// What a sign-in gives.
+/// What a sign-in returns: the token, and what its claims say.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     token: SecretString,
@@ -135,7 +136,7 @@ pub(crate) enum List {
 }
 
 impl List {
-    /// For sentences.
+    /// Returns how sentences name the list.
     const fn what(self) -> &'static str {
         match self {
             Self::Flags => "the flags",
@@ -225,7 +226,7 @@ impl Api {
         })
     }
 
-    /// All flags; `None` where the upstream still has what it once gave under the tag `known`.
+    /// Fetches all flags. Returns `None` if the upstream answers that they still have the tag `known`.
     pub(super) async fn flags(
         &self,
         session: &Session,
@@ -234,7 +235,7 @@ impl Api {
         self.list(session, List::Flags, known).await
     }
 
-    /// All groups, in the same way.
+    /// Fetches all target groups. Returns `None` if the upstream answers that they still have the tag `known`.
     pub(super) async fn segments(
         &self,
         session: &Session,
@@ -243,7 +244,7 @@ impl Api {
         self.list(session, List::Segments, known).await
     }
 
-    /// A list as it is sent.
+    /// Fetches a list and returns the bytes of the reply.
     pub(crate) async fn reply(&self, session: &Session, list: List) -> Result<Vec<u8>, ApiError> {
         let response = self.request(session, list).send().await?;
         let response = checked(response, list.what()).await?;
@@ -252,7 +253,7 @@ impl Api {
 
     fn request(&self, session: &Session, list: List) -> RequestBuilder {
         let (path, option) = match list {
-            // Of servers like this one; others take no notice.
+            // Only `flagwire-server` knows this option; other upstreams ignore it.
             List::Flags => ("feature-configs", ("descriptions", "true")),
             List::Segments => ("target-segments", ("rules", "v2")),
         };
@@ -283,14 +284,14 @@ impl Api {
         Ok(Some(Tagged { entries, tag }))
     }
 
-    /// Opens the stream: returns once its head has come.
+    /// Opens the stream, and returns once the head of the reply has arrived.
     pub(super) async fn stream(&self, session: &Session) -> Result<Response, ApiError> {
         const WHAT: &str = "the stream";
         let mut request = self
             .authorized(Method::GET, url(&self.base, &["stream"]), session)
             .header(ACCEPT, "text/event-stream")
             .header(CACHE_CONTROL, "no-cache");
-        // Some want it besides the token. What is no header value is no key that was ever accepted.
+        // Some upstreams want the key besides the token. A key that cannot stand in a header is left out.
         if let Ok(mut key) = HeaderValue::from_str(self.key.expose_secret()) {
             key.set_sensitive(true);
             request = request.header("API-Key", key);
@@ -341,9 +342,9 @@ impl Api {
     }
 }
 
-/// Redirects are followed within one origin. Each request carries the key, or a token that was given for it, in its
-/// body or in a header that the HTTP client does not know for a secret; neither is for anybody else, nor, from HTTPS to
-/// HTTP, as anybody on the way could read it.
+/// Follows redirects within one origin only. Each request carries the key, or a token that was given for it, in its
+/// body or in a header that the HTTP client does not treat as a secret. Neither may be sent to another host, nor, after
+/// a redirect from HTTPS to HTTP, unencrypted.
 fn within_the_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let Some(first) = attempt.previous().first() else {
         return attempt.stop();
@@ -376,7 +377,7 @@ struct TooManyRedirects;
 
 fn url(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
-    // Fails for addresses like `data:` alone, which are refused at the start.
+    // This fails only for addresses such as `data:`, which are refused at the start.
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path);
     }
@@ -427,7 +428,8 @@ async fn checked(response: Response, what: &'static str) -> Result<Response, Api
     })
 }
 
-/// What an error reply says: `message` here and on Harness, `error` from its relay. One line, as it goes into logs.
+/// Returns the text of an error reply: `message` from this server and from Harness, `error` from Harness's relay. It
+/// has at most 200 characters and one line, as it goes into logs.
 fn message(body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let text = json

@@ -1,4 +1,4 @@
-//! A signed-in connection to an upstream, shared by everything that asks something of it.
+//! The client of an upstream, signed in, which all loops share that fetch, follow the stream or post metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::UpstreamOptions;
 use super::api::{Api, ApiError, Session};
 use crate::source::BoxFuture;
 
-/// See the module.
+/// Makes requests to an upstream with one token for all, and decides how long to wait between them.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) api: Api,
-    /// Held during a sign-in, so that there is one at a time.
+    /// What the last sign-in returned. The lock is held during a sign-in, so that there is one at a time.
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
     random: Mutex<Random>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(options: &UpstreamOptions) -> Result<Self, reqwest::Error> {
         let mut seed = [0; 8];
-        // A poor seed makes for poor jitter and nothing worse.
+        // Where this fails, the seed is zero: the jitter can then be predicted, which does no harm.
         let _ = getrandom::fill(&mut seed);
         Ok(Self {
             api: Api::new(
@@ -36,7 +36,8 @@ impl Client {
         })
     }
 
-    /// Makes a request with the token at hand; a refused token is replaced once.
+    /// Makes a request with the token of the last sign-in. If the upstream refuses it, signs in again and makes the
+    /// request once more.
     pub(super) async fn signed_in<'f, T>(
         &self,
         request: impl Fn(Arc<Session>) -> BoxFuture<'f, Result<T, ApiError>> + Send,
@@ -75,7 +76,8 @@ impl Client {
         Duration::from_millis(backoff.fail(&mut random, asked).0.into())
     }
 
-    /// ±10 %, so that many relays do not ask in the same moment.
+    /// Returns a duration that differs from `around` by at most 10 %, so that many relays do not ask in the same
+    /// moment.
     pub(super) fn jittered(&self, around: Duration) -> Duration {
         let mut random = self.random.lock();
         around.mul_f64(0.9 + 0.2 * f64::from(random.below(1000)) / 1000.0)

@@ -1,4 +1,4 @@
-//! Answers that lack most of what is in force: kept back, and asked for again.
+//! Decides whether to believe an answer that lacks most of what is in force, or to ask for it again.
 //!
 //! A server whose database is half restored, or a proxy that answers `[]` for it, answers 200 like any other. What is
 //! missing is believed at once where the stream has reported each deletion. Else it is kept in force, with all else that
@@ -13,13 +13,14 @@ use super::expected::Expected;
 use crate::environment::{Configuration, Current};
 use crate::source::doubt::Loss;
 
-/// Answers that have to agree after the first, each a while after the one before.
+/// How many answers after the first have to lack the same, each some time after the one before, until they are
+/// believed.
 const AGREEING: u32 = 6;
 
-/// The second answer comes this many times sooner than those after it: most blips are over by then.
+/// The wait for the second answer is shorter than the later ones by this factor, as most faults are over by then.
 const SOONER: u32 = 20;
 
-/// What is doubted at the moment.
+/// Holds the loss that is doubted at the moment, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     doubted: Option<Doubted>,
@@ -28,20 +29,20 @@ pub(super) struct Doubts {
 #[derive(Debug)]
 struct Doubted {
     loss: Loss,
-    /// How many answers after the first have said the same.
+    /// How many answers after the first have lacked the same.
     agreeing: u32,
     counted: Instant,
 }
 
-/// What came of an answer.
+/// What was decided about an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is believed.
+    /// The answer is believed as it is.
     Believed,
-    /// What it lacks was put back into it; it is to be asked for again after this time.
+    /// What the answer lacks was put back into it. The upstream is to be asked again after the time in `again`.
     Doubted {
         again: Duration,
-        /// Why, for people, unless it may be over in a moment.
+        /// The reason for people; `None` after the first such answer, as the fault may be over in a moment.
         why: Option<String>,
     },
 }

@@ -1,4 +1,4 @@
-//! What is to be fetched, and what a fetch is expected to return.
+//! Keeps account of what is to be fetched, and of the changes that a fetch must return as events have announced them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,34 +6,37 @@ use std::time::Duration;
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::Deserialize;
 
-/// Fetches that may fail to bring what an event named, before it is taken for a mistake of the upstream.
+/// How many fetches may lack a change that an event has announced, before the event is taken for a mistake of the
+/// upstream.
 const MAX_TRIES: u8 = 6;
 
-/// Events that are remembered one by one between two fetches; with more of them, any fetch will do.
+/// How many announced changes are remembered one by one between two fetches. Changes past that are fetched, but whether
+/// the fetch returned them is not checked.
 const MAX_NAMED: usize = 10_000;
 
 /// Collects the changes that events announce until they are fetched.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     wanted: Wanted,
-    /// What events have named as deleted since everything they named was fetched.
+    /// What events have named as deleted since the last fetch that returned everything they had named.
     deleted: BTreeSet<(Kind, String)>,
 }
 
 /// The result of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Brought {
-    /// Everything that events have announced.
+    /// The fetch returned every change that events had announced.
     Everything,
-    /// Less than that; another fetch may return the rest.
+    /// The fetch lacked some of these changes; another fetch may return them.
     Less,
-    /// Less than that, over and over. The upstream may still come round to it.
+    /// Several fetches have lacked the same change, which is no longer expected. The source goes on polling, as the
+    /// upstream may still serve it later.
     LessForGood,
-    /// Much less than what is in force; to be fetched again after this time.
+    /// The answer lacked much of what is in force. It is to be fetched again after this time.
     Doubted(Duration),
 }
 
-/// What one fetch is for.
+/// What a fetch has to return.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     pub(super) flags: bool,
@@ -51,12 +54,12 @@ enum Kind {
 
 #[derive(Clone, Copy, Debug)]
 struct Announced {
-    /// The least version, or `None` for something that must be gone.
+    /// The lowest version that a fetch must return, or `None` for something that must be gone.
     version: Option<i64>,
     tries: u8,
 }
 
-/// The part of an upstream's event that matters here.
+/// The fields of an upstream's event that are read here.
 #[derive(Deserialize)]
 struct UpstreamEvent {
     event: String,
@@ -67,16 +70,17 @@ struct UpstreamEvent {
 }
 
 impl Expected {
-    /// Everything is to be fetched.
+    /// Notes that all flags and all groups are to be fetched.
     pub(super) const fn everything(&mut self) {
         self.wanted.flags = true;
         self.wanted.segments = true;
     }
 
-    /// Takes an event's data. Returns whether there is something to fetch because of it.
+    /// Handles an event's data. Returns whether there is something to fetch because of it.
     pub(super) fn event(&mut self, data: &str) -> bool {
         let Ok(event) = serde_json::from_str::<UpstreamEvent>(data) else {
-            // A heartbeat, news for another kind of client, or something new. The last must not be missed.
+            // The data is that of a heartbeat, of an event for Harness's relay (`proxy`), or of a form that is not
+            // known. The last must not be missed.
             let known = data.trim().is_empty() || data.contains("\"proxy\"") || data.trim() == "{}";
             if !known {
                 self.everything();
@@ -112,23 +116,23 @@ impl Expected {
         self.deleted.contains(&(Kind::Flag, identifier.to_owned()))
     }
 
-    /// The same for a group.
+    /// Whether an event has named this group as deleted, and none as changed since.
     pub(super) fn tells_deleted_group(&self, identifier: &str) -> bool {
         self.deleted
             .contains(&(Kind::TargetSegment, identifier.to_owned()))
     }
 
-    /// What events have named as deleted is out of force.
+    /// Forgets which deletions events have named, as all of them are in force now.
     pub(super) fn deleted_is_done(&mut self) {
         self.deleted.clear();
     }
 
-    /// Hands over what is wanted to a fetch that starts now.
+    /// Returns what a fetch that starts now has to return. Later events count for the next fetch.
     pub(super) fn begin(&mut self) -> Wanted {
         std::mem::take(&mut self.wanted)
     }
 
-    /// Takes back what a fetch did not bring.
+    /// Notes the changes that a fetch did not return, so that they are fetched again. Returns the result of the fetch.
     pub(super) fn end(&mut self, missed: Wanted) -> Brought {
         let brought = match (missed.named.is_empty(), missed.given_up) {
             (false, _) => Brought::Less,
@@ -140,7 +144,7 @@ impl Expected {
                 Kind::Flag => self.wanted.flags = true,
                 Kind::TargetSegment => self.wanted.segments = true,
             }
-            // An event that came meanwhile is the newer one.
+            // An event that came during the fetch is the newer one.
             self.wanted.named.entry((kind, identifier)).or_insert(entry);
         }
         brought
@@ -148,12 +152,12 @@ impl Expected {
 }
 
 impl Wanted {
-    /// Whether no event named anything: the fetch only looks whether something was missed.
+    /// Whether no event has named a change, so that the fetch only looks for changes that were missed.
     pub(super) fn is_a_look(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// Leaves what these do not bring, up to a number of tries.
+    /// Removes the announced changes that these lists bring, and those that [`MAX_TRIES`] fetches have lacked.
     pub(super) fn check(&mut self, flags: &[FeatureConfig], segments: &[Segment]) {
         let flags: BTreeMap<&str, Option<i64>> = flags
             .iter()

@@ -1,4 +1,4 @@
-//! What is in force, kept on disk for a restart without upstream.
+//! Saves the configuration in force to disk, so that the server can restart while the upstream cannot be reached.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::files::{Abandoned, FileWorker};
 use crate::source::saved::{SavedConfiguration, SavedError};
 use crate::versions::Counting;
 
-/// How often what is on disk is confirmed, or tried again after it could not be written.
+/// How often the saved configuration is confirmed to be current, or saved again after that has failed.
 const KEEP: Duration = Duration::from_secs(60);
 
 /// Names the warning of the state directory in the environment's status.
@@ -17,7 +17,7 @@ const TOPIC: &str = "kept";
 
 type Loaded = Result<Option<(Configuration, SystemTime)>, SavedError>;
 
-/// Reads what was kept from before.
+/// Loads the saved configuration of an earlier run.
 pub(super) async fn load(disk: &FileWorker, kept: &SavedConfiguration) -> Loaded {
     let (what, work) = loading(kept);
     disk.run(&what, work).await?
@@ -40,7 +40,7 @@ fn loading(
     })
 }
 
-/// Puts in force what was kept from before, if there is something.
+/// Puts the saved configuration in force, if there is one; the status is degraded until the upstream answers.
 pub(super) fn restore(
     loaded: Loaded,
     kept: &SavedConfiguration,
@@ -68,7 +68,8 @@ pub(super) fn restore(
     }
 }
 
-/// Keeps what is in force on disk, and says from time to time that it is still current.
+/// Saves the configuration each time it changes. While the environment is healthy, confirms every [`KEEP`] that the
+/// saved configuration is still current. Without a state directory it does nothing and never completes.
 pub(super) async fn keep(
     disk: &FileWorker,
     kept: Option<&SavedConfiguration>,
@@ -78,7 +79,7 @@ pub(super) async fn keep(
         return std::future::pending().await;
     };
     let mut generation = environment.watch_generation();
-    // What was read from there need not be written again.
+    // A configuration that was loaded from the disk need not be written again.
     generation.mark_unchanged();
     let mut unsaved = false;
     loop {

@@ -1,4 +1,4 @@
-//! What clients of a relay have counted, on its way up: summed over all of them, and bounded.
+//! Posts to the upstream what the clients of a relay have counted, summed over all clients and bounded in size.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +24,7 @@ pub(super) async fn post_regularly(
     }
 }
 
-/// Posts all there is. What the upstream cannot take now is kept for the next time.
+/// Posts everything that is waiting. What the upstream cannot take now is kept for the next time.
 pub(super) async fn post(client: &Client, environment: &Environment, outbox: &Outbox) {
     let environment = environment.name();
     let waiting = outbox.take();
@@ -56,7 +56,7 @@ pub(super) async fn post(client: &Client, environment: &Environment, outbox: &Ou
     }
 }
 
-/// What one post holds.
+/// The counts and targets of one post.
 #[derive(Debug, Default)]
 struct Batch {
     counted: Vec<(UsageCount, u64)>,
@@ -64,7 +64,7 @@ struct Batch {
     bytes: usize,
 }
 
-/// Splits what waits into posts of a size that servers take.
+/// Splits everything that is waiting into posts of a size that servers take.
 fn batches(waiting: Unsent) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut batch = Batch::default();
@@ -75,7 +75,7 @@ fn batches(waiting: Unsent) -> Vec<Batch> {
         batch.bytes += bytes;
     };
     for (key, count) in waiting.counters {
-        // The names twice or less, and what stands around them.
+        // An upper estimate: each name is sent at most twice, with JSON of at most 400 bytes around it.
         room_for(&mut batch, 2 * key.len() + 400);
         batch.counted.push((key, count));
     }
@@ -114,7 +114,7 @@ fn metrics(batch: &Batch) -> Metrics {
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| pair(key, value))
             .collect();
-        // One for all: whose evaluations they were is not said, as published server SDKs do it.
+        // All evaluations are counted for one target, `global`, as published server SDKs do it.
         attributes.push(pair("target", "global"));
         MetricsData {
             timestamp,

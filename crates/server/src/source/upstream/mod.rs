@@ -1,9 +1,10 @@
 //! Flags from an upstream: Harness, its relay, or another `flagwire-server`. This makes the server a relay.
 //!
-//! Three loops run side by side, and a fourth keeps what is in force on disk. One keeps the upstream's stream open; it never
-//! carries values, it only says that there is something to fetch. One fetches: when the stream says so, once after each opening
-//! of the stream, and from time to time while there is no stream. One posts what clients have counted. Whatever is fetched goes
-//! to [`Environment::apply_with`], which finds the changes; so a missed event costs time and never a change.
+//! Three loops run side by side, and a fourth keeps what is in force on disk. One keeps the upstream's stream open; it
+//! never carries values, it only says that there is something to fetch. One fetches: when the stream says so, once
+//! after each opening of the stream, and from time to time while there is no stream. One posts what clients have
+//! counted. Whatever is fetched goes to [`Environment::apply_with`], which finds the changes; so a missed event can
+//! delay a change but not lose it.
 //!
 //! An open stream proves nothing: a proxy in between may hold it open while the upstream behind it has died. So while it is
 //! open, everything is fetched once in a few minutes all the same, which costs an upstream that answers 304 next to nothing.
@@ -35,36 +36,40 @@ use super::{BoxFuture, Origin, Source};
 use crate::environment::Environment;
 use crate::files::FileWorker;
 
-/// Time for the last metrics when the server stops.
+/// How long the last post of metrics may take when the server stops.
 const LAST_POST: Duration = Duration::from_secs(2);
 
 /// How to reach an upstream and how to behave toward it.
 #[derive(Clone, Debug)]
 pub struct UpstreamOptions {
-    /// Base URL, as it is given to SDKs.
+    /// The upstream's base URL, as SDKs are given it.
     pub url: Url,
-    /// Base URL for metrics. Default: the same, or for Harness its host for them.
+    /// Base URL for metrics. Default: `url`, but with Harness's host for metrics where `url` is that of Harness's
+    /// service.
     pub events_url: Option<Url>,
     /// A server key.
     pub api_key: SecretString,
-    /// Between two fetches while there is no stream, ±10 %.
+    /// The time between two fetches while there is no stream, ±10 %. Default: 60 s.
     pub poll: Duration,
-    /// Between the last fetch and one that looks for what an open stream did not tell, ±10 %.
+    /// The time after which everything is fetched although the stream is open and has reported no change, ±10 %.
+    /// Default: 180 s.
     pub safety: Duration,
-    /// Between two posts of metrics, ±10 %.
+    /// The time between two posts of metrics, ±10 %. Default: 60 s.
     pub metrics: Duration,
-    /// For a request to be answered.
+    /// The time limit for the answer to a request. Default: 20 s.
     pub timeout: Duration,
-    /// A stream without a byte for this long is dead: three of the usual heartbeats.
+    /// A stream on which no byte arrives for this long counts as lost. Default: 45 s, which is three of the usual
+    /// heartbeats.
     pub silence: Duration,
-    /// Between two fetches while what the upstream answers is doubted, as it lacks most of what is in force.
+    /// The time between two fetches while an answer is doubted, as it lacks most of what is in force, ±10 %. Default:
+    /// 10 s.
     pub recheck: Duration,
-    /// Where the last good configuration is kept.
+    /// Where the last good configuration is saved for the next start; `None` if it is not saved.
     pub kept: Option<SavedConfiguration>,
 }
 
 impl UpstreamOptions {
-    /// With the usual times, and nothing kept.
+    /// Returns options with the default times, and without a place to save the configuration.
     #[must_use]
     pub fn new(url: Url, api_key: impl Into<SecretString>) -> Self {
         Self {
@@ -81,7 +86,7 @@ impl UpstreamOptions {
         }
     }
 
-    /// The upstream's address for people and files.
+    /// Returns the upstream's address without query and fragment, as people and files name it.
     #[must_use]
     pub fn source(&self) -> String {
         let mut url = self.url.clone();
@@ -91,20 +96,20 @@ impl UpstreamOptions {
     }
 }
 
-/// See the module.
+/// The source of an environment whose configuration comes from an upstream.
 #[derive(Clone, Debug)]
 pub struct UpstreamSource {
     options: Arc<UpstreamOptions>,
     client: Arc<Client>,
-    /// Where work on the state directory is done.
+    /// Does all work on the state directory.
     disk: FileWorker,
 }
 
 impl UpstreamSource {
-    /// Nothing is asked of the upstream yet.
+    /// Creates the source, which asks nothing of the upstream before it runs.
     ///
     /// # Errors
-    /// What the HTTP client says, for instance that the system has no certificates.
+    /// The HTTP client cannot be created, for instance because the system has no certificates.
     pub fn new(options: UpstreamOptions) -> Result<Self, reqwest::Error> {
         Ok(Self {
             client: Arc::new(Client::new(&options)?),
@@ -173,7 +178,7 @@ impl Origin for UpstreamSource {
                 () = keep::keep(&disk, options.kept.as_ref(), &environment) => {}
                 () = metrics::post_regularly(&client, &environment, &outbox, options.metrics) => {}
             }
-            // Better some of it than nothing; the server is in a hurry now.
+            // The post may be cut off after `LAST_POST`, as the server is stopping.
             let last = metrics::post(&client, &environment, &outbox);
             drop(tokio::time::timeout(LAST_POST, last).await);
         })

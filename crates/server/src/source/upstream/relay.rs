@@ -1,4 +1,5 @@
-//! Fetching and following: what one server does to have the upstream's configuration, as it changes.
+//! Fetches the upstream's configuration and follows its stream of changes. Of several replicas, the leader does this
+//! for all.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ use crate::environment::{Configuration, Environment, SourceState, SourceStatus};
 use crate::source::{BoxFuture, Source};
 use crate::versions::Counting;
 
-/// A refused key may be allowed later; until then there is no use in asking often.
+/// How long to wait after the upstream has refused the key, which may be allowed later.
 const REFUSED: Millis = Millis(60_000);
 
 /// Between two fetches that clients bring about, who have heard of a change elsewhere.
@@ -60,7 +61,7 @@ impl Source for Relay {
     }
 }
 
-/// What the loops share.
+/// The state that the loop which fetches and the loop which reads the stream share.
 struct Running {
     options: Arc<UpstreamOptions>,
     client: Arc<Client>,
@@ -68,7 +69,7 @@ struct Running {
     environment: Arc<Environment>,
     /// Whether the stream is open.
     streaming: watch::Sender<bool>,
-    /// There is something to fetch.
+    /// Notified when there is something to fetch.
     wanted: Notify,
     expected: Mutex<Expected>,
     doubts: Mutex<Doubts>,
@@ -77,26 +78,27 @@ struct Running {
     standing: Mutex<Standing>,
 }
 
-/// What is doubted by a source that asks no longer cannot be accepted.
+/// Removes the doubt from the environment, as nothing can be accepted once the source has stopped.
 impl Drop for Running {
     fn drop(&mut self) {
         self.environment.set_doubt(None);
     }
 }
 
-/// Entity tags of what is in force.
+/// The entity tags of the two lists in force.
 #[derive(Clone, Debug, Default)]
 struct Tags {
-    /// Of the environment, with it in force.
+    /// The environment's edition with these lists in force. The tags are not used with any other edition.
     edition: u64,
     flags: Option<HeaderValue>,
     segments: Option<HeaderValue>,
 }
 
-/// How things stand, for the status.
+/// What the source reports in the environment's status.
 #[derive(Debug, Default)]
 struct Standing {
-    /// When a fetch last succeeded, or what was in force before was current.
+    /// When the configuration in force was last known to be current: at the last fetch that was not doubted, or before
+    /// that as the status said when the source started. `None` as long as neither is known.
     fresh_at: Option<SystemTime>,
     /// Whether a fetch has succeeded in this run.
     fetched: bool,
@@ -110,7 +112,7 @@ struct Standing {
 
 impl Running {
     fn new(relay: Relay, environment: Arc<Environment>) -> Self {
-        // From the disk, or from another replica.
+        // A configuration that is in force already comes from the disk or from another replica.
         let fresh_at = environment.current().map(|_| {
             let status = environment.status();
             status.fresh_at.unwrap_or_else(SystemTime::now)
@@ -140,7 +142,8 @@ impl Running {
         let mut next = Instant::now();
         let mut safety = Instant::now();
         let mut last: Option<Instant> = None;
-        // What came before the next fetch, which decides whether the stream is to be relied on.
+        // The result of the last fetch. It decides whether to wait for events of an open stream, or to fetch on a timer
+        // as well.
         let mut brought = Brought::Everything;
         loop {
             let mut accepted = false;
@@ -161,11 +164,12 @@ impl Running {
                 () = sleep_until(next), if !quiet => if brought != Brought::Less {
                     self.expected.lock().everything();
                 },
-                // The stream may be held open by something that does not know of the changes.
+                // A proxy may hold the stream open although the upstream behind it no longer sends its changes.
                 () = sleep_until(safety), if quiet => self.expected.lock().everything(),
                 changed = streaming.changed() => {
                     if changed.is_err() { return }
-                    // An open stream is a sign of life: no need to wait any longer.
+                    // After failed fetches, a stream that opens shows that the upstream answers again, so the next
+                    // fetch does not wait.
                     if !*streaming.borrow() || !failing { continue }
                 }
             }
@@ -204,10 +208,12 @@ impl Running {
         }
     }
 
-    /// Fetches what is wanted and puts it in force; what is missing from it as well if that is `accepted`.
+    /// Fetches what is wanted and puts it in force. An answer that lacks much of what is in force is doubted, unless
+    /// the loss is `accepted`.
     async fn fetch(&self, accepted: bool) -> Result<Brought, ApiError> {
         if self.doubts.lock().is_doubting() {
-            // What is kept in force would pass for an answer where only the other half is asked for.
+            // If only one list were fetched, the other would be taken from the configuration in force, and would look
+            // like an answer that lacks nothing.
             self.expected.lock().everything();
         }
         let mut wanted = self.expected.lock().begin();
@@ -215,7 +221,8 @@ impl Running {
         let known = if wanted.is_a_look() {
             let tags = self.tags.lock();
             let tags = tags.clone();
-            // The tags of what is in force, which another replica may have put in force meanwhile.
+            // The tags are used only if the configuration in force is still the one that they came with: another
+            // replica may have put another one in force meanwhile.
             tags.filter(|tags| tags.edition == self.environment.edition())
         } else {
             None
@@ -238,7 +245,7 @@ impl Running {
         let differences = self
             .environment
             .apply_with(configuration, Counting::Upstream);
-        // Of what was believed.
+        // The tags of a doubted answer are dropped, so that the next fetch gets the whole answer again.
         let tags = doubt.is_none().then(|| Tags {
             edition: self.environment.edition(),
             flags: tags.0,
@@ -264,7 +271,8 @@ impl Running {
         Ok(brought)
     }
 
-    /// Puts back what is missing from an answer if that is doubted. Returns why, for people.
+    /// Compares an answer with what is in force. Where its loss is doubted, what is missing is put back into `answer`.
+    /// Returns the reason for people, once a second answer has lacked the same.
     fn judge(
         &self,
         answer: &mut Configuration,
@@ -297,8 +305,8 @@ impl Running {
         why
     }
 
-    /// Flags and groups: those that are wanted from the upstream, the others as they are, as are those that the upstream still
-    /// has under a tag that is `known`.
+    /// Returns all flags and groups. A list that is not wanted is taken from the configuration in force, and so is a
+    /// list of which the upstream says that it still has the tag in `known`.
     async fn bring(
         &self,
         session: Arc<Session>,
@@ -336,7 +344,7 @@ impl Running {
         tokio::try_join!(flags, segments)
     }
 
-    /// Keeps the stream open.
+    /// Opens the stream and reads it, and opens it again after a wait each time it ends or fails. Never completes.
     async fn follow_stream(&self) {
         let mut backoff = Backoff::default();
         loop {
@@ -361,7 +369,8 @@ impl Running {
                     (error, None)
                 }
                 Err(error) => {
-                    // The first one of an outage: learn at once whether the rest is gone, too.
+                    // After two failures in a row, of which the end of a stream may be the first, a fetch shows at once
+                    // whether the upstream answers other requests.
                     if backoff.attempts() == 1 {
                         self.expected.lock().everything();
                         self.wanted.notify_one();
