@@ -1,4 +1,5 @@
-//! What a flag says about itself: for people (`description`, `tags`, `owner`), and for telemetry (`metadata`).
+//! Reads what describes a flag and does not change what it serves: `description`, `tags` and `owner` for people, and `metadata`
+//! for telemetry.
 
 use flagwire_evaluation::model::{FeatureConfig, Tag};
 use serde_json::{Map, Value as Json};
@@ -7,10 +8,10 @@ use super::conditions::texts;
 use super::node::{Node, Value};
 use super::{Problem, scalar};
 
-/// Reads it into a flag, in either form.
+/// Reads these keys from a flag of either form into `flag`.
 ///
 /// # Errors
-/// The first that cannot be read.
+/// The first of the keys whose value cannot be read.
 pub(super) fn read(node: &Node, owner: &str, flag: &mut FeatureConfig) -> Result<(), Problem> {
     flag.description = node
         .get("description")
@@ -35,13 +36,13 @@ pub(super) fn read(node: &Node, owner: &str, flag: &mut FeatureConfig) -> Result
     Ok(())
 }
 
-/// What is there and says something.
+/// Returns the value of a key, unless it is missing or `null`.
 fn given<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     node.get(key)
         .filter(|given| !matches!(given.value, Value::Null))
 }
 
-/// A list, or the one thing that it would hold.
+/// Returns the items of a list. Any other value counts as a list with one item.
 fn list(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(nodes) => nodes,
@@ -49,7 +50,7 @@ fn list(node: &Node) -> &[Node] {
     }
 }
 
-/// Texts, or maps with `name` and `identifier`, as exports have them.
+/// Reads tags, each of which is a text, or a map with `name` and `identifier` as in exports.
 fn tags(node: &Node, owner: &str) -> Result<Vec<Tag>, Problem> {
     list(node)
         .iter()
@@ -74,7 +75,8 @@ fn tags(node: &Node, owner: &str) -> Result<Vec<Tag>, Problem> {
         .collect()
 }
 
-/// What leaves with evaluations: OpenFeature's flag metadata, which has no lists and maps.
+/// Reads the metadata that evaluations carry to clients. It is OpenFeature's flag metadata, whose values are texts, numbers and
+/// booleans.
 fn metadata(node: &Node, owner: &str) -> Result<Map<String, Json>, Problem> {
     let wrong = |at| {
         Err(Problem::new(

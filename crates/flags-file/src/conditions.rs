@@ -1,4 +1,4 @@
-//! Conditions of the short form, and the lists they are made of.
+//! Reads the conditions of rules in the short form, and lists of texts.
 
 use flagwire_evaluation::model::Clause;
 
@@ -17,7 +17,7 @@ pub(crate) const OPERATORS: &[(&str, &str)] = &[
     ("after", "gt"),
 ];
 
-/// Conditions, all of which must hold.
+/// Reads the conditions of a rule, all of which must hold for it to match.
 pub(super) fn clauses(node: &Node, owner: &str, notes: &mut Notes) -> Result<Vec<Clause>, Problem> {
     let entries = match &node.value {
         Value::Map(entries) if !entries.is_empty() => entries,
@@ -115,7 +115,8 @@ pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     }
 }
 
-/// `gt` compares texts, as the published server SDKs do. Who writes a number may not expect that.
+/// Warns where the operand of `gt` is a number: `gt` compares texts, as in the published server SDKs, and whoever writes a
+/// number may not expect that.
 pub(super) fn warn_of_numbers(operand: &Node, what: &str, notes: &mut Notes) {
     let operand = match &operand.value {
         Value::List(nodes) => nodes.first().unwrap_or(operand),
@@ -142,7 +143,7 @@ pub(super) fn list<'a>(node: &'a Node, what: &str) -> Result<&'a [Node], Problem
     }
 }
 
-/// A scalar or a list of scalars, as texts.
+/// Reads a scalar or a list of scalars as texts.
 pub(super) fn texts(node: &Node, what: &str) -> Result<Vec<String>, Problem> {
     let text = |node: &Node| match node.scalar_text() {
         Some(text) if !text.is_empty() => Ok(text),

@@ -1,8 +1,8 @@
-//! Changing one flag in the text of a flags file, and nothing else in it: comments, order and layout stay.
+//! Changes one flag in the text of a flags file and leaves everything else as it is: comments, order and layout.
 //!
-//! An edit is made in steps, each the smallest change of the text that says what is wanted. The places to change come from
-//! the parser. Whatever a step leads to is read again, and it counts only if the new text says exactly what was meant; so
-//! a layout this module does not understand is refused, never damaged.
+//! An edit is made in steps, each of which changes as little of the text as it can. The parser says which bytes a value
+//! covers. After each step the new text is read again, and the step is accepted only if the flags then are exactly those that
+//! were wanted. A layout that this module does not understand is therefore refused, and never damaged.
 
 mod overrides;
 mod text;
@@ -75,7 +75,8 @@ pub fn apply(text: &str, flag: &str, edit: &Edit) -> Result<String, EditError> {
         text = make(&text, flag, &Step::Off(variation))?;
     }
     if let Some(change) = &edit.target {
-        // First there, then gone from elsewhere: the list that a target moves within keeps its place and comments.
+        // The target is added first and removed from other entries afterwards: where one list holds it all along, that list
+        // keeps its place and comments.
         if let Some(variation) = &change.variation {
             text = make(
                 &text,
@@ -113,7 +114,8 @@ enum Step<'a> {
         target: &'a str,
         variation: &'a str,
     },
-    /// Out of the first entry that names it; `but` keeps it where it is served that variation.
+    /// Removes the target from the first entry that should not name it. Where `but` is given, the first entry that serves
+    /// this variation may name it.
     RemoveTarget {
         target: &'a str,
         but: Option<&'a str>,
@@ -121,7 +123,7 @@ enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// A variation that must be there.
+    /// The variation that the step names, which the flag must have.
     fn variation(&self) -> Option<&str> {
         match self {
             Self::Default(variation) | Self::Off(variation) | Self::AddTarget { variation, .. } => {
@@ -132,14 +134,14 @@ impl Step<'_> {
     }
 }
 
-/// A piece of text and what takes its place.
+/// A range of bytes of the text, and the text that replaces it.
 type Change = (Range<usize>, String);
 
-/// What a step looks at.
+/// The flag that a step changes, and the text it is in.
 struct Place<'a> {
     text: &'a str,
     style: Style,
-    /// The flag as it stands in the file, and as it is read.
+    /// The flag as a part of the parsed document, and the same flag as the reader of flags files understands it.
     node: &'a Node,
     old: &'a FeatureConfig,
 }
@@ -213,8 +215,8 @@ fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
     }
 }
 
-/// Writes a boolean flag as its value again where that is all that a step has left of it: `{ default: false }` and
-/// `{ value: false, state: on }` are what the steps before have made of `false`.
+/// Writes a boolean flag as a single value again where a step has left nothing else of it: earlier edits have turned `false`
+/// into `{ default: false }` or `{ value: false, state: on }`.
 fn as_value(text: &str, flag: &str, step: &Step<'_>) -> Option<String> {
     if !matches!(step, Step::State(true) | Step::RemoveTarget { .. }) {
         return None;
@@ -257,7 +259,7 @@ fn check_variation(flag: &FeatureConfig, variation: &str) -> Result<(), EditErro
     })
 }
 
-/// The flag as it is to be read afterwards.
+/// Returns the flag that the new text must be read as for the step to be accepted.
 fn wanted(place: &Place<'_>, step: &Step<'_>) -> FeatureConfig {
     let Place { node, old, .. } = place;
     let mut wanted = (*old).clone();
@@ -270,7 +272,7 @@ fn wanted(place: &Place<'_>, step: &Step<'_>) -> FeatureConfig {
                     variation: Some(variation.to_owned()),
                     distribution: None,
                 };
-                // In the short form an off flag serves the default where nothing else is said.
+                // In the short form, a flag without `off` that is not boolean serves its default while it is off.
                 if !full::is_flag(node) && node.get("off").is_none() && old.kind != "boolean" {
                     variation.clone_into(&mut wanted.off_variation);
                 }
@@ -322,7 +324,7 @@ fn state(place: &Place<'_>, wanted: &FeatureConfig) -> Option<Change> {
         "off"
     };
     let Value::Map(entries) = &node.value else {
-        // `name: 5` becomes a map once the flag is off.
+        // A flag that is written as a value, such as `name: 5`, has to become a map to hold a state.
         let range = extent(text, node)?;
         let value = text.get(range.clone())?;
         let (key, state) = (style.key("value"), style.key("state"));
@@ -350,7 +352,7 @@ fn state(place: &Place<'_>, wanted: &FeatureConfig) -> Option<Change> {
 fn default(place: &Place<'_>, variation: &str) -> Option<Change> {
     let Place { text, node, .. } = place;
     let Value::Map(_) = node.value else {
-        // `name: true` becomes `name: false`; other flags without a map have one variation.
+        // `name: true` becomes `name: false`. Other flags that are written as a value have one variation only.
         return Some((extent(text, node)?, variation.to_owned()));
     };
     if !full::is_flag(node) {
@@ -367,7 +369,7 @@ fn default(place: &Place<'_>, variation: &str) -> Option<Change> {
     }
 }
 
-/// Adds an entry to a flag behind its default. One that is written as a value is spelled out as a map first.
+/// Adds an entry to a flag behind its default. A flag that is written as a value is turned into a map first.
 fn spelled_out(place: &Place<'_>, key: &str, value: &str) -> Option<Vec<Change>> {
     let Place {
         text, style, node, ..

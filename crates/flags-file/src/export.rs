@@ -1,7 +1,7 @@
-//! A configuration as the protocol's back ends download it, in one JSON document.
+//! Writes a configuration as back ends download it by the protocol, in one JSON document.
 //!
-//! The document is a flags file in the full form, too: `flagwire-server` serves it as it is, and other tools find the two
-//! lists of the endpoints in it, `flags` and `groups`.
+//! The document is also a flags file in the full form, which `flagwire-server` can serve as it is. Its two lists, `flags` and
+//! `groups`, are the replies of the protocol's two endpoints, for other tools.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 
 use flagwire_evaluation::model::Configuration;
 
-/// What the protocol calls a project; readers want it named.
+/// The name for what the protocol calls a project, which readers expect to be there.
 const PROJECT: &str = "default";
 
 #[derive(Serialize)]
@@ -18,7 +18,7 @@ struct Document {
     groups: Vec<Segment>,
 }
 
-/// Writes a configuration, sorted by name. `environment` stands in each flag and group, as readers expect it.
+/// Writes a configuration, with flags and groups sorted by name. Each flag and group holds `environment`, as readers expect.
 #[must_use]
 pub fn export(configuration: &Configuration, environment: &str) -> String {
     let mut flags = configuration.flags.clone();

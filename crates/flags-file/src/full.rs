@@ -1,8 +1,9 @@
-//! The full form of flags and groups: the wire form of the protocol, checked for what people get wrong by hand.
+//! Reads flags and groups in the full form, which is the wire form of the protocol, and checks them for mistakes that people
+//! make when they write it by hand.
 //!
-//! Exports of management APIs say more, and say what holds for one environment under `envProperties`. They can be pasted in:
-//! that part counts as if it stood beside the rest, and what has no meaning here is named in a warning. A key that is nearly
-//! a known one is a mistake all the same.
+//! An export of a management API can be pasted in. It has further keys, and keeps what holds for one environment under
+//! `envProperties`. The keys below `envProperties` are read as if they were the flag's own, and keys without a meaning here
+//! get a warning. A key whose spelling is close to that of a known one is a mistake.
 
 mod shape;
 
@@ -15,13 +16,13 @@ use super::conditions::{check_pattern, warn_of_numbers};
 use super::node::{Node, Position, Value};
 use super::{Notes, Problem, about, suggest};
 
-/// Where a flag in a list has its name: on the wire, and in exports.
+/// The keys under which a flag in a list may have its name: that of the wire, then that of exports.
 pub(super) const FLAG_NAMES: &[&str] = &["feature", "identifier"];
 
-/// Where a group in a list has its name.
+/// The keys under which a group in a list may have its name.
 pub(super) const GROUP_NAMES: &[&str] = &["identifier"];
 
-/// What exports say of one environment, and where the wire has it.
+/// The keys of `envProperties` in an export, each with the key that the wire has for the same.
 const OF_ENVIRONMENT: &[(&str, &str)] = &[
     ("environment", "environment"),
     ("state", "state"),
@@ -32,7 +33,7 @@ const OF_ENVIRONMENT: &[(&str, &str)] = &[
     ("rules", "rules"),
 ];
 
-/// Whether a flag is written in the full form: it says so by keys that only that form has.
+/// Whether a flag is written in the full form, which is recognised by keys or by a list of variations that only that form has.
 pub(super) fn is_flag(node: &Node) -> bool {
     [
         "feature",
@@ -53,7 +54,7 @@ pub(super) fn is_flag(node: &Node) -> bool {
         )
 }
 
-/// Whether a group is written in the full form.
+/// Whether a group is written in the full form, which is recognised by keys or by rules that only that form has.
 pub(super) fn is_group(node: &Node) -> bool {
     ["identifier", "included", "excluded", "servingRules"]
         .iter()
@@ -61,7 +62,7 @@ pub(super) fn is_group(node: &Node) -> bool {
         || matches!(node.get("rules").map(|n| &n.value), Some(Value::List(rules)) if rules.iter().any(|rule| rule.get("op").is_some()))
 }
 
-/// A part of a flag by its name on the wire, beside the rest or under `envProperties`.
+/// Returns the part of a flag that has this name on the wire. It is looked up in the flag itself, then under `envProperties`.
 pub(super) fn part<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     node.get(key).or_else(|| {
         let (name, _) = OF_ENVIRONMENT.iter().find(|(_, wire)| *wire == key)?;
@@ -69,7 +70,7 @@ pub(super) fn part<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     })
 }
 
-/// What an export says of one environment.
+/// Returns `envProperties`, or its first item where it is a list.
 fn environment(node: &Node) -> Option<&Node> {
     let given = node.get("envProperties")?;
     match &given.value {
@@ -78,7 +79,10 @@ fn environment(node: &Node) -> Option<&Node> {
     }
 }
 
-/// Reads a flag.
+/// Reads a flag in the full form.
+///
+/// # Errors
+/// The first mistake found in it.
 pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<FeatureConfig, Problem> {
     let owner = format!("flag `{name}`");
     if let Some(Value::List(several)) = node.get("envProperties").map(|given| &given.value)
@@ -176,7 +180,10 @@ pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<Feature
     Ok(flag)
 }
 
-/// Reads a group.
+/// Reads a group in the full form.
+///
+/// # Errors
+/// The first mistake found in it.
 pub(super) fn group(name: &str, node: &Node, notes: &mut Notes) -> Result<Segment, Problem> {
     let owner = format!("group `{name}`");
     let mut group: Segment = read(name, GROUP_NAMES, node, &GROUP, &owner, notes)?;
@@ -206,7 +213,7 @@ fn item(node: &Node, key: &str, index: usize) -> Position {
     }
 }
 
-/// Warns of clauses that compare with a number as if it were a text.
+/// Warns of each clause with `gt` whose value is a number, because `gt` compares texts.
 fn warn_of_comparisons(node: &Node, owner: &str, notes: &mut Notes) {
     let nodes = match &node.value {
         Value::Map(entries) => {
@@ -353,7 +360,7 @@ fn read<T: DeserializeOwned>(
     })
 }
 
-/// What is wrong with a part that cannot be read, in words for whoever wrote the file: the decoder names types of the program.
+/// Translates the decoder's error, which names types of this program, into a sentence for the author of the file.
 fn unreadable(error: &str, found: &Node) -> String {
     if let Some(field) = error
         .strip_prefix("missing field `")
@@ -380,7 +387,8 @@ fn unreadable(error: &str, found: &Node) -> String {
     format!("holds {holds}; write {wanted}")
 }
 
-/// Puts what an export says of its environment beside the rest, where nothing else is said there.
+/// Moves the entries of `envProperties` up into the flag, under their names on the wire. An entry that the flag has itself is
+/// kept.
 fn take_environment(map: &mut serde_json::Map<String, Json>) {
     let mut given = match map.remove("envProperties") {
         Some(Json::Array(mut list)) if !list.is_empty() => list.swap_remove(0),
@@ -399,7 +407,7 @@ fn take_environment(map: &mut serde_json::Map<String, Json>) {
     }
 }
 
-/// The node that a path of field names and indices leads to, or the nearest one above it.
+/// Follows a path of field names and indices, and returns its node, or the last node on the way where the path goes on.
 fn locate<'n>(node: &'n Node, path: &serde_path_to_error::Path) -> &'n Node {
     use serde_path_to_error::Segment;
     let mut here = node;

@@ -1,4 +1,5 @@
-//! What a flag or group names must exist. Each mistake is reported where the name stands.
+//! Checks that the flags, groups and variations that a flags file names are defined in it. Each mistake is reported at the
+//! place where the name is written.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,19 +15,19 @@ const GROUP_KEYS: &[&str] = &["group", "values", "targetSegments"];
 /// Keys whose values name flags that another one requires, in both forms.
 const REQUIRES_KEYS: &[&str] = &["requires", "prerequisites"];
 
-/// The parts of a file.
+/// The parsed document, and where it defines flags and groups.
 #[derive(Clone, Copy)]
 pub(super) struct Parts<'a> {
     pub(super) document: &'a Node,
-    /// Where each flag's name stands, by name; also of those that could not be read.
+    /// Where each flag's name is written, by name. Flags with mistakes are among them.
     pub(super) flags: &'a HashMap<String, Position>,
     /// The same of groups.
     pub(super) groups: &'a HashMap<String, Position>,
 }
 
 impl<'a> Parts<'a> {
-    /// Each flag's or group's own part of the document, by name: looked for one by one, they would take a time that grows with
-    /// the square of their number.
+    /// Returns the node of each flag or group by its name. They are collected at once, because looking each of them up in the
+    /// document would take a time that grows with the square of their number.
     fn entries(&self, part: &str, name_keys: &[&str]) -> HashMap<Cow<'a, str>, &'a Node> {
         let mut found = HashMap::new();
         match self.document.get(part).map(|part| &part.value) {
@@ -51,7 +52,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Reports what is named and not there.
+/// Reports each group, flag and variation that is named and not defined.
 pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &mut Vec<Problem>) {
     let names: Vec<&str> = parts.groups.keys().map(String::as_str).collect();
     let mut check_group = |group: &str, at: Position, owner: &str| {
@@ -123,15 +124,16 @@ pub(super) fn check(configuration: &Configuration, parts: Parts<'_>, problems: &
                         }
                     }
                 }
-                // Defined, but broken: that problem is reported already.
+                // The flag is defined but has a mistake, which is reported already.
                 None => {}
             }
         }
     }
 }
 
-/// Reports a user who is in two lists of a flag in the short form: the first would count, and nobody could see that in the
-/// second. An edit moves a user from one list to another by way of both, so this is not for what it comes by.
+/// Reports a target that a flag in the short form names for two variations: the first would count, and whoever reads the second
+/// could not see that. It is not checked between the steps of an edit, which adds a target to its new list before it removes it
+/// from the old one.
 pub(super) fn check_targets(
     configuration: &Configuration,
     parts: Parts<'_>,
@@ -176,7 +178,7 @@ pub(super) fn check_targets(
     }
 }
 
-/// Where a scalar stands whose text is `wanted`, anywhere below one of these keys.
+/// Finds a scalar whose text is `wanted`, anywhere below one of these keys, and returns its place.
 fn value_below(node: &Node, keys: &[&str], wanted: &str) -> Option<Position> {
     match &node.value {
         Value::Map(entries) => entries.iter().find_map(|(key, node)| {
@@ -193,7 +195,7 @@ fn value_below(node: &Node, keys: &[&str], wanted: &str) -> Option<Position> {
     }
 }
 
-/// Where a scalar stands whose text is `wanted`, anywhere in a node.
+/// Finds a scalar whose text is `wanted`, anywhere in a node, and returns its place. Keys of maps are not searched.
 fn scalar(node: &Node, wanted: &str) -> Option<Position> {
     match &node.value {
         Value::Map(entries) => entries.iter().find_map(|(_, node)| scalar(node, wanted)),
@@ -202,7 +204,7 @@ fn scalar(node: &Node, wanted: &str) -> Option<Position> {
     }
 }
 
-/// The same for a key of a map as well.
+/// Finds a key of this map with that name, or else a scalar as [`scalar`] does.
 fn key_or_value(node: &Node, wanted: &str) -> Option<Position> {
     if let Value::Map(entries) = &node.value {
         let key = |(key, _): &&(Key, Node)| key.text == wanted;

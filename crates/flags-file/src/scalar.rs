@@ -1,16 +1,16 @@
-//! Scalars where a number or a boolean may be meant.
+//! Refuses scalars that readers of YAML understand differently, where a number or a boolean is allowed.
 //!
-//! YAML 1.1 reads `on` as a boolean and `010` as eight, YAML 1.2 reads a text and ten. Whoever writes such a thing means one
-//! of them, and a file must not mean another one than its author: it is refused, with both ways to write it. Numbers that
-//! JavaScript would change are refused, too.
+//! YAML 1.1 reads `on` as a boolean and `010` as eight; YAML 1.2 reads `on` as a text and `010` as ten. The reader cannot know
+//! which of them the author means, so it refuses such a scalar with a sentence that shows how to write each. Numbers that
+//! JavaScript cannot hold exactly are refused, too.
 
 use super::Problem;
 use super::node::{Node, Value};
 
-/// Up to here JavaScript, and so every browser, holds each whole number exactly: 2^53.
+/// 2^53: up to this number JavaScript, and so each browser, holds every whole number exactly.
 const MAX_EXACT: i64 = 9_007_199_254_740_992;
 
-/// Whether some reader of YAML takes this text for a boolean.
+/// Whether some readers of YAML take this text for a boolean.
 pub(super) fn may_be_a_boolean(text: &str) -> bool {
     ["true", "false", "yes", "no", "on", "off", "y", "n"]
         .iter()
@@ -31,7 +31,7 @@ pub(super) fn is_old_number(text: &str) -> bool {
     }
 }
 
-/// What is wrong with a scalar where its kind is taken from how it is written.
+/// Returns what is wrong with a scalar whose kind is taken from how it is written; `None` where nothing is.
 fn doubt(node: &Node) -> Option<String> {
     let plain = node.plain.as_deref()?;
     let quoted = serde_json::Value::from(plain);
@@ -81,7 +81,7 @@ fn number_doubt(node: &Node, plain: &str) -> Option<String> {
     }
 }
 
-/// Refuses a scalar, or one within a list or map, that readers take for different things or that cannot be held.
+/// Refuses a scalar, also one within a list or map, that readers of YAML understand differently or that JavaScript cannot hold.
 ///
 /// # Errors
 /// The first one, with its place and what to write.

@@ -30,7 +30,7 @@ use super::conditions::{clauses, list, texts};
 use super::node::{Node, Value};
 use super::{Notes, Problem, about, check_keys, scalar, suggest};
 
-/// The one variation of a flag that has just a value.
+/// Identifier of the only variation of a flag that is written as a single value.
 const ONLY_VARIATION: &str = "default";
 
 pub(super) const FLAG_KEYS: &[&str] = &[
@@ -52,7 +52,10 @@ pub(super) const FLAG_KEYS: &[&str] = &[
 const GROUP_KEYS: &[&str] = &["name", "include", "exclude", "rules"];
 const KINDS: &[&str] = &["boolean", "int", "string", "json"];
 
-/// Reads a flag.
+/// Reads a flag in the short form.
+///
+/// # Errors
+/// The first mistake found in it.
 pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<FeatureConfig, Problem> {
     let owner = format!("flag `{name}`");
     let entries = match &node.value {
@@ -142,7 +145,7 @@ pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<Feature
     Ok(flag)
 }
 
-/// A flag that serves one value. A boolean one has both variations all the same, so that it can be flipped.
+/// Makes a flag that serves one value to everybody. A boolean flag gets both variations even so, so that it can be turned off.
 fn from_value(name: &str, node: &Node, kind: Option<&str>) -> Result<FeatureConfig, Problem> {
     let owner = format!("flag `{name}`");
     let text = value_text(node, kind, &owner)?;
@@ -182,7 +185,7 @@ fn with_variations(
 ) -> Result<FeatureConfig, Problem> {
     let (kind, variations) = match node.get("variations") {
         Some(given) => variations(given, kind, owner)?,
-        // Without variations a flag is boolean, whose variations need no spelling out.
+        // A flag without `variations` is boolean, and gets `true` and `false`.
         None => match kind {
             None | Some("boolean") => ("boolean", boolean_variations()),
             Some(kind) => {
@@ -276,7 +279,8 @@ fn kind_of(node: &Node) -> &'static str {
     }
 }
 
-/// The value as the wire carries it: text, whatever the kind. Without a kind it is of that which it looks like.
+/// Returns a variation's value as the wire carries it, which is text for each kind. Where `kind` is not given, it is taken
+/// from how the value is written.
 fn value_text(node: &Node, kind: Option<&str>, owner: &str) -> Result<String, Problem> {
     let doubtful = match kind {
         Some("string") => false,
@@ -310,7 +314,7 @@ fn value_text(node: &Node, kind: Option<&str>, owner: &str) -> Result<String, Pr
     }
 }
 
-/// The variations and the kind, which is inferred from the values where it is not given.
+/// Reads the variations of a flag, and its kind, which is that of the first value where `kind` is not given.
 fn variations(
     node: &Node,
     kind: Option<&str>,
@@ -329,7 +333,7 @@ fn variations(
         ));
     };
     let names: Vec<&str> = entries.iter().map(|(key, _)| key.text.as_str()).collect();
-    // `no: no` has the name of a variation as its value.
+    // In `no: no` the value repeats the name of a variation, so it is clear that text is meant.
     let named = |node: &Node| match (&node.value, &node.plain) {
         (Value::Text(text), Some(_)) => names.contains(&text.as_str()),
         _ => false,
@@ -381,7 +385,10 @@ fn prerequisites(node: &Node, owner: &str) -> Result<Vec<Prerequisite>, Problem>
         .collect()
 }
 
-/// Reads a group.
+/// Reads a group in the short form.
+///
+/// # Errors
+/// The first mistake found in it.
 pub(super) fn group(name: &str, node: &Node, notes: &mut Notes) -> Result<Segment, Problem> {
     let owner = format!("group `{name}`");
     let Value::Map(entries) = &node.value else {

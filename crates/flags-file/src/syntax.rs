@@ -1,8 +1,8 @@
-//! What is wrong with the YAML itself, in words for whoever wrote it: the parser's own sentences speak to programmers.
+//! Explains errors of YAML's syntax to the author of the file, because the parser's own messages are written for programmers.
 
 use serde_saphyr::Error;
 
-/// Why a text is not YAML that can be read, without the place.
+/// Returns why a text cannot be read as YAML, without the place.
 pub(crate) fn reason(error: &Error) -> String {
     match error.without_snippet() {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
@@ -46,7 +46,7 @@ pub(crate) fn reason(error: &Error) -> String {
     }
 }
 
-/// What the parser says where it is known how that comes about, and what to write instead.
+/// Parts of the parser's messages, each with a sentence that says what is wrong in the file and what to write instead.
 const KNOWN: &[(&str, &str)] = &[
     (
         "tab",
@@ -118,12 +118,12 @@ const KNOWN: &[(&str, &str)] = &[
 fn in_plain_words(sentence: &str) -> String {
     match KNOWN.iter().find(|(part, _)| sentence.contains(part)) {
         Some((_, plain)) => (*plain).to_owned(),
-        // The limits are words of the caller's.
+        // The caller has its own sentences for exceeded limits.
         None => sentence.to_owned(),
     }
 }
 
-/// The sentence without the place, which is printed elsewhere.
+/// Removes the place from the parser's message, because it is printed elsewhere.
 fn first_without_place(first: &str) -> &str {
     let reason = match first.find(" at line ").or_else(|| first.find(", line ")) {
         Some(end) => first.get(..end).unwrap_or(first),

@@ -1,4 +1,4 @@
-//! Variations for single targets: in the short form `targets`, in the full form `variationToTargetMap`.
+//! Edits which variation single targets are served: `targets` in the short form, `variationToTargetMap` in the full form.
 
 use flagwire_evaluation::model::{FeatureConfig, TargetRef, VariationMap};
 
@@ -9,17 +9,17 @@ use super::text::{
 };
 use super::{Change, Place, spelled_out};
 
-/// Where a target is to be named.
+/// The entry in which a target is to be named so that it is served a variation.
 enum Home {
-    /// In the entry at this position.
+    /// The entry at this position.
     Entry(usize),
-    /// In a new entry before all others, as one of those names a group that the target may be a member of.
+    /// A new entry before all others, because one of those names a group that the target may be a member of.
     First,
-    /// In a new entry behind all others.
+    /// A new entry behind all others.
     Last,
 }
 
-/// `None` where it is named there already.
+/// Finds the entry to name the target in; `None` where the right entry names it already.
 fn home(flag: &FeatureConfig, target: &str, variation: &str) -> Option<Home> {
     let map = &flag.variation_to_target_map;
     let at = map.iter().position(|entry| entry.variation == variation);
@@ -59,9 +59,9 @@ pub(super) fn add(flag: &mut FeatureConfig, target: &str, variation: &str) {
     }
 }
 
-/// The first place where a target is named and should not be: positions of the entry and in its list.
+/// Finds the first place where a target is named and should not be: the position of the entry, and that in its list.
 ///
-/// It may stay where it is served `but` and nothing before that names it.
+/// Where `but` is given, the first entry that names the target and serves this variation is left as it is.
 fn unwanted(flag: &FeatureConfig, target: &str, but: Option<&str>) -> Option<(usize, usize)> {
     let mut kept = false;
     for (at, entry) in flag.variation_to_target_map.iter().enumerate() {
@@ -92,7 +92,7 @@ pub(super) fn remove(flag: &mut FeatureConfig, target: &str, but: Option<&str>) 
     }
 }
 
-/// What to write to name a target.
+/// Returns the changes of the text that name a target for a variation; `None` where the layout does not allow it.
 pub(super) fn write(place: &Place<'_>, target: &str, variation: &str) -> Option<Vec<Change>> {
     let Place {
         text,
@@ -126,7 +126,7 @@ pub(super) fn write(place: &Place<'_>, target: &str, variation: &str) -> Option<
             let (_, users) = short_entry(node, at)?;
             match &users.value {
                 Value::List(_) => append_item(text, style, users, &one)?,
-                // `ocean: user-7` is a list of one.
+                // `ocean: user-7` stands for a list with one item, and has to become a list.
                 _ => {
                     let range = extent(text, users)?;
                     let first = text.get(range.clone())?.to_owned();
@@ -157,7 +157,7 @@ pub(super) fn write(place: &Place<'_>, target: &str, variation: &str) -> Option<
 }
 
 fn full_target(style: &Style, target: &str) -> String {
-    // Unquoted, these would not be text, as the full form wants it.
+    // Without quotes these words would be booleans, and the full form wants text.
     let word = match target {
         "true" | "false" => json_text(target),
         _ => style.word(target),
@@ -169,7 +169,8 @@ fn full_target(style: &Style, target: &str) -> String {
     )
 }
 
-/// What to write to name a target no more. What is empty then goes, too: the reader takes empty lists for mistakes.
+/// Returns the changes of the text that remove a target. A list or entry that is empty afterwards is removed as well, because
+/// the reader takes empty lists for mistakes.
 pub(super) fn erase(place: &Place<'_>, target: &str, but: Option<&str>) -> Option<Vec<Change>> {
     let Place {
         text, node, old, ..

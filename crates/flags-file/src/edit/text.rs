@@ -1,13 +1,13 @@
-//! Pieces of YAML text: how far a value goes, and putting entries and items in and taking them out.
+//! Finds the range of bytes that a YAML value covers, and inserts and removes entries of maps and items of lists.
 
 use std::ops::Range;
 
 use super::super::node::{Node, Value};
 use super::Change;
 
-/// How the file writes what is to be added to it.
+/// How text that is added to the file has to be written so that it fits the rest.
 pub(super) struct Style {
-    /// Whether it is JSON, where every name and text has quotes.
+    /// Whether the file is JSON, where every key and text has quotes.
     json: bool,
     line_end: &'static str,
 }
@@ -27,12 +27,12 @@ impl Style {
         }
     }
 
-    /// A name that is plain YAML.
+    /// Writes a key that needs no quotes in YAML.
     pub(super) fn key(&self, name: &str) -> String {
         self.keyword(name)
     }
 
-    /// A word that is plain YAML and means itself: `on`.
+    /// Writes a word that needs no quotes in YAML because the reader knows it, such as `on`.
     pub(super) fn keyword(&self, word: &str) -> String {
         if self.json {
             json_text(word)
@@ -41,7 +41,7 @@ impl Style {
         }
     }
 
-    /// Any text.
+    /// Writes a text, with quotes where YAML or JSON needs them.
     pub(super) fn word(&self, text: &str) -> String {
         if self.json {
             json_text(text)
@@ -50,14 +50,14 @@ impl Style {
         }
     }
 
-    /// A line end, and blanks up to a column.
+    /// Returns a line end and the blanks before a column, which counts from 1.
     pub(super) fn new_line(&self, column: u64) -> Option<String> {
         let indent = usize::try_from(column.checked_sub(1)?).ok()?;
         Some(format!("{}{}", self.line_end, " ".repeat(indent)))
     }
 }
 
-/// A text as YAML: plain where no reader could take it for something else.
+/// Writes a text as YAML, without quotes where no reader could take it for something else.
 pub(super) fn literal(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
@@ -72,7 +72,7 @@ pub(super) fn literal(text: &str) -> String {
     }
 }
 
-/// A text in quotes, for JSON and YAML alike: YAML takes some characters only with a backslash.
+/// Writes a text in double quotes, for JSON and for YAML, which allows some characters only as an escape with a backslash.
 pub(super) fn json_text(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     let mut safe = String::with_capacity(quoted.len());
@@ -92,19 +92,19 @@ pub(super) fn json_text(text: &str) -> String {
     safe
 }
 
-/// Whether a list or map is written in brackets.
+/// Whether a list or map is written in brackets; `None` where its place in the text is unknown.
 pub(super) fn is_flow(text: &str, node: &Node) -> Option<bool> {
     let (start, _) = node.at.bytes?;
     Some(text.get(start..)?.starts_with(['{', '[']))
 }
 
-/// The text that a node covers.
+/// Returns the range of bytes that a node covers, without what follows it.
 pub(super) fn extent(text: &str, node: &Node) -> Option<Range<usize>> {
     let (start, len) = node.at.bytes?;
     let children_end = match &node.value {
         Value::Map(entries) => entries.last().map(|(_, last)| extent(text, last)),
         Value::List(nodes) => nodes.last().map(|last| extent(text, last)),
-        // The parser may count line ends behind a block of text along.
+        // The parser may count the line ends behind a block of text as part of it.
         _ => {
             let covered = text.get(start..start.checked_add(len)?)?;
             return Some(start..start + covered.trim_end().len());
@@ -130,7 +130,7 @@ pub(super) fn extent(text: &str, node: &Node) -> Option<Range<usize>> {
     }
 }
 
-/// Puts an entry behind that at a position of a map.
+/// Inserts an entry into a map, behind the entry at the position `at`.
 pub(super) fn insert_behind(
     text: &str,
     style: &Style,
@@ -199,7 +199,7 @@ fn into_empty(text: &str, node: &Node, what: &str) -> Option<Change> {
     Some((at..at, format!(" {what} ")))
 }
 
-/// `end` is where the entry or item before ends.
+/// Inserts an entry or item behind another one, which ends at `end`.
 fn insert_at(
     text: &str,
     style: &Style,
@@ -281,12 +281,12 @@ fn remove_flow(text: &str, extents: &[Range<usize>], at: usize) -> Option<Change
         }
         (None, None) => (own.clone(), own.end..own.end),
     };
-    // A comment in between stays; a comma that is left over at the end is allowed.
+    // A comment in between is kept. The comma that may then be left over before the bracket is allowed.
     let commented = text.get(between)?.contains('#');
     Some((if commented { own } else { range }, String::new()))
 }
 
-/// Takes the lines of a range out, but those that are comments alone.
+/// Removes the lines of a range, except those that hold only a comment; `None` where other text comes first in the line.
 fn remove_lines(text: &str, range: Range<usize>) -> Option<Change> {
     let start = line_start(text, range.start)?;
     if !text.get(start..range.start)?.chars().all(|c| c == ' ') {

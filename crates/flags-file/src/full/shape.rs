@@ -1,31 +1,31 @@
-//! What may stand where in the full form, and how it becomes JSON.
+//! The keys that each kind of map in the full form may have, and how their values become JSON.
 
 use serde_json::{Map, Value as Json};
 
 use crate::node::{Key, Node, Value};
 use crate::{Notes, Problem, scalar, suggest};
 
-/// The known keys of a kind of map.
+/// The known keys of one kind of map, such as a flag or a rule.
 pub(super) struct Shape {
     what: &'static str,
     keys: &'static [(&'static str, Field)],
 }
 
-/// What stands under a key.
+/// How the value of a key is read.
 enum Field {
-    /// A text, as it is written.
+    /// A text, taken as it is written: `007` stays `007`.
     Text,
-    /// A list of texts, as they are written.
+    /// A list of texts, each taken as it is written.
     Texts,
-    /// What the wire has as it is in YAML: numbers and booleans.
+    /// A number or a boolean, which the wire has in the same type as YAML.
     Plain,
-    /// The value of a variation, text on the wire whatever its kind.
+    /// The value of a variation, which is text on the wire for each kind of flag.
     Served,
     /// A map of that shape, or a list of such maps.
     Of(&'static Shape),
-    /// Read elsewhere.
+    /// A value that `about.rs` reads.
     Elsewhere,
-    /// Said by exports, without a meaning here.
+    /// A key that exports have and that has no meaning here; the reader warns of it.
     Ignored,
 }
 
@@ -197,17 +197,17 @@ pub(super) const GROUP: Shape = Shape {
     ],
 };
 
-/// Turns what people write into what the wire has.
+/// Turns a flag or group of the full form, as people write it, into the JSON of the wire.
 pub(super) struct Reading<'a> {
-    /// The flag or group, for sentences.
+    /// The words for the flag or group in error messages.
     pub(super) owner: &'a str,
-    /// Of the flag.
+    /// The flag's kind, by which the values of its variations are read; `None` where it is not given, and for groups.
     pub(super) kind: Option<String>,
     pub(super) notes: &'a mut Notes,
 }
 
 impl Reading<'_> {
-    /// A map, or a list of maps.
+    /// Reads a map of this shape, or a list of such maps. A scalar becomes the same scalar in JSON.
     pub(super) fn map(&mut self, node: &Node, shape: &Shape) -> Result<Json, Problem> {
         match &node.value {
             Value::Map(entries) => {
@@ -236,7 +236,7 @@ impl Reading<'_> {
         Ok(Some(match field {
             Text => text(node),
             Texts => match &node.value {
-                // In a list nothing is left out, so that `null` is as good a text as any.
+                // No item of a list can be left out, so `null` is read as the text `null`.
                 Value::List(items) => items
                     .iter()
                     .map(|item| {
@@ -271,7 +271,8 @@ impl Reading<'_> {
         })
     }
 
-    /// A key that this shape does not know: a mistake where it is nearly a known one, else something of an export.
+    /// Handles a key that this shape does not know. One whose spelling is close to that of a known key is a mistake; any other is
+    /// taken for one of an export's and ignored with a warning.
     fn unknown(&mut self, key: &Key, shape: &Shape) -> Result<(), Problem> {
         let known: Vec<&str> = shape.keys.iter().map(|(name, _)| *name).collect();
         let meant = suggest(&key.text, &known);
@@ -300,7 +301,7 @@ impl Reading<'_> {
     }
 }
 
-/// A scalar as it is written; `null` is none.
+/// Returns a scalar as the text that it is written as, and `null`, a list or a map as it is in JSON.
 fn text(node: &Node) -> Json {
     match node.optional_text() {
         Some(text) => text.into(),

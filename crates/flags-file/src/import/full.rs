@@ -1,4 +1,4 @@
-//! Flags and groups in the full form, for what the short form cannot say.
+//! Writes flags and groups in the full form, which is used where the short form cannot express them.
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::short::about;
 use super::yaml::{Entry, Yaml};
 
-/// A flag.
+/// Writes a flag in the full form.
 pub(super) fn flag(flag: &FeatureConfig) -> Yaml {
     let mut plain = flag.clone();
     plain.forget_about();
@@ -19,10 +19,10 @@ pub(super) fn flag(flag: &FeatureConfig) -> Yaml {
     Yaml::Block(entries)
 }
 
-/// A group.
+/// Writes a group in the full form.
 pub(super) fn group(group: &Segment) -> Yaml {
     let mut entries = fields(group, &["identifier"]);
-    // By this the reader knows the form.
+    // The reader recognises the full form by this key.
     if !entries.iter().any(|entry| entry.key == "servingRules") {
         entries.push(Entry::new("servingRules", Yaml::List(Vec::new())));
     }
@@ -40,10 +40,10 @@ fn fields(entry: &impl Serialize, without: &[&str]) -> Vec<Entry> {
         .collect()
 }
 
-/// The value without what says nothing; `None` where nothing is left.
+/// Writes a value without fields that are empty or have their default; `None` where nothing is left.
 fn lean(value: &Json, key: &str) -> Option<Yaml> {
     match value {
-        // These say something by being empty.
+        // An empty text has a meaning in the fields that are named here.
         Json::String(text)
             if text.is_empty()
                 && !matches!(key, "identifier" | "value" | "values" | "bucketBy") =>
@@ -74,7 +74,7 @@ fn lean(value: &Json, key: &str) -> Option<Yaml> {
     }
 }
 
-/// Whether a rule has the name that it gets by its place anyway.
+/// Whether the name of a rule has the form of those that the reader gives to rules without one.
 fn is_made_up(key: &str, value: &Json) -> bool {
     key == "ruleId"
         && value

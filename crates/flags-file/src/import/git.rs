@@ -1,6 +1,6 @@
-//! The YAML that Git Experience keeps in a repository: the flags of a project, each with what holds in its environments.
+//! Reads the YAML that Git Experience keeps in a repository: the flags of a project, each with its settings in each environment.
 //!
-//! It has no groups. What is documented of it is read; everything else is named as unknown.
+//! It has no groups. The documented keys are read, and all others are reported as unknown.
 //!
 //! Source: <https://developer.harness.io/docs/feature-flags/ff-using-flags/manage-featureflags-in-git-repos/>
 
@@ -179,7 +179,7 @@ fn list<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     }
 }
 
-/// Names the keys of a map that are not among these.
+/// Reports the keys of a map that are not among these, except those whose value is `null`.
 fn only(node: &Node, keys: &[&str], owner: &str, unknown: &mut Vec<Unknown>) {
     if let Value::Map(entries) = &node.value {
         for (key, node) in entries {

@@ -1,18 +1,18 @@
-//! What is known of the documents that back ends download, so that what is not known can be named.
+//! The known fields and words of the documents that back ends download, so that an import can report all others.
 //!
-//! The evaluation ignores fields that it does not know, as every SDK does. For an import that is not enough: such a field might
-//! decide what somebody is served.
+//! The evaluation ignores fields that it does not know, as every SDK does. For an import that is not enough, because such a
+//! field might decide what a target is served.
 
 use std::fmt;
 
 use serde_json::Value as Json;
 
-/// Something in a source that this program has no meaning for.
+/// A field, operator, kind or state in a source that this program does not know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
-    /// The flag or group that has it, for people.
+    /// The words for the flag or group that has it, as in ``flag `dark-mode` ``.
     pub owner: String,
-    /// What it is: `field`, `operator` or `kind`.
+    /// What it is: `field`, `operator`, `kind` or `state`.
     pub what: &'static str,
     /// Its name.
     pub name: String,
@@ -25,7 +25,7 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// The fields of a kind of object, and of what is in them.
+/// The known fields of one kind of object, each with the shape of the objects in it, if there are any.
 pub(super) struct Shape(&'static [(&'static str, Option<&'static Self>)]);
 
 const TARGET: Shape = Shape(&[
@@ -62,7 +62,7 @@ const CLAUSE: Shape = Shape(&[
 ]);
 const TAG: Shape = Shape(&[("name", None), ("identifier", None)]);
 
-/// A flag.
+/// The fields of a flag.
 pub(super) const FLAG: Shape = Shape(&[
     ("project", None),
     ("environment", None),
@@ -110,7 +110,7 @@ pub(super) const FLAG: Shape = Shape(&[
     ("modifiedAt", None),
 ]);
 
-/// A group.
+/// The fields of a group.
 pub(super) const GROUP: Shape = Shape(&[
     ("identifier", None),
     ("name", None),
@@ -150,7 +150,7 @@ const OPERATORS: [&str; 9] = [
 const KINDS: [&str; 4] = ["boolean", "int", "string", "json"];
 
 impl Shape {
-    /// Adds what is not known in `value`, which is one object of this shape or a list of them.
+    /// Adds to `found` all that is unknown in `value`, which is one object of this shape or a list of them.
     pub(super) fn look(&self, value: &Json, owner: &str, found: &mut Vec<Unknown>) {
         let mut add = |what, name: &str| {
             found.push(Unknown {

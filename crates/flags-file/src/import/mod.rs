@@ -1,8 +1,8 @@
-//! From a configuration, as back ends download it, to a flags file that serves the same and that a person could have written.
+//! Turns a configuration, as back ends download it, into a flags file that serves the same and that a person could have written.
 //!
-//! Three steps: `simplify` leaves out what has no effect, `short` and `full` write each flag and group, and everything written
-//! is read again by the reader of flags files and compared. The short form is taken wherever it reads as the very same thing.
-//! The same configuration gives the same text, byte by byte.
+//! This takes three steps: `simplify` leaves out what has no effect, `short` and `full` write each flag and group, and the
+//! reader of flags files reads each of them again for a comparison. The short form is used wherever it is read as the same
+//! flag or group. The same configuration always gives the same text, byte for byte.
 
 mod full;
 mod git;
@@ -25,19 +25,19 @@ use self::yaml::{Entry, Yaml, one_line, quoted_if_needed};
 use crate::{Problem, check_identifier, parse};
 use flagwire_evaluation::model::Configuration;
 
-/// A flags file, and what is to be said of it.
+/// A flags file made from a configuration, and what is different in it.
 #[derive(Debug, Default)]
 pub struct Conversion {
     /// The text of the file.
     pub text: String,
-    /// What the file leaves out although it serves the same. The text has each as a comment.
+    /// What was left out of flags and groups without a change of what they serve. The text holds each as a comment.
     pub remarks: Vec<Remark>,
-    /// What is not in the file.
+    /// The flags and groups that are not in the file.
     pub refused: Vec<Refusal>,
 }
 
 impl Conversion {
-    /// What a configuration has without what could not be carried over.
+    /// Returns the original configuration without the flags and groups that could not be carried over.
     #[must_use]
     pub fn carried(&self, original: &Configuration) -> Configuration {
         let refused = |subject: Subject, identifier: &str| {
@@ -104,7 +104,7 @@ const fn word_for(subject: Subject) -> &'static str {
     }
 }
 
-/// Writes the flags file of a configuration. `heading` becomes the comment at its start, a line each.
+/// Writes the flags file of a configuration. `heading` becomes the comment at its start, with a line for each item.
 #[must_use]
 pub fn convert(configuration: &Configuration, heading: &[String]) -> Conversion {
     let carried = Carried::new(configuration);
@@ -158,7 +158,7 @@ fn write_part<T>(out: &mut String, part: &str, entries: &BTreeMap<String, Writte
         return;
     }
     out.push_str(&format!("{part}:\n"));
-    // Longer entries are set apart, so that each can be found by eye.
+    // Entries of several lines get a blank line before and behind them, so that each is easy to find.
     let mut apart = false;
     for (at, (name, written)) in entries.iter().enumerate() {
         let mut text = String::new();
@@ -176,7 +176,7 @@ fn write_part<T>(out: &mut String, part: &str, entries: &BTreeMap<String, Writte
     }
 }
 
-/// A sentence, which follows a name elsewhere, by itself.
+/// Starts a sentence with a capital letter, where no name stands before it.
 fn capitalised(sentence: &str) -> String {
     let mut characters = sentence.chars();
     let first = characters.next().map(|c| c.to_ascii_uppercase());
@@ -186,7 +186,7 @@ fn capitalised(sentence: &str) -> String {
 /// A flag or group of the file.
 struct Written<T> {
     entry: T,
-    /// What was left out of it.
+    /// What was left out of it, a sentence each.
     remarks: Vec<String>,
     yaml: Yaml,
 }
@@ -207,7 +207,7 @@ impl<T> Written<T> {
     }
 }
 
-/// What goes into the file.
+/// The flags and groups that go into the file, and those that do not.
 struct Carried {
     flags: BTreeMap<String, Written<FeatureConfig>>,
     groups: BTreeMap<String, Written<Segment>>,
@@ -215,9 +215,10 @@ struct Carried {
 }
 
 impl Carried {
-    /// Leaves out what has to be, and then what names that, until all that is left stands by itself and passes the check.
+    /// Refuses what cannot be written, and then what names something refused, until everything left has all that it names and
+    /// compiles without problems.
     fn new(configuration: &Configuration) -> Self {
-        // Of two with one name the last counts, as in an evaluation.
+        // Of two flags or groups with the same name the last counts, as in an evaluation.
         let flags: BTreeMap<&str, &FeatureConfig> = configuration
             .flags
             .iter()
@@ -275,7 +276,7 @@ impl Carried {
         });
     }
 
-    /// Refuses what names something that is refused. Returns whether there was something.
+    /// Refuses flags and groups that name a refused one. Returns whether there were any.
     fn refuse_dependents(&mut self) -> bool {
         let gone = |subject| -> HashSet<&str> {
             let of = self
@@ -327,7 +328,7 @@ impl Carried {
         some
     }
 
-    /// Refuses what the evaluation says cannot work. Returns whether there was something.
+    /// Refuses flags and groups of which the compiled configuration reports a problem. Returns whether there were any.
     fn refuse_mistakes(&mut self) -> bool {
         let snapshot = self.snapshot();
         let mut seen = BTreeSet::new();
@@ -357,7 +358,7 @@ impl Carried {
     }
 }
 
-/// The groups that conditions name.
+/// Returns the groups that conditions name.
 fn groups_of<'a>(
     clauses: impl Iterator<Item = &'a flagwire_evaluation::model::Clause>,
 ) -> impl Iterator<Item = &'a str> {
@@ -366,13 +367,13 @@ fn groups_of<'a>(
         .flat_map(|clause| clause.values.iter().map(String::as_str))
 }
 
-/// A flag in the short form if that is read as the same flag, else in the full form.
+/// Writes a flag in the short form if that is read as the same flag, else in the full form.
 ///
 /// # Errors
 /// Why the reader does not take it.
 fn written_flag(flag: &FeatureConfig) -> Result<Yaml, String> {
     let read = |yaml: &Yaml| {
-        // What it names has to be there for the reader.
+        // The reader refuses a flag that names undefined flags or groups, so they are added to the text.
         let mut file = String::from("flags:\n");
         let mut entries = vec![Entry::new(&quoted_if_needed(&flag.feature), yaml.clone())];
         entries.extend(stub_flags(flag));
@@ -396,7 +397,7 @@ fn written_flag(flag: &FeatureConfig) -> Result<Yaml, String> {
     read(&yaml).map(|()| yaml)
 }
 
-/// A group in the short form if that is read as the same group, else in the full form.
+/// Writes a group in the short form if that is read as the same group, else in the full form.
 ///
 /// # Errors
 /// Why the reader does not take it.
@@ -421,7 +422,8 @@ fn written_group(group: &Segment) -> Result<Yaml, String> {
     read(&yaml).map(|()| yaml)
 }
 
-/// A fault of this program, which must not become a file that serves something else.
+/// Why an entry is refused that the reader understands otherwise: a fault of this program, which must not make a file that
+/// serves something else.
 const OTHERWISE: &str = "it would be read otherwise than it was written";
 
 fn first_reason(problems: &[Problem]) -> String {
@@ -430,7 +432,7 @@ fn first_reason(problems: &[Problem]) -> String {
         .map_or(String::new(), |problem| problem.reason().to_owned())
 }
 
-/// Flags that are there so that they can be required, with the variations that are.
+/// Writes the flags that a flag requires, with the required variations and nothing else, so that the reader finds them.
 fn stub_flags(flag: &FeatureConfig) -> Vec<Entry> {
     let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for required in &flag.prerequisites {
@@ -454,7 +456,8 @@ fn stub_flags(flag: &FeatureConfig) -> Vec<Entry> {
     wanted.into_iter().map(stub).collect()
 }
 
-/// Groups that are there so that they can be named. They go on in the part that `except` is the first of.
+/// Writes empty groups of these names, so that the reader finds them. Where `except` is given, this group is in the text already
+/// and the others follow it in the same part.
 fn write_stub_groups<'a>(
     file: &mut String,
     names: impl Iterator<Item = &'a str>,
@@ -471,8 +474,8 @@ fn write_stub_groups<'a>(
     yaml::write_map(file, &entries, 2);
 }
 
-/// What counts of a flag: all but names for people that are written as comments, and the order of variations, which says
-/// nothing. JSON values count as JSON.
+/// Returns a flag without what does not count in the comparison: the names and descriptions of variations and the names of
+/// targets, which are written as comments, the order of variations, and the layout of JSON values.
 fn comparable_flag(flag: &FeatureConfig) -> FeatureConfig {
     let mut flag = flag.clone();
     for rule in &mut flag.rules {

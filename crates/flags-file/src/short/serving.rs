@@ -1,4 +1,4 @@
-//! Who is served which of a flag's variations: shares, single users, rules.
+//! Reads which variation a flag of the short form serves to which targets: `default`, `targets` and `rules`.
 
 use flagwire_evaluation::model::{
     Distribution, Rule, Serve, TargetRef, Variation, VariationMap, WeightedVariation,
@@ -10,7 +10,7 @@ use crate::{Notes, Problem, check_keys, suggest};
 
 const RULE_KEYS: &[&str] = &["name", "when", "serve", "by"];
 
-/// The variations that may be named in a flag.
+/// The variations that a flag may name, and the words for the flag in error messages.
 pub(super) struct Names<'a> {
     pub(super) owner: &'a str,
     pub(super) variations: &'a [Variation],
@@ -71,7 +71,8 @@ impl Names<'_> {
     }
 }
 
-/// The variation of a boolean flag that is meant by another word: `serve: on` reads well, and `True` is a boolean in YAML.
+/// Returns the variation of a boolean flag that another word stands for: people write `serve: on`, and YAML takes `True` for
+/// a boolean.
 pub(crate) fn synonym(text: &str) -> Option<&'static str> {
     match text {
         "on" | "True" | "TRUE" => Some("true"),
@@ -80,7 +81,7 @@ pub(crate) fn synonym(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The attribute that decides who gets which share.
+/// Reads `by`: the attribute whose value decides which share a target gets. `None` where it is not given.
 pub(super) fn by(node: &Node, owner: &str) -> Result<Option<String>, Problem> {
     match node.get("by") {
         None => Ok(None),
@@ -94,7 +95,7 @@ pub(super) fn by(node: &Node, owner: &str) -> Result<Option<String>, Problem> {
     }
 }
 
-/// A variation, or shares in percent that make a hundred.
+/// Reads what is served: one variation, or shares in percent, which must make 100.
 pub(super) fn serve(node: &Node, by: Option<&str>, names: &Names<'_>) -> Result<Serve, Problem> {
     let Value::Map(entries) = &node.value else {
         return Ok(Serve {
@@ -139,7 +140,7 @@ pub(super) fn serve(node: &Node, by: Option<&str>, names: &Names<'_>) -> Result<
     })
 }
 
-/// Users who get a variation by name.
+/// Reads `targets`: for each variation the identifiers of the targets that are served it before any rule is tried.
 pub(super) fn target_map(node: &Node, names: &Names<'_>) -> Result<Vec<VariationMap>, Problem> {
     let Value::Map(entries) = &node.value else {
         return Err(Problem::new(
