@@ -1,8 +1,8 @@
-//! The flags file: what people write, read strictly.
+//! Reads the flags file, in which people write a configuration, and changes flags in its text.
 //!
-//! The file is YAML (so JSON too) with two parts, `flags` and `groups`. Each entry is in the short form (`short.rs`) or
-//! in the full form, which is the wire form of the protocol (`full.rs`). Everything the reader does not know is an
-//! error with its place and what to do about it: a flags file with a mistake must never half work.
+//! The file is YAML, so it may also be JSON, and has two parts, `flags` and `groups`. Each entry is in the short form
+//! (`short.rs`) or in the full form, which is the wire form of the protocol (`full.rs`). A file with a mistake is refused as a
+//! whole, so that no part of it takes effect; each mistake comes with its place and a sentence that says what to do about it.
 //!
 //! ```
 //! let read = flagwire_flags_file::parse("flags: { dark-mode: true, page-size: 50 }").unwrap();
@@ -57,13 +57,14 @@ pub use self::edit::{Edit, EditError, TargetEdit};
 
 pub use self::export::export;
 
-/// Written where there is no flags file yet.
+/// The text of the sample that is written where there is no flags file yet.
 pub const SAMPLE: &str = include_str!("sample.yaml");
 
-/// The JSON Schema of flags files, as text. It knows their shape; that names exist and values fit is for [`parse`].
+/// The JSON Schema of flags files, as text. It describes their shape; whether names are defined and values fit their kind is
+/// checked by [`parse`] alone.
 pub const SCHEMA: &str = include_str!("../flags.schema.json");
 
-/// Text longer than this is not read as a flags file: ten thousand flags take about 4 MB.
+/// The longest flags file that is read, in bytes. Ten thousand flags take about 4 MB.
 pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A mistake in a flags file.
@@ -95,14 +96,14 @@ impl Problem {
         (self.at.line > 0).then_some(self.at)
     }
 
-    /// What is wrong and what to do about it.
+    /// Returns a sentence that says what is wrong and what to do about it.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 }
 
-/// `12:5: reason`, to be put behind the file's name and a colon.
+/// Writes `12:5: reason`, which is to follow the file's name and a colon.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place() {
@@ -112,22 +113,22 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What was read, and what people should know about it although it is in force.
+/// What was read from a flags file, with warnings that do not keep it from taking effect.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// Flags and groups in the order of the file.
     pub configuration: Configuration,
-    /// Where they stand.
+    /// Where the names of flags and groups are written.
     pub places: Places,
-    /// In the order of the file.
+    /// What is allowed and probably not meant, in the order of the file.
     pub warnings: Vec<Problem>,
 }
 
-/// What is noticed while a file is read.
+/// The warnings that are collected while a file is read.
 #[derive(Debug, Default)]
 struct Notes {
     warnings: Vec<Problem>,
-    /// Keys without a meaning here: where each is first and how often it is there.
+    /// Keys that are ignored, each with its first place and how often it occurs.
     ignored: BTreeMap<String, (Position, usize)>,
 }
 
@@ -169,7 +170,7 @@ pub fn parse(text: &str) -> Result<Configuration, Vec<Problem>> {
     parse_whole(text).map(|parsed| parsed.configuration)
 }
 
-/// As [`parse`], with where everything stands and what is likely not meant so.
+/// Reads a flags file as [`parse`] does, and also returns the places of names and the warnings.
 ///
 /// # Errors
 /// As [`parse`].
@@ -184,7 +185,7 @@ pub fn parse_whole(text: &str) -> Result<Parsed, Vec<Problem>> {
     })
 }
 
-/// Where the names of flags and groups stand in a file.
+/// Where the names of flags and groups are written in a file.
 #[derive(Debug, Default)]
 pub struct Places {
     flags: HashMap<String, Position>,
@@ -192,7 +193,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Gives a problem of a compiled configuration the place where the name of its flag or group stands.
+    /// Gives a problem of a compiled configuration the place where the name of its flag or group is written.
     #[must_use]
     pub fn of(&self, problem: &flagwire_evaluation::Problem) -> Problem {
         let names = match problem.subject {
@@ -211,7 +212,8 @@ fn read(document: &Node) -> Result<Configuration, Vec<Problem>> {
     read_noting(document, false, &mut Notes::default()).map(|(configuration, _)| configuration)
 }
 
-/// `finished` is false for a text that an edit comes by.
+/// Reads a parsed document. `finished` is false for the texts between the steps of an edit, in which a target may be named for
+/// two variations.
 fn read_noting(
     document: &Node,
     finished: bool,
@@ -296,7 +298,7 @@ fn read_noting(
     }
 }
 
-/// Requirements name variations of other flags, for which boolean flags have other words, too.
+/// Replaces words such as `on` in the prerequisites of flags by the variation of the boolean flag that they stand for.
 fn settle_requirements(flags: &mut [FeatureConfig]) {
     let boolean: HashSet<String> = flags
         .iter()
@@ -327,10 +329,10 @@ fn settle_requirements(flags: &mut [FeatureConfig]) {
     }
 }
 
-/// One part of the file.
+/// One part of the file, `flags` or `groups`, as it is read.
 struct Entries<T> {
     items: Vec<T>,
-    /// Where each entry's name stands, by name.
+    /// Where each entry's name is written, by name.
     places: HashMap<String, Position>,
 }
 
@@ -344,7 +346,7 @@ impl<T> Default for Entries<T> {
 }
 
 impl<T> Entries<T> {
-    /// A part is a map from name to entry, or a list of entries in the full form, which carry their name.
+    /// Reads a part, which is a map from name to entry, or a list of entries in the full form, each with its name in it.
     fn read(
         &mut self,
         node: &Node,
@@ -414,7 +416,7 @@ impl<T> Entries<T> {
     }
 }
 
-/// Names travel in URLs and are typed by people.
+/// Checks the characters of a name, which must be easy to type and to write in a URL.
 fn check_identifier(name: &str, what: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err(format!("a {what} needs a name"));
@@ -429,7 +431,7 @@ fn check_identifier(name: &str, what: &str) -> Result<(), String> {
     }
 }
 
-/// Keys of a map, checked against what is known there.
+/// Refuses a map with a key that is not known.
 fn check_keys(entries: &[(Key, Node)], owner: &str, known: &[&str]) -> Result<(), Problem> {
     match entries
         .iter()
@@ -448,7 +450,7 @@ fn check_keys(entries: &[(Key, Node)], owner: &str, known: &[&str]) -> Result<()
     }
 }
 
-/// `, did you mean …?` where a known word is near.
+/// Returns ` (did you mean …?)` where a known word differs in one or two characters; else an empty text.
 fn suggest(word: &str, known: &[&str]) -> String {
     let near = known
         .iter()

@@ -1,10 +1,10 @@
-//! A YAML document as a tree that remembers where everything stands, so that each error can name its line and each edit
+//! Reads a YAML document into a tree that holds the place of each value, so that each error can name its line and each edit
 //! can replace exactly the text concerned.
 //!
-//! A scalar also remembers how it is written: what stands for a text (an identifier, a name, a value to compare with) counts as
-//! written, so `007` stays `007`; `scalar.rs` has what counts where a number or a boolean may be meant.
+//! The tree also holds how a scalar is written. Where a text is expected (an identifier, a name, a value to compare with), a
+//! scalar is taken as it is written, so `007` stays `007`; `scalar.rs` has the rules for where a number or a boolean is allowed.
 //!
-//! Source of the rules: YAML 1.2, core schema: only `true` and `false` are booleans; `on`, `off`, `yes` and `no` are text.
+//! The rules are those of YAML 1.2, core schema: only `true` and `false` are booleans; `on`, `off`, `yes` and `no` are text.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,18 +14,18 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Spanned};
 
 use super::{Problem, scalar, syntax};
 
-/// Lists and maps in each other. The parser's own limit of 64 is too much for the stack of a worker thread in a build without
-/// optimisations, which ends the process.
+/// How deep lists and maps may be nested. The parser's own limit of 64 is too much for the stack of a worker thread in a build
+/// without optimisations, and an overflow of the stack ends the process.
 const MAX_DEPTH: usize = 32;
 
-/// Values in a file, with all that its aliases repeat: a thousand groups of a thousand members are one million, ten thousand flags
-/// with a rule each a third of that.
+/// How many values a file may have, counting all that its aliases repeat. A thousand groups of a thousand members are one
+/// million, and ten thousand flags with a rule each are a third of that.
 const MAX_NODES: usize = 2_000_000;
 
-/// Of those, so many may be there by aliases, which take no room in the file.
+/// How many of those values may come from aliases, which can repeat much in a small file.
 const MAX_REPEATED: usize = 250_000;
 
-/// A value and where it starts.
+/// A value of the document and its place.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The value.
@@ -35,7 +35,7 @@ pub struct Node {
     /// How a scalar without quotes is written, where a reader could take it for something else than that text; `None` for
     /// all other values.
     pub plain: Option<Box<str>>,
-    /// Where the value is written: behind an alias that is not where it stands.
+    /// Where the value itself is written, which for an alias is the place that it names.
     written: Position,
 }
 
@@ -58,7 +58,7 @@ pub enum Value {
     Map(Vec<(Key, Node)>),
 }
 
-/// A key of a map, as text whatever it looks like: `4:` is the key `4`.
+/// A key of a map, which is always taken as a text: `4:` is the key `4`.
 #[derive(Clone, Debug)]
 pub struct Key {
     /// The key as it is written.
@@ -67,12 +67,12 @@ pub struct Key {
     pub at: Position,
     /// Whether the parser took it for `null`.
     empty: bool,
-    /// Where it is written: behind a merged map that is not where it stands.
+    /// Where the key itself is written, which for a merged map is in the map that was merged.
     written: Position,
 }
 
 impl Key {
-    /// Creates a key from a text that stands elsewhere in the file.
+    /// Creates a key from a text that is no key in the file, such as the name of an entry in a list.
     #[must_use]
     pub const fn of(text: String, at: Position) -> Self {
         Self {
@@ -120,14 +120,14 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
-        // Keys are compared as they are written, below: the parser would take `1` and `0x1` for the same.
+        // Duplicate keys are found below, where keys are compared as they are written: for the parser, `1` and `0x1` are the same.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
-        // As text they are fine; as numbers they are refused with their place.
+        // Such scalars are valid as texts; where a number is expected, they are refused later, with their place.
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
-            // Each value is one of these, and each list and map ends with another.
+            // Each value is one event, and each list and map ends with another.
             max_events: 2 * MAX_NODES,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
@@ -157,7 +157,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
     Ok(document)
 }
 
-/// What is wrong, without the place, which [`Problem`] prints itself.
+/// Returns what is wrong, without the place, which [`Problem`] prints itself.
 fn syntax_reason(error: &serde_saphyr::Error) -> String {
     let reason = syntax::reason(error);
     let too_much = [
@@ -174,7 +174,7 @@ fn syntax_reason(error: &serde_saphyr::Error) -> String {
 }
 
 impl Node {
-    /// What the value is, for error texts.
+    /// Names the type of the value, for error messages.
     #[must_use]
     pub fn describe(&self) -> &'static str {
         match self.value {
@@ -187,14 +187,13 @@ impl Node {
         }
     }
 
-    /// A scalar as the text that it is written as: `007`, `1.10`, `null`, the text itself. `None` for lists, maps and what is
-    /// not there.
+    /// Returns a scalar as it is written: `007`, `1.10`, `null` or the text itself. `None` for lists, maps and empty values.
     #[must_use]
     pub fn scalar_text(&self) -> Option<String> {
         match (&self.plain, &self.value) {
             (Some(plain), _) => Some(plain.to_string()),
             (None, Value::Text(value)) => Some(value.clone()),
-            // With a tag, as `!!int "5"`.
+            // A scalar with a tag, such as `!!int "5"`.
             (None, Value::Bool(value)) => Some(value.to_string()),
             (None, Value::Int(value)) => Some(value.to_string()),
             (None, Value::Float(value)) => Some(value.to_string()),
@@ -202,7 +201,7 @@ impl Node {
         }
     }
 
-    /// A scalar as text where `null` and `~` say that there is none, as for what is said for people.
+    /// Returns a scalar as [`scalar_text`](Self::scalar_text) does, but `None` for `null` and `~`, as for descriptions and names.
     #[must_use]
     pub fn optional_text(&self) -> Option<String> {
         match self.value {
@@ -211,7 +210,7 @@ impl Node {
         }
     }
 
-    /// Notes how scalars are written in `text`, and finds keys that are there twice.
+    /// Stores how scalars are written in `text`, and refuses a map that has a key twice.
     fn complete(&mut self, text: &str) -> Result<(), Problem> {
         let written = self.written;
         let source = || source(text, written);
@@ -255,7 +254,7 @@ impl Node {
         Ok(())
     }
 
-    /// The value of `key` in a map.
+    /// Returns the value of `key` in a map; `None` where the map lacks it or this is no map.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
@@ -267,7 +266,7 @@ impl Node {
         }
     }
 
-    /// The same as plain JSON.
+    /// Converts the value to JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
@@ -289,16 +288,16 @@ impl Node {
     }
 }
 
-/// How a scalar without quotes is written.
+/// Returns how a scalar without quotes is written; `None` for all other values.
 fn source(text: &str, written: Position) -> Option<&str> {
     let (start, len) = written.bytes?;
     let source = text.get(start..start.checked_add(len)?)?.trim();
-    // Quotes, blocks, tags and anchors do not belong to the text.
+    // A value that starts with quotes, a block indicator, a tag or an anchor is not written as its text alone.
     (!source.is_empty() && !source.starts_with(['"', '\'', '|', '>', '!', '&', '*']))
         .then_some(source)
 }
 
-/// `null` and `~` are names like any other.
+/// Returns how a key is written that the parser took for `null`: `null` and `~` are names like any other.
 fn source_of_key(text: &str, written: Position) -> String {
     source(text, written).unwrap_or_default().to_owned()
 }

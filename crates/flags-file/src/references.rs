@@ -204,7 +204,7 @@ fn scalar(node: &Node, wanted: &str) -> Option<Position> {
     }
 }
 
-/// Finds a key of this map with that name, or else a scalar as [`scalar`] does.
+/// Finds a key of this map with that name, or else a scalar as `scalar` does.
 fn key_or_value(node: &Node, wanted: &str) -> Option<Position> {
     if let Value::Map(entries) = &node.value {
         let key = |(key, _): &&(Key, Node)| key.text == wanted;

@@ -1,7 +1,7 @@
-//! Flags and groups in the short form, as far as it can say them.
+//! Writes flags and groups in the short form, where it can express them.
 //!
-//! The writer does not know what the reader makes of it: [`super::convert`] reads everything again, and takes the full form for
-//! what comes out differently.
+//! The writer does not check how the reader understands the result: [`super::convert`] reads everything again, and uses the full
+//! form for entries that are read differently.
 
 use std::borrow::Cow;
 
@@ -13,17 +13,17 @@ use serde_json::Value as Json;
 use super::yaml::{Entry, Item, Yaml, quoted, quoted_if_needed, word};
 use crate::conditions::OPERATORS;
 
-/// The one variation of a flag that has just a value.
+/// Identifier of the only variation of a flag that is written as a single value.
 const ONLY_VARIATION: &str = "default";
 
-/// A flag; `None` where the short form cannot say it.
+/// Writes a flag; `None` where the short form cannot express it.
 pub(super) fn flag(flag: &FeatureConfig) -> Option<Yaml> {
     let mut entries = about(flag);
     let simple = single_value(flag);
     if let Some(value) = simple {
         if entries.is_empty() && flag.state == State::On && flag.prerequisites.is_empty() {
             return Some(match value {
-                // Without a key of its own, the entries of a JSON value would be taken for those of the flag.
+                // Without the key `value`, the reader would take the entries of a JSON value for those of the flag.
                 Yaml::Map(_) | Yaml::List(_) => Yaml::Map(vec![Entry::new("value", value)]),
                 scalar => scalar,
             });
@@ -65,7 +65,7 @@ pub(super) fn flag(flag: &FeatureConfig) -> Option<Yaml> {
     })
 }
 
-/// What a flag says about itself, which is the same in both forms.
+/// Writes what describes the flag, such as its tags. Both forms write it alike.
 pub(super) fn about(flag: &FeatureConfig) -> Vec<Entry> {
     let mut entries = Vec::new();
     if let Some(description) = &flag.description {
@@ -102,7 +102,7 @@ pub(super) fn about(flag: &FeatureConfig) -> Vec<Entry> {
     entries
 }
 
-/// Whether these are the variations that a boolean flag has where none are written.
+/// Whether the flag has the variations that a boolean flag gets where none are written.
 fn usual_boolean(flag: &FeatureConfig) -> bool {
     let mut known: Vec<(&str, &str)> = flag
         .variations
@@ -113,7 +113,7 @@ fn usual_boolean(flag: &FeatureConfig) -> bool {
     flag.kind == "boolean" && known == [("false", "false"), ("true", "true")]
 }
 
-/// The value of a flag that serves the same to everybody and has no other variation.
+/// Returns the value of a flag that serves the same to everybody and can be written as a single value.
 fn single_value(flag: &FeatureConfig) -> Option<Yaml> {
     let served = flag.default_serve.variation.as_deref()?;
     let off = if flag.kind == "boolean" {
@@ -139,7 +139,7 @@ fn single_value(flag: &FeatureConfig) -> Option<Yaml> {
     }
 }
 
-/// Whether the values do not show the kind by themselves.
+/// Whether the kind has to be written, because the values do not show it.
 fn kind_is_said(flag: &FeatureConfig) -> bool {
     if usual_boolean(flag) || flag.kind != "json" {
         return false;
@@ -151,13 +151,13 @@ fn kind_is_said(flag: &FeatureConfig) -> bool {
     )
 }
 
-/// A variation's value in YAML; `None` where YAML would change it.
+/// Writes a variation's value in YAML; `None` where YAML would change it.
 fn value(kind: &str, variation: &Variation) -> Option<Yaml> {
     let text = variation.value.as_str();
     match kind {
         "string" => Some(Yaml::text(text)),
         "json" => Some(Yaml::json(&serde_json::from_str(text).ok()?)),
-        // Numbers and booleans that are written otherwise than they are read fail at the reading.
+        // A number or boolean that the reader writes differently, such as `1.0`, is found when everything is read again.
         _ => text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.'))
@@ -165,10 +165,10 @@ fn value(kind: &str, variation: &Variation) -> Option<Yaml> {
     }
 }
 
-/// The variations, the default and the off variation.
+/// Writes the variations, the default and the off variation.
 fn served(flag: &FeatureConfig, entries: &mut Vec<Entry>) -> Option<()> {
     if usual_boolean(flag) {
-        // They go without saying.
+        // The reader adds these variations by itself.
     } else {
         let mut variations = Vec::new();
         for variation in &flag.variations {
@@ -195,7 +195,7 @@ fn served(flag: &FeatureConfig, entries: &mut Vec<Entry>) -> Option<()> {
     Some(())
 }
 
-/// What is said of a variation for people, where it says more than its identifier.
+/// Returns the name and the description of a variation, where they say more than its identifier.
 fn said_of(variation: &Variation) -> Option<String> {
     let name = variation
         .name
@@ -214,7 +214,7 @@ fn said_of(variation: &Variation) -> Option<String> {
     }
 }
 
-/// The name of a variation. `on` and `off` are booleans for some readers of YAML, so they are put in quotes.
+/// Writes the name of a variation. `on` and `off` are booleans for some readers of YAML, so they are put in quotes.
 fn key(identifier: &str) -> String {
     word(identifier)
 }
@@ -237,7 +237,7 @@ fn serve(serve: &Serve) -> Yaml {
     }
 }
 
-/// Which attribute decides about shares, unless it is the identifier.
+/// Writes which attribute decides about shares, unless it is the identifier.
 fn by(serve: &Serve, entries: &mut Vec<Entry>) {
     if let Some(distribution) = &serve.distribution
         && distribution.bucket_by != "identifier"
@@ -285,8 +285,8 @@ fn targets_and_rules(flag: &FeatureConfig, entries: &mut Vec<Entry>) -> Option<(
     Some(())
 }
 
-/// A target, and its name behind it where it has another one. Targets have lines of their own, so that there is room for the name
-/// and the layout does not depend on it.
+/// Writes a target's identifier, with its name as a comment where that is different. Each target has a line of its own, so
+/// that there is room for the name and the layout does not depend on it.
 fn named(identifier: &str, name: &str) -> Item {
     let name = name.trim();
     Item {
@@ -307,7 +307,7 @@ fn condition(clause: &Clause) -> Option<Entry> {
     let values = || clause.values.iter().map(String::as_str);
     let first = clause.values.first().map_or("", String::as_str);
     let attribute: Cow<'_, str> = quoted_if_needed(&clause.attribute).into();
-    // An attribute of this name would be read as a group.
+    // The reader would take an attribute with this name for a condition on groups.
     if clause.attribute == "group" && clause.op != "segmentMatch" {
         return None;
     }
@@ -324,7 +324,7 @@ fn condition(clause: &Clause) -> Option<Entry> {
         ),
         "equal" => Entry::new(&attribute, Yaml::word(first)),
         "in" => Entry::new(&attribute, Yaml::words(values())),
-        // A number would be warned of: it is compared as a text.
+        // The reader warns of a number without quotes, because `gt` compares texts.
         "gt" => with("after", Yaml::Scalar(text_of_any_kind(first))),
         op => {
             let (name, _) = OPERATORS.iter().find(|(_, wire)| *wire == op)?;
@@ -333,7 +333,7 @@ fn condition(clause: &Clause) -> Option<Entry> {
     })
 }
 
-/// A text in quotes if it could be a number.
+/// Writes a text, in quotes if it could be taken for a number.
 fn text_of_any_kind(text: &str) -> String {
     let plain = quoted_if_needed(text);
     if plain.starts_with('"') {
@@ -343,7 +343,7 @@ fn text_of_any_kind(text: &str) -> String {
     }
 }
 
-/// A group; `None` where the short form cannot say it.
+/// Writes a group; `None` where the short form cannot express it.
 pub(super) fn group(group: &Segment) -> Option<Yaml> {
     let mut entries = Vec::new();
     if group.name != group.identifier {

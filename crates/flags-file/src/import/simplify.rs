@@ -1,8 +1,8 @@
-//! A configuration as the reader of flags files takes it, which serves everybody what the given one serves.
+//! Simplifies a configuration into one that the reader of flags files accepts and that serves each target the same.
 //!
-//! What has no effect in any evaluation is left out and remarked upon: values past the first of a condition that takes one,
-//! groups that do not exist, rules that match nobody. What cannot be said in a flags file, or is read differently by the
-//! published SDKs, is refused with a sentence; nothing is guessed.
+//! What has no effect in any evaluation is left out with a remark: values past the first of a condition that takes one,
+//! groups that do not exist, rules that match nobody. What a flags file cannot express, or what the published SDKs
+//! read differently, is refused with a sentence; nothing is guessed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,23 +11,23 @@ use flagwire_evaluation::model::{
     Serve, TargetRef, Variation, VariationMap,
 };
 
-/// A flag or group in other words, and what was left out of it, a sentence each.
+/// A simplified flag or group, and what was left out of it, a sentence each.
 #[derive(Debug)]
 pub(super) struct Simplified<T> {
     pub(super) entry: T,
     pub(super) remarks: Vec<String>,
 }
 
-/// What a flag or group may name.
+/// The flags and groups of the given configuration, which a flag or group may name.
 pub(super) struct Known<'a> {
     pub(super) flags: BTreeMap<&'a str, &'a FeatureConfig>,
     pub(super) groups: HashSet<&'a str>,
 }
 
-/// The words that stand for kinds in flags files.
+/// The kinds that flags files know.
 const KINDS: [&str; 4] = ["boolean", "int", "string", "json"];
 
-/// A flag in other words.
+/// Simplifies a flag.
 ///
 /// # Errors
 /// Why it cannot be carried over, to be read after its name.
@@ -77,7 +77,7 @@ pub(super) fn flag(
     }
     for (rule, priority) in rules.iter_mut().zip(1_i64..) {
         rule.priority = priority;
-        // The name that a rule without one gets.
+        // The reader gives a rule without a name this one.
         rule.rule_id
             .get_or_insert_with(|| format!("rule-{priority}"));
     }
@@ -104,7 +104,7 @@ pub(super) fn flag(
     })
 }
 
-/// A group in other words.
+/// Simplifies a group.
 ///
 /// # Errors
 /// Why it cannot be carried over, to be read after its name.
@@ -153,15 +153,15 @@ pub(super) fn group(group: &Segment, known: &Known<'_>) -> Result<Simplified<Seg
     })
 }
 
-/// A text for people; `None` where it says nothing.
+/// Returns a text for people without blanks around it; `None` where nothing is left.
 fn text(text: Option<&str>) -> Option<String> {
     text.map(str::trim)
         .filter(|text| !text.is_empty())
         .map(str::to_owned)
 }
 
-/// Whether the name of a rule says something to people: identifiers that tools make up do not, nor do those that a rule gets
-/// here by its place.
+/// Whether the name of a rule is worth keeping for people. Identifiers that tools generate are not, and neither are those that
+/// the reader gives to a rule by its position.
 fn is_readable(id: &str) -> bool {
     let letters = id
         .chars()
@@ -194,7 +194,7 @@ fn variations(flag: &FeatureConfig, remarks: &mut Vec<String>) -> Vec<Variation>
     kept
 }
 
-/// What is served; `None` where that is nothing.
+/// Simplifies what is served; `None` where nothing is served.
 fn serve(
     serve: &Serve,
     names: &HashSet<&str>,
@@ -247,7 +247,8 @@ fn serve(
     }))
 }
 
-/// Shares that make a hundred and give each bucket what it gets: the first whose running total reaches it, else the last.
+/// Returns shares that make 100 and serve each bucket what it was served: the first share whose running total reaches the
+/// bucket, else the last share.
 fn whole_shares(distribution: &Distribution) -> Distribution {
     let mut shares = distribution.variations.clone();
     let last = shares.len().saturating_sub(1);
@@ -268,7 +269,8 @@ fn whole_shares(distribution: &Distribution) -> Distribution {
     }
 }
 
-/// The map from variations to targets: each target where it is first, each variation once where groups do not come between.
+/// Simplifies the map from variations to targets. Each target is named in its first entry only, and if no entry names groups,
+/// each variation has one entry.
 fn target_map(
     flag: &FeatureConfig,
     names: &HashSet<&str>,
@@ -305,14 +307,14 @@ fn target_map(
             target_segments: groups,
         });
     }
-    // No target is in two entries now, so their order says nothing as long as no group is in between.
+    // No target is in two entries now, so the order of entries has no effect unless one of them names groups.
     if map.iter().all(|entry| entry.target_segments.is_empty()) {
         return Ok(merged(map));
     }
     Ok(map)
 }
 
-/// Each variation once. For entries without groups, none of whose targets is in two of them.
+/// Merges entries with the same variation. No entry may name groups, and no target may be in two entries.
 fn merged(map: Vec<VariationMap>) -> Vec<VariationMap> {
     let mut merged: Vec<VariationMap> = Vec::new();
     for entry in map {
@@ -324,7 +326,8 @@ fn merged(map: Vec<VariationMap>) -> Vec<VariationMap> {
     merged
 }
 
-/// Groups in the map say what rules in front of all others say, unless named targets come after them.
+/// Turns the map's entries for groups into rules, which serve the same if they come before all other rules. Where targets are
+/// named in an entry after one for groups, nothing is changed, and there are no such rules.
 fn groups_as_rules(map: &mut Vec<VariationMap>) -> Vec<Rule> {
     let first = map
         .iter()
@@ -376,7 +379,7 @@ fn known_groups(
     groups
 }
 
-/// The conditions of a rule; `None` where they match nobody.
+/// Simplifies the conditions of a rule; `None` where they match nobody.
 fn clauses(
     given: &[Clause],
     known: &Known<'_>,
@@ -396,7 +399,10 @@ fn clauses(
     }
 }
 
-/// One condition, or why it matches nobody.
+/// Simplifies one condition.
+///
+/// # Errors
+/// Why it matches nobody.
 fn clause(
     given: &Clause,
     known: &Known<'_>,

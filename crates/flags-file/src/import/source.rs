@@ -1,4 +1,5 @@
-//! Reading what is imported: the two lists of the endpoints for back ends, files with them, and files of Git Experience.
+//! Reads what is imported: replies of the protocol's two endpoints for back ends, files that hold them, files of Git
+//! Experience, and flags files.
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::de::DeserializeOwned;
@@ -9,12 +10,12 @@ use super::known::{FLAG, GROUP, Shape, Unknown};
 use crate::{node, parse_whole};
 use flagwire_evaluation::model::Configuration;
 
-/// Flags and groups as they were given.
+/// Flags and groups as the source has them.
 #[derive(Debug, Default)]
 pub struct Source {
-    /// Nothing in it has been changed or left out.
+    /// The flags and groups, of which nothing that this program knows has been changed or left out.
     pub configuration: Configuration,
-    /// What it says beside that, without a meaning here. Sorted, each once.
+    /// What the source has that this program does not know. Sorted, each once.
     pub unknown: Vec<Unknown>,
 }
 
@@ -31,14 +32,14 @@ impl Source {
         Ok(source)
     }
 
-    /// Reads one of the files that are known, and adds what is in it: a list of flags or of groups as the endpoints have them,
-    /// an object with both (`flags` and `groups`, also by their names on the wire), Git Experience's YAML, or a flags file of
-    /// this server. `environment` says which environment of a file with several is meant.
+    /// Reads a file and adds the flags and groups in it. The file is a list of flags or of groups as the endpoints reply with, an
+    /// object with both (`flags` and `groups`, or their names on the wire), Git Experience's YAML, or a flags file.
+    /// `environment` is the environment to read from a file with several.
     ///
     /// # Errors
     /// A sentence that says what is wrong with the file, and where.
     pub fn add_file(&mut self, text: &str, environment: Option<&str>) -> Result<(), String> {
-        // YAML takes JSON as well, but large files much more slowly.
+        // The YAML parser reads JSON, too, but takes much longer for a large file.
         let document = match serde_json::from_str::<Json>(text) {
             Ok(document) => document,
             Err(error) if text.trim_start().starts_with(['{', '[']) => {

@@ -1,12 +1,12 @@
-//! YAML as a person would write it: short lists and maps on one line, longer ones in blocks, quotes where they are needed.
+//! Writes YAML as a person would: short lists and maps on one line, longer ones in blocks, quotes only where they are needed.
 //!
-//! A text is only written without quotes where every reader of YAML, old or new, takes it for that text.
+//! A text is written without quotes only where every reader of YAML, of version 1.1 or 1.2, takes it for that text.
 
 use serde_json::Value as Json;
 
 use crate::scalar;
 
-/// A line longer than this is broken into a block where it can be.
+/// The longest line, in characters. A list or map that does not fit is written as a block.
 const WIDTH: usize = 100;
 
 /// A value to be written.
@@ -26,7 +26,7 @@ pub(super) enum Yaml {
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) value: Yaml,
-    /// Behind the value, for people.
+    /// A comment behind the value.
     pub(super) comment: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Entry {
     /// As it is to stand in the file, quotes included.
     pub(super) key: String,
     pub(super) value: Yaml,
-    /// Behind the key or the value, for people.
+    /// A comment behind the value, or behind the key where the value is a block.
     pub(super) comment: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Yaml {
         Self::Scalar(quoted_if_needed(text))
     }
 
-    /// A text where the reader takes scalars as they are written, so that `42` and `true` need no quotes.
+    /// Writes a text for places where the reader takes scalars as they are written, so that `42` and `true` need no quotes.
     pub(super) fn word(text: &str) -> Self {
         Self::Scalar(word(text))
     }
@@ -72,7 +72,7 @@ impl Yaml {
         )
     }
 
-    /// JSON in YAML's own notation.
+    /// Converts JSON to YAML's own notation.
     pub(super) fn json(value: &Json) -> Self {
         match value {
             Json::String(text) => Self::text(text),
@@ -95,7 +95,7 @@ impl Yaml {
         }
     }
 
-    /// The value on one line, unless a part of it wants lines of its own.
+    /// Returns the value on one line; `None` where a part of it must have lines of its own.
     fn flow(&self) -> Option<String> {
         match self {
             Self::Scalar(text) => Some(text.clone()),
@@ -139,7 +139,7 @@ pub(super) fn write_map(out: &mut String, entries: &[Entry], indent: usize) {
     }
 }
 
-/// Writes a key and its value; the blanks before the key are there already.
+/// Writes a key and its value. The caller has written the blanks before the key.
 fn write_entry(out: &mut String, entry: &Entry, indent: usize) {
     out.push_str(&entry.key);
     out.push(':');
@@ -172,7 +172,7 @@ fn write_block(out: &mut String, value: &Yaml, indent: usize) {
     }
 }
 
-/// Writes what stands behind `- `.
+/// Writes an item of a list. The caller has written `- ` before it.
 fn write_item(out: &mut String, item: &Item, indent: usize) {
     let comment = item.comment.as_deref();
     if let Some(flow) = fitting(&item.value, indent) {
@@ -205,7 +205,7 @@ fn write_item(out: &mut String, item: &Item, indent: usize) {
     }
 }
 
-/// The value on one line, if it fits behind so many characters. A scalar always does, as nothing else can be done with it.
+/// Returns the value on one line, if it fits behind `before` characters. A scalar is always returned, as it cannot be a block.
 fn fitting(value: &Yaml, before: usize) -> Option<String> {
     let flow = value.flow()?;
     let whole = matches!(value, Yaml::Scalar(_)) || before + flow.chars().count() <= WIDTH;
@@ -220,7 +220,7 @@ fn end_line(out: &mut String, comment: Option<&str>) {
     out.push('\n');
 }
 
-/// A text that cannot end its comment.
+/// Puts a text on one line and without control characters, so that all of it stays within its comment.
 pub(super) fn one_line(text: &str) -> String {
     let text: String = text
         .chars()
@@ -237,7 +237,8 @@ fn is_printable(c: char) -> bool {
         ))
 }
 
-/// A text, without quotes where it is a boolean or a plain whole number: for places that take scalars as they are written.
+/// Writes a text for places that take scalars as they are written: without quotes where it is `true`, `false` or a plain whole
+/// number.
 pub(super) fn word(text: &str) -> String {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = matches!(digits.as_bytes(), [b'0'] | [b'1'..=b'9', ..])
@@ -251,7 +252,7 @@ pub(super) fn word(text: &str) -> String {
     }
 }
 
-/// A text, in double quotes unless every reader takes it for that text without them.
+/// Writes a text, in double quotes unless every reader takes it for that text without them.
 pub(super) fn quoted_if_needed(text: &str) -> String {
     let mut characters = text.chars();
     let starts_plain = characters
@@ -268,7 +269,7 @@ pub(super) fn quoted_if_needed(text: &str) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// A text in double quotes.
+/// Writes a text in double quotes.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');

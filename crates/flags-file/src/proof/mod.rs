@@ -1,8 +1,7 @@
-//! The proof that two configurations serve everybody the same.
+//! Checks that two configurations serve the same, by evaluating each flag of both for many targets.
 //!
-//! It does not compare what is written but what is served: `targets` makes targets that reach every rule, every value of a
-//! condition and its neighbours, every group, every edge of a share and every requirement of both configurations, and each
-//! flag is evaluated for each of them on both sides. Prepared for the import of flags; it works for any two configurations.
+//! `targets` makes targets that are to reach every rule, every value of a condition and texts close to it, every group and
+//! every edge between shares of both configurations. The import of flags uses it; it works for any two configurations.
 
 mod pattern;
 mod reach;
@@ -17,10 +16,10 @@ pub use self::targets::targets;
 pub use self::walk::walk;
 use flagwire_evaluation::model::Configuration;
 
-/// So many differences are kept with their targets; all are counted.
+/// How many differences are kept with their targets; all are counted.
 const KEPT: usize = 10;
 
-/// What a proof found.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Proof {
     /// Flags that were compared.
@@ -33,20 +32,20 @@ pub struct Proof {
     pub differences: Vec<Difference>,
 }
 
-/// A flag that serves a target something else.
+/// A flag that does not serve a target the same in both configurations.
 #[derive(Debug)]
 pub struct Difference {
     /// Name of the flag.
     pub flag: String,
     /// `None` for the evaluation without a target.
     pub target: Option<Target>,
-    /// How the original comes to its answer, a line for each step.
+    /// The steps of the evaluation in the original configuration, a line each.
     pub original: Vec<String>,
-    /// The same of the other one.
+    /// The steps of the evaluation in the other configuration, a line each.
     pub written: Vec<String>,
 }
 
-/// `200 flags × 4,711 targets: 0 differences`.
+/// Writes a line such as `200 flags × 4,711 targets: 0 differences`.
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |number: usize, one: &str| {
@@ -81,7 +80,7 @@ impl fmt::Display for Difference {
 }
 
 /// Evaluates every flag of both configurations for the targets of both, and counts what differs: the variation's identifier,
-/// its value or its kind. JSON values are compared as JSON. `progress` hears how many targets of how many are done.
+/// its value or its kind. JSON values are compared as JSON. `progress` is called with how many targets are done, and of how many.
 #[must_use]
 pub fn prove(
     original: &Configuration,
@@ -155,7 +154,7 @@ fn same_json(here: &str, there: &str) -> bool {
     plain(here).is_some_and(|here| Some(here) == plain(there))
 }
 
-/// As in `12,345`.
+/// Writes a number with commas, as in `12,345`.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len().saturating_add(4));

@@ -1,12 +1,12 @@
-//! A text that a regular expression matches.
+//! Makes a text that a regular expression matches.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// Longer texts are of no use in a proof, and a pattern of a few bytes can ask for very long ones.
 const MAX_BYTES: usize = 4_096;
 
-/// The shortest text, more or less, that fits the pattern; `None` where it is invalid, asks for a very long text, or for no
-/// text at all.
+/// Returns a short text that should match the pattern, made of first alternatives and least repetitions. `None` where the pattern
+/// is invalid, needs a very long text, or matches no text at all.
 pub(super) fn matching(pattern: &str) -> Option<String> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let mut bytes = Vec::new();
@@ -14,14 +14,14 @@ pub(super) fn matching(pattern: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The parser bounds how deep this goes.
+/// Appends a text for a part of the pattern. The parser limits how deep patterns are nested, and so the recursion.
 fn write(hir: &Hir, out: &mut Vec<u8>) -> Option<()> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => out.extend_from_slice(&literal.0),
         HirKind::Class(Class::Unicode(class)) => {
             let ranges = class.ranges();
-            // A letter or a digit is easier to read than what comes first.
+            // A letter or a digit is easier to read than the first character of the class.
             let readable = ranges
                 .iter()
                 .find(|range| range.start().is_ascii_alphanumeric());

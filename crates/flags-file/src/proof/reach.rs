@@ -1,4 +1,4 @@
-//! What a target has to be to meet conditions.
+//! Finds attributes with which a target meets conditions.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,24 +6,25 @@ use flagwire_evaluation::model::{Clause, Segment};
 
 use super::pattern;
 
-/// Groups that name each other are followed so deep.
+/// How deep groups are followed that name other groups.
 const MAX_DEPTH: usize = 8;
 
-/// The attributes of a target, `identifier` and `name` among them; what is not there does not matter.
+/// The attributes that a target should have, `identifier` and `name` among them. All others may be anything.
 pub(super) type Wanted = BTreeMap<String, String>;
 
 /// The groups of a configuration.
 pub(super) struct Groups<'a>(pub(super) HashMap<&'a str, &'a Segment>);
 
 impl Groups<'_> {
-    /// Attributes that meet all of the conditions, as far as they can be met together and this finds out how.
+    /// Returns attributes that should meet all of the conditions. It is a simple search, which may fail where conditions are on
+    /// the same attribute.
     pub(super) fn meet(&self, clauses: &[Clause]) -> Wanted {
         let mut wanted = Wanted::new();
         self.add(clauses, 0, &mut wanted);
         wanted
     }
 
-    /// Attributes that make a member of a group, one set for each way to become one.
+    /// Returns a set of attributes for each target that a group includes or excludes by name, and for each of its rules.
     pub(super) fn members(&self, group: &Segment) -> Vec<Wanted> {
         let named = group
             .included
@@ -68,7 +69,8 @@ impl Groups<'_> {
         }
     }
 
-    /// By a rule if there is one, as that leaves the identifier free, which decides about shares.
+    /// Adds attributes that make the target a member of the group. A rule is preferred to a named member, because that leaves the
+    /// identifier free, which decides about shares.
     fn join(&self, group: &Segment, depth: usize, wanted: &mut Wanted) {
         if depth >= MAX_DEPTH {
             return;

@@ -1,4 +1,4 @@
-//! Targets that bring every difference between configurations to light that this can think of.
+//! Makes targets for which two configurations are likely to serve something different, if they differ.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -10,16 +10,16 @@ use super::pattern;
 use super::reach::{Groups, Wanted};
 use flagwire_evaluation::model::Configuration;
 
-/// Targets that nothing in the configurations has asked for.
+/// How many targets with random identifiers are added.
 const RANDOM: usize = 1_000;
 
-/// Of so many rules behind a rule there is somebody who meets both.
+/// How many of the rules behind a rule get a target that meets both.
 const NEIGHBOURS: usize = 8;
 
-/// Texts to look through for one with a given bucket: in so many, each of the hundred is there.
+/// How many texts are hashed to find one for each of the hundred buckets.
 const CANDIDATES: u32 = 5_000;
 
-/// The targets for configurations, each once and always in the same order. Evaluations without a target are not among them.
+/// Returns the targets for these configurations, each once and always in the same order.
 #[must_use]
 pub fn targets<'a>(configurations: impl IntoIterator<Item = &'a Configuration>) -> Vec<Target> {
     let mut maker = Maker::default();
@@ -42,9 +42,9 @@ pub fn targets<'a>(configurations: impl IntoIterator<Item = &'a Configuration>) 
 struct Maker {
     targets: Vec<Target>,
     seen: HashSet<Wanted>,
-    /// By attribute: what conditions compare it with, and what is near to that.
+    /// For each attribute the texts that conditions compare it with, and texts close to them.
     values: BTreeMap<String, BTreeSet<String>>,
-    /// By attribute: a text for each bucket from 1 to 100.
+    /// For each attribute a text for each bucket from 1 to 100; empty where none was found.
     buckets: HashMap<String, Vec<String>>,
 }
 
@@ -85,7 +85,7 @@ impl Maker {
             }
             for rule in &source.serving_rules {
                 self.clauses(&groups, &rule.clauses);
-                // Excluded, and a member by rule all the same; and the other way round.
+                // Targets that the group excludes or includes by name, and that also match a rule of the group.
                 for member in group.excluded.iter().chain(&group.included).take(3) {
                     let mut wanted = groups.meet(&rule.clauses);
                     wanted.insert("identifier".to_owned(), member.identifier.clone());
@@ -112,7 +112,7 @@ impl Maker {
                 self.clauses(&groups, &rule.clauses);
                 let wanted = groups.meet(&rule.clauses);
                 self.serve(&wanted, &rule.serve);
-                // Who is named and meets a rule shows which comes first.
+                // A target that is named and also matches a rule shows which of the two comes first.
                 for target in flag
                     .variation_to_target_map
                     .iter()
@@ -122,7 +122,7 @@ impl Maker {
                     wanted.insert("identifier".to_owned(), target.identifier.clone());
                     self.add(&wanted);
                 }
-                // Who meets two rules does so, too.
+                // A target that matches two rules shows which of them comes first.
                 for other in flag
                     .rules
                     .iter()
@@ -137,7 +137,7 @@ impl Maker {
         }
     }
 
-    /// A target, and those who are nearly the same.
+    /// Adds a target, and two whose identifiers are close to its own.
     fn with_strangers(&mut self, wanted: &Wanted) {
         self.add(wanted);
         if let Some(identifier) = wanted.get("identifier") {
@@ -146,7 +146,7 @@ impl Maker {
         }
     }
 
-    /// Who meets all conditions, who meets all but one, and who has nearly what a condition asks for.
+    /// Adds targets that meet all conditions, all but one, and all but one for which they have a text close to the wanted one.
     fn clauses(&mut self, groups: &Groups<'_>, clauses: &[Clause]) {
         let all = groups.meet(clauses);
         self.add(&all);
@@ -180,7 +180,7 @@ impl Maker {
         }
     }
 
-    /// Who lies at the edges of each share.
+    /// Adds targets on both sides of each edge between shares.
     fn serve(&mut self, wanted: &Wanted, serve: &Serve) {
         let Some(distribution) = &serve.distribution else {
             return;
@@ -189,7 +189,7 @@ impl Maker {
         let by = distribution.bucket_by.as_str();
         for edge in edges {
             for attribute in [by, "identifier"] {
-                // What the conditions ask for cannot be chosen.
+                // The conditions already decide about this attribute.
                 if wanted.contains_key(attribute) {
                     continue;
                 }
@@ -202,7 +202,7 @@ impl Maker {
         }
     }
 
-    /// A text that has this bucket.
+    /// Returns a text that has this bucket as the value of the attribute.
     fn in_bucket(&mut self, attribute: &str, wanted: u8) -> Option<String> {
         let texts = self.buckets.entry(attribute.to_owned()).or_insert_with(|| {
             let mut texts = vec![String::new(); 100];
@@ -224,7 +224,7 @@ impl Maker {
         (!found.is_empty()).then(|| found.clone())
     }
 
-    /// Identifiers of all kinds, half of them with attributes that conditions ask for.
+    /// Adds targets with random identifiers, half of them with attributes that conditions ask for.
     fn random(&mut self, values: &BTreeMap<String, BTreeSet<String>>) {
         let values: Vec<(&String, Vec<&String>)> = values
             .iter()
@@ -252,7 +252,7 @@ fn identified(identifier: &str) -> Wanted {
     Wanted::from([("identifier".to_owned(), identifier.to_owned())])
 }
 
-/// Numbers and booleans are sent as such by applications.
+/// Returns a text as JSON: as a whole number or a boolean where it is one, because applications send it as such.
 fn typed(text: &str) -> Json {
     match serde_json::from_str(text) {
         Ok(Json::Bool(value)) => value.into(),
@@ -263,7 +263,7 @@ fn typed(text: &str) -> Json {
     }
 }
 
-/// The buckets on both sides of each edge between shares.
+/// Returns the buckets on both sides of each edge between shares, and the first and the last bucket.
 fn edges(distribution: &Distribution) -> BTreeSet<u8> {
     let mut edges = BTreeSet::from([1, 100]);
     let mut total = 0_i64;
@@ -280,7 +280,7 @@ fn edges(distribution: &Distribution) -> BTreeSet<u8> {
     edges
 }
 
-/// What a condition asks for, and what is near to it.
+/// Returns the texts that a condition compares with, and texts close to them.
 fn texts_for(clause: &Clause) -> BTreeSet<String> {
     let mut texts = BTreeSet::new();
     for value in &clause.values {
@@ -296,7 +296,7 @@ fn texts_for(clause: &Clause) -> BTreeSet<String> {
             value.to_uppercase(),
             value.to_lowercase(),
         ]);
-        // For comparisons by order, and for parts.
+        // A last character just before or after tests comparisons by order; a text without it tests comparisons with a part.
         let mut characters: Vec<char> = value.chars().collect();
         if let Some(last) = characters.pop() {
             let start: String = characters.iter().collect();
@@ -328,7 +328,7 @@ fn swapped_case(text: &str) -> String {
         .collect()
 }
 
-/// Numbers without a pattern that matters here, the same in each run (splitmix64).
+/// Pseudorandom numbers (splitmix64), which are the same in each run.
 struct Random(u64);
 
 impl Random {

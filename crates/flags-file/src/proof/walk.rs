@@ -1,8 +1,8 @@
-//! How an evaluation came to its answer, in lines for people.
+//! Describes the steps of an evaluation in lines for people.
 
 use flagwire_evaluation::{ClauseCheck, Explanation, Outcome, Step};
 
-/// A line for each step, and one for the answer.
+/// Returns a line for each step, and one for the result.
 #[must_use]
 pub fn walk(explanation: &Explanation) -> Vec<String> {
     let mut lines = Vec::new();
@@ -89,7 +89,7 @@ fn steps(steps: &[Step], depth: usize, lines: &mut Vec<String>) {
     }
 }
 
-/// The steps of a flag that another one requires.
+/// Describes the steps of a flag that another one requires, indented below it.
 fn steps_of(inner: &[Step], depth: usize, lines: &mut Vec<String>) {
     steps(inner, depth.saturating_add(1), lines);
 }
