@@ -1,7 +1,8 @@
-//! Who a request is for.
+//! Reads which target a request is for, and stores targets that are too long for a token.
 //!
 //! A client names its target three times: when it signs in, in the path, and in the header `Harness-Target`. The path
-//! decides who it is; attributes come from the header, else from the token, as long as they speak of the same target.
+//! decides which target it is. The attributes come from the header, or else from the token, if that names the same
+//! target.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -17,18 +18,19 @@ use sha2::{Digest, Sha256};
 use crate::json;
 use crate::peer::network;
 
-/// The published JavaScript SDK leaves the header out from this length on.
+/// The longest header that is read: the published JavaScript SDK leaves it out from this length on.
 const MAX_HEADER_CHARS: usize = 262_144;
 
-/// Padding may be missing and the last character may carry stray bits: other clients encode by hand.
+/// Base64 is read also without padding and with unused bits set in the last character, as clients with an encoder of
+/// their own send it.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-/// Reads the header `Harness-Target`: base64 of the target's JSON. `None` if it cannot be read; the request is then
-/// served without, as the published relay does.
+/// Reads the header `Harness-Target`: base64 of the target's JSON. Returns `None` if it cannot be read; the request is
+/// then served without the header, as the published relay does.
 pub(crate) fn from_header(text: &[u8]) -> Option<Target> {
     if text.len() > MAX_HEADER_CHARS {
         return None;
@@ -41,7 +43,8 @@ pub(crate) fn from_header(text: &[u8]) -> Option<Target> {
     from_json(json::from_slice(text.as_bytes()).ok()?)
 }
 
-/// Reads a target leniently: numbers and booleans pass as identifiers, as users hand their own objects to the SDK.
+/// Reads a target from JSON. An identifier may also be a number or a boolean, as applications pass objects of their own
+/// to the SDK. Returns `None` without an identifier.
 pub(crate) fn from_json(json: Value) -> Option<Target> {
     let Value::Object(mut map) = json else {
         return None;
@@ -65,8 +68,8 @@ pub(crate) fn from_json(json: Value) -> Option<Target> {
     })
 }
 
-/// The text of UTF-8 bytes, in which a character outside the Basic Multilingual Plane may be written as two surrogates
-/// of three bytes each (CESU-8): the published JavaScript SDK writes emoji so.
+/// Decodes UTF-8 in which a character outside the Basic Multilingual Plane may be written as two surrogates of three
+/// bytes each (CESU-8), as the published JavaScript SDK writes emoji.
 fn utf8_or_cesu8(bytes: Vec<u8>) -> Option<String> {
     let bytes = match String::from_utf8(bytes) {
         Ok(text) => return Some(text),
@@ -98,11 +101,12 @@ fn utf8_or_cesu8(bytes: Vec<u8>) -> Option<String> {
             }
         };
     }
-    // Half a character is replaced, as it is where it is escaped.
+    // A lone surrogate is replaced by U+FFFD, as in JSON where it is escaped.
     Some(String::from_utf8_lossy(&repaired).into_owned())
 }
 
-/// A configuration and a target in 24 hex digits: the same on every replica, whatever the order of attributes.
+/// Returns a hash of a configuration and a target in 24 hex digits. It is the same on every replica and for every order
+/// of attributes.
 pub(crate) fn fingerprint(content: &str, target: &Target) -> String {
     let mut json = serde_json::to_value(target).unwrap_or_default();
     sort_keys(&mut json);
@@ -123,7 +127,7 @@ fn sort_keys(json: &mut Value) {
     }
 }
 
-/// A target with nothing but its identifier.
+/// Returns a target with nothing but its identifier.
 pub(crate) fn bare(identifier: &str) -> Target {
     Target {
         identifier: identifier.to_owned(),
@@ -131,11 +135,12 @@ pub(crate) fn bare(identifier: &str) -> Target {
     }
 }
 
-/// Targets too long to travel in a token, up to a bound in number and bytes. One that is gone is served by its identifier alone
-/// until its client sends it again.
+/// Stores targets that are too long for a token, up to a limit of number and bytes. A target that was dropped is
+/// evaluated by its identifier alone until its client sends it again.
 ///
-/// Whoever has a client key can put in as many as they like. So past a bound the address that has put in most loses its oldest,
-/// and others keep theirs. Targets are kept as text: a parsed one takes up to sixteen times as much.
+/// A client key is public, and with it anybody can store targets. So past a limit the oldest targets are dropped of the
+/// address that has stored the most bytes, and other addresses keep theirs. Targets are stored as text, as a parsed one
+/// takes up to sixteen times as much memory.
 #[derive(Debug, Default)]
 pub(crate) struct TargetStore {
     inner: Mutex<Stored>,
@@ -148,10 +153,10 @@ struct Stored {
     bytes: usize,
 }
 
-/// What one address has put in before any other has.
+/// The targets that one address was the first to store.
 #[derive(Debug, Default)]
 struct Share {
-    /// The targets, by hash.
+    /// The hashes of the targets, the oldest first.
     oldest_first: VecDeque<String>,
     bytes: usize,
 }
@@ -159,11 +164,11 @@ struct Share {
 const MAX_STORED: usize = 10_000;
 const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 
-/// The bytes that an entry takes besides its text, about.
+/// About how many bytes an entry takes besides its text.
 const STORED_OVERHEAD: usize = 300;
 
 impl TargetStore {
-    /// Keeps the JSON of a target that this address has sent; returns what to ask for it by.
+    /// Stores the JSON of a target that this address has sent. Returns the hash by which `get` returns the target.
     pub(crate) fn put(&self, json: &str, address: IpAddr) -> String {
         let hash = crate::auth::hex(&Sha256::digest(json.as_bytes()));
         let mut stored = self.inner.lock();
@@ -194,7 +199,7 @@ impl Stored {
         share.oldest_first.push_back(hash.to_owned());
     }
 
-    /// Forgets what is past the bounds.
+    /// Drops targets until the store is within its limits.
     fn shrink(&mut self) {
         while self.bytes > MAX_STORED_BYTES || self.by_hash.len() > MAX_STORED {
             if !self.forget_one() {
@@ -203,7 +208,8 @@ impl Stored {
         }
     }
 
-    /// Whether there was anything to forget.
+    /// Drops the oldest target of the address that has stored the most bytes. Returns whether there was anything to
+    /// drop.
     fn forget_one(&mut self) -> bool {
         let largest = self.by_address.iter().max_by_key(|(_, share)| share.bytes);
         let Some(address) = largest.map(|(address, _)| *address) else {

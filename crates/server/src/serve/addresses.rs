@@ -1,4 +1,4 @@
-//! How many connections each address has open.
+//! Counts and limits the open connections of each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,18 +8,19 @@ use parking_lot::Mutex;
 
 use crate::peer::network;
 
-/// Open connections by address.
+/// The numbers of open connections by IPv4 address or IPv6 network.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// Counts one connection for as long as it is kept.
+/// Counts one connection as open until this is dropped.
 #[derive(Debug)]
 pub(super) struct CountedConnection(Option<(Arc<Addresses>, IpAddr)>);
 
 impl Addresses {
-    /// `None` for a connection past the limit.
+    /// Counts a connection from `address`. Returns `None` if `limit` are open already; a `limit` of 0 allows any
+    /// number.
     pub(super) fn admit(
         self: &Arc<Self>,
         address: IpAddr,

@@ -1,4 +1,4 @@
-//! How a request is answered, on a connection of either version of HTTP.
+//! Answers requests in the same way for HTTP/1.1 and HTTP/2.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) async fn reply(app: &Router, peer: Peer, mut request: Request) -> Res
     answered.unwrap_or_else(|never| match never {})
 }
 
-/// Counts a request as open until it is dropped, once the last of the reply is on its way.
+/// Counts a request as open until this is dropped, when the last bytes of the reply have been handed over.
 pub(super) struct Answering(pub(super) Arc<Exchange>);
 
 impl Answering {
@@ -40,7 +40,7 @@ impl Drop for Answering {
     }
 }
 
-/// Whether the connection has taken too long.
+/// Is ready once the connection has reached a time limit.
 pub(super) fn late(
     exchange: &Exchange,
     timeouts: Timeouts,

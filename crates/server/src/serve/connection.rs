@@ -1,5 +1,5 @@
-//! One connection: its deadlines, and HTTP/1.1 with refused heads and streams that take the socket over. HTTP/2 is in
-//! [`http2`].
+//! Serves one connection within its time limits: the TLS handshake, and HTTP/1.1 with replies to heads that hyper
+//! refuses and with event streams that take the socket over. HTTP/2 is in [`http2`].
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -33,11 +33,12 @@ use crate::peer::Peer;
 use crate::stopping::until;
 use crate::stream::{Detachable, HandOver};
 
-/// What a client may still send after it was refused, before the connection is cut; a client that is still sending may
-/// otherwise never see the answer.
+/// How much is still read from a client after it was refused. If the connection were closed while the client is
+/// sending, it might never see the reply.
 const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Serves HTTP/1.1 on a connection until it ends. Where a stream is to take the connection over, both come back.
+/// Serves HTTP/1.1 on a connection until it ends. Returns the socket and the event stream that takes it over, if one
+/// does.
 pub(super) async fn http1<I>(
     io: I,
     peer: Peer,
@@ -101,7 +102,7 @@ where
         Ended::TakenOver(stream) => return Some((io, stream)),
         Ended::Done(result) => {
             if let Err(error) = result {
-                // Mostly clients that went away.
+                // Most often the client has closed the connection.
                 tracing::trace!(%error, "connection ended");
             }
             match exchange.refused() {
@@ -110,7 +111,7 @@ where
                 None => None,
             }
         }
-        // Nothing that is written would arrive.
+        // The client does not read, so a reply would not arrive.
         Ended::Late if exchange.is_blocked() => return None,
         Ended::Late => match exchange.phase() {
             Phase::Head(_) => Some(ApiError::HeadTooSlow),
@@ -130,7 +131,7 @@ where
     None
 }
 
-/// Serves whichever version of HTTP the client has chosen.
+/// Makes the TLS handshake, then serves the version of HTTP that the client has chosen in it.
 pub(super) async fn encrypted(
     socket: TcpStream,
     tls: &TlsAcceptor,
@@ -154,7 +155,7 @@ pub(super) async fn encrypted(
     }
 }
 
-/// Reads what a client sends and throws it away, to an end or a limit.
+/// Reads and drops what a client sends, until it ends or [`MAX_LINGER_BYTES`] were read.
 async fn discard(io: &mut (impl AsyncRead + Unpin)) {
     let mut left = MAX_LINGER_BYTES;
     let mut buffer = vec![0; 16 * 1024];
@@ -166,7 +167,8 @@ async fn discard(io: &mut (impl AsyncRead + Unpin)) {
     }
 }
 
-/// Has the service answer one request, and sees that a stream gets the socket where it can.
+/// Answers one request through the service. If the reply is an event stream that may take the socket over, arranges
+/// that.
 async fn answer(
     app: Router,
     peer: Peer,
@@ -219,7 +221,7 @@ async fn answer(
     }))
 }
 
-/// The body of a reply.
+/// The body of a reply, which counts the request as open while it is sent.
 struct Reply {
     bytes: Content,
     answering: Answering,
@@ -227,7 +229,7 @@ struct Reply {
 
 enum Content {
     Whole(Body),
-    /// The first bytes of a stream; the rest is not hyper's.
+    /// The first bytes of an event stream. The rest is written by the stream itself, once it has taken the socket over.
     Opening(Option<Bytes>),
 }
 

@@ -1,6 +1,7 @@
-//! How many files, and so connections, this process may have open.
+//! Sets how many files, and so how many connections, this process may have open.
 
-/// Raises the limit to what the system allows without asking anybody, and says what that is; `None` where there is none.
+/// Raises the limit as far as the system allows without further rights, and returns the limit that then holds; `None`
+/// if there is none.
 #[must_use]
 pub fn raise_open_files() -> Option<u64> {
     #[cfg(unix)]

@@ -1,11 +1,11 @@
-//! Follows the frames of HTTP/2 in the bytes that arrive, as far as it takes to know whether the head of a request, or any
-//! other frame that is not data, has begun and does not come to its end. h2 reads such a frame for as long as a client likes.
+//! Follows the frames of HTTP/2 in the bytes that arrive, to know since when the head of a request, or any other frame
+//! that is not data, has begun and is not complete. h2 itself sets no time limit for such a frame.
 //!
 //! Source: RFC 9113, sections 3.4 (the preface), 4.1 (the layout of frames), 6.2 and 6.10 (heads and their continuations).
 
 use tokio::time::Instant;
 
-/// A connection begins with this many bytes that are no frame.
+/// The length of the preface, with which a connection begins before its first frame.
 const PREFACE_BYTES: usize = 24;
 
 const HEADER_BYTES: usize = 9;
@@ -17,7 +17,7 @@ const CONTINUATION: u8 = 9;
 /// The flag of a frame that ends a head.
 const END_HEADERS: u8 = 4;
 
-/// Follows the frames of a connection.
+/// How far the frames of a connection have arrived.
 #[derive(Debug)]
 pub(super) struct Frames {
     preface_left: usize,
@@ -28,7 +28,7 @@ pub(super) struct Frames {
     payload_left: usize,
     /// Whether that payload is data, whose time is limited with the request that it belongs to.
     data: bool,
-    /// Whether a head goes on in the next frame.
+    /// Whether the head of a request continues in the next frame.
     head_goes_on: bool,
     incomplete_since: Option<Instant>,
 }
@@ -48,12 +48,12 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// Since when a head, or a frame that is not data, has been arriving.
+    /// Returns since when a head, or another frame that is not data, has been incomplete.
     pub(super) const fn incomplete_since(&self) -> Option<Instant> {
         self.incomplete_since
     }
 
-    /// Takes note of bytes in the order in which they arrive, in any split.
+    /// Notes bytes that have arrived. They may be split in any way, but must be in order.
     pub(super) fn arrived(&mut self, bytes: &[u8], now: Instant) {
         let skip = self.preface_left.min(bytes.len());
         self.preface_left -= skip;
@@ -85,7 +85,7 @@ impl Frames {
         };
     }
 
-    /// The header is complete.
+    /// Reads the header of a frame, which is complete now.
     fn begin(&mut self) {
         let [high, middle, low, kind, flags, ..] = self.header;
         self.header_bytes = 0;

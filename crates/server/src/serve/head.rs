@@ -1,8 +1,8 @@
-//! What holds for the head of every request, whatever the version of HTTP: how large it may be, and that the host that it is
-//! for stands in one place, the `Host` header.
+//! Checks the head of every request, for all versions of HTTP: limits its size, and sees to it that the host is named
+//! in one place, the `Host` header.
 //!
-//! HTTP/2 has the host in `:authority`, and a request through a proxy may have it in its target. Checks by host would otherwise
-//! hold for one way of writing it and not for another.
+//! HTTP/2 has the host in `:authority`, and a request through a proxy may have it in its request target. A check of the
+//! host that only knew the header could be avoided by these.
 //!
 //! Source: RFC 9110, section 7.2; RFC 9112, sections 3.2 and 3.2.2; RFC 9113, sections 6.5.2 and 8.3.1.
 
@@ -16,7 +16,7 @@ use crate::limits::{MAX_HEAD_BYTES, MAX_HEADERS};
 /// The bytes that HTTP/2 counts for a header besides its name and its value.
 const OVERHEAD_BYTES: usize = 32;
 
-/// The size of a head in bytes, as it is limited.
+/// Returns the size of a head in bytes, as [`check_size`] limits it.
 pub(super) fn bytes<B>(request: &Request<B>) -> usize {
     let headers = request.headers().iter();
     let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD_BYTES);
@@ -24,11 +24,11 @@ pub(super) fn bytes<B>(request: &Request<B>) -> usize {
     headers.sum::<usize>() + path.map_or(0, |path| path.as_str().len())
 }
 
-/// Refuses a head past the limits. hyper and h2 do so while they read it, each by a measure of its own and h2 not by the number
-/// of headers; this is the exact one.
+/// Refuses a head past the limits. hyper and h2 also limit it while they read it, but each measures the size in another
+/// way, and h2 does not limit the number of headers.
 ///
 /// # Errors
-/// 431.
+/// [`ApiError::HeadTooLarge`], which is answered with 431.
 pub(super) fn check_size<B>(request: &Request<B>) -> Result<(), ApiError> {
     if request.headers().len() > MAX_HEADERS || bytes(request) > MAX_HEAD_BYTES {
         return Err(ApiError::HeadTooLarge);
@@ -36,11 +36,11 @@ pub(super) fn check_size<B>(request: &Request<B>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Sees that the request has one `Host` header, which names the host of its target where that has one.
+/// Checks the host of a request, and sets the `Host` header to that of the request target where that names one.
 ///
 /// # Errors
-/// 400 for HTTP/1.1 without the header, for more than one, for one that cannot name a host, and in HTTP/2 for one that names
-/// another host than `:authority`.
+/// [`ApiError::BadRequest`] for HTTP/1.1 without the header, for more than one, for one that cannot name a host, and in
+/// HTTP/2 for one that names another host than `:authority`.
 pub(super) fn settle_host<B>(request: &mut Request<B>) -> Result<(), ApiError> {
     let wrong = |reason: &str| Err(ApiError::BadRequest(reason.to_owned()));
     let version = request.version();
@@ -81,7 +81,7 @@ pub(super) fn settle_host<B>(request: &mut Request<B>) -> Result<(), ApiError> {
     }
 }
 
-/// Nothing is allowed: an address without a host has an empty header.
+/// Whether the header can name a host. An empty one is allowed, as it belongs to an address without a host.
 fn names_a_host(host: &HeaderValue) -> bool {
     let Ok(text) = host.to_str() else {
         return false;

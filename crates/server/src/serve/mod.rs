@@ -1,7 +1,7 @@
-//! Sockets: accepts connections, serves HTTP on them, and ends in good order.
+//! Accepts connections and serves HTTP on them. When the server stops, lets open requests finish.
 //!
-//! hyper's connections are used directly: that costs half the memory of a general-purpose server, and gives a say in limits
-//! and in what becomes of the socket.
+//! hyper's connections are used directly. This takes half the memory of a general-purpose server, and lets this code
+//! set the limits and hand a socket to an event stream.
 
 mod addresses;
 mod answering;
@@ -31,7 +31,8 @@ use crate::seldom::Seldom;
 use crate::stopping::until;
 use crate::stream::Workers;
 
-/// How many connections past the limit are answered at the same time; others are closed with a short reply.
+/// How many connections past the limit may be served a full refusal at the same time. Others are closed, without TLS
+/// after a short reply.
 const REFUSALS: usize = 64;
 
 /// A connection past the limit gets this long to send a request, so that the refusal can be answered with a 503. A connection of
@@ -41,8 +42,8 @@ const REFUSAL: Duration = Duration::from_secs(1);
 /// The limits for one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections from one address, a /64 for IPv6; 0 for any number, as behind a load balancer all come from
-    /// one.
+    /// The highest number of open connections from one IPv4 address or IPv6 network (/64). 0, the default, sets no
+    /// limit: behind a load balancer all connections come from one address.
     pub connections_per_address: usize,
 }
 
@@ -51,8 +52,8 @@ pub struct Limits {
 pub struct Timeouts {
     /// The time for the head of a request, from its first byte to its last.
     pub head: Duration,
-    /// The time between two requests. A load balancer in front usually keeps connections for a minute, and should be the first to
-    /// close them.
+    /// The time between two requests. A load balancer in front usually keeps idle connections for a minute, and should
+    /// close them before the server does.
     pub idle: Duration,
     /// The time for the rest of a request, until there is a reply.
     pub request: Duration,
@@ -87,12 +88,13 @@ pub struct Serving {
     pub refused: Counter,
 }
 
-/// Among the extensions of a request whose connection is past the limit: the answer is that, and nothing else.
+/// Marks, as an extension of a request, that its connection is past the limit, so that it is only answered with this
+/// refusal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TooMany;
 
-/// Among the extensions of a request that is refused before its handler: the answer is that, with what CORS adds to it, so that
-/// pages can read why.
+/// Marks, as an extension of a request, that it is refused with this error before a handler is called. The reply gets
+/// the headers of CORS, so that pages can read why.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused(pub(crate) ApiError);
 
@@ -132,7 +134,7 @@ impl Serving {
             app: app.clone().layer(Extension(TooMany)),
             free: Arc::new(Semaphore::new(REFUSALS)),
         };
-        // Each connection holds a sender; when all are gone, so are all connections.
+        // Each connection holds a sender, so the channel closes once all connections have ended.
         let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
         let workers = match Workers::start(&stopping) {
             Ok(workers) => Some(Arc::new(workers)),
@@ -149,7 +151,8 @@ impl Serving {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, peer)) => (socket, peer.ip()),
                     Err(error) => {
-                        // Out of file descriptors, mostly: wait for some to come free instead of spinning.
+                        // Most often the process is out of file descriptors: wait until some are free instead of trying
+                        // in a busy loop.
                         if let Some(more) = failures.happened() {
                             tracing::warn!(%error, more, "cannot accept a connection");
                         }
@@ -194,7 +197,7 @@ impl Serving {
     }
 }
 
-/// Refuses connections past the limit.
+/// Answers connections that are past the limit.
 struct Refusing {
     app: Router,
     /// How many more connections may be answered.
@@ -202,11 +205,11 @@ struct Refusing {
 }
 
 impl Refusing {
-    /// Answers the first request with the reason, if not too many others are being answered.
+    /// Answers the first request with the reason, unless [`REFUSALS`] connections are being answered already.
     fn refuse(&self, socket: TcpStream, tls: Option<&Arc<Certificates>>, peer: Peer) {
         let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() else {
-            // As much as fits in one write: a client that opens so many connections gets no more of the server's time, and no
-            // handshake.
+            // The reply is a single write, without a TLS handshake, so that a client with very many connections takes
+            // little of the server's time.
             if tls.is_none() {
                 drop(socket.try_write(&ApiError::TooManyConnections.as_http1()));
             }
@@ -247,12 +250,14 @@ impl Refusing {
     }
 }
 
-/// Small events must not wait for more, and a client that takes nothing must not stay for ever.
+/// Sets the options of a socket: small events are sent at once (`TCP_NODELAY`), and on Linux a connection ends when its
+/// client takes nothing for `write_timeout`.
 fn prepare(socket: &TcpStream, write_timeout: Duration) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::trace!(%error, "cannot set TCP_NODELAY");
     }
-    // For streams that have their sockets to themselves; other connections are timed here as well, whatever the system.
+    // This limits event streams that have taken their socket over. Other connections are also limited by
+    // `Timeouts::write`, on every system.
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
     #[cfg(target_os = "linux")]

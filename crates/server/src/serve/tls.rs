@@ -1,4 +1,4 @@
-//! TLS: a certificate and its key from files, read again as they change.
+//! Reads the certificate and key of TLS from files, and reads them again when they change.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::files::FileWorker;
 use crate::stopping::until;
 
-/// Certificates change every few weeks, and the old one is good for a while.
+/// How often the files are looked at. Certificates change every few weeks, and the old one stays valid for some time.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The protocols that are offered: HTTP/2 first.
+/// The protocols that are offered in the handshake, in this order.
 pub(super) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
@@ -27,30 +27,30 @@ const HTTP1: &[u8] = b"http/1.1";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("cannot read {path}: {error}")]
     Unreadable {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// A file without what it is for.
+    /// A file does not hold a certificate, or a key.
     #[error("{path} holds no {what}")]
     Missing {
         /// The file.
         path: String,
-        /// What should be in it, and how.
+        /// What should be in the file, and in which form.
         what: &'static str,
     },
-    /// They do not fit, or are not what TLS takes.
+    /// The certificate and the key do not belong together, or TLS cannot use them.
     #[error("the certificate in {certificate} cannot be used with the key in {key}: {error}")]
     Unusable {
         /// The file of the certificate.
         certificate: String,
         /// The file of the key.
         key: String,
-        /// What the TLS library says.
+        /// The error of the TLS library.
         error: rustls::Error,
     },
 }
@@ -67,10 +67,11 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads both files, which are in PEM: the chain with the server's own certificate first, and its key.
+    /// Reads both files, which are in PEM: the certificate chain, with the server's own certificate first, and its
+    /// private key. Blocks.
     ///
     /// # Errors
-    /// [`TlsError`]
+    /// [`TlsError`] says which file cannot be used, and why.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let (chain, secret) = (read(certificate)?, read(key)?);
         let seen = digest(&chain, &secret);
@@ -83,12 +84,13 @@ impl Certificates {
         })
     }
 
-    /// Returns what accepts the next connection.
+    /// Returns an acceptor with the current certificate, for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.load_full())
     }
 
-    /// Reads the files again when they change. Files that cannot be used are logged, and change nothing.
+    /// Looks at the files every few seconds, and serves the new certificate once they have changed. If they cannot be
+    /// used, logs that and keeps the certificate before. Returns when the server stops.
     pub async fn follow(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut told = None;
@@ -118,7 +120,7 @@ impl Certificates {
                         told = error;
                     }
                 }
-                // The disk hangs, or the check itself failed.
+                // The disk does not answer, or the check itself failed.
                 Err(error) => {
                     let error = Some(error.to_string());
                     if told != error {
