@@ -1,6 +1,6 @@
-//! How long to wait before the next attempt.
+//! Computes how long to wait before the next attempt.
 //!
-//! Starts no timer and makes no connection: it says a delay, and its owner acts on it.
+//! It starts no timer and opens no connection: it returns a delay, on which its owner acts.
 
 use crate::time::Millis;
 
@@ -10,7 +10,7 @@ const BASE: Millis = Millis(1_000);
 /// The ceiling of any delay that the server did not ask for.
 pub const MAX_DELAY: Millis = Millis(30_000);
 
-/// The shortest delay. Full jitter may draw zero, and a server may send `retry: 0`; neither must make a client spin.
+/// The shortest delay. Full jitter may draw zero, and a server may send `retry: 0`; a client must pause all the same.
 pub const MIN_DELAY: Millis = Millis(100);
 
 /// The longest delay a server may ask for with `Retry-After`: an hour. More looks like a mistake.
@@ -18,8 +18,8 @@ pub const MAX_RETRY_AFTER: Millis = Millis(3_600_000);
 
 /// Exponential backoff with full jitter: uniform between nothing and a ceiling that doubles.
 ///
-/// Full jitter spreads the clients of a restarted server evenly over the window, where a fixed delay with a little
-/// noise brings them back in one wave.
+/// Full jitter spreads the clients of a restarted server evenly over the window. With a fixed delay and a little noise they
+/// would all come back at nearly the same time.
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempt: u32,
@@ -28,8 +28,8 @@ pub struct Backoff {
 impl Backoff {
     /// Counts a failed attempt and says how long to wait before the next one.
     ///
-    /// What the server asked for (`Retry-After`) is the least; jitter comes on top, so that its clients do not all come
-    /// back in the same second.
+    /// The delay is at least what the server asked for (`Retry-After`). Jitter is added to it, so that its clients do not all
+    /// come back in the same second.
     pub fn fail(&mut self, random: &mut Random, retry_after: Option<Millis>) -> Millis {
         let ceiling = BASE.0.saturating_shl(self.attempt).min(MAX_DELAY.0);
         self.attempt = self.attempt.saturating_add(1);
@@ -49,7 +49,7 @@ impl Backoff {
         self.attempt
     }
 
-    /// Takes note of a success: the next failure starts over.
+    /// Resets the backoff after a success, so that the delays start from the beginning.
     pub const fn reset(&mut self) {
         self.attempt = 0;
     }
@@ -74,7 +74,7 @@ impl SaturatingShl for u32 {
 pub struct Random(u32);
 
 impl Random {
-    /// Different seeds give different sequences, also where they differ in high bits alone.
+    /// Makes a source. Different seeds give different sequences, also where they differ in high bits alone.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         let folded = (seed ^ (seed >> 32)) as u32;

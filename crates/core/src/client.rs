@@ -1,4 +1,4 @@
-//! The client: joins the machines, and holds the commands and inputs.
+//! The client, with its commands and inputs. It connects the mechanisms, which are in the modules below.
 
 mod auth;
 mod metrics;
@@ -78,15 +78,16 @@ impl<C: Codec> Client<C> {
 
     // ---- commands ----------------------------------------------------------------------------------------------------
 
-    /// Begins by signing in, from which everything else follows.
+    /// Starts the client, which signs in; all other requests follow from that.
     pub fn start(&mut self, now: Instant) {
         if !self.is_closed() {
             self.sign_in(now);
         }
     }
 
-    /// Switches to another target. Replies for the old one change nothing any more; its values stay until the new ones are
-    /// there, so that listeners hear of real differences alone. Ends in [`Event::Identified`], whose number is returned.
+    /// Switches to another target. Replies for the old one are ignored from now on, but its values stay until the new ones
+    /// arrive, so that listeners are notified of real differences alone. Returns the number of the [`Event::Identified`] that
+    /// reports the end of the switch.
     pub fn identify(&mut self, now: Instant, target: C::Target) -> u32 {
         if self.is_closed() {
             return self.target_switches;
@@ -102,21 +103,21 @@ impl<C: Codec> Client<C> {
         self.target_switches
     }
 
-    /// Fetches all evaluations now. Many calls at once cost two requests at the most.
+    /// Fetches all evaluations now. Many calls in quick succession lead to two requests at most.
     pub fn refresh(&mut self, now: Instant) {
         if !self.is_closed() {
             self.fetch_all(now);
         }
     }
 
-    /// Stores evaluations that the application brought; newer ones from the server will overwrite them.
+    /// Stores evaluations that the application provides; newer ones from the server will overwrite them.
     pub fn set_evaluations(&mut self, now: Instant, evaluations: C::Evaluations) {
         if !self.is_closed() {
             self.apply(now, evaluations);
         }
     }
 
-    /// Posts what was counted, and writes what is waiting to be written, without waiting for the next time to do so.
+    /// Posts the counts and writes pending values to the cache now, without waiting for their timers.
     pub fn flush(&mut self, now: Instant) {
         if !self.is_closed() {
             self.post_metrics(now);
@@ -124,7 +125,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Ends the client, at any moment: what was counted is posted, all else stops. Harmless when repeated.
+    /// Closes the client: the counts are posted, and all else stops. It may be called at any moment, and more than once.
     pub fn close(&mut self, now: Instant) {
         if self.is_closed() {
             return;
@@ -155,7 +156,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Takes note that a request got no answer.
+    /// Takes the report that a request got no answer.
     pub fn handle_failure(&mut self, now: Instant, id: RequestId) {
         if let Some(pending) = self.requests.take(id) {
             self.fail_request(now, pending, Cause::Network);
@@ -261,7 +262,8 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Takes note that something is wrong. What the values are worth depends on whether there are any of the server's.
+    /// Sets the state for trouble with this reason. The status depends on which values there are: those of the server become
+    /// stale.
     fn degrade(&mut self, why: Why) {
         let status = if self.status == Status::Ready {
             Status::Stale
@@ -278,7 +280,7 @@ impl<C: Codec> Client<C> {
             REQUEST_TIMEOUT
         };
         let detached = purpose == Purpose::Metrics;
-        // Metrics are posted when the page is left, and those under way then should still arrive.
+        // Metrics are also posted when the page is left, and a post that is under way then should still arrive.
         let keepalive = detached && !self.requests.is_under_way(Purpose::Metrics);
         let asked = self.order.next();
         let id = self.requests.add(purpose, asked, now.after(timeout));
@@ -301,7 +303,7 @@ impl<C: Codec> Client<C> {
         self.settle_request(now, pending, Some(cause), &mut nothing);
     }
 
-    /// Routes a reply to the mechanism that asked. Its status is judged: without `failure` it is 2xx or 304.
+    /// Passes a reply to the mechanism that sent the request. Without `failure`, the status of the reply is 2xx or 304.
     fn settle_request(
         &mut self,
         now: Instant,
@@ -317,7 +319,8 @@ impl<C: Codec> Client<C> {
                 Purpose::SignIn => {}
                 Purpose::Metrics => return self.metrics_unauthorized(now),
                 Purpose::All | Purpose::Flag => {
-                    // A token may have expired: once, another one may help. Refused again, it is a failure like others.
+                    // The token may have expired, so another one is asked for, once. If that is refused, too, the fetch
+                    // fails as for other causes.
                     if !core::mem::replace(&mut self.snapshots.signed_in_again, true) {
                         return self.sign_in_again(now);
                     }
@@ -333,7 +336,7 @@ impl<C: Codec> Client<C> {
         self.settle_order();
     }
 
-    /// Forgets the order of answers where nothing is under way: nothing older can arrive then.
+    /// Forgets the order of answers if nothing is under way, because no older answer can arrive then.
     fn settle_order(&mut self) {
         if !self.requests.is_fetching() {
             self.order.settle();
@@ -341,7 +344,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Ends all that was done with the session, metrics apart: they are the old target's and have their own token.
+    /// Ends all requests of the session and its stream. Posts of metrics go on: they are for the old target, with its token.
     fn forget_session(&mut self) {
         while let Some(pending) = self.requests.take_of_target() {
             self.put(Output::Abort(pending.id));
@@ -358,11 +361,11 @@ impl<C: Codec> Client<C> {
         self.timers.cancel(Timer::StreamRetry);
     }
 
-    /// Has changed values written to the cache soon, but not once for each of a burst of changes.
+    /// Arms the timer that writes changed values to the cache, so that changes in quick succession are written once.
     fn save_soon(&mut self, now: Instant) {
         /// Writing 10 000 values to local storage blocks the page for milliseconds.
         const SAVE_DELAY: Millis = Millis(1_000);
-        // Until the list of a new target is there, the values are the old one's and not to be written under its key.
+        // Until the list of a new target arrives, the values are those of the old one, and must not be written under the new key.
         let are_of_target = self.snapshots.identified == self.target_switches;
         if self.config.cache && are_of_target && !self.timers.is_set(Timer::Save) {
             self.timers.set(Timer::Save, now.after(SAVE_DELAY));

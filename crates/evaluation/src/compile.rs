@@ -1,4 +1,4 @@
-//! From a configuration to a [`Program`], noting on the way what cannot work as it is written.
+//! Compiles a configuration to a [`Program`], and collects the problems of what cannot work as it is written.
 
 use std::collections::HashMap;
 
@@ -80,7 +80,7 @@ impl<'c> Compiler<'c> {
                 serve: self.serve(flag, &place, &rule.serve),
             });
         }
-        // Stable: rules of the same priority keep their order.
+        // The sort is stable, so rules of the same priority keep their order.
         rules.sort_by_key(|rule| flag.rules.get(rule.source).map(|rule| rule.priority));
         let off = self.pick(flag, &flag.off_variation, "offVariation");
         if off == Pick::Nothing {
@@ -321,7 +321,7 @@ impl<'c> Compiler<'c> {
         groups
     }
 
-    /// The slot of an attribute.
+    /// Returns the slot of an attribute, which is added where it is new.
     fn slot(&mut self, name: &'c str) -> usize {
         let next = self.attributes.len();
         *self.slots.entry(name).or_insert_with(|| {
@@ -336,7 +336,7 @@ impl<'c> Compiler<'c> {
             if let Some(id) = self.targets.get(identifier) {
                 ids.push(*id);
             } else if let Ok(id) = u32::try_from(self.targets.len()) {
-                // More than four thousand million would not fit into memory anyway.
+                // Identifiers past 2^32 are left out: so many would not fit into memory anyway.
                 self.targets.insert(identifier.into(), id);
                 ids.push(id);
             }
@@ -455,7 +455,7 @@ fn variation_at(flag: &FeatureConfig, id: &str) -> Option<usize> {
         .position(|variation| variation.identifier == id && !id.is_empty())
 }
 
-/// How a problem's sentence names a rule.
+/// Returns how a problem's sentence names a rule: by its identifier, or else by its position, from 1.
 fn rule_place(id: Option<&str>, at: usize) -> String {
     match id {
         Some(id) => format!("rule {id:?}"),

@@ -1,4 +1,4 @@
-//! Why a flag has no evaluation.
+//! The errors of an evaluation.
 
 use core::fmt;
 
@@ -13,10 +13,10 @@ pub enum EvaluationError {
 }
 
 impl EvaluationError {
-    /// Every error there is, for tables and tests.
+    /// All errors, for tables and tests.
     pub const ALL: &'static [Self] = &[Self::UnknownFlag, Self::NoVariation];
 
-    /// A stable name for programs.
+    /// Returns a stable name for programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl EvaluationError {
         }
     }
 
-    /// A sentence for people.
+    /// Returns a sentence for people.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl fmt::Display for EvaluationError {
 impl std::error::Error for EvaluationError {}
 
 impl serde::Serialize for EvaluationError {
-    /// As `{"code", "message"}`.
+    /// Writes an object with `code` and `message`.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
         let mut error = serializer.serialize_struct("EvaluationError", 2)?;

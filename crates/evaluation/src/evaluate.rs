@@ -1,6 +1,7 @@
-//! The algorithm, written once: with `TRACE` it notes every step, without it the notes cost nothing.
+//! The algorithm of evaluation. The same code serves evaluations and explanations: with the constant parameter `TRACE` it
+//! records each step, and without it recording is not compiled in.
 //!
-//! There is no recursion over the configuration: chains of prerequisites and groups may be longer than the stack.
+//! It does not recurse over the configuration, because chains of prerequisites and groups may be too long for the stack.
 
 mod groups;
 mod notes;
@@ -17,8 +18,8 @@ use crate::model::{Clause, Distribution, FeatureConfig};
 use crate::program::{Flag, IDENTIFIER, MapEntry, NAME, Pick, Program, Rollout, Rule, Serve, Test};
 use crate::{EvaluationError, EvaluationRef, Reason, Snapshot};
 
-/// A target against a snapshot. Keeps what several flags ask about the target: attributes as text, buckets, membership
-/// of groups, what prerequisites serve.
+/// Evaluates several flags of a snapshot for one target. It keeps what several of them may need: the target's attributes as
+/// text, its buckets and memberships of groups, and what prerequisites serve it.
 #[derive(Debug)]
 pub struct ForTarget<'s, 't> {
     snapshot: &'s Snapshot,
@@ -36,7 +37,7 @@ pub struct ForTarget<'s, 't> {
     notes: Notes,
 }
 
-/// What a step takes besides its clauses and groups, about.
+/// About how many bytes a step of an explanation takes besides its clauses and groups.
 const STEP_BYTES: usize = 200;
 
 /// What a flag serves without regard to its prerequisites: the position of the variation and why.
@@ -94,7 +95,7 @@ impl<'s, 't> ForTarget<'s, 't> {
         }
     }
 
-    /// Evaluates the flag at a position, noting the steps in about so many bytes; gives back how many were left out.
+    /// Evaluates the flag at a position and records the steps, in about `bytes` bytes. Also returns how many notes were left out.
     pub(crate) fn explain(
         &mut self,
         at: usize,
@@ -141,7 +142,7 @@ impl<'s, 't> ForTarget<'s, 't> {
             .zip(self.snapshot.flags().get(at))
     }
 
-    /// What a flag serves without regard to its prerequisites. Kept where it may be asked for again.
+    /// Returns what a flag serves without regard to its prerequisites. The result is kept where it may be needed again.
     fn serve_flag<const TRACE: bool>(
         &mut self,
         at: usize,
@@ -353,7 +354,7 @@ impl<'s, 't> ForTarget<'s, 't> {
             .map_or(Pick::Nothing, |(_, pick)| *pick)
     }
 
-    /// Whether all clauses hold, of which there must be one.
+    /// Whether there is at least one clause and all of them hold.
     fn all<const TRACE: bool>(
         &mut self,
         tests: &[Test],
@@ -397,7 +398,7 @@ impl<'s, 't> ForTarget<'s, 't> {
                 });
             }
             all &= matched;
-            // A trace shows the clauses after the first that fails too; they change nothing.
+            // An explanation also shows the clauses after the first that fails, although they change nothing.
             if !all && !TRACE {
                 return false;
             }
@@ -405,7 +406,7 @@ impl<'s, 't> ForTarget<'s, 't> {
         all
     }
 
-    /// An attribute's text, read once.
+    /// Returns an attribute of the target as text, which is converted once; `None` if the target lacks it.
     fn text(&mut self, slot: usize) -> Option<&str> {
         let attribute = self.attributes.get_mut(slot)?;
         if let AttributeText::Unread = attribute.text {
@@ -433,7 +434,7 @@ impl<'s, 't> ForTarget<'s, 't> {
         }
     }
 
-    /// The bucket by an attribute, hashed once; `None` if the target lacks it.
+    /// Returns the target's bucket by an attribute, which is hashed once; `None` if the target lacks the attribute.
     fn bucket(&mut self, slot: usize) -> Option<u8> {
         if let Some(known) = self
             .attributes

@@ -1,6 +1,6 @@
-//! What an evaluation did, step by step, for people and tools.
+//! Describes an evaluation step by step, for people and tools.
 //!
-//! Written as JSON, every step is an object with its name under `step`; fields are camelCase.
+//! In JSON each step is an object with its name under `step`, and the names of fields are in camelCase.
 
 use flagwire_core::protocol::Evaluation;
 use serde::Serialize;
@@ -8,20 +8,20 @@ use serde::Serialize;
 use crate::model::{Serve, WeightedVariation};
 use crate::{EvaluationError, Reason};
 
-/// Why a target gets what it gets.
+/// Why a flag serves a target what it serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The flag that was asked for.
     pub flag: String,
     /// Identifier of the target; `None` for an evaluation without one.
     pub target: Option<String>,
-    /// What was looked at, in this order.
+    /// The steps of the evaluation, in order.
     pub steps: Vec<Step>,
-    /// How many steps, clauses and groups were left out, at the least, because there were too many: the last ones of the
-    /// prerequisites, and the last ones of the flag itself.
+    /// The least number of steps, clauses and groups that were left out because there were too many. They are the last
+    /// ones of the prerequisites, and the last ones of the flag itself.
     #[serde(skip_serializing_if = "is_zero")]
     pub omitted: usize,
-    /// What came out.
+    /// The result of the evaluation.
     #[serde(flatten)]
     pub result: Outcome,
 }
@@ -34,13 +34,13 @@ const fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// What came out of an evaluation.
+/// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// The flag serves this.
+    /// The flag serves a variation.
     Served {
-        /// As the client gets it.
+        /// The evaluation as a client gets it.
         evaluation: Evaluation,
         /// Which part of the flag decided.
         reason: Reason,
@@ -49,7 +49,7 @@ pub enum Outcome {
     Failed(EvaluationError),
 }
 
-/// Something an evaluation looked at.
+/// A step of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(
     tag = "step",
@@ -66,18 +66,18 @@ pub enum Step {
         flag: String,
         /// Identifiers of the variations that meet it.
         wanted: Vec<String>,
-        /// The variation that flag serves, its own prerequisites not considered. `None` where it cannot be evaluated.
+        /// The variation that `flag` serves without regard to its own prerequisites. `None` where it cannot be evaluated.
         served: Option<String>,
-        /// What follows.
+        /// Whether the prerequisite is met, and what that leads to.
         outcome: PrerequisiteOutcome,
-        /// How that flag came to serve it, without its own prerequisites, which follow as steps of their own. Empty
-        /// where an earlier or a later step explains it ([`PrerequisiteOutcome::MetBefore`]).
+        /// The steps by which `flag` serves that variation. Its own prerequisites are not among them; they follow as steps of
+        /// their own. Empty where another step has them ([`PrerequisiteOutcome::MetBefore`]).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         steps: Vec<Self>,
     },
-    /// Whether the flag is on. Off means the off variation.
+    /// The state of the flag. Where it is off, the off variation is served.
     State {
-        /// `true` for on.
+        /// Whether the flag is on.
         on: bool,
     },
     /// There is no target, so neither map nor rules apply, and a rollout serves its last variation.
@@ -103,18 +103,18 @@ pub enum Step {
         clauses: Vec<ClauseCheck>,
         /// Whether the rule applies.
         matched: bool,
-        /// Whether it has something to serve; if not, the next rule is tried.
+        /// Whether the rule has something to serve; if not, the next rule is tried.
         usable: bool,
         /// What it serves to the targets that it applies to.
         serve: Serve,
     },
     /// A percentage rollout, of the rule before it or of the default.
     Rollout {
-        /// What was hashed, as `attribute:value`. `None` without a target or identifier: the last variation is served.
+        /// The text that was hashed, `attribute:value`. `None` without a target or identifier: then the last variation is served.
         input: Option<String>,
         /// Whether the target lacks the attribute to bucket by, so that its identifier was taken.
         fallback: bool,
-        /// 1 to 100.
+        /// The target's bucket, from 1 to 100; `None` where nothing was hashed.
         bucket: Option<u8>,
         /// The variation of that bucket.
         variation: String,
@@ -125,51 +125,51 @@ pub enum Step {
         /// All shares, in order.
         shares: Vec<WeightedVariation>,
     },
-    /// What the flag serves where nothing else applied.
+    /// The default of the flag, which is served where nothing else applies.
     DefaultServe {
         /// The variation. `None` where there is nothing to serve.
         variation: Option<String>,
     },
-    /// The variation for an off flag and for unmet prerequisites.
+    /// The variation that is served while the flag is off, or a prerequisite is not met.
     OffVariation {
         /// Its identifier.
         variation: String,
     },
 }
 
-/// What a prerequisite came to.
+/// The outcome of a prerequisite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum PrerequisiteOutcome {
-    /// Met; that flag's own prerequisites are checked next.
+    /// It is met, and the prerequisites of the flag that it names are checked next.
     Met,
-    /// Not met: the off variation is served.
+    /// It is not met, so the off variation is served.
     NotMet,
-    /// No such flag: this and what follows in the same list counts as met.
+    /// It names a flag that does not exist. This prerequisite and those after it in the same list count as met.
     UnknownFlag,
-    /// That flag cannot be evaluated: this and what follows in the same list counts as met.
+    /// It names a flag that cannot be evaluated. This prerequisite and those after it in the same list count as met.
     CannotEvaluate,
-    /// Met; that flag's own prerequisites were checked before, or are being checked (a cycle).
+    /// It is met, and the prerequisites of the flag that it names were checked before, or are being checked (a cycle).
     MetBefore,
 }
 
-/// A clause and what it came to.
+/// A clause and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClauseCheck {
-    /// What it looks at.
+    /// The attribute that the clause compares.
     pub attribute: String,
-    /// How it compares.
+    /// The operator of the clause.
     pub op: String,
-    /// With what.
+    /// The values that the attribute is compared with.
     pub values: Vec<String>,
     /// The target's value as text. `None` where it lacks the attribute, and for `segmentMatch`.
     pub actual: Option<String>,
-    /// The groups of a `segmentMatch`, as far as they were looked at.
+    /// The groups of a `segmentMatch` that were checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentCheck>,
-    /// Why the clause cannot match anybody, if so.
+    /// Why the clause can match no target; `None` where it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<&'static str>,
     /// Whether it holds.
@@ -182,23 +182,22 @@ pub struct ClauseCheck {
 pub struct SegmentCheck {
     /// Identifier of the group.
     pub segment: String,
-    /// Whether and why.
+    /// Whether the target belongs to the group, and why.
     pub outcome: Membership,
-    /// The rules that were looked at. A group that another group's clause names comes without them: look at that
-    /// group's own check.
+    /// The rules that were checked. They are left out for a group that is named by a rule of another group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SegmentRuleCheck>,
 }
 
-/// A rule of a group and what it came to.
+/// A rule of a group and whether it matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SegmentRuleCheck {
     /// Its identifier, if it has one.
     pub rule: Option<String>,
-    /// Each of its clauses. An old-style rule has one.
+    /// Each of its clauses. A rule of the old form has one.
     pub clauses: Vec<ClauseCheck>,
-    /// Whether it makes the target a member.
+    /// Whether the rule makes the target a member.
     pub matched: bool,
 }
 
@@ -207,14 +206,14 @@ pub struct SegmentRuleCheck {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Membership {
-    /// There is no such group; the next of the list is looked at.
+    /// There is no such group, and the next group of the list is checked.
     Unknown,
-    /// Named as excluded: not a member, and later groups of the same list are not looked at.
+    /// The group excludes the target by name. Later groups of the same list are not checked.
     Excluded,
-    /// Named as included.
+    /// The group includes the target by name.
     Included,
-    /// A rule matches.
+    /// A rule of the group matches the target.
     Rule,
-    /// Not a member; the next of the list is looked at.
+    /// The target is not a member, and the next group of the list is checked.
     No,
 }

@@ -1,9 +1,9 @@
-//! Cycles among things that refer to each other.
+//! Finds cycles among flags or groups that refer to each other.
 
-/// Strongly connected components, those that are referred to before those that refer to them (Tarjan's algorithm).
+/// Returns the strongly connected components by Tarjan's algorithm. A component comes before those that refer to it.
 ///
-/// `edges[i]` lists what `i` refers to; numbers out of range are skipped. Without recursion, as configurations may be
-/// deeper than the stack.
+/// `edges[i]` lists what `i` refers to; numbers out of range are skipped. The function does not recurse, because a
+/// configuration may be too deep for the stack.
 pub(crate) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut nodes = vec![Node::default(); edges.len()];
     let mut clock = 0_usize;
@@ -64,11 +64,11 @@ pub(crate) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 #[derive(Clone, Copy, Default)]
 struct Node {
-    /// When it was first seen, counted from 1; 0 while it is not.
+    /// The place of the node in the order of visits, counted from 1; 0 before its visit.
     seen: usize,
-    /// The earliest `seen` on the open path that it can reach.
+    /// The lowest `seen` of the open nodes that this node is known to reach.
     low: usize,
-    /// Whether its component is still being collected.
+    /// Whether the component of the node is still being collected.
     open: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Flag rules and a target in, an evaluation out: the algorithm of the Harness Feature Flags protocol, without I/O.
+//! Evaluates flags for a target by the algorithm of the Harness Feature Flags protocol, without I/O.
 //!
 //! A server evaluates flags for browsers, which must not see the rules. It holds one [`Snapshot`] of an environment's
 //! flags and target groups ("segments"), compiled when the configuration changes and shared by all threads:
@@ -22,7 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The walk
+//! # The algorithm
 //!
 //! ```text
 //! prerequisites ──not met──► off variation
@@ -32,13 +32,12 @@
 //!   target map ─► rules by priority ─► default rollout ─► default variation      the first that has something
 //! ```
 //!
-//! [`Snapshot::evaluate_all_with`] does it for all flags; [`Snapshot::explain`] does it for one and tells each step.
-//! Both run the same code, which takes "note the steps" as a compile-time parameter.
+//! [`Snapshot::evaluate_all_with`] evaluates all flags; [`Snapshot::explain`] evaluates one and returns each step. Both run the
+//! same code, which has a compile-time parameter for recording the steps.
 //!
 //! # Where published clients disagree
 //!
-//! They read the same rules differently here and there. This crate follows the Go SDK, which the relay runs on, with
-//! these choices:
+//! Published clients evaluate some rules differently. This crate follows the Go SDK, which the relay runs on, with these choices:
 //!
 //! - All clauses of a rule must hold, and a rule without clauses matches nobody.
 //! - A matching rule with nothing to serve does not end the search. Where a rule has both a rollout and a variation,
@@ -52,31 +51,32 @@
 //!   mebibyte is refused.
 //! - Attributes become text as [`attribute_text`] says. Without a target, a rollout serves its last variation.
 //!
-//! # Circles
+//! # Cycles
 //!
-//! Configurations may lead back to themselves; they are reported by [`Snapshot::problems`] and still have a meaning that
-//! does not depend on where the walk enters:
+//! Flags or groups may refer to each other in a cycle. [`Snapshot::problems`] reports it, and the result still does not depend
+//! on the flag or group at which the evaluation enters the cycle:
 //!
-//! - *Prerequisites*: a flag meets them unless one that can be reached is not met. Coming by a flag again adds nothing,
-//!   so a circle in which every flag serves what the one before wants is met.
-//! - *Groups*: a target is a member if that follows from its name or attributes in the end. Membership that rests on
-//!   nothing but the circle does not count.
+//! - *Prerequisites* are met unless one that can be reached is not met. Reaching a flag again adds nothing, so a cycle in
+//!   which every flag serves what the one before requires is met.
+//! - *Groups*: a target is a member if that follows from its identifier or attributes in the end. A membership that follows
+//!   from nothing but the cycle itself does not count.
 //!
-//! Work is bounded by the size of the configuration for groups, and for prerequisites outside circles; nothing recurses
+//! Work is bounded by the size of the configuration for groups, and for prerequisites outside cycles. Nothing recurses
 //! over the configuration, so long chains do not overflow the stack.
 //!
 //! # Modules
 //!
-//! `model` the wire types · `compile` names to numbers (`program`), problems on the way (`problem`, `graph`) ·
-//! `evaluate` the walk · `explanation` what it notes, and how much of it · `patterns` compiled patterns and what they cost · `text`, `murmur`, `value` attributes as text, buckets, values by
-//! kind · `snapshot` the public face.
+//! `snapshot` is the entry. `model` has the types of the wire. `compile` turns them into a `program`, in which names are
+//! numbers, and reports problems (`problem`; `graph` finds cycles). `evaluate` runs the program, and records steps in the types
+//! of `explanation`. `patterns` compiles patterns and limits their cost. `text` turns attributes into text, `murmur` computes
+//! buckets, and `value` reads values by their kind.
 //!
 //! # Features
 //!
 //! `patterns`, on by default, brings the engine of `match` clauses. Without it a configuration can be read and checked, except for
 //! its patterns; it must not be evaluated, as each `match` clause matches nobody then.
 //!
-//! The vectors in `vectors/` say what is expected, for this crate and for any other evaluator.
+//! The vectors in `vectors/` hold expected results, for this crate and for any other evaluator.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]

@@ -29,7 +29,7 @@ impl FeatureConfig {
         in_map.chain(self.rules.iter().flat_map(|rule| groups_in(&rule.clauses)))
     }
 
-    /// Leaves out what is said about the flag for people and telemetry, which the published schema does not know.
+    /// Removes the description, tags, owners and metadata, which the published schema does not have.
     pub fn forget_about(&mut self) {
         self.description = None;
         self.tags = Vec::new();
@@ -50,24 +50,24 @@ pub struct FeatureConfig {
     pub environment: String,
     /// Identifier of the flag, unique in its environment.
     pub feature: String,
-    /// For people to read. Not in the published schema: clients of their own kind may ask for it, others do not get it.
+    /// A description for people. The published schema does not have it, so a server sends it only to relays that ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// For people to sort by. Like the description, only for clients of their own kind that ask.
+    /// Tags by which people sort flags. They are sent as the description is.
     #[serde(
         default,
         deserialize_with = "nullable",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub tags: Vec<Tag>,
-    /// Who answers for the flag. Like the description, only for clients of their own kind that ask.
+    /// The people or teams that are responsible for the flag. They are sent as the description is.
     #[serde(
         default,
         deserialize_with = "nullable",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub owner: Vec<String>,
-    /// Texts, numbers and booleans by name, for telemetry: the one thing said about a flag that leaves with its evaluations.
+    /// Texts, numbers and booleans by name, for telemetry. Unlike the description, they can also be sent with evaluations.
     #[serde(
         default,
         deserialize_with = "nullable",
@@ -76,7 +76,7 @@ pub struct FeatureConfig {
     pub metadata: Map<String, Value>,
     /// What the variations hold: `boolean`, `int` (any number), `string` or `json`.
     pub kind: String,
-    /// An off flag serves its [`off_variation`](Self::off_variation) to everybody. Absent reads as off.
+    /// Whether the flag is on. An off flag serves its [`off_variation`](Self::off_variation) to everybody. Absent reads as off.
     #[serde(default, deserialize_with = "nullable")]
     pub state: State,
     /// Grows with each change of the flag.
@@ -85,19 +85,19 @@ pub struct FeatureConfig {
     /// The values the flag can have. Where two share an identifier, the first counts.
     #[serde(default, deserialize_with = "nullable")]
     pub variations: Vec<Variation>,
-    /// Identifier of the variation for an off flag and for unmet prerequisites.
+    /// Identifier of the variation that is served while the flag is off, or a prerequisite is not met.
     #[serde(default, deserialize_with = "nullable")]
     pub off_variation: String,
     /// What an on flag serves where nothing else applies.
     #[serde(default, deserialize_with = "nullable")]
     pub default_serve: Serve,
-    /// Flags that must serve certain variations, or this one serves its off variation.
+    /// Flags that must serve certain variations. If one does not, this flag serves its off variation.
     #[serde(default, deserialize_with = "nullable")]
     pub prerequisites: Vec<Prerequisite>,
     /// Variations for named targets and groups, tried in this order before the rules.
     #[serde(default, deserialize_with = "nullable")]
     pub variation_to_target_map: Vec<VariationMap>,
-    /// Tried by ascending priority; equal priorities in this order.
+    /// Rules, tried by ascending priority; those with equal priority are tried in this order.
     #[serde(default, deserialize_with = "nullable")]
     pub rules: Vec<Rule>,
 }
@@ -179,25 +179,25 @@ pub struct Clause {
     /// What to compare with. Only `in` and `segmentMatch` look past the first.
     #[serde(default, deserialize_with = "nullable")]
     pub values: Vec<String>,
-    /// Carried along; no evaluator of this protocol acts on it, this one included.
+    /// Kept as it is given. No evaluator of this protocol acts on it, including this one.
     #[serde(default, deserialize_with = "nullable")]
     pub negate: bool,
 }
 
-/// A rule of a flag: who matches all clauses is served `serve`.
+/// A rule of a flag. A target that matches all clauses is served `serve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// For the tools that edit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule_id: Option<String>,
-    /// Lower is tried earlier.
+    /// The priority of the rule; a lower one is tried earlier.
     #[serde(default, deserialize_with = "nullable")]
     pub priority: i64,
-    /// All must hold. An empty list matches nobody.
+    /// The clauses, all of which must hold. An empty list matches nobody.
     #[serde(default, deserialize_with = "nullable")]
     pub clauses: Vec<Clause>,
-    /// What a match is served.
+    /// What a target that matches is served.
     #[serde(default, deserialize_with = "nullable")]
     pub serve: Serve,
 }
@@ -265,20 +265,20 @@ pub struct Segment {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub tags: Vec<Tag>,
-    /// Members whatever the rules say.
+    /// Targets that are members whatever the rules say.
     #[serde(default, deserialize_with = "nullable")]
     pub included: Vec<SegmentTarget>,
-    /// Never members; looked at first.
+    /// Targets that are never members. They are checked first.
     #[serde(default, deserialize_with = "nullable")]
     pub excluded: Vec<SegmentTarget>,
-    /// The old form: who matches any one clause is a member. Ignored where there are serving rules.
+    /// Rules of the old form: a target that matches one clause is a member. They are ignored where there are serving rules.
     #[serde(
         default,
         deserialize_with = "nullable",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub rules: Vec<Clause>,
-    /// Who matches all clauses of any one rule is a member.
+    /// Rules: a target that matches all clauses of one of them is a member.
     #[serde(
         default,
         deserialize_with = "nullable",
@@ -297,7 +297,7 @@ impl Segment {
         groups_in(&self.rules).chain(serving)
     }
 
-    /// The group as a reader that asked for `rules=v2` gets it: with `servingRules` and without the old `rules`.
+    /// Returns the group as a reader that asks for `rules=v2` gets it: with `servingRules` and without the old `rules`.
     ///
     /// Old rules become one serving rule for each clause, which means the same.
     #[must_use]
@@ -317,9 +317,9 @@ impl Segment {
         group
     }
 
-    /// The group as any other reader gets it: with the old `rules` only.
+    /// Returns the group as any other reader gets it: with the old `rules` only.
     ///
-    /// Of each serving rule only its first clause fits the old form, so the group may come out larger than it is: the
+    /// The old form holds only the first clause of each serving rule, so the result may have more members than the group: the
     /// protocol has no better answer for clients that do not know serving rules.
     #[must_use]
     pub fn with_flat_rules(&self) -> Self {
@@ -336,17 +336,17 @@ impl Segment {
     }
 }
 
-/// A rule of a group: who matches all clauses is a member.
+/// A rule of a group. A target that matches all clauses is a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SegmentRule {
     /// For the tools that edit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule_id: Option<String>,
-    /// Lower is tried earlier.
+    /// The priority of the rule; a lower one is tried earlier.
     #[serde(default, deserialize_with = "nullable")]
     pub priority: i64,
-    /// All must hold. An empty list matches nobody.
+    /// The clauses, all of which must hold. An empty list matches nobody.
     #[serde(default, deserialize_with = "nullable")]
     pub clauses: Vec<Clause>,
 }
@@ -393,7 +393,7 @@ fn groups_in(clauses: &[Clause]) -> impl Iterator<Item = &str> {
         .map(String::as_str)
 }
 
-/// `null` reads like an absent field.
+/// Reads `null` as an absent field.
 fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -34,7 +34,7 @@ pub fn murmur3_x86_32(bytes: &[u8], seed: u32) -> u32 {
     hash ^ (hash >> 16)
 }
 
-/// The bucket, 1 to 100, of a target whose attribute `by` has the value `value`.
+/// Returns the bucket, from 1 to 100, of a target whose attribute `by` has the value `value`.
 ///
 /// Neither the flag nor the environment is part of the hash: a target has the same bucket in every flag that
 /// buckets by the same attribute. The published SDKs do it so.
@@ -44,7 +44,7 @@ pub fn bucket(by: &str, value: &str) -> u8 {
     input.push_str(by);
     input.push(':');
     input.push_str(value);
-    // Below 101, so nothing is cut off.
+    // The number is at most 100, so the cast cuts nothing off.
     (murmur3_x86_32(input.as_bytes(), 0) % 100).saturating_add(1) as u8
 }
 

@@ -1,10 +1,10 @@
-//! What cannot work in a configuration as it is written.
+//! Problems of a configuration that cannot work as it is written.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Something in a configuration that cannot work as it is written. Evaluation goes on around it.
+/// A part of a configuration that cannot work as it is written. Evaluation goes on without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
@@ -52,7 +52,7 @@ impl Problems {
         }
     }
 
-    /// What the next problems are about.
+    /// Sets the flag or group that the next problems are about.
     pub(crate) fn about(&mut self, subject: Subject, identifier: &str) {
         self.subject = subject;
         identifier.clone_into(&mut self.identifier);

@@ -1,4 +1,4 @@
-//! A configuration with all names resolved: what evaluation runs on.
+//! The compiled form of a configuration, with all names resolved, by which flags are evaluated.
 //!
 //! Flags, groups and variations are numbers here: positions in the snapshot's sorted lists, and in a flag's
 //! `variations`. Attribute names and target identifiers that occur in the configuration are numbered too, so that one
@@ -25,7 +25,7 @@ pub(crate) struct Program {
     pub(crate) flags: Vec<Flag>,
     /// In the order of the snapshot's groups.
     pub(crate) groups: Vec<Group>,
-    /// Groups that must be looked at together, those that others refer to first.
+    /// Groups that must be evaluated together. A component comes before those that refer to it.
     pub(crate) components: Vec<Component>,
     /// Whether any flag has a prerequisite.
     pub(crate) prerequisites: bool,
@@ -111,12 +111,12 @@ pub(crate) struct Group {
 /// A rule of a group.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupRule {
-    /// Where it stands in the configuration.
+    /// Where the rule is in the configuration.
     pub(crate) source: RuleSource,
     pub(crate) tests: Vec<Test>,
 }
 
-/// Where a group's rule stands in the configuration.
+/// Where a group's rule is in the configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RuleSource {
     /// Position among the serving rules.
@@ -137,26 +137,26 @@ pub(crate) struct Component {
 /// A clause.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
-    /// Cannot match anybody, for this reason.
+    /// The clause can match no target, for this reason.
     Never(&'static str),
-    /// Looks at an attribute.
+    /// The clause compares an attribute.
     Attribute { slot: usize, check: Check },
-    /// Looks at membership of groups; `None` if there is no such group.
+    /// The clause asks for membership of one of these groups; `None` stands for a group that does not exist.
     Groups(Vec<Option<usize>>),
 }
 
 /// How a clause compares an attribute's text.
 #[derive(Clone, Debug)]
 pub(crate) enum Check {
-    /// With a folded text.
+    /// The value has folded case, by `text::folded`.
     Equal(Box<str>),
     EqualSensitive(Box<str>),
-    /// With a sorted list.
+    /// The values are sorted.
     In(Vec<Box<str>>),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
     Contains(Box<str>),
-    /// Boxed, as it is much larger than the others.
+    /// The pattern is boxed, because it is much larger than the other values.
     Match(Box<Pattern>),
     Greater(Box<str>),
 }
@@ -188,7 +188,7 @@ impl IdSet {
         Self(ids)
     }
 
-    /// Whether it contains a target; one without a number is in no set.
+    /// Whether the set contains a target. A target without a number is in no set.
     pub(crate) fn contains(&self, id: Option<u32>) -> bool {
         id.is_some_and(|id| self.0.binary_search(&id).is_ok())
     }

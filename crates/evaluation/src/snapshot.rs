@@ -9,7 +9,7 @@ use crate::problem::Problems;
 use crate::program::Program;
 use crate::{EvaluationError, Explanation, ForTarget, Outcome, Problem, Subject};
 
-/// What the steps of an explanation may take, about: some thousand of them.
+/// About how many bytes the steps of an explanation may take, which is enough for some thousand steps.
 const NOTES_BYTES: usize = 256 * 1024;
 
 /// All flags and groups of an environment, ready to be evaluated by any number of threads at once.
@@ -61,7 +61,7 @@ pub struct EvaluationRef<'s> {
 }
 
 impl EvaluationRef<'_> {
-    /// A copy that stands alone.
+    /// Copies the evaluation out of the snapshot.
     #[must_use]
     pub fn to_owned(&self) -> Evaluation {
         Evaluation {
@@ -76,8 +76,8 @@ impl EvaluationRef<'_> {
 impl Snapshot {
     /// Prepares flags and groups for evaluation: resolves every name, sorts the rules, compiles the patterns.
     ///
-    /// Never fails: what cannot work is left out and said in [`problems`](Self::problems). Of two flags or groups with
-    /// one identifier, the last counts.
+    /// It never fails: what cannot work is left out and reported by [`problems`](Self::problems). Of two flags or groups with
+    /// the same identifier, the last counts.
     #[must_use]
     pub fn compile(mut flags: Vec<FeatureConfig>, mut segments: Vec<Segment>) -> Self {
         let mut problems = Problems::new();
@@ -110,31 +110,31 @@ impl Snapshot {
         }
     }
 
-    /// What cannot work as it is written, for the log and for people.
+    /// Returns what cannot work as it is written, in sentences for the log and for people.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// All flags, sorted by identifier.
+    /// Returns all flags, sorted by identifier.
     #[must_use]
     pub fn flags(&self) -> &[FeatureConfig] {
         &self.flags
     }
 
-    /// One flag.
+    /// Returns the flag with this identifier.
     #[must_use]
     pub fn flag(&self, flag: &str) -> Option<&FeatureConfig> {
         self.flags.get(self.position(flag)?)
     }
 
-    /// All groups, sorted by identifier.
+    /// Returns all groups, sorted by identifier.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// One group.
+    /// Returns the group with this identifier.
     #[must_use]
     pub fn segment(&self, segment: &str) -> Option<&Segment> {
         self.segments.get(segment_at(&self.segments, segment)?)
@@ -153,7 +153,7 @@ impl Snapshot {
             .map(|evaluation| evaluation.to_owned())
     }
 
-    /// As [`evaluate`](Self::evaluate), copying nothing out of the snapshot.
+    /// Evaluates one flag as [`evaluate`](Self::evaluate) does, without copying anything out of the snapshot.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
@@ -173,7 +173,7 @@ impl Snapshot {
         all
     }
 
-    /// As [`evaluate_all`](Self::evaluate_all), copying nothing out of the snapshot.
+    /// Calls `each` with the evaluations that [`evaluate_all`](Self::evaluate_all) returns, without copying them.
     pub fn evaluate_all_with<'s>(
         &'s self,
         target: Option<&Target>,
@@ -182,20 +182,20 @@ impl Snapshot {
         self.for_target(target).evaluate_all(each);
     }
 
-    /// Evaluates several flags for one target, sharing what they ask about it.
+    /// Prepares for evaluating several flags for one target, which then share what they need of it, such as its buckets.
     #[must_use]
     pub fn for_target<'s, 't>(&'s self, target: Option<&'t Target>) -> ForTarget<'s, 't> {
         ForTarget::new(self, target)
     }
 
-    /// Says why a target gets what it gets: the same walk as [`evaluate`](Self::evaluate), with the steps noted, in about 256 KiB.
+    /// Evaluates one flag as [`evaluate`](Self::evaluate) does, and returns the steps, which take about 256 KiB at most.
     #[must_use]
     pub fn explain(&self, flag: &str, target: Option<&Target>) -> Explanation {
         self.explain_within(flag, target, NOTES_BYTES)
     }
 
-    /// As [`explain`](Self::explain), with steps that take about so many bytes of memory, and at the least what the steps of the
-    /// flag itself take, up to 64 KiB.
+    /// Explains one flag as [`explain`](Self::explain) does, with steps that take about `bytes` bytes of memory at most. The
+    /// steps of the flag itself have up to 64 KiB in any case.
     #[must_use]
     pub fn explain_within(&self, flag: &str, target: Option<&Target>, bytes: usize) -> Explanation {
         let mut steps = Vec::new();

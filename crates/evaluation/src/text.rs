@@ -1,10 +1,10 @@
-//! Attribute values as text, the only form that clauses and buckets look at.
+//! Converts attribute values to text, which is the only form that clauses and buckets use.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// An attribute's value as text; `None` for `null` and for the empty text, which count as absent.
+/// Converts an attribute's value to text; `None` for `null` and for the empty text, which count as absent.
 ///
 /// Texts stay as they are; booleans are `true` and `false`; numbers are decimal without an exponent, and without a
 /// fraction where they have none (`1.0` is `1`); lists and objects are compact JSON.
@@ -31,19 +31,19 @@ pub fn attribute_text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A text as [`equal_folded`] wants its right side.
+/// Folds the case of a text, for the right side of [`equal_folded`].
 pub(crate) fn folded(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
-/// Whether a text equals an already folded one, whatever the case.
+/// Whether a text equals an already folded one when case is ignored.
 pub(crate) fn equal_folded(text: &str, folded: &str) -> bool {
     text.eq_ignore_ascii_case(folded)
         || (!(text.is_ascii() && folded.is_ascii()) && text.chars().map(fold).eq(folded.chars()))
 }
 
-/// One character for all its cases: by way of upper case, so that `ς` meets `σ` and `ſ` meets `s`. Characters whose
-/// other case is several characters (`ß`) stay themselves, as in Unicode's simple folding, which Go uses.
+/// Folds the case of one character. It goes by way of upper case, so that `ς` equals `σ` and `ſ` equals `s`. Characters whose
+/// other case is several characters (`ß`) stay as they are, as in Unicode's simple folding, which Go uses.
 fn fold(character: char) -> char {
     fn single(mut cases: impl Iterator<Item = char>) -> Option<char> {
         let first = cases.next()?;

@@ -1,4 +1,4 @@
-//! Values read by their kind.
+//! Reads the values of variations by the kind of their flag.
 
 use serde_json::Value;
 

@@ -332,7 +332,7 @@ fn settle_requirements(flags: &mut [FeatureConfig]) {
 /// One part of the file, `flags` or `groups`, as it is read.
 struct Entries<T> {
     items: Vec<T>,
-    /// Where each entry's name is written, by name.
+    /// Where the name of each entry is written, by name.
     places: HashMap<String, Position>,
 }
 

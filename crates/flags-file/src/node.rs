@@ -120,7 +120,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
-        // Duplicate keys are found below, where keys are compared as they are written: for the parser, `1` and `0x1` are the same.
+        // Duplicate keys are found below, where keys are compared as they are written: for the parser, `1` and `0x1` are equal.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         // Such scalars are valid as texts; where a number is expected, they are refused later, with their place.
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,

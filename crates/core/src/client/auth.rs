@@ -1,4 +1,4 @@
-//! Signing in.
+//! Signs in, and gets new tokens and tickets.
 
 use super::Client;
 use crate::backoff::Backoff;
@@ -9,22 +9,22 @@ use crate::state::Why;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
-/// What signing in gave, besides what the codec remembers.
+/// The result of signing in, besides the token and other texts, which the codec holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
-    /// The server offers native streams.
+    /// Whether the server offers native streams.
     pub(super) offers_native: bool,
-    /// The URL for a native stream holds a ticket that opens one stream, and that was not used yet.
+    /// Whether the URL for a native stream has a ticket that was not used yet. A ticket opens one stream.
     pub(super) ticket: bool,
 }
 
-/// Where signing in stands. What it gave is in `Client::session`, which stays in use while a new ticket is fetched.
+/// The state of signing in. Its result is in `Client::session`, which stays in use while a new ticket is fetched.
 #[derive(Debug, Default)]
 pub(super) enum Auth {
     /// No request to sign in is under way.
     #[default]
     Idle,
-    /// A request is under way, or waits to be sent again.
+    /// A request is under way, or will be sent again after a delay.
     Busy(Backoff),
     /// The server refused. That is final: a wrong key does not become right by asking again.
     Refused,
@@ -63,7 +63,7 @@ impl<C: Codec> Client<C> {
             self.auth = Auth::Idle;
             return self.resume(now);
         }
-        // A captive portal answers 200 with a page of its own: worth another try.
+        // A captive portal answers 200 with a page of its own, so an unreadable reply is tried again.
         let cause = failure.unwrap_or(Cause::Malformed);
         if cause.is_retryable() {
             self.sign_in_failed(now, cause, response.retry_after);
@@ -86,11 +86,11 @@ impl<C: Codec> Client<C> {
         let first = backoff.attempts() == 0;
         let delay = backoff.fail(&mut self.random, retry_after);
         self.timers.set(Timer::SignIn, now.after(delay));
-        // Reported once an outage: an application that hears an error a second can do nothing more with it.
+        // It is reported once for each outage: an error for each attempt would not help an application.
         if first {
             self.report(ErrorKind::Auth, cause);
         }
-        // With a session, this was for a ticket or for metrics: the values are as good as before.
+        // Where there is a session, this request was for a ticket or for metrics, and the values are as good as before.
         if self.session.is_none() {
             self.degrade(cause.reason(Why::Auth));
         }
@@ -107,7 +107,7 @@ impl<C: Codec> Client<C> {
         self.degrade(Why::Refused);
     }
 
-    /// Goes on where signing in had been in the way.
+    /// Starts what had to wait for signing in.
     fn resume(&mut self, now: Instant) {
         if self.snapshots.wanted {
             self.fetch_all(now);

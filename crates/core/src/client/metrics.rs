@@ -1,4 +1,4 @@
-//! Posting what was counted. The counters are the codec's.
+//! Posts counts of reads. The codec has the counters.
 
 use super::Client;
 use crate::codec::Codec;
@@ -21,14 +21,14 @@ impl<C: Codec> Client<C> {
         self.post_metrics(now);
     }
 
-    /// Posts one body's worth of counts, unless one is under way.
+    /// Posts as many counts as fit into one body, unless a post is under way.
     pub(super) fn post_metrics(&mut self, now: Instant) {
         if !self.requests.is_under_way(Purpose::Metrics) {
             self.post_one_body(now);
         }
     }
 
-    /// Posts everything, without regard to what is under way: this is the end, and nothing will be counted again.
+    /// Posts all counts at once, also while a post is under way. It is for closing, after which nothing is counted.
     pub(super) fn post_all_metrics(&mut self, now: Instant) {
         while self.post_one_body(now) {}
     }
@@ -44,12 +44,12 @@ impl<C: Codec> Client<C> {
         true
     }
 
-    /// Reacts to a token that was refused. The counts wait for another; the stream and the values, which may be another service's, are
-    /// left alone.
+    /// Reacts to a token that was refused for metrics. The counts wait for another token. The stream and the values are left as
+    /// they are, because metrics may be posted to another service.
     pub(super) fn metrics_unauthorized(&mut self, now: Instant) {
         self.codec.settle_counts(true);
-        // At every other refusal: the token that came last may have expired unused, and a service that refuses every token
-        // is not worth a sign-in each time.
+        // Only every other refusal leads to signing in: the last token may have expired before its use, but a service that
+        // refuses every token must not cause a sign-in for each post.
         self.metrics_signed_in_again = !self.metrics_signed_in_again;
         if self.metrics_signed_in_again {
             self.sign_in(now);
@@ -66,7 +66,7 @@ impl<C: Codec> Client<C> {
                 self.post_metrics(now); // what did not fit into one body
             }
             Some(cause) => {
-                // What the server calls malformed will be so the next time.
+                // Counts that the server refuses for good would be refused again, so they are dropped.
                 self.codec.settle_counts(cause.is_retryable());
                 self.report(ErrorKind::Metrics, cause);
             }

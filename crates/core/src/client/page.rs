@@ -1,4 +1,4 @@
-//! What happens to the page around the client.
+//! Reacts to what happens to the page: its network, its visibility, and the back/forward cache.
 
 use super::Client;
 use crate::codec::Codec;
@@ -8,20 +8,20 @@ use crate::time::Instant;
 use crate::timer::Timer;
 
 impl<C: Codec> Client<C> {
-    /// Takes what happened to the page.
+    /// Takes an event of the page.
     pub fn handle_page(&mut self, now: Instant, event: PageEvent) {
         if self.is_closed() {
             return;
         }
         match event {
-            // A page that nobody looks at goes on resting, whatever its network does.
+            // A stream that is paused because the page is hidden stays so, whatever happens to the network.
             PageEvent::Online => self.wake(now, true, false),
             PageEvent::Visible | PageEvent::Restored => {
                 self.timers.cancel(Timer::Pause);
                 self.wake(now, event == PageEvent::Restored, true);
             }
             PageEvent::Hidden => {
-                // There may be no later moment: browsers end hidden pages without a word.
+                // There may be no later opportunity: browsers end hidden pages without an event.
                 self.flush(now);
                 if let Some(delay) = self.config.pause_when_hidden {
                     self.timers.set(Timer::Pause, now.after(delay));
@@ -29,7 +29,7 @@ impl<C: Codec> Client<C> {
             }
             PageEvent::Left => {
                 self.flush(now);
-                // An open stream keeps a page out of the back/forward cache, or would be cut there without notice.
+                // An open stream keeps a page out of the back/forward cache, or is closed there without an event.
                 self.pause(Why::Hidden);
             }
         }

@@ -1,4 +1,4 @@
-//! Fetching evaluations: all of them, or the one that changed.
+//! Fetches evaluations: all of them, or those of single flags that changed.
 
 use alloc::vec::Vec;
 
@@ -13,31 +13,31 @@ use crate::state::{Status, Why};
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
-/// How many flags may be under way one by one. Past that all are fetched in one request: browsers run six connections
-/// per origin, and the application needs some of them.
+/// How many flags may be fetched one by one at a time. If more change, all are fetched in one request: browsers allow six
+/// connections to an origin, and the application needs some of them.
 const MAX_SINGLE_FETCHES: usize = 8;
 
-/// How long to wait before fetching a flag that was just created, as Harness's own client does: its caches may not know
-/// the flag yet.
+/// How long to wait before fetching a flag that was just created, as Harness's own client does: the caches of the service may
+/// not have the flag yet.
 const CREATED_DELAY: Millis = Millis(1_000);
 
-/// How fetching stands.
+/// The state of fetching.
 #[derive(Debug)]
 pub(super) struct Snapshots<T> {
-    /// All evaluations are wanted as soon as that is possible.
+    /// Whether all evaluations are to be fetched as soon as that is possible.
     pub(super) wanted: bool,
-    /// A token was refused, and no fetch has succeeded with the one that replaced it; after a wait there may be another.
+    /// Whether a token was refused and no fetch has succeeded with the one that replaced it. After a wait there may be another.
     pub(super) signed_in_again: bool,
-    /// Fetch all once more when the fetch under way has ended: something changed meanwhile.
+    /// Whether to fetch all again when the fetch under way ends, because something changed meanwhile.
     again: bool,
     backoff: Backoff,
     /// When the last list was asked for; `None` where this session has not asked for one yet.
     pub(super) asked_at: Option<Instant>,
-    /// The tag of the values as they are stored. There is none as soon as they came from anything but one whole list.
+    /// The tag of the list from which all stored values are; `None` as soon as one of them is from elsewhere.
     etag: Option<T>,
-    /// The fetch under way named the tag.
+    /// Whether the request under way carries the tag, so that it can be answered with 304.
     conditional: bool,
-    /// Evaluations of all flags have arrived for the first target.
+    /// Whether the evaluations of all flags have arrived once.
     ready: bool,
     /// The last switch of target that was completed.
     pub(super) identified: u32,
@@ -53,7 +53,7 @@ struct Single<T> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It waits until then.
+    /// The flag is to be fetched at this time.
     Due(Instant),
     /// Its request is under way.
     Asked(RequestId),
@@ -83,7 +83,7 @@ impl<T> Snapshots<T> {
         self.singles.len()
     }
 
-    /// Nothing is under way any more, and all evaluations are wanted.
+    /// Resets the state for a new session: nothing is under way, and all evaluations are wanted.
     pub(super) fn forget(&mut self) {
         self.wanted = true;
         self.again = false;
@@ -94,7 +94,7 @@ impl<T> Snapshots<T> {
 }
 
 impl<C: Codec> Client<C> {
-    /// Fetches all evaluations: now, or when signed in, or once more after the fetch under way.
+    /// Fetches all evaluations: now, or as soon as the client is signed in, or again after the fetch under way.
     pub(super) fn fetch_all(&mut self, now: Instant) {
         self.snapshots.wanted = true;
         if self.requests.is_under_way(Purpose::All) {
@@ -108,7 +108,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// A token that is refused now may be replaced again: the last time is a while ago.
+    /// Fetches all evaluations after a wait. A token that is refused now may be replaced again, as the last time is a while ago.
     pub(super) fn fetch_after_wait(&mut self, now: Instant) {
         self.snapshots.signed_in_again = false;
         self.fetch_all(now);
@@ -139,7 +139,7 @@ impl<C: Codec> Client<C> {
                     .snapshots
                     .backoff
                     .fail(&mut self.random, response.retry_after);
-                // A status that will not pass by itself is asked about as rarely as a poll.
+                // After a status that will not pass by itself, the next attempt waits for a whole polling interval.
                 let delay = if cause.is_retryable() {
                     delay
                 } else {
@@ -152,7 +152,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Reports what is wrong with a reply.
+    /// Stores the reply, if it is newer than what is known. Returns what is wrong with it; `None` where nothing is.
     fn store_all(
         &mut self,
         asked: Moment,
@@ -203,7 +203,8 @@ impl<C: Codec> Client<C> {
             self.emit(Event::Identified(self.target_switches));
         }
         match self.streaming.trouble() {
-            // What may have been missed comes with the next list. Of a new target this is the first, and nothing was missed.
+            // The next list brings what may have been missed, so the status stays stale until then. For a new target this is the
+            // first list, and nothing was missed.
             _ if (again || self.timers.is_set(Timer::Snapshot))
                 && self.status == Status::Stale
                 && !switched => {}
@@ -212,7 +213,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Fetches one flag that an event named without saying its value.
+    /// Fetches one flag, of which an event came without the new evaluation.
     pub(super) fn fetch_flag(&mut self, now: Instant, flag: C::Text, created: bool) {
         if self.snapshots.again || (self.snapshots.wanted && self.session.is_none()) {
             return; // all are about to be fetched, later than the change
@@ -314,7 +315,7 @@ impl<C: Codec> Client<C> {
             (None, failure) => {
                 let cause = failure.unwrap_or(Cause::Malformed);
                 self.report(ErrorKind::FetchFlag, cause);
-                // The fetch of all has the retries; what it brings is at least as new.
+                // Only the fetch of all is retried, so that is used; its evaluations are at least as new.
                 self.snapshots.wanted = true;
                 if self.requests.is_under_way(Purpose::All) {
                     self.snapshots.again = true;
@@ -331,7 +332,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Stores evaluations that came by themselves: in an event, or from the application.
+    /// Stores evaluations that were not fetched: those of an event, or of the application.
     pub(super) fn apply(&mut self, now: Instant, evaluations: C::Evaluations) {
         let moment = self.order.next();
         self.merge(now, evaluations, moment);
@@ -342,14 +343,14 @@ impl<C: Codec> Client<C> {
         self.changed(now, changes, as_of);
     }
 
-    /// Forgets a flag that was deleted, known as of then.
+    /// Forgets a flag of which it is known as of `as_of` that it was deleted.
     pub(super) fn forget_flag(&mut self, now: Instant, flag: &C::Text, as_of: Moment) {
         let changes = self.codec.remove(flag, as_of);
         self.changed(now, changes, as_of);
         self.settle_order();
     }
 
-    /// Single flags were stored: the values are no whole list's any more.
+    /// Reports that single flags were stored. The values are no longer those of one list, so the tag is dropped.
     fn changed(&mut self, now: Instant, changes: Option<C::Changes>, as_of: Moment) {
         self.order.know(as_of);
         self.snapshots.etag = None;

@@ -1,4 +1,4 @@
-//! The stream, and polling in its place.
+//! Opens the stream, reads it and opens it again when it is lost, and polls while there is none.
 
 use super::Client;
 use crate::backoff::Backoff;
@@ -19,76 +19,76 @@ use crate::timer::Timer;
 /// The same bound holds for opening it.
 pub(super) const IDLE_TIMEOUT: Millis = Millis(35_000);
 
-/// How long a stream must have lived for its loss to be a new outage. A server that accepts and closes at once would
-/// otherwise be asked again without any backoff.
+/// How long a stream must have been open for its loss to count as a new outage, with which the backoff starts again. A server
+/// that closes each stream at once would otherwise be asked again without any backoff.
 const STABLE_AFTER: Millis = Millis(10_000);
 
-/// The data of every heartbeat but the first after an opening. A native `EventSource` opens a lost connection again without
-/// a word, and only a first heartbeat in the middle tells that something may have been missed.
+/// The data of each heartbeat but the first of a connection. A native `EventSource` opens a lost connection again without
+/// reporting it, so a first heartbeat on an open stream is the only sign that something may have been missed.
 const HEARTBEAT_DATA: &[u8] = b"{}";
 
-/// How streaming stands.
+/// The state of streaming and polling.
 #[derive(Debug, Default)]
 pub(super) struct Streaming {
     state: State,
     backoff: Backoff,
-    /// Attempts in a row that opened no stream, or one that said nothing before it was lost.
+    /// Attempts in a row that opened no stream, or a stream on which nothing came before it was lost.
     failures: u32,
-    /// When the last event came, or the stream opened.
+    /// When the last event came; before that, when the stream opened.
     quiet_since: Instant,
     #[cfg(feature = "sse")]
     parser: Parser,
     /// The delay the server asked for between connections.
     retry: Option<Millis>,
-    /// A native stream failed before it opened. It cannot say why, so `fetch` is asked next.
+    /// Whether a native stream failed before it opened. It does not report the cause, so the next attempt uses `fetch`.
     native_failed: bool,
     /// What was last reported to the application.
     told: Told,
-    /// A token was refused, and no stream has opened with the one that replaced it.
+    /// Whether a token was refused and no stream has opened with the one that replaced it.
     signed_in_again: bool,
-    /// It was reported to the application that polling is on.
+    /// Whether it was reported to the application that polling has started.
     polling: bool,
 }
 
 #[derive(Debug, Default)]
 enum State {
-    /// Not wanted, or not possible yet.
+    /// No stream is wanted, or none is possible yet.
     #[default]
     Off,
-    /// Waits for the retry timer, or for signing in to give a new ticket.
+    /// The next attempt waits for the retry timer, or for a new ticket from signing in.
     Waiting,
-    /// Asked for.
+    /// A stream was asked for and is not open yet.
     Opening { id: StreamId, native: bool },
-    /// Open.
+    /// A stream is open.
     Open { id: StreamId, since: Instant },
-    /// Another tab's stream is this one's too; `open` as that tab said last.
+    /// This tab uses the stream of the leader. `open` is what the leader reported last.
     Following { open: bool },
-    /// Closed while nobody looks at the page.
+    /// The stream is closed while the page is hidden.
     Paused,
-    /// Given up: the server does not want streams, or the retries are used up.
+    /// Streaming is given up: the server refuses streams, or the retries are used up.
     Stopped,
 }
 
-/// What this tab can say of the stream that it hears from, or wants.
+/// The status of this tab's stream, as a leader posts it to other tabs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamStatus {
-    /// This tab's own is open, and no event has come for so many seconds, 127 at the most: what tabs
-    /// say is UTF-8, so that this is a byte of 7 bits.
+    /// The stream is open, and no event has come for so many seconds, 127 at most: messages of tabs
+    /// are UTF-8, so the number is a byte of 7 bits.
     Open { quiet_seconds: u8 },
-    /// There is none, and the application knows of the outage.
+    /// There is no stream, and the outage was reported to the application.
     Down,
-    /// There is none yet.
+    /// There is no stream yet.
     Starting,
 }
 
 /// What a follower knows of the leader's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leader {
-    /// Nothing yet: this tab has just joined.
+    /// Nothing is known yet, because this tab has just joined.
     Unknown,
     /// The stream is open.
     Open,
-    /// The stream is down, by this cause.
+    /// The stream is down for this cause.
     Down(Cause),
 }
 
@@ -101,7 +101,7 @@ enum Told {
 }
 
 impl Streaming {
-    /// Why values may be old although they were just fetched.
+    /// Returns why values may be out of date although they were just fetched; `None` where changes arrive.
     pub(super) fn trouble(&self) -> Option<Why> {
         match self.state {
             State::Open { .. } | State::Following { open: true } => None,
@@ -114,7 +114,7 @@ impl Streaming {
         }
     }
 
-    /// What there is to say of the stream to other tabs.
+    /// Returns the status of the stream for other tabs.
     pub(super) fn status(&self, now: Instant) -> StreamStatus {
         match self.state {
             State::Open { .. } => StreamStatus::Open {
@@ -125,7 +125,7 @@ impl Streaming {
         }
     }
 
-    /// Whether the leader's stream is open, as the leader said last; `None` where this tab follows no leader.
+    /// Whether the leader's stream is open, as the leader reported last; `None` where this tab follows no leader.
     pub(super) const fn followed(&self) -> Option<bool> {
         match self.state {
             State::Following { open } => Some(open),
@@ -133,7 +133,7 @@ impl Streaming {
         }
     }
 
-    /// An outage was reported to the application, and its end not yet.
+    /// Whether an outage was reported to the application, and its end was not yet.
     fn is_told_lost(&self) -> bool {
         self.told == Told::Disconnected
     }
@@ -155,7 +155,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Opens a stream now; the one there may be is closed first.
+    /// Opens a stream now. If there is one already, it is closed first.
     pub(super) fn open_stream(&mut self, now: Instant) {
         if matches!(self.streaming.state, State::Stopped) {
             return;
@@ -201,7 +201,7 @@ impl<C: Codec> Client<C> {
         }));
     }
 
-    /// Hears from the leader's stream in place of one of this tab's own.
+    /// Uses the leader's stream in place of one of this tab's own.
     pub(super) fn follow_stream(&mut self, now: Instant, leader: Leader) {
         self.streaming.state = State::Following {
             open: leader == Leader::Open,
@@ -218,7 +218,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Closes the stream if there is one. One that is paused or given up stays so; else what comes next is the caller's to say.
+    /// Closes the stream if there is one. A paused or stopped state is kept; after any other, the caller sets the next one.
     pub(super) fn close_stream(&mut self) {
         if let State::Opening { id, .. } | State::Open { id, .. } = self.streaming.state {
             self.put(Output::CloseStream(id));
@@ -230,7 +230,7 @@ impl<C: Codec> Client<C> {
         self.timers.cancel(Timer::StreamRetry);
     }
 
-    /// Takes what happened to a stream. One that is not the current one any more changes nothing.
+    /// Takes an input of a stream. It is ignored where the stream is not the current one any more.
     pub fn handle_stream(&mut self, now: Instant, id: StreamId, input: StreamInput<'_>) {
         match self.streaming.state {
             State::Opening { id: current, .. } | State::Open { id: current, .. }
@@ -255,7 +255,7 @@ impl<C: Codec> Client<C> {
             } => self.stream_refused(now, status, retry_after),
             #[cfg(feature = "sse")]
             StreamInput::Bytes(bytes) => self.stream_bytes(now, bytes),
-            // The standard wants it kept for the connections that follow.
+            // By the standard, the delay holds for all later connections, too.
             StreamInput::Retry(delay) => self.streaming.retry = Some(delay),
             StreamInput::Event { kind, data } => {
                 let reopened = matches!(self.streaming.state, State::Open { .. })
@@ -283,12 +283,12 @@ impl<C: Codec> Client<C> {
         self.streaming.signed_in_again = false;
         self.connected();
         self.post_as_leader(TabMessage::Open, b"");
-        // What changed before the server counted us among its listeners was missed: fetch all, later than that. One that was
-        // asked for at the start, together with the stream, is confirmed by this one.
+        // A change before the server registered this stream was missed, so all evaluations are fetched after it has. At the start
+        // this comes after a list that was requested together with the stream.
         self.fetch_all(now);
     }
 
-    /// Takes note that a stream is open, this tab's or another's.
+    /// Reports that a stream is open, this tab's or the leader's, and stops polling.
     fn connected(&mut self) {
         if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
             self.emit(Event::Connected);
@@ -328,7 +328,7 @@ impl<C: Codec> Client<C> {
             Parsed::Unknown => return,
             Parsed::Malformed => {
                 self.report(ErrorKind::Stream, Cause::Malformed);
-                // It may have been about any change.
+                // The event may have been about any change.
                 return self.fetch_all(now);
             }
         };
@@ -348,7 +348,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Gives up a stream, or a leader, from which nothing came for too long.
+    /// Gives up the stream, or the leader, after nothing came from it for too long.
     pub(super) fn stream_silent(&mut self, now: Instant) {
         if let State::Following { .. } = self.streaming.state {
             self.leader_silent(now);
@@ -360,7 +360,7 @@ impl<C: Codec> Client<C> {
     fn stream_refused(&mut self, now: Instant, status: u16, retry_after: Option<Millis>) {
         let cause = Cause::Status(status);
         if status == 401 {
-            // Once with a new token; if only the stream goes on refusing it, the rest can go on without a stream.
+            // The stream is tried once with a new token. If it is refused again, the client goes on without a stream.
             if core::mem::replace(&mut self.streaming.signed_in_again, true) {
                 self.stop_stream(now, cause);
             } else {
@@ -369,7 +369,7 @@ impl<C: Codec> Client<C> {
         } else if cause.is_retryable() {
             self.stream_lost(now, cause, retry_after);
         } else {
-            // 204 is the standard's way to say "do not come back"; the 4xx that remain will not pass by themselves.
+            // By the standard, 204 means that a client should not connect again. The 4xx that remain will not pass by themselves.
             self.stop_stream(now, cause);
         }
     }
@@ -383,7 +383,7 @@ impl<C: Codec> Client<C> {
             _ => {}
         }
         self.close_stream();
-        // A stream that opened and delivered was no failed attempt, however short it was; only the delay grows.
+        // A stream on which something came does not count as a failed attempt, however short it was; only the delay grows.
         if self.streaming.failures >= self.config.max_stream_retries {
             self.stop_stream(now, cause);
             return;
@@ -398,7 +398,7 @@ impl<C: Codec> Client<C> {
         self.post_as_leader(TabMessage::Down, b"");
     }
 
-    /// Gives streaming up; polling takes its place.
+    /// Gives streaming up and polls instead.
     fn stop_stream(&mut self, now: Instant, cause: Cause) {
         self.close_stream();
         self.leave_tabs(); // another tab may fare better
@@ -407,15 +407,14 @@ impl<C: Codec> Client<C> {
         self.stream_missing();
     }
 
-    /// Takes note that there should be a stream, and that there is none. Another reason says more, and stays until the next list is
-    /// there.
+    /// Sets the state for a missing stream. A reason that is set already says more, and stays until the next list arrives.
     fn stream_missing(&mut self) {
         if self.why == Why::Fine {
             self.degrade(Why::Stream);
         }
     }
 
-    /// Reports that nothing streams any more, if it was reported that something does.
+    /// Reports that the stream is lost, if it was reported that it is open.
     pub(super) fn disconnected(&mut self) {
         if self.streaming.told == Told::Connected {
             self.streaming.told = Told::Disconnected;
@@ -452,7 +451,7 @@ impl<C: Codec> Client<C> {
         self.arm_poll(now);
     }
 
-    /// One interval from now, ± 10 %, so that the clients of one outage do not ask in step.
+    /// Arms the timer of polls, one interval from now ± 10 %, so that the clients of one outage do not all ask at the same time.
     fn arm_poll(&mut self, now: Instant) {
         let interval = self.config.polling_interval.0;
         let tenth = interval / 10;
@@ -474,8 +473,8 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Looks after everything that waits, at once. `reopen` replaces a stream that looks open too: its network is another.
-    /// A paused stream is opened if somebody looks at the page (`seen`).
+    /// Tries at once everything that waits for a timer. `reopen` also replaces an open stream, because the network may be another
+    /// one. A paused stream is opened if the page is visible (`seen`).
     pub(super) fn wake(&mut self, now: Instant, reopen: bool, seen: bool) {
         if self.timers.is_set(Timer::SignIn) {
             self.sign_in(now);
@@ -485,7 +484,7 @@ impl<C: Codec> Client<C> {
         }
         match self.streaming.state {
             State::Waiting => self.open_stream(now),
-            // What the leader answers makes this tab fetch.
+            // The leader's answer makes this tab fetch.
             State::Following { .. } if reopen => self.open_stream(now),
             State::Paused if seen => {
                 self.open_stream(now);

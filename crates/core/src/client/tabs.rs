@@ -1,16 +1,17 @@
-//! One stream for all tabs of an origin.
+//! Shares one stream among the tabs of an origin.
 //!
 //! Browsers allow six connections to an origin on HTTP/1.1, and a stream holds one for good. So the tabs with the same
-//! service, key and target form a *group* and elect a leader: whoever holds the lock of the group's name. The leader holds
-//! the stream and posts what it hears on a channel of that name; the others *follow*: what they hear from the leader is
-//! their stream.
+//! service, key and target form a *group* and elect a leader: the tab that holds the lock of the group's name. The leader holds
+//! the stream and posts its events on a channel of that name; the others *follow*: they take the leader's messages for
+//! events of a stream.
 //!
 //! - A leader that closes, crashes or is discarded frees the lock; the next tab in the lock's queue leads.
-//! - A frozen leader frees nothing, but is silent: a follower steals the lock.
-//! - A leader that cannot stream any more (signed out, paused, refused) leaves the group. Each tab finds out for itself.
-//! - A leader speaks of events and heartbeats only once it knows of a follower: most pages are open in one tab, and posting is
-//!   what costs most of an event. A tab that joins says so, and those that are there answer a new leader.
-//! - On a new stream everybody fetches all evaluations, as with a stream of one's own: what was missed is found.
+//! - A frozen leader does not free the lock, but posts nothing: a follower steals the lock.
+//! - A leader that cannot stream any more (signed out, paused, refused) leaves the group. Each tab finds out for itself
+//!   whether it can.
+//! - A leader posts events and heartbeats only once it knows of a follower: most pages are open in one tab, and posting is
+//!   the largest part of an event's cost. A tab that joins posts a message, and the tabs of the group answer a new leader.
+//! - When a new stream opens, each tab fetches all evaluations, as with a stream of its own, to find changes that were missed.
 //!
 //! Fetches, sign-in and metrics stay each tab's own.
 
@@ -26,20 +27,21 @@ use crate::output::{Output, TabOutput};
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
 
-/// How long a tab that joined waits for the lock or for a word from who holds it.
+/// How long a tab that joined waits for the lock, or for a message of the tab that holds it.
 const HELLO_TIMEOUT: Millis = Millis(5_000);
 
 /// How long the leader may take to open a stream, or be silent while it cannot; more than opening one (35 s), and than
 /// [`LEAD_INTERVAL`] when a browser lets timers of hidden pages fire once a minute.
 const LEAD_TIMEOUT: Millis = Millis(90_000);
 
-/// How often the leader says how its stream stands.
+/// How often the leader posts the status of its stream.
 const LEAD_INTERVAL: Millis = Millis(30_000);
 
-/// Followers that notice a silent leader do so at different moments: the first one leads, and the others hear of it.
+/// The most milliseconds that are added at random before a follower gives up a silent leader, so that one of them does so first
+/// and the others get its message in time.
 const STEAL_JITTER: u32 = 10_000;
 
-/// Followers fetch within this time of a new stream, and not all in the same millisecond.
+/// The most milliseconds, chosen at random, after which a follower fetches when a stream opens, so that not all fetch at once.
 const FETCH_JITTER: u32 = 1_000;
 
 /// This tab's part in the group.
@@ -47,12 +49,12 @@ const FETCH_JITTER: u32 = 1_000;
 pub(super) struct Tabs {
     joined: bool,
     pub(super) leading: bool,
-    /// This tab leads, and another one has said that it follows.
+    /// Whether this tab leads, and another one has reported that it follows.
     followed: bool,
 }
 
 impl<C: Codec> Client<C> {
-    /// Takes what happened in the group of tabs.
+    /// Takes an input of the group of tabs.
     pub fn handle_tabs(&mut self, now: Instant, input: TabInput<'_>) {
         match input {
             _ if !self.tabs.joined => {}
@@ -74,14 +76,14 @@ impl<C: Codec> Client<C> {
                     if message == TabMessage::Hello {
                         self.post_state(now);
                     } else if !known && let StreamStatus::Open { .. } = self.streaming.status(now) {
-                        // It was frozen when this tab began to lead, and has missed what was heard since.
+                        // The follower was frozen when this tab began to lead, and has missed the events since.
                         self.post(TabMessage::Open, b"");
                     }
                 }
             }
             TabInput::Message(TabMessage::Event, _) if self.tabs.leading => {
-                // A tab that was frozen when this one took its place has posted what its stream still held: the others may have
-                // taken older values from it, and fetch.
+                // A former leader, which was frozen when this tab took its place, has posted an event that its stream still held.
+                // The others may have taken older values from it, so they are made to fetch.
                 if let StreamStatus::Open { .. } = self.streaming.status(now) {
                     self.post(TabMessage::Open, b"");
                 }
@@ -116,7 +118,7 @@ impl<C: Codec> Client<C> {
         }
     }
 
-    /// Says `message` to the others, if there are any that listen to this tab.
+    /// Posts `message` to the other tabs, if this tab leads and knows of a follower.
     pub(super) fn post_as_leader(&mut self, message: TabMessage, data: &[u8]) {
         if self.tabs.followed {
             self.post(message, data);
@@ -138,7 +140,7 @@ impl<C: Codec> Client<C> {
         self.post(message, data.as_slice());
     }
 
-    /// Takes a message of the leader.
+    /// Takes a message of the leader, if this tab follows.
     fn heard(&mut self, now: Instant, message: TabMessage, data: &[u8]) {
         let Some(open) = self.streaming.followed() else {
             return;
@@ -160,9 +162,9 @@ impl<C: Codec> Client<C> {
                 if !open || message == TabMessage::Open {
                     self.follow_stream(now, Leader::Open);
                     if message == TabMessage::Alive && self.is_complete(now, data) {
-                        // Nothing happened since this tab asked for its list, and from now on it hears of all.
+                        // No event came since this tab asked for its list, and from now on it gets all events.
                     } else if self.snapshots.signed_in_again {
-                        // No wait: after one, this tab would sign in, join and fetch again, once a second.
+                        // It fetches without a wait: after one, it could sign in, join and fetch again, once a second.
                         self.fetch_all(now);
                     } else {
                         self.snapshots.wanted = true;
@@ -185,7 +187,7 @@ impl<C: Codec> Client<C> {
             .is_some_and(|asked| now.millis_since(asked) < quiet)
     }
 
-    /// The leader was silent for too long: it is frozen, and holds the lock.
+    /// Steals the lock of a leader that was silent for too long, and so is taken for frozen.
     pub(super) fn leader_silent(&mut self, now: Instant) {
         self.tell_driver(TabOutput::Steal);
         self.await_leader(now, LEAD_TIMEOUT);

@@ -1,4 +1,4 @@
-//! Whether a target belongs to groups, which may refer to each other.
+//! Decides whether a target belongs to groups, which may refer to each other.
 
 use super::ForTarget;
 use crate::explanation::{Membership, SegmentCheck, SegmentRuleCheck};
@@ -23,7 +23,7 @@ impl<'s> ForTarget<'s, '_> {
                 if let Some(group) = group
                     && !nested
                 {
-                    // The answer is known; this is for the notes. What a circle came to is noted as it is now.
+                    // The outcome is known; this records the rules. Those of a cycle are recorded with the final memberships.
                     self.group::<true>(*group, &mut rules);
                 }
                 checks.push(SegmentCheck {
@@ -78,7 +78,7 @@ impl<'s> ForTarget<'s, '_> {
             .components
             .get(at)
             .and_then(|component| component.groups.first());
-        // An unknown number counts as known: there is nothing to find out about it.
+        // A component without a group counts as known, as there is nothing to find out about it.
         first
             .and_then(|group| self.memberships.get(*group))
             .is_none_or(Option::is_some)
@@ -86,8 +86,8 @@ impl<'s> ForTarget<'s, '_> {
 
     /// Finds the memberships of groups that refer to each other, after all others that they refer to.
     ///
-    /// In a circle nobody is a member by rule at first, and then rules are applied until nothing changes. As clauses
-    /// cannot negate, more members never make fewer: the result does not depend on the order.
+    /// In a cycle the target is a member of no group by rule at first, and then the rules are applied until nothing changes. As
+    /// clauses cannot negate, a membership that is found never ends another one, so the result does not depend on the order.
     fn component(&mut self, component: &'s Component) {
         if component.cyclic {
             for group in &component.groups {
@@ -107,7 +107,7 @@ impl<'s> ForTarget<'s, '_> {
         }
     }
 
-    /// Whether this is news.
+    /// Stores the outcome of a group, and returns whether it differs from what was known.
     fn remember(&mut self, group: usize, outcome: Membership) -> bool {
         self.memberships
             .get_mut(group)
@@ -162,7 +162,7 @@ impl<'s> ForTarget<'s, '_> {
         Membership::No
     }
 
-    /// What a group says about the target by name.
+    /// Returns whether a group names the target as excluded or included; `None` where it does not name it.
     fn named(&self, at: usize) -> Option<Membership> {
         let group = self.program.groups.get(at)?;
         if group.excluded.contains(self.id) {

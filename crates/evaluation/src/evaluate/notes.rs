@@ -1,12 +1,12 @@
-//! How much of an evaluation is noted: steps repeat what the configuration holds, each flag, group and list of values as often
-//! as it is come by, so that a small configuration can make notes without bound.
+//! Limits how much an explanation records. Steps repeat parts of the configuration each time the evaluation reaches them, so
+//! that without a limit even a small configuration could make an explanation of any size.
 
 use crate::model::Clause;
 
-/// What there is room for in any case for the steps of the flag itself, after those of its prerequisites.
+/// The bytes that are always available for the steps of the flag itself, which come after those of its prerequisites.
 const OF_THE_FLAG_ITSELF: usize = 64 * 1024;
 
-/// The room that is left for notes.
+/// The room that is left for recording, in bytes, and how many notes were left out.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     left: usize,
@@ -21,8 +21,8 @@ impl Notes {
         }
     }
 
-    /// Whether something may be noted that takes about so much. If not, it counts as omitted. The last one may take more than
-    /// there is.
+    /// Whether there is room to record something of about `bytes` bytes. If not, it counts as omitted. The last note that is
+    /// allowed may take more than is left.
     pub(super) const fn have_room(&mut self, bytes: usize) -> bool {
         if self.left == 0 {
             self.omitted = self.omitted.saturating_add(1);
@@ -32,7 +32,7 @@ impl Notes {
         true
     }
 
-    /// The prerequisites are done.
+    /// Makes room for the steps of the flag itself, when those of its prerequisites have been recorded.
     pub(super) const fn come_to_the_flag_itself(&mut self) {
         if self.left < OF_THE_FLAG_ITSELF {
             self.left = OF_THE_FLAG_ITSELF;
@@ -44,7 +44,7 @@ impl Notes {
     }
 }
 
-/// What the note of a clause takes, about.
+/// Returns about how many bytes the note of a clause takes.
 pub(super) fn clause_bytes(clause: &Clause) -> usize {
     let texts = clause.values.iter().map(String::len);
     texts.fold(200, |bytes, text| {

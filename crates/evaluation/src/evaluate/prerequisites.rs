@@ -1,14 +1,13 @@
-//! Whether a flag's prerequisites are met, and those of the flags they name.
+//! Decides whether the prerequisites of a flag are met, and those of the flags that they name.
 
 use super::ForTarget;
 use crate::explanation::{PrerequisiteOutcome, Step};
 use crate::program::{Flag, Need};
 
 impl<'s> ForTarget<'s, '_> {
-    /// Follows the prerequisites of a flag, depth first.
+    /// Checks all prerequisites that a flag leads to, depth first, and returns whether they are met.
     ///
-    /// The flag meets them unless one that is reached is not met, so it is enough to come by every flag once: a flag
-    /// that was seen, be it in a circle, adds nothing new.
+    /// They are met unless one that is reached is not met. It is therefore enough to visit each flag once, also in a cycle.
     pub(super) fn prerequisites_met<const TRACE: bool>(
         &mut self,
         root: usize,
@@ -79,7 +78,7 @@ impl<'s> ForTarget<'s, '_> {
         met
     }
 
-    /// Looks at one prerequisite without those of its flag.
+    /// Checks one prerequisite, without those of the flag that it names.
     fn prerequisite<const TRACE: bool>(
         &mut self,
         of: usize,
@@ -145,25 +144,25 @@ impl<'s> ForTarget<'s, '_> {
     }
 }
 
-/// How far the check of a flag's prerequisites has come.
+/// The state of the check of a flag's prerequisites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum PrerequisiteCheck {
     #[default]
     Unknown,
-    /// On the path that is being followed.
+    /// The flag is on the path that is being followed.
     Open,
-    /// All met if the flag that the path started at turns out to meet all; only within a circle.
+    /// All are met if those of the flag at which the path started are; this happens within a cycle only.
     Provisional,
     Met,
     NotMet,
 }
 
-/// What one prerequisite means for the check of all.
+/// What the result for one prerequisite means for the check of all.
 enum Verdict {
-    /// It is met; the prerequisites of this flag are next.
+    /// It is met, and the prerequisites of the flag at this position are checked next.
     Met(usize),
-    /// Some prerequisite is not met, which settles all.
+    /// A prerequisite is not met, which decides the check.
     NotMet,
-    /// Nothing more is to be looked at in this list.
+    /// The rest of the list is not checked.
     Done,
 }

@@ -30,7 +30,7 @@ impl Pattern {
     }
 }
 
-/// Checks a pattern by itself, for whoever has just written it.
+/// Checks the syntax of one pattern, for an error message to its author.
 ///
 /// # Errors
 /// What is wrong with its syntax, in one line without the pattern.
@@ -45,7 +45,7 @@ pub fn check(pattern: &str) -> Result<(), String> {
 /// Returns what the pattern costs.
 ///
 /// # Errors
-/// It is not valid.
+/// The pattern is not valid.
 pub(crate) fn cost(pattern: &str) -> Result<u64, &'static str> {
     match regex_syntax::parse(pattern) {
         Ok(hir) => Ok(cost_of(&hir)),
@@ -53,7 +53,7 @@ pub(crate) fn cost(pattern: &str) -> Result<u64, &'static str> {
     }
 }
 
-/// The parser bounds how deep this goes.
+/// Returns the cost of a part of a pattern. The parser limits how deep patterns are nested, and so the recursion.
 fn cost_of(hir: &Hir) -> u64 {
     let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     match hir.kind() {
