@@ -21,7 +21,7 @@ pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
 /// The server key of a server that was given none and listens to this machine only.
 pub const DEV_SERVER_KEY: &str = "flagwire-dev-server-key";
 
-/// The flags file where none is named.
+/// The path of the flags file if none is given.
 const FLAGS_FILE: &str = "flags.yaml";
 
 /// How logs are written.
@@ -55,7 +55,7 @@ pub enum Command {
     Export(ExportOptions),
 }
 
-/// A year: more is a mistake, and a time that cannot be computed with.
+/// The longest time that an option may set: a year, in seconds. More is a mistake, and could overflow in computations.
 const MAX_SECONDS: u64 = 31_536_000;
 const MAX_MILLISECONDS: u64 = MAX_SECONDS * 1000;
 
@@ -301,36 +301,36 @@ pub enum ConfigError {
          set your own with --client-key and --server-key (or FLAGWIRE_CLIENT_KEYS and FLAGWIRE_SERVER_KEYS)"
     )]
     DevelopmentKeysExposed(SocketAddr),
-    /// The upstream's key.
+    /// The upstream's key cannot be used.
     #[error("{0}")]
     BadKey(#[from] BadSecret),
-    /// An option that does nothing without another one.
+    /// An option is given that does nothing without another one.
     #[error("--{option} does nothing without --{needs}; set that as well")]
     Incomplete {
-        /// What is there.
+        /// The option that is given.
         option: &'static str,
-        /// What is not.
+        /// The option that is missing.
         needs: &'static str,
     },
-    /// One key cannot be both.
+    /// The same key is given as client key and as server key, or for two environments.
     #[error(
         "the same key is given twice, as client key and as server key or for two environments; use two"
     )]
     SharedKey,
-    /// The name goes into URLs.
+    /// The environment has no name, which URLs need.
     #[error("the environment needs a name")]
     NoEnvironment,
-    /// An upstream that cannot be reached by HTTP.
+    /// The upstream's address is not one of HTTP.
     #[error(
         "`{0}` is not an address of an upstream; write it like https://flags.example.com/api/1.0"
     )]
     BadUpstream(String),
-    /// An upstream asked for by name and password.
+    /// The upstream's address holds a user or a password.
     #[error(
         "an upstream's address must not hold a user or a password; its API key is what it is asked with"
     )]
     Credentials,
-    /// Two places that say where flags come from.
+    /// The configuration file has environments, and options of the whole server name a source or keys as well.
     #[error(
         "the configuration file has environments: put upstreams, API keys, client and server keys below them, and not in options of the whole server"
     )]
@@ -343,26 +343,26 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The configuration file makes no sense.
+    /// The configuration file was read, but cannot be used.
     #[error("the configuration file cannot be used: {0}")]
     File(String),
-    /// An environment makes no sense.
+    /// The options of an environment cannot be used.
     #[error("environment `{0}`: {1}")]
     Environment(String, String),
-    /// Replicas cannot meet there.
+    /// The address of Redis cannot be used.
     #[error("{0}")]
     Redis(#[from] crate::replicas::AddressError),
-    /// A key that no SDK could be given so.
+    /// A key has a blank or a line end in it, so no SDK can send it.
     #[error("{what} has a blank or a line end in it; copy it again")]
     Blank {
-        /// What it is.
+        /// How a sentence names the key.
         what: &'static str,
     },
 }
 
 impl Options {
-    /// Whether what belongs together is there, wherever each comes from: clap would look at the command line and the
-    /// environment alone, and not at the file.
+    /// Checks that options which need each other are all given. clap would check the command line and the environment
+    /// variables, but not the configuration file.
     pub(crate) fn complete(&self) -> Result<(), ConfigError> {
         let certificate = ("tls-certificate", self.tls_certificate.is_some());
         let key = ("tls-key", self.tls_key.is_some());
@@ -387,7 +387,7 @@ impl Options {
         Ok(())
     }
 
-    /// What is empty, as a variable that a template did not fill in, counts as not given.
+    /// Treats empty values as not given, since a template may leave variables empty.
     pub(crate) fn without_empty(mut self) -> Self {
         for text in [
             &mut self.upstream,
@@ -420,7 +420,8 @@ impl Options {
         self
     }
 
-    /// Whether they say where flags come from, or name keys, which the environments of a file do for themselves.
+    /// Whether these options name a source or keys. In a configuration file with environments, each environment names
+    /// its own.
     pub(crate) fn has_source(&self) -> bool {
         self.upstream.is_some()
             || self.upstream_events.is_some()
@@ -430,7 +431,7 @@ impl Options {
             || !self.server_keys.is_empty()
     }
 
-    /// The time between heartbeats.
+    /// Returns the time between two heartbeats of a stream.
     #[must_use]
     pub const fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)

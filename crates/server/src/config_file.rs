@@ -1,7 +1,7 @@
-//! The configuration file: any option by its name, and what several environments need.
+//! Reads the configuration file, which may set any option by its name and has the options of several environments.
 //!
-//! What it says of options becomes their default, so the command line and the environment come before it, and a value is
-//! checked as if it had been given there.
+//! Its options become the defaults of the command line's, so the command line and the environment variables take
+//! precedence, and a value is checked as if it had been given there.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -50,17 +50,17 @@ const ENVIRONMENT_KEYS: &[&str] = &[
     "server-key",
 ];
 
-/// The value of an option, as texts as they are written: a key `007` is not seven.
+/// The values of an option as they are written, since a key `007` must not be read as the number seven.
 struct Setting(Vec<String>);
 
-/// It may be a secret.
+/// Leaves the values out, as they may be secrets.
 impl fmt::Debug for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Setting(…)")
     }
 }
 
-/// One value, trimmed; `None` where it is empty or there is none.
+/// Reads one value without the blanks around it. Returns `None` if it is empty or missing.
 fn one(key: &Key, node: &Node) -> Result<Option<String>, Problem> {
     match &node.value {
         Value::List(_) | Value::Map(_) => Err(Problem::new(
@@ -74,7 +74,7 @@ fn one(key: &Key, node: &Node) -> Result<Option<String>, Problem> {
     }
 }
 
-/// A list of values, or one text with commas between them.
+/// Reads a list of values, or one text with commas between them.
 fn many(key: &Key, node: &Node) -> Result<Vec<String>, Problem> {
     let values: Vec<String> = match &node.value {
         Value::List(nodes) => nodes
@@ -174,7 +174,7 @@ impl ConfigFile {
                 return Err(Problem::new(key.at, format!("`{name}` is there twice")));
             }
         }
-        // What says nothing leaves the default.
+        // An option without a value keeps its default.
         file.settings.retain(|_, setting| !setting.0.is_empty());
         Ok(file)
     }
@@ -194,7 +194,7 @@ fn environments(node: &Node) -> Result<BTreeMap<String, EnvironmentOptions>, Pro
     }
 }
 
-/// The option of that name that a file may set.
+/// Returns the option of this name, if a configuration file may set it.
 fn option<'c>(command: &'c Command, name: &str) -> Option<&'c Arg> {
     command.get_arguments().find(|arg| {
         let aliases = arg.get_all_aliases().unwrap_or_default();
@@ -203,7 +203,7 @@ fn option<'c>(command: &'c Command, name: &str) -> Option<&'c Arg> {
     })
 }
 
-/// Whether a relative value of the option is meant from where the file is.
+/// Whether the option's value is a path, which is relative to the directory of the configuration file.
 fn is_path(arg: &Arg) -> bool {
     let names = arg.get_value_names().unwrap_or_default();
     names
@@ -212,7 +212,7 @@ fn is_path(arg: &Arg) -> bool {
 }
 
 impl EnvironmentOptions {
-    /// The one environment of a server that is given options alone.
+    /// Returns the options of the one environment of a server without a list of environments.
     pub(crate) fn of(options: &Options) -> Self {
         let upstream = options.upstream.clone();
         Self {
@@ -238,7 +238,8 @@ impl ConfigFile {
         Self::parse(&text).map_err(|problem| wrap(problem.to_string()))
     }
 
-    /// The command line's definition with what this file, which lies in `directory`, says as defaults.
+    /// Returns the definition of the command line with this file's options as defaults. Relative paths in it start at
+    /// `directory`, where the file is.
     fn into_defaults(self, directory: &Path) -> Command {
         let mut command = Options::command();
         for (id, setting) in self.settings {
@@ -262,7 +263,8 @@ impl Options {
     /// Reads the command line, the environment and, where one of them names it, the configuration file.
     ///
     /// # Errors
-    /// What clap says, `--help` and `--version` included.
+    /// The error of clap, which it also returns for `--help` and `--version`. A configuration file that cannot be read
+    /// is reported in the same way.
     pub fn read(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
@@ -275,7 +277,7 @@ impl Options {
         let path = match &plain {
             Ok(options) => options.config.clone(),
             Err(error) if !error.use_stderr() => return plain,
-            // What is missing may stand in the file.
+            // An option that is missing may be in the file.
             Err(_) => Self::command()
                 .ignore_errors(true)
                 .try_get_matches_from(&args)
@@ -292,7 +294,7 @@ impl Options {
             if plain.is_err() {
                 return error;
             }
-            // What was fine without the file fails because of it.
+            // The options are valid without the file, so the message names the file.
             let reason = error.to_string();
             let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
             clap::Error::raw(error.kind(), format!("{}: {reason}", path.display()))

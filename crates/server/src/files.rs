@@ -1,12 +1,13 @@
-//! File work that cannot stop the server: it runs on threads of its own, and is waited for no longer than a limit.
+//! Does file work on threads of its own and waits for it no longer than a limit, so that a disk that hangs does not
+//! stop the server.
 //!
-//! A network mount whose server is gone, a failing disk or a named pipe without a writer lets a read last for hours. On the
-//! runtime's threads that would stop connections and signals, and the runtime waits for its own blocking threads when
-//! it ends; so neither is used. A [`FileWorker`] does one piece of work at a time. Work that takes longer than the limit is
-//! abandoned: it keeps its thread until it comes to an end, and must change nothing from then on. What is asked for next gets a
-//! thread of its own, as the mount may have been replaced, but after ever longer pauses: a mount that hangs for a day
-//! costs eight threads. What is computed from a file, under [`computing`], comes to an end by itself and is waited for: a large
-//! file on a busy machine is no mount that hangs.
+//! A network mount whose server is gone, a failing disk or a named pipe without a writer lets a read last for hours. On
+//! the runtime's threads that would stop connections and signals, and the runtime waits for its own blocking threads
+//! when it ends; so neither is used. A [`FileWorker`] does one piece of work at a time. Work that takes longer than the
+//! limit is abandoned: it keeps its thread until it comes to an end, and must change nothing from then on. The next
+//! work gets a thread of its own, as the mount may have been replaced, but after ever longer pauses: a mount that hangs
+//! for a day costs eight threads. Computations on a file's content, under [`computing`], end by themselves and are
+//! waited for without a limit, so that a large file on a busy machine does not count as a mount that hangs.
 
 pub(crate) mod write;
 
@@ -26,10 +27,11 @@ use tokio::time::timeout;
 /// How long file work is waited for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
-/// After a second piece of work hangs, before another one is tried. Four times as long after each further one.
+/// How long no new work is tried after a second piece of work hangs. The pause is four times as long after each further
+/// one.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The pause between two looks whether the work before has ended.
+/// The pause between two checks whether the work before has ended.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
 /// How many pieces of work may hang at the same time.
@@ -39,7 +41,7 @@ const MOST: u32 = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct FileWorker {
     limit: Duration,
-    /// Held while work is waited for.
+    /// The lock that a caller holds while it waits for its work.
     turn: Arc<tokio::sync::Mutex<()>>,
     stuck: Arc<Mutex<Stuck>>,
 }
@@ -48,11 +50,11 @@ pub(crate) struct FileWorker {
 #[derive(Debug, Default)]
 struct Stuck {
     pieces: u32,
-    /// Before this moment nothing new is tried.
+    /// No new work is tried before this moment.
     pause: Option<Instant>,
 }
 
-/// Shows work whether it is still waited for.
+/// By this a piece of work knows whether it is still waited for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Abandoned {
     set: Arc<AtomicBool>,
@@ -65,7 +67,7 @@ thread_local! {
     static WORK: RefCell<Abandoned> = RefCell::default();
 }
 
-/// Computes what needs no file, as a part of file work: that has no limit.
+/// Runs a computation that needs no file as a part of file work. The time limit does not apply to it.
 pub(crate) fn computing<T>(compute: impl FnOnce() -> T) -> T {
     let computes = WORK.with_borrow(|work| Arc::clone(&work.computes));
     let before = computes.swap(true, Ordering::SeqCst);
@@ -105,7 +107,8 @@ impl FileWorker {
         places.entry(path.to_owned()).or_default().clone()
     }
 
-    /// Does `work` on a thread of its own, after what was asked for before. `what` names it, like "reading flags.yaml".
+    /// Does `work` on a thread of its own, after the work that was asked for before. `what` names it, like "reading
+    /// flags.yaml".
     ///
     /// # Errors
     /// [`io::ErrorKind::TimedOut`] if it, or what was asked for before it, does not come to an end within the limit.
@@ -133,8 +136,9 @@ impl FileWorker {
         }
     }
 
-    /// Does `work` as [`run`](Self::run) does, for callers that may block: they write, and answer once the disk has what was written. A busy disk takes
-    /// seconds for that without being stuck, so they wait three times the limit.
+    /// Does `work` as [`run`](Self::run) does, for callers that may block. Most of them write, and report success only
+    /// once the disk has the text. A busy disk takes seconds for that without being stuck, so the limit is three times
+    /// as long.
     ///
     /// # Errors
     /// As for [`run`](Self::run).
@@ -168,7 +172,7 @@ impl FileWorker {
         })
     }
 
-    /// Starts a thread for `work`, which hands over what comes of it to `done`.
+    /// Starts a thread that does `work` and calls `done` with its result.
     fn begin<T>(
         &self,
         what: &str,
@@ -185,7 +189,7 @@ impl FileWorker {
             .spawn(move || {
                 WORK.set(end.1.clone());
                 let result = work(&end.1);
-                // Nobody may wait for it any more.
+                // The caller may no longer wait for the result.
                 done(result);
             })?;
         Ok(PendingWork {

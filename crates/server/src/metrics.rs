@@ -1,4 +1,4 @@
-//! What Prometheus reads: counters of requests, and at each reading how the environments stand.
+//! The metrics for Prometheus: counters of requests and, made at each scrape, the status of the environments.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::environment::{Environment, Role};
 use crate::time;
 
-/// From a cached reply to one that waits for another server, in seconds.
+/// The upper bounds of the histogram's buckets in seconds, from a cached reply to one that waits for another server.
 const BUCKETS: [f64; 10] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 
-/// The route as it is written in the code, so that there are as many as that and not one for each target.
+/// The labels of a request. The route is the pattern that the path matched, so that there is no series for each target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
     method: String,
@@ -43,7 +43,7 @@ struct Served {
     variation: String,
 }
 
-/// The most variations that are exported, as Prometheus stores a series for each.
+/// How many variations are exported at most, as Prometheus stores a series for each.
 const MAX_SERVED: usize = 10_000;
 
 /// Counts requests and refused connections.
@@ -52,7 +52,7 @@ pub(crate) struct HttpMetrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Family<Route, Histogram, fn() -> Histogram>,
-    /// Connections past the limit of their address.
+    /// Counts the connections past the limit of their address.
     pub(crate) refused: Counter,
 }
 
@@ -101,7 +101,7 @@ impl HttpMetrics {
             .observe(took.as_secs_f64());
     }
 
-    /// All of it, as OpenMetrics text.
+    /// Returns all metrics as OpenMetrics text.
     pub(crate) fn encode<'e>(
         &self,
         environments: impl Iterator<Item = &'e Arc<Environment>>,

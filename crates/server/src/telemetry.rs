@@ -1,4 +1,4 @@
-//! Logs: on standard error, as text or as JSON lines. Keys, tokens, tickets and targets are never logged.
+//! Sets up logging to standard error, as text or as JSON lines. Keys, tokens, tickets and targets are never logged.
 //!
 //! A record is one line, whatever is in its texts: a line end in a path or in a name of a flag would otherwise begin a line that
 //! this server has not written.
@@ -17,7 +17,8 @@ pub fn init(options: &Options) {
     let wanted = EnvFilter::try_new(&options.log_level);
     let bad = wanted.is_err();
     let mut filter = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
-    // At trace it logs every change in the directory of the flags file; a log that is kept there would feed on itself.
+    // At trace, the crate `notify` logs every change in the directory of the flags file. If the log is written there
+    // too, each line would cause the next.
     if let Ok(directive) = "notify=info".parse() {
         filter = filter.add_directive(directive);
     }
@@ -45,7 +46,7 @@ pub fn init(options: &Options) {
     }
 }
 
-/// As the formatter does by itself, with what could end a line or move a cursor written as an escape.
+/// Writes a field as the default formatter does, but escapes characters that could end a line or move a cursor.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;

@@ -1,7 +1,9 @@
-//! How the value of an option is read, wherever it was given.
+//! Reads the values of options, in the same way from the command line, from environment variables and from the
+//! configuration file.
 //!
-//! Variables come from files and templates with blanks and line ends around them, and lists are written `a, b`. Taken raw, these
-//! are values that never match anything: so all are trimmed, and what could never match is refused with a sentence.
+//! Variables come from files and templates with blanks and line ends around them, and lists are written `a, b`. Such
+//! values would never match anything, so all are trimmed, and a value that could never match is refused with a
+//! sentence.
 
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -55,7 +57,8 @@ pub(super) fn boolean() -> impl TypedValueParser<Value = bool> {
     Trimmed(Boolean)
 }
 
-/// `true` or `false`; what else variables have for these, as `yes`, `on` and `1`, is taken and not advertised.
+/// Reads `true` or `false`. Other spellings in variables, such as `yes`, `on` and `1`, are accepted, but the help does
+/// not list them.
 #[derive(Clone)]
 struct Boolean;
 
@@ -86,7 +89,8 @@ pub(super) fn key() -> impl TypedValueParser<Value = Hashed> {
     Key
 }
 
-/// A key, or its hash. Others repeat a value that they refuse; this one may be a secret but for a blank in it.
+/// Reads a key, or its hash. Other parsers repeat a value that they refuse in their message. This one does not, as the
+/// value may be a secret.
 #[derive(Clone)]
 struct Key;
 
@@ -110,7 +114,8 @@ impl TypedValueParser for Key {
     }
 }
 
-/// An address to listen on. A name is resolved once; of several addresses the first of IPv4 counts, else the first.
+/// Reads an address to listen on. A name is resolved once, to its first IPv4 address or, if it has none, to its first
+/// address.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     if let Ok(address) = text.parse() {
@@ -137,7 +142,8 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| format!("the name `{host}` has no address"))
 }
 
-/// An origin as browsers send it: scheme and host in lower case, no default port, no slash at the end.
+/// Reads an origin and returns it as browsers send it: scheme and host in lower case, no default port, no slash at the
+/// end.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text == "*" {
@@ -169,7 +175,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
             "an origin is scheme, host and port alone, and a browser sends no more; {like}"
         ));
     }
-    // That of other schemes, as of apps in web views, is opaque for the parser.
+    // The parser's own origin would be opaque for other schemes, such as those of apps in web views.
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));
     Ok(format!(
         "{}://{}{port}",

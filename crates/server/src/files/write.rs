@@ -1,4 +1,4 @@
-//! Writing a file so that a reader, or a crash, finds either the old text or the new, whole.
+//! Writes files so that a reader finds either the whole old text or the whole new one, also after a crash.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-/// Names of files that are being written.
+/// The beginning and the end of the names of files that are being written.
 const PREFIX: &str = ".flagwire-";
 const SUFFIX: &str = ".tmp";
 
@@ -24,7 +24,8 @@ fn is_unfinished(name: &str) -> bool {
 /// `wanted` is asked once the new content is on the disk, right before it takes the file's name.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::TimedOut`] if it is no longer wanted. The file is unchanged then.
+/// The error of the system, or [`io::ErrorKind::TimedOut`] if the content is no longer wanted. The file is unchanged
+/// then.
 pub(crate) fn replace(
     path: &Path,
     content: &[u8],
@@ -44,13 +45,13 @@ pub(crate) fn replace(
 /// Writes a file that must not exist yet.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::AlreadyExists`] if it exists by now. Nothing is left behind then.
+/// The error of the system, or [`io::ErrorKind::AlreadyExists`] if the file exists by now. Nothing is left behind then.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    // In a directory that cannot be written to, too.
+    // This is checked first, so that the error is the same in a directory that cannot be written to.
     if fs::symlink_metadata(path).is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    // With the rights of any new file.
+    // The file gets the permissions of any new file.
     let mode = fs::Permissions::from_mode(0o666);
     let mut file = unfinished(directory_of(path), Some(mode))?;
     file.write_all(content)?;
@@ -58,7 +59,7 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(error.error),
-        // Not every file system can give a finished file a name that must be free.
+        // Not every file system can rename a file on the condition that the new name is free.
         Err(_) => create_in_place(path, content),
     }
 }
@@ -67,7 +68,7 @@ fn create_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     if written.is_err() {
-        // Half of it would be taken for the whole by the next start.
+        // The next start would take the incomplete file for a whole one.
         drop(fs::remove_file(path));
     }
     written
@@ -77,7 +78,8 @@ fn create_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
 /// the file's name.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::TimedOut`] if it is no longer wanted. An existing file is unchanged then.
+/// The error of the system, or [`io::ErrorKind::TimedOut`] if the content is no longer wanted. An existing file is
+/// unchanged then.
 pub(crate) fn write_if(
     path: &Path,
     content: &[u8],
@@ -95,18 +97,18 @@ pub(crate) fn write_if(
         return Err(io::ErrorKind::TimedOut.into());
     }
     file.persist(path).map_err(|error| error.error)?;
-    // Makes the new name last through a power cut; not every file system allows it, and nothing is lost where not.
+    // Makes the new name durable in case of a power cut. Not every file system supports this, so errors are ignored.
     if let Ok(directory) = File::open(directory) {
         drop(directory.sync_all());
     }
     Ok(())
 }
 
-/// Makes a file that is yet to be written, beside which [`sweep`] leaves nothing whose writer is gone. Its owner alone can
-/// read it.
+/// Creates a file to be written, which its owner alone can read. If its writer ends before the file has its final name,
+/// [`sweep`] removes it.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub(crate) fn unfinished_in(directory: &Path) -> io::Result<NamedTempFile> {
     unfinished(directory, None)
 }
@@ -121,16 +123,16 @@ fn unfinished(directory: &Path, mode: Option<fs::Permissions>) -> io::Result<Nam
         let file = builder.tempfile_in(directory)?;
         // The lock ends with the process, however that ends.
         match file.as_file().try_lock() {
-            // Where locks do not work, age tells.
+            // Where locks are not supported, `sweep` goes by the age of the file.
             Err(TryLockError::Error(_)) => return Ok(file),
             Ok(()) if file.path().exists() => return Ok(file),
-            // Another process has swept it before it was locked.
+            // Another process has removed it before it was locked.
             Ok(()) | Err(TryLockError::WouldBlock) => {}
         }
     }
 }
 
-/// Removes what writers that were killed have left behind in `directory`.
+/// Removes unfinished files in `directory` whose writers were killed.
 pub(crate) fn sweep(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if !is_unfinished(&entry.file_name().to_string_lossy()) {
@@ -148,7 +150,7 @@ pub(crate) fn sweep(directory: &Path) {
             }
         };
         if abandoned {
-            // While it is locked, or else its writer could lock it in between.
+            // The file is removed while it is locked here, as its writer could lock it in between otherwise.
             drop(fs::remove_file(entry.path()));
         }
     }
@@ -164,7 +166,7 @@ pub(crate) fn sweep_beside(path: &Path) {
     }
 }
 
-/// The directory that holds a file; `.` for a bare name.
+/// Returns the directory that holds a file; `.` for a bare name.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,4 +1,4 @@
-//! Who asks, and whether they may: the checks that all endpoints of the protocol share.
+//! Checks who sends a request and what they may do, for all endpoints of the protocol.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use crate::target;
 
-/// A checked token.
+/// The sender of a request, whose token was checked.
 pub(super) struct Caller {
     pub(super) token: Token,
     pub(super) kind: KeyKind,
@@ -43,7 +43,8 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 impl Caller {
-    /// What a token, already checked to be ours, allows now to a request with these headers.
+    /// Returns the caller for a token whose signature was checked, if its key is still valid and may be used with these
+    /// headers.
     pub(super) fn of_token(
         token: Token,
         headers: &HeaderMap,
@@ -63,7 +64,7 @@ impl Caller {
         })
     }
 
-    /// The environment, if it is the one of the path and the key is of the right kind.
+    /// Returns the environment, if it is the one of the path and the key is of the right kind.
     pub(super) fn allow(
         &self,
         environment: &str,
@@ -89,13 +90,15 @@ impl Caller {
         }
     }
 
-    /// The target of the header, else of the token. `None` for one too long for the token that this server does not
-    /// have, as after a restart or on another replica: what it evaluates to cannot be said without its attributes.
+    /// Returns the target of the header, or else of the token. Returns `None` if that target is too long for the token
+    /// and this server does not have it, as after a restart or on another replica: flags cannot be evaluated without
+    /// its attributes.
     pub(super) fn own_target(&self, headers: &HeaderMap, state: &AppState) -> Option<Target> {
         header_target(headers).or_else(|| self.signed_in_target(state))
     }
 
-    /// The target of a path: with the attributes of the header, else of the token, if they are of the same one.
+    /// Returns the target of a path, with the attributes of the header or else of the token, if they belong to the same
+    /// target.
     pub(super) fn target(&self, identifier: &str, headers: &HeaderMap, state: &AppState) -> Target {
         let same = |target: &Target| target.identifier == identifier;
         header_target(headers)
@@ -113,10 +116,10 @@ impl Caller {
     }
 }
 
-/// Refuses a server key, or what was given for one, that a page uses: it is in the hands of everybody who opens the page.
+/// Refuses a server key, or a token given for one, that a page uses, as everybody who opens the page can read it.
 ///
-/// A browser sets these headers itself and lets no page leave them out or change them; the second one marks requests
-/// to a page's own origin, some of which have no `Origin`. Back ends send neither.
+/// A browser sets `Origin` and `Sec-Fetch-Site` itself, and lets no page leave them out or change them. The second one
+/// is also in requests to a page's own origin, some of which have no `Origin`. Back ends send neither.
 pub(super) fn keep_in_back_ends(
     kind: KeyKind,
     headers: &HeaderMap,
@@ -143,14 +146,14 @@ fn header_target(headers: &HeaderMap) -> Option<Target> {
     target::from_header(headers.get("harness-target")?.as_bytes())
 }
 
-/// The configuration in force.
+/// Returns the configuration in force, or an error if there is none yet.
 pub(super) fn current(environment: &Environment) -> Result<Arc<Current>, ApiError> {
     environment.current().ok_or(ApiError::Unavailable(
         "no configuration yet; try again in a moment",
     ))
 }
 
-/// Segments of the path, decoded; undecodable ones are a bad request with a body like all others.
+/// The decoded segments of the path. If they cannot be decoded, the request is answered like any other bad request.
 pub(super) struct Segments<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
@@ -164,7 +167,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segment
     }
 }
 
-/// Parameters of the query; one that is given twice, say, is a bad request with a body like all others.
+/// The parameters of the query. If they cannot be read, as when one is given twice, the request is answered like any
+/// other bad request.
 pub(super) struct Parameters<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
@@ -177,7 +181,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// The body, whole.
+/// The whole body of the request.
 pub(super) struct Payload(pub(super) Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Payload {

@@ -1,4 +1,4 @@
-//! What browsers and apps ask for: a token, and evaluations for one target.
+//! The endpoints for browsers and apps: signing in, and the evaluations of one target.
 
 use std::net::IpAddr;
 
@@ -69,7 +69,8 @@ pub(super) async fn sign_in(
     }))
 }
 
-/// The target goes into the token whole, or, too long for that, by reference.
+/// Returns the target as the token is to carry it: whole or, if it is too long for that, as a reference to the stored
+/// target.
 fn carry(target: Target, address: IpAddr, state: &AppState) -> (Option<Target>, Option<TargetRef>) {
     let json = serde_json::to_string(&target).unwrap_or_default();
     if json.len() <= MAX_TARGET_BYTES {
@@ -85,8 +86,8 @@ fn carry(target: Target, address: IpAddr, state: &AppState) -> (Option<Target>, 
     )
 }
 
-/// The identifiers that no address can name: clients and proxies resolve `target/./evaluations` to `target/evaluations`, and
-/// `target/../evaluations` to `evaluations`. There the target is the token's.
+/// The identifiers of targets that cannot be a segment of a URL: clients and proxies resolve `target/./evaluations` to
+/// `target/evaluations`, and `target/../evaluations` to `evaluations`. For such paths the target is that of the token.
 const DOT: &str = ".";
 const DOTS: &str = "..";
 
@@ -112,8 +113,8 @@ pub(super) async fn evaluations_of_dots(
     evaluations(state, caller, segments, headers).await
 }
 
-/// `GET /client/env/{environment}/target/evaluations/{flag}`. The last segment may be `evaluations`: then the one before is a target
-/// of that name, and all its evaluations are asked for.
+/// `GET /client/env/{environment}/target/evaluations/{flag}`. If the last segment is `evaluations` too, the request is
+/// for all evaluations of a target named `evaluations`.
 pub(super) async fn evaluation_of_dot(
     state: State<AppState>,
     caller: Caller,
@@ -190,12 +191,12 @@ pub(super) async fn evaluation(
             EvaluationError::UnknownFlag => {
                 ApiError::NotFound(format!("there is no flag `{flag}`"))
             }
-            // Asking again will not help, and to a client it is as if there were no such flag.
+            // The same request would fail again, so the client is answered as if there were no such flag.
             other => ApiError::NotFound(format!("flag `{flag}` has no evaluation: {other}")),
         })
 }
 
-/// A reply with an `ETag` over what it is made of, or 304 where the client has it already.
+/// Returns a reply whose `ETag` is `fingerprint`, or 304 if the client has that reply already.
 pub(super) fn tagged(
     headers: &HeaderMap,
     fingerprint: &str,

@@ -1,14 +1,15 @@
-//! What pages of other origins may do.
+//! Decides what pages of other origins may do (CORS).
 //!
-//! Browsers ask before they send a header that is not a plain one. Which headers a page sends is not its own choice alone:
-//! tracing adds `traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`, `newrelic`, `b3`, and a middleware of the application
-//! what it likes. A list of names would always lack one, and then no flags load. So whatever name is asked for is allowed.
+//! Browsers ask before they send a header that is not a plain one. Which headers a page sends is not its own choice
+//! alone: tracing adds `traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`, `newrelic`, `b3`, and an application's
+//! own code may add any other. A list of names would always lack one, and then no flags load. So every name that a
+//! browser asks for is allowed.
 //!
-//! That is safe because nothing here rests on a header that a page could not send anyway. Pages are asked for no cookies, no
-//! client certificates and no passwords of the browser (`Access-Control-Allow-Credentials` is never sent), so a foreign page
-//! can do no more than any program on the net that has the key: the key is what opens. Headers by which a browser tells what
-//! it knows itself (`Origin`, `Sec-Fetch-Site`, `Host`) can be set by no page, whatever a preflight allows. The admin page's
-//! endpoints, where a browser's position might count, answer no preflight at all.
+//! That is safe because nothing here rests on a header that a page could not send anyway. Pages are asked for no
+//! cookies, no client certificates and no passwords of the browser (`Access-Control-Allow-Credentials` is never sent),
+//! so a foreign page can do no more than any other program that has the key. Headers by which a browser tells what it
+//! knows itself (`Origin`, `Sec-Fetch-Site`, `Host`) can be set by no page, whatever a preflight allows. The admin
+//! page's endpoints, which may trust all requests from this machine, answer no preflight at all.
 //!
 //! Source: the Fetch standard, "CORS protocol" and "forbidden request-header".
 
@@ -21,10 +22,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-/// The longest list of header names that is allowed, in bytes. What pages send has a tenth of that.
+/// The longest list of header names that is allowed, in bytes. Pages send about a tenth of that.
 const MAX_NAMES_BYTES: usize = 4096;
 
-/// Names are repeated, as the wildcard does not cover `Authorization`.
+/// Returns the layer that answers preflights. It repeats the names that were asked for, as the wildcard does not cover
+/// `Authorization`.
 pub(super) fn layer(origins: &[String]) -> CorsLayer {
     let origin = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
@@ -43,7 +45,7 @@ pub(super) fn layer(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(86_400))
 }
 
-/// Forgets a list of names that no browser asks for, so that nothing else than names is repeated.
+/// Removes a list that is not one of header names, so that the reply repeats nothing but names.
 pub(super) async fn check_preflight(mut request: Request, next: Next) -> Response {
     let asked = request.headers().get_all(ACCESS_CONTROL_REQUEST_HEADERS);
     let mut lists = asked.iter();
@@ -58,7 +60,7 @@ pub(super) async fn check_preflight(mut request: Request, next: Next) -> Respons
     next.run(request).await
 }
 
-/// Whether it is a list of header names: at least one, with commas and blanks between.
+/// Whether `list` is one of header names: at least one, with commas and blanks between them.
 fn are_names(list: &[u8]) -> bool {
     list.len() <= MAX_NAMES_BYTES
         && list

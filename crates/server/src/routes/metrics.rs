@@ -1,4 +1,4 @@
-//! `POST /metrics/{environment}`: how often clients served which variation.
+//! Serves `POST /metrics/{environment}`, by which clients report how often they have served which variation.
 
 use axum::http::StatusCode;
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
@@ -49,7 +49,8 @@ fn counters(json: &Value) -> Metrics {
     }
 }
 
-/// A whole number, also written as `3.0`. Negative ones, fractions and texts are no counts.
+/// Reads a count: a whole number, which may be written as `3.0`. Returns `None` for negative numbers, fractions and
+/// texts.
 fn count(json: &Value) -> Option<u64> {
     json.as_u64().or_else(|| {
         let number = json.as_f64()?;

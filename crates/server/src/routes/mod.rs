@@ -1,4 +1,4 @@
-//! One small handler for each endpoint, and how they hang together.
+//! Defines the routes of the service. Each endpoint has a small handler in one of the modules.
 
 mod access;
 mod admin;
@@ -27,7 +27,7 @@ use crate::limits::{MAX_BODY_BYTES, MAX_REPORT_BYTES};
 use crate::serve::{Refused, TooMany};
 use crate::state::AppState;
 
-/// The whole service.
+/// Returns the whole service.
 ///
 /// The protocol answers under `/` and under `/api/1.0`, as base URLs of both kinds are in use. Pages of other origins
 /// may use the protocol, but not the admin page's endpoints.
@@ -108,7 +108,7 @@ pub fn app(state: AppState) -> Router {
                 Err(nothing) => nothing.into_response(),
             },
         )
-        // Below CORS, so that pages can read why.
+        // This layer is below CORS, so that pages can read why they were refused.
         .layer(middleware::from_fn(refuse))
         .layer(cors::layer(&state.settings.cors_origins))
         .layer(middleware::from_fn(cors::check_preflight))
@@ -127,8 +127,8 @@ async fn nothing_here() -> ApiError {
     ApiError::NotFound("there is nothing at this address".to_owned())
 }
 
-/// Takes slashes that follow another out of the path: clients that are given a base URL with a slash at its end ask for
-/// `//client/auth`. An error where there are none.
+/// Removes empty segments from the path: clients that are given a base URL with a slash at its end ask for
+/// `//client/auth`. Returns an error if there are none.
 fn without_empty_segments(mut request: Request) -> Result<Request, ApiError> {
     let nothing = || ApiError::NotFound("there is nothing at this address".to_owned());
     let uri = request.uri();
@@ -145,7 +145,7 @@ fn without_empty_segments(mut request: Request) -> Result<Request, ApiError> {
     Ok(request)
 }
 
-/// Answers nothing else on a connection past the limit, and what was refused before it came here.
+/// Answers requests that are marked as refused, and those of connections past the limit, before a handler is called.
 async fn refuse(request: Request, next: Next) -> Response {
     if let Some(Refused(error)) = request.extensions().get::<Refused>() {
         return error.clone().into_response();
@@ -176,7 +176,7 @@ async fn log_request(State(state): State<AppState>, request: Request, next: Next
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, micros, "request");
-    // Refused for its connection, and counted there: no failure of this server.
+    // The request was refused for its connection and was counted there. It is no failure of this server.
     if past_limit {
         return response;
     }
@@ -185,7 +185,8 @@ async fn log_request(State(state): State<AppState>, request: Request, next: Next
     response
 }
 
-/// Anything can be a method, so only those in use are distinguished.
+/// Returns the method as metrics name it. Clients may send any text as a method, so only those in use are
+/// distinguished.
 fn known(method: &Method) -> &str {
     match *method {
         Method::GET | Method::POST | Method::OPTIONS | Method::HEAD => method.as_str(),

@@ -1,15 +1,15 @@
-//! OpenFeature's remote evaluation protocol (OFREP 0.3): any OpenFeature web app works against this server.
+//! Serves OpenFeature's remote evaluation protocol (OFREP 0.3), so that any OpenFeature web app works with this server.
 //!
-//! The published provider asks for everything at once, keeps the `ETag`, opens the event stream that a reply names, and asks
-//! again after each event. Two of its habits shape this module:
+//! The published provider asks for everything at once, keeps the `ETag`, opens the event stream that a reply names, and
+//! asks again after each event. Two of its properties shape this module:
 //!
 //! - It keeps the stream's URL for as long as it is answered 304. So a tag also says how long the ticket given with it
 //!   is good for, and is not honoured past that: the next reply brings a fresh ticket.
-//! - It reopens its stream whenever the URL differs. So tickets are made out for fixed spans of time, and are the same
+//! - It reopens its stream whenever the URL differs. So tickets are issued for fixed spans of time, and are the same
 //!   for all contexts of a key.
 //!
-//! What happened between the first reply and the opening of the stream, or while a stream was down, is not missed: a
-//! stream starts with an event unless the reader's last one was of the configuration in force.
+//! A change between the first reply and the opening of the stream, or while a stream was down, is not missed: a stream
+//! starts with an event unless the reader's last one was of the configuration in force.
 //!
 //! Source: <https://github.com/open-feature/protocol>, `service/openapi.yaml` and ADR 0008.
 
@@ -45,13 +45,13 @@ use crate::stream::{Heartbeat, NewStream, Subscriber};
 use crate::target;
 use crate::time::now;
 
-/// Tickets are made out for spans of this many seconds, and are good for one span more.
+/// Tickets are issued for spans of this many seconds, and stay valid for one span more.
 const TICKET_SPAN: u64 = 600;
 
-/// How long a reply waits for a configuration that the client has heard of from another replica.
+/// How long a reply waits for a configuration of which another replica has notified the client.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// The reply to a refused evaluation.
+/// The protocol's codes for why an evaluation is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum ErrorCode {
@@ -65,7 +65,7 @@ enum ErrorCode {
 enum Refusal {
     /// The request was refused as any other endpoint would refuse it: 401, 403, 503.
     Api(ApiError),
-    /// 400, or 404 for a flag that is not there.
+    /// The request is answered with 400, or with 404 for a flag that does not exist.
     Code(ErrorCode, String),
 }
 
@@ -98,7 +98,7 @@ fn without_nulls(mut json: Value) -> Value {
     json
 }
 
-/// Answers what the extractors refuse in the form of this protocol.
+/// Converts the error of an extractor to the form of this protocol.
 fn extracted<T>(extracted: Result<T, ApiError>) -> Result<T, Refusal> {
     extracted.map_err(|error| match error {
         ApiError::BadRequest(details) => Refusal::Code(ErrorCode::ParseError, details),
@@ -106,13 +106,13 @@ fn extracted<T>(extracted: Result<T, ApiError>) -> Result<T, Refusal> {
     })
 }
 
-/// Sent along after an event, and by no other request. Unknown parameters are ignored.
+/// The parameters of a request that a client makes after an event. Unknown ones are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BulkQuery {
-    /// The configuration that the event spoke of.
+    /// The configuration that the event named.
     flag_config_etag: Option<String>,
-    /// Adds nothing to it; what is no time is refused all the same, as the protocol's schema says.
+    /// This parameter is not used, but refused if it is not a time, as the protocol's schema says.
     flag_config_last_modified: Option<String>,
 }
 
@@ -134,7 +134,7 @@ fn is_time(text: &str) -> bool {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return true;
     }
-    // Digits where the pattern has `0`.
+    // Whether a text has the pattern's characters, and digits where the pattern has `0`.
     let shaped = |text: &str, pattern: &str| {
         text.len() == pattern.len()
             && text
@@ -268,7 +268,7 @@ fn bulk(
                 .signer
                 .refetch_ticket(&caller.token, issued, until)
                 .map_err(internal)?;
-            // Beside the path that was asked for, as the service may be mounted under a prefix.
+            // The stream's URL is made from the path of the request, as the service may be mounted under a prefix.
             let base = path.strip_suffix("evaluate/flags").unwrap_or("/ofrep/v1/");
             let body = Bulk {
                 flags,
@@ -300,14 +300,14 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
     Refusal::Api(ApiError::Internal(error.to_string()))
 }
 
-/// The tag among those the client knows that is for the same configuration and context, and whose ticket is still good.
+/// Returns the client's tag for the same configuration and context, if its ticket is still valid.
 fn known_tag<'h>(headers: &'h HeaderMap, fingerprint: &str, now: u64) -> Option<&'h str> {
     headers
         .get_all(IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        // Servers in between that compress make a tag weak.
+        // Proxies that compress replies make tags weak.
         .map(|tag| tag.trim().trim_start_matches("W/"))
         .find(|tag| {
             let (known, until) = tag.trim_matches('"').split_once('-').unwrap_or_default();
@@ -329,7 +329,7 @@ pub(super) async fn events(
             "the ticket is not valid or has expired; evaluate all flags to get a fresh one",
         ))?;
     let caller = Caller::of_token(token, &headers, &state)?;
-    // Before anything is looked at, so that nothing falls in between.
+    // Subscribes before the configuration is read, so that no change in between is missed.
     let events = caller.environment.subscribe();
     let missed = caller
         .environment
@@ -356,13 +356,13 @@ pub(super) async fn events(
     }))
 }
 
-/// Unknown parameters are ignored.
+/// The parameters of the query; unknown ones are ignored.
 #[derive(Debug, Deserialize)]
 pub(super) struct EventsQuery {
     ticket: Option<String>,
 }
 
-/// Whoever sends a key, or a token given for one.
+/// Returns the caller of a request with a key, or with a token that was given for one.
 fn caller(headers: &HeaderMap, state: &AppState) -> Result<Caller, ApiError> {
     let text = headers
         .get("x-api-key")
@@ -379,7 +379,7 @@ fn caller(headers: &HeaderMap, state: &AppState) -> Result<Caller, ApiError> {
     Caller::of_token(token, headers, state)
 }
 
-/// The target of a body `{"context": {"targetingKey": "…", …}}`: all but the key are its attributes.
+/// Reads the target from a body `{"context": {"targetingKey": "…", …}}`: all entries but the key are its attributes.
 fn context(body: &[u8]) -> Result<Target, Refusal> {
     let refuse = |code, details: &str| Err(Refusal::Code(code, details.to_owned()));
     let Ok(Value::Object(mut request)) = json::from_slice(body) else {
@@ -428,7 +428,7 @@ struct Served<'s> {
     metadata: Option<&'s Map<String, Value>>,
 }
 
-/// One of all: a flag whose value cannot be given is listed with its error.
+/// The entry of a flag in the reply about all flags. A flag whose value cannot be given is listed with its error.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Evaluated<'s> {
@@ -467,8 +467,8 @@ fn entry<'s>(evaluation: &EvaluationRef<'s>, config: Option<&'s FeatureConfig>) 
     }
 }
 
-/// `STATIC` promises that the value is the same for every context, which caches believe: so only of a flag that asks nothing
-/// about the context.
+/// Returns the protocol's reason. Caches rely on `STATIC` to mean the same value for every context, so only a flag
+/// without rules, overrides and prerequisites has it.
 fn reason(reason: Reason, config: Option<&FeatureConfig>) -> &'static str {
     let asks = config.is_none_or(|config| {
         !config.rules.is_empty()
@@ -485,7 +485,7 @@ fn reason(reason: Reason, config: Option<&FeatureConfig>) -> &'static str {
     }
 }
 
-/// Metadata for telemetry: the set of flags, and its state.
+/// Returns metadata for telemetry: the environment, and which configuration is in force.
 fn metadata(environment: &Environment, current: &Current) -> Map<String, Value> {
     let entries = [
         ("flagSetId".to_owned(), environment.name().into()),
@@ -494,8 +494,8 @@ fn metadata(environment: &Environment, current: &Current) -> Map<String, Value> 
     entries.into_iter().collect()
 }
 
-/// A client that heard of a change from another replica must not be answered with what was before: waits a moment for
-/// the change to arrive here, too.
+/// Waits for the configuration `etag` for up to [`CATCH_UP`]. A client that another replica has notified of a change
+/// must not be answered with the configuration before it.
 async fn catch_up(environment: &Arc<Environment>, etag: &str) {
     let mut events = environment.subscribe();
     let arrived = async {
@@ -509,6 +509,6 @@ async fn catch_up(environment: &Arc<Environment>, etag: &str) {
             }
         }
     };
-    // Late or not, the answer is what is in force now.
+    // Whether it has arrived or not, the reply has what is in force now.
     drop(tokio::time::timeout(CATCH_UP, arrived).await);
 }

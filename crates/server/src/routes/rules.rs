@@ -1,4 +1,4 @@
-//! What back ends ask for: the rules themselves.
+//! The endpoints for back ends, which download the rules themselves.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,8 +20,8 @@ pub(super) struct RulesQuery {
     rules: Option<String>,
 }
 
-/// `descriptions=true` asks for what is said of flags: descriptions, tags, owners and metadata. The published schema has no
-/// such fields, and some readers are strict; this server asks for them as a relay.
+/// `descriptions=true` asks for the descriptions, tags, owners and metadata of flags. The published schema has no such
+/// fields, and some readers are strict; this server asks for them as a relay.
 #[derive(Debug, Deserialize)]
 pub(super) struct FlagsQuery {
     descriptions: Option<String>,

@@ -1,4 +1,4 @@
-//! `GET /stream`, and the tickets that open it by URL alone.
+//! Serves `GET /stream`, and the tickets with which its URL alone opens it.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::state::AppState;
 use crate::stream::{Detachable, Heartbeat, NewStream, Subscriber};
 use crate::time::now;
 
-/// Unknown parameters are ignored.
+/// The parameters of the query; unknown ones are ignored.
 #[derive(Debug, Deserialize)]
 struct StreamQuery {
     ticket: Option<String>,
@@ -59,7 +59,7 @@ pub(super) async fn stream(
             Transport::Fetch,
         ),
     };
-    // Before anything is looked at, so that nothing falls in between.
+    // Subscribes before the configuration is read, so that no change in between is missed.
     let events = caller.environment.subscribe();
     let (audience, stream_target) = match (caller.kind, caller.own_target(&parts.headers, &state)) {
         (KeyKind::Server, _) => (Audience::Rules, StreamTarget::None),
@@ -106,8 +106,8 @@ pub(super) async fn stream(
     }))
 }
 
-/// What a reader gets first, and what else it needs if its id is unknown. Clients fetch everything as they open a
-/// stream; published server SDKs do not.
+/// Returns the frames that a reader gets first and, for a back end whose id is unknown, everything else there is.
+/// Clients fetch everything when they open a stream; published server SDKs do not.
 fn missed(
     id: &str,
     audience: &Audience,
@@ -128,7 +128,8 @@ fn missed(
     }
 }
 
-/// The id of what is in force, for a back end to come back with although it has seen no event. It is not an event itself.
+/// Returns a frame with the id of the configuration in force, so that a back end can resume from there although it has
+/// received no event. The frame itself is not an event.
 fn first_id(environment: &Environment) -> Bytes {
     let stamp = environment.stamp();
     if stamp.is_empty() {
@@ -137,13 +138,14 @@ fn first_id(environment: &Environment) -> Bytes {
     Bytes::from(format!("id: {stamp}\n\n"))
 }
 
-/// The published Go SDK takes an id without data for an event, logs that it cannot read it, and never sends ids anyway.
+/// Whether a reader can be sent an id without data. The published Go SDK takes it for an event, logs that it cannot
+/// read it, and never sends ids anyway.
 fn takes_ids_alone(headers: &HeaderMap) -> bool {
     let sdk = headers.get("harness-sdk-info");
     !sdk.is_some_and(|sdk| sdk.as_bytes().starts_with(b"Go"))
 }
 
-/// The id of the last event that a reader who comes back has seen.
+/// Returns the id of the last event that a reader had received before it reconnected.
 pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("last-event-id")?.to_str().ok()
 }
@@ -172,7 +174,7 @@ pub(super) async fn ticket(
     ))
 }
 
-/// Where a native `EventSource` opens the stream, relative to the base URL, whatever that is.
+/// Returns the URL at which a native `EventSource` opens the stream, relative to the base URL.
 pub(super) fn url(token: &Token, now: u64, state: &AppState) -> Result<String, ApiError> {
     let ticket = state
         .signer

@@ -1,4 +1,4 @@
-//! Changing a flag.
+//! Changes a flag, or accepts a configuration that is doubted.
 
 use std::io::ErrorKind;
 
@@ -32,7 +32,7 @@ struct ChangeRequest {
 #[serde(deny_unknown_fields)]
 struct TargetRequest {
     identifier: String,
-    /// `null` for what the rules say.
+    /// The variation to serve; `null` leaves it to the rules.
     variation: Option<String>,
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn change(
             EditError::Io { error: ref io, .. } if is_full(io) => {
                 ApiError::StorageFull(error.to_string())
             }
-            // It may answer again later.
+            // The disk may answer again later.
             EditError::Io { error: ref io, .. } if io.kind() == ErrorKind::TimedOut => {
                 ApiError::Busy(error.to_string())
             }

@@ -1,4 +1,5 @@
-//! Flags and groups as the page shows them. Lists that may be long are cut, and come with their length.
+//! Describes flags and groups as the admin page shows them. Lists that may be long are cut, and have their full length
+//! with them.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,10 @@ use serde_json::{Map, Value};
 use crate::environment::{Current, Environment, SourceStatus};
 use crate::state::AppState;
 
-/// The most names or values of a list that are shown.
+/// How many names or values of a list are shown at most.
 const MAX_LISTED: usize = 100;
 
-/// The most characters of a value that are shown.
+/// How many characters of a value are shown at most.
 const MAX_VALUE_CHARS: usize = 4000;
 
 /// Everything the admin page shows.
@@ -21,22 +22,23 @@ const MAX_VALUE_CHARS: usize = 4000;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overview {
     environment: String,
-    /// All there are.
+    /// The names of all environments.
     environments: Vec<String>,
     editable: bool,
     streams: usize,
     source: SourceStatus,
-    /// Names one configuration, so that a page can tell whether it has it already. Empty before the first.
+    /// Identifies the configuration in force, so that a page knows whether it has it already. Empty before the first
+    /// one.
     content: String,
     /// How often clients reported each variation of each flag as served.
     counts: BTreeMap<String, BTreeMap<String, u64>>,
-    /// When flags were last reported as served, and when they changed last, in seconds since the Unix epoch. Without what
-    /// was before the start.
+    /// When flags were last reported as served, and when they changed last, in seconds since the Unix epoch. What
+    /// happened before the server started is left out.
     reads: BTreeMap<String, i64>,
     changes: BTreeMap<String, i64>,
     /// Why the new configuration of the source is not in force yet.
     doubt: Option<String>,
-    /// Left out where the page has them already.
+    /// The flags and groups; left out if the page has them already.
     #[serde(flatten)]
     configuration: Option<ConfigurationView>,
 }
@@ -120,7 +122,7 @@ struct GroupView {
     rules: Vec<Vec<ClauseView>>,
 }
 
-/// The first of a list, and how many there are.
+/// The first entries of a list, and how many the list has.
 #[derive(Debug, Serialize)]
 struct Listed {
     first: Vec<String>,
@@ -138,7 +140,7 @@ impl Listed {
 }
 
 impl Overview {
-    /// Without flags and groups where they are those of the configuration `known`.
+    /// Returns the overview, without flags and groups if they are those of the configuration `known`.
     pub(super) fn of(state: &AppState, environment: &Environment, known: Option<&str>) -> Self {
         let current = environment.current();
         let content = current.as_ref().map(|current| current.content.as_str());

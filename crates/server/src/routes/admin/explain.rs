@@ -1,4 +1,4 @@
-//! Why a target gets what it gets.
+//! Explains why a target gets the evaluations that it gets.
 
 use axum::Json;
 use axum::http::HeaderMap;
@@ -14,10 +14,10 @@ use crate::target;
 
 const HINT: &str = r#"{"target": {"identifier": "…", "attributes": {…}}, "flag": "…"}"#;
 
-/// Of all flags together so many steps are shown, those that are left out counted as well; later flags come without.
+/// How many steps are shown for all flags together, counting those that are left out. Flags after that have no steps.
 const MAX_STEPS: usize = 5_000;
 
-/// What the steps of one flag may take where all are asked for.
+/// How many bytes the steps of one flag may take if all flags are asked for.
 const STEPS_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Deserialize)]
@@ -25,22 +25,22 @@ const STEPS_BYTES: usize = 16 * 1024;
 struct ExplainRequest {
     /// The target, as SDKs send it. If it is left out or `null`, the evaluation is one without a target.
     target: Option<Value>,
-    /// Left out for all flags.
+    /// The flag to evaluate; if it is left out, all flags.
     flag: Option<String>,
-    /// Whether to tell the steps, too; if left out, for a single flag.
+    /// Whether to list the steps. If it is left out, they are listed for a single flag only.
     steps: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
 struct ExplainReply<'a> {
     environment: &'a str,
-    /// Names the configuration, as in the overview.
+    /// Identifies the configuration, as in the overview.
     content: &'a str,
     flags: Vec<Explanation>,
 }
 
-/// `POST /admin/explain`: evaluates as clients are evaluated, and says how that went. The target travels in the body, as
-/// addresses are logged on the way.
+/// `POST /admin/explain`: evaluates flags as for clients, and says by which steps. The target is in the body, as
+/// proxies log URLs.
 pub(super) async fn explain(
     admin: Admin,
     headers: HeaderMap,
@@ -58,7 +58,7 @@ pub(super) async fn explain(
     let current = current(&admin.environment)?;
     let snapshot: &Snapshot = &current.snapshot;
     let target = target.as_ref();
-    // Shared by all flags, as each would otherwise follow all prerequisites again.
+    // All flags share these evaluations, as each would otherwise evaluate all its prerequisites again.
     let mut evaluations = snapshot.for_target(target);
     let mut briefly = |flag: &str| Explanation {
         flag: flag.to_owned(),

@@ -9,7 +9,8 @@ use crate::auth::Hashed;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Lets in the page itself, and tools that have the admin token.
+/// Refuses requests from other sites, and requests without the admin token. If no token is set, allows requests to a
+/// server that listens on this machine only, under a name of this machine.
 pub(super) fn guard(
     headers: &HeaderMap,
     address: IpAddr,
@@ -37,7 +38,7 @@ pub(super) fn guard(
                 .map(|(_, token)| token.trim())
                 .unwrap_or_default();
             let wrong = ApiError::Unauthorized("the admin token is missing or wrong");
-            // The page asks without one first. That is no guess.
+            // The page first sends a request without a token, which does not count as a guess.
             if given.is_empty() {
                 return Err(wrong);
             }

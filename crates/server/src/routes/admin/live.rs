@@ -1,4 +1,4 @@
-//! `GET /admin/events`: what happens, as it happens, for the page.
+//! Serves `GET /admin/events`, the stream that keeps the admin page up to date.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,14 +21,15 @@ use crate::environment::activity::ActivityEntry;
 use crate::environment::{Environment, SourceStatus};
 use crate::state::AppState;
 
-/// How often the open streams are looked at.
+/// How often it is checked whether other streams are open.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Begins with the event `history`: all entries that are kept, oldest first. Then `activity`: one new entry; `state`: the
-/// overview is another, ask for it again; `streams`: others are open, and how many.
+/// Opens the stream. Its first event is `history`, with all entries that are kept, the oldest first. The events after
+/// it are `activity`, with one new entry, `state`, when the overview has changed and is to be fetched again, and
+/// `streams`, with the number of open streams when others are open.
 pub(super) async fn events(State(state): State<AppState>, admin: Admin) -> Response {
     let environment = admin.environment;
-    // Before anything is looked at, so that nothing falls in between.
+    // Watches the environment before it is read, so that no change in between is missed.
     let (status, generation) = (environment.watch_status(), environment.watch_generation());
     let (history, activity) = environment.activity.follow();
     let first = [&b":\n\n"[..], &frame("history", &history)].concat();
@@ -79,7 +80,7 @@ struct Live {
 }
 
 impl Live {
-    /// `None` once the server stops, or if the page does not keep up: it comes back and starts again.
+    /// Returns the next bytes; `None` once the server stops, or if the page does not keep up and has to reconnect.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             tokio::select! {
@@ -107,7 +108,7 @@ impl Live {
     }
 }
 
-/// JSON has no line end in it.
+/// Returns the bytes of an event. Its data is a single line, as JSON is written without line ends here.
 fn frame(event: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     Bytes::from(format!("event: {event}\ndata: {data}\n\n"))

@@ -1,6 +1,6 @@
 //! The admin page and its endpoints.
 //!
-//! They change things, so they are guarded apart from the protocol: nothing here is for pages of other sites. Without an
+//! The endpoints can change flags, so they have a guard of their own, which refuses pages of other sites. Without an
 //! admin token they work only where the server listens to its own machine and was asked for by a name of that machine,
 //! as a foreign site could otherwise point a name of its own at it (DNS rebinding).
 
@@ -31,10 +31,10 @@ use crate::error::ApiError;
 use crate::peer::Peer;
 use crate::state::AppState;
 
-/// Streams that are listed at once.
+/// How many streams are listed at most.
 const MAX_STREAMS: usize = 200;
 
-/// Replies of these endpoints must not be cached, as they take a token to see.
+/// Replies of these endpoints must not be cached, as only requests with the token may see them.
 const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
 pub(super) fn routes() -> Router<AppState> {
@@ -47,10 +47,10 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/flags/{flag}", post(change::change))
 }
 
-/// Somebody who may use the endpoints, and the environment that is meant.
+/// A request that has passed the guard, and the environment that it is for.
 struct Admin {
     environment: Arc<Environment>,
-    /// The other end of the connection, for the log.
+    /// The client's address, for the log.
     address: Option<IpAddr>,
 }
 
@@ -68,7 +68,7 @@ impl FromRequestParts<AppState> for Admin {
         let from = Peer::of(&parts.extensions);
         guard::guard(&parts.headers, from, state).inspect_err(|error| {
             let address = address.map(tracing::field::display);
-            // One that goes on and on was logged before.
+            // The guesses before this one were logged, and there may be many more.
             if matches!(error, ApiError::TooManyGuesses(_)) {
                 tracing::debug!(address, %error, "refused at the admin page");
                 return;
@@ -134,8 +134,8 @@ struct StreamsQuery {
     search: String,
 }
 
-/// `GET /admin/streams`: who reads the open streams, the newest first. With `search` only those whose target or address
-/// has it in it.
+/// `GET /admin/streams`: lists the readers of open streams, the newest first. With `search` only those whose target or
+/// address contains it.
 async fn streams(admin: Admin, Parameters(query): Parameters<StreamsQuery>) -> Response {
     let listing = admin
         .environment

@@ -1,13 +1,13 @@
-//! A variation's value as the protocol has it.
+//! Converts a variation's value to the protocol's form.
 
 use flagwire_evaluation::{EvaluationRef, TypedValue};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The value, with every digit that the flag has.
+/// Returns the value as JSON, with every digit that the flag has.
 ///
 /// # Errors
-/// Why there is none, for the reply: it is not of the flag's kind, or of no type that the protocol has.
+/// A sentence for the reply, if the value is not of the flag's kind or has a type that the protocol does not have.
 pub(super) fn of(evaluation: &EvaluationRef<'_>) -> Result<Box<RawValue>, String> {
     let text = evaluation.value.trim();
     let read = TypedValue::read(evaluation.kind, evaluation.value).ok_or_else(|| {
@@ -17,7 +17,7 @@ pub(super) fn of(evaluation: &EvaluationRef<'_>) -> Result<Box<RawValue>, String
         )
     })?;
     let json = match read {
-        // A JSON object or a number of many digits would not survive being read.
+        // A JSON object or a number of many digits is returned as it is written, as reading it would change it.
         TypedValue::Number(_) if is_whole(text) => text.to_owned(),
         TypedValue::Number(value) => number(value).to_string(),
         TypedValue::Json(Value::Null | Value::Array(_)) => {
@@ -42,7 +42,7 @@ fn is_whole(text: &str) -> bool {
         && (digits == "0" || !digits.starts_with('0'))
 }
 
-/// Whole numbers as such: `50`, not `50.0`.
+/// Returns a number as JSON, whole ones without a fraction: `50`, not `50.0`.
 fn number(value: f64) -> Value {
     // Up to here every whole number is exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
