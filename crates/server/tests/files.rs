@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use common::listening::eventually;
 use common::*;
 use flagwire_server::environment::{Environment, SourceStatus};
 use flagwire_server::source::Source as _;
@@ -360,9 +361,8 @@ async fn truncated_to_nothing_and_cut_inside_a_character_change_nothing() {
 
 /// Waits until the source says so.
 async fn wait_for(environment: &Environment, condition: impl FnMut(&SourceStatus) -> bool) {
-    environment
-        .watch_status()
-        .wait_for(condition)
-        .await
-        .unwrap();
+    let mut status = environment.watch_status();
+    let last = status.clone();
+    let reached = async { drop(status.wait_for(condition).await.unwrap()) };
+    eventually(reached, || format!("{:?}", last.borrow())).await;
 }

@@ -13,7 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse as _;
 use common::listening::*;
 use common::*;
-use flagwire_server::environment::SourceState;
+use flagwire_server::environment::{Current, SourceState};
 use serde_json::json;
 use tower::ServiceExt as _;
 
@@ -171,10 +171,7 @@ async fn while_the_stream_is_open_it_does_not_poll_and_a_burst_is_few_fetches() 
     }
     origin.save(&dark().replace("rps: 1 ", "rps: 7 "));
     let wanted = origin.environment.current().unwrap().content.clone();
-    let mut generation = relay.environment.watch_generation();
-    while relay.environment.current().unwrap().content != wanted {
-        generation.changed().await.unwrap();
-    }
+    relay.has(&wanted).await;
     let made = fetches.load(Ordering::SeqCst) - before;
     assert!(made <= 20, "{made} fetches for 201 changes");
 }
@@ -215,7 +212,7 @@ async fn a_key_that_is_refused_is_said_plainly() {
     let socket = listen(app_of(&origin)).await;
     for (key, expected) in [
         ("no-such-key", "refuses the sign-in (401"),
-        (CLIENT_KEY, "needs a server key"),
+        (CLIENT_KEY, "use a server key of the same environment"),
     ] {
         let mut options = upstream(socket.address);
         options.api_key = key.into();
@@ -359,15 +356,10 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
 
     // Groups that change meanwhile are taken, and are no proof of the flags.
     origin.save(&dark().replace("@example.com", "@example.org"));
-    let mut generation = relay.environment.watch_generation();
-    loop {
-        let current = relay.environment.current().unwrap();
-        let group = format!("{:?}", current.snapshot.segments());
-        if group.contains("@example.org") {
-            break;
-        }
-        generation.changed().await.unwrap();
-    }
+    let has_the_group =
+        |now: &Current| format!("{:?}", now.snapshot.segments()).contains("@example.org");
+    let wanted = || "a group with @example.org".to_owned();
+    relay.until(has_the_group, wanted).await;
     let doubted = relay.status(|_| true).await;
     assert_eq!(doubted.state, SourceState::Degraded);
     assert!(relay.environment.doubt().is_some());

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use common::listening::*;
 use common::*;
+use flagwire_evaluation::model::FeatureConfig;
 use flagwire_server::environment::SourceState;
 use flagwire_server::source::saved::SavedConfiguration;
 use flagwire_server::source::upstream::UpstreamOptions;
@@ -25,17 +26,20 @@ async fn moment() {
 
 /// Until the file holds a flag that serves this by default.
 async fn wait_for(kept: &SavedConfiguration, variation: &str) {
-    loop {
-        if let Some((configuration, _)) = kept.load().unwrap() {
+    let serves = |flag: &FeatureConfig| {
+        flag.feature == "dark-mode" && flag.default_serve.variation.as_deref() == Some(variation)
+    };
+    let reached = async {
+        loop {
             // What was kept before may lack it.
-            let mut flags = configuration.flags.iter();
-            let flag = flags.find(|flag| flag.feature == "dark-mode");
-            if flag.is_some_and(|flag| flag.default_serve.variation.as_deref() == Some(variation)) {
+            let saved = kept.load().unwrap();
+            if saved.is_some_and(|(configuration, _)| configuration.flags.iter().any(serves)) {
                 return;
             }
+            moment().await;
         }
-        moment().await;
-    }
+    };
+    eventually(reached, || format!("dark-mode: {variation}")).await;
 }
 
 fn dark() -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use flagwire_server::environment::{Environment, SourceStatus};
+use flagwire_server::environment::{Current, Environment, SourceStatus};
 use flagwire_server::source::Source as _;
 use flagwire_server::source::upstream::{UpstreamOptions, UpstreamSource};
 use flagwire_server::{AppState, app, serve};
@@ -115,42 +115,63 @@ pub fn app_of(server: &Server) -> Router {
     ))
 }
 
+/// How long a test waits for what should have happened, on a machine that runs others beside it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits for `event`, and fails with `now` where it does not come.
+pub async fn eventually<T>(event: impl Future<Output = T>, now: impl FnOnce() -> String) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("nothing came within {PATIENCE:?}: {}", now()),
+    }
+}
+
 impl Server {
     pub async fn status(&self, condition: impl FnMut(&SourceStatus) -> bool) -> SourceStatus {
-        self.environment
-            .watch_status()
-            .wait_for(condition)
-            .await
-            .unwrap()
-            .clone()
+        let mut status = self.environment.watch_status();
+        let last = status.clone();
+        eventually(
+            async { status.wait_for(condition).await.unwrap().clone() },
+            || format!("{:?}", last.borrow()),
+        )
+        .await
     }
 
     /// Until this configuration is in force.
     pub async fn has(&self, content: &str) {
-        let mut generation = self.environment.watch_generation();
-        loop {
-            generation.borrow_and_update();
-            let current = self.environment.current();
-            if current.is_some_and(|current| current.content == content) {
-                return;
-            }
-            generation.changed().await.unwrap();
-        }
+        let same = |current: &Current| current.content == content;
+        self.until(same, || format!("the content {content}")).await;
     }
 
     /// Until it serves the flag's variation by default.
     pub async fn serves(&self, flag: &str, variation: &str) {
+        let same = |current: &Current| {
+            let flag = current.snapshot.flag(flag);
+            flag.and_then(|flag| flag.default_serve.variation.as_deref()) == Some(variation)
+        };
+        self.until(same, || format!("{flag}: {variation}")).await;
+    }
+
+    /// Until the configuration in force meets `condition`.
+    pub async fn until(
+        &self,
+        condition: impl Fn(&Current) -> bool,
+        wanted: impl FnOnce() -> String,
+    ) {
         let mut generation = self.environment.watch_generation();
-        loop {
-            generation.borrow_and_update();
-            let current = self.environment.current();
-            let now = current
-                .as_ref()
-                .and_then(|current| current.snapshot.flag(flag));
-            if now.and_then(|flag| flag.default_serve.variation.as_deref()) == Some(variation) {
-                return;
+        let reached = async {
+            loop {
+                generation.borrow_and_update();
+                if self
+                    .environment
+                    .current()
+                    .is_some_and(|now| condition(&now))
+                {
+                    return;
+                }
+                generation.changed().await.unwrap();
             }
-            generation.changed().await.unwrap();
-        }
+        };
+        eventually(reached, wanted).await;
     }
 }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::listening::eventually;
 use super::{Server, server_of};
 
 /// Short, so that a take-over does not take long; long enough for a busy machine to renew it.
@@ -181,8 +182,12 @@ impl Replicated {
     /// Until it stands so.
     pub async fn stands(&self, condition: impl Fn(&ReplicaStatus) -> bool) -> ReplicaStatus {
         let mut watched = self.server.environment.watch_replica();
-        let status = watched.wait_for(|status| status.as_ref().is_some_and(&condition));
-        status.await.unwrap().clone().unwrap()
+        let last = watched.clone();
+        let reached = async {
+            let status = watched.wait_for(|status| status.as_ref().is_some_and(&condition));
+            status.await.unwrap().clone().unwrap()
+        };
+        eventually(reached, || format!("{:?}", last.borrow())).await
     }
 
     pub async fn leads(&self) -> ReplicaStatus {
