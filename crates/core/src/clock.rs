@@ -1,4 +1,4 @@
-//! A clock that suits the core, made of a wall clock's readings.
+//! Converts the readings of a wall clock to points in time for the core.
 
 use core::cell::Cell;
 
@@ -6,13 +6,14 @@ use crate::time::Instant;
 
 /// Turns the readings of a wall clock into points in time that never run backwards, and that go on while the device sleeps.
 ///
-/// Browsers have two clocks, and neither is enough: `performance.now()` stands still during sleep in some of them, and then a
-/// stream that died in the night would look alive in the morning. `Date.now()` goes on, but may be set back, which this takes out.
+/// Browsers have two clocks, and neither is enough. `performance.now()` stops during sleep in some of them, so that a stream that
+/// was lost during a night of sleep would still count as open. `Date.now()` goes on, but may be set back; this type removes such
+/// steps.
 #[derive(Default)]
 pub struct Clock {
     /// The latest point that was given out.
     last_ms: Cell<f64>,
-    /// By how much the wall clock is behind the latest point, because it was set back.
+    /// The milliseconds by which the wall clock was set back so far, which are added to its readings.
     set_back_ms: Cell<f64>,
 }
 

@@ -1,32 +1,33 @@
-//! The wire and the values read from it: the power that differs most between the places the core runs in.
+//! The interface by which the core writes requests, reads replies and keeps values. It has one implementation for pages, by
+//! JavaScript, and one in Rust.
 
 use crate::order::Moment;
 use crate::protocol::{Change, Domain};
 
-/// What there is to ask of the service for the current target. All but signing in is asked with what the last
-/// [`Codec::sign_in`] read.
+/// The requests to the service for the current target. All but signing in use what the last [`Codec::sign_in`] has read, such as
+/// the token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask<'a, T> {
-    /// Who the client is, for a token.
+    /// Signs in with the key and the target, for a token.
     SignIn,
-    /// All evaluations; where there is a text, only if they are not those of this `ETag` any more.
+    /// Fetches all evaluations. Where there is a text, it is the `ETag` of the known list, which can be answered with 304.
     All(Option<&'a T>),
-    /// The evaluation of this flag.
+    /// Fetches the evaluation of this flag.
     Flag(&'a T),
-    /// The stream, read from a response.
+    /// Opens the stream as a response that is read piece by piece.
     Stream,
-    /// The stream, by the platform's own `EventSource`: the URL that was offered at sign-in.
+    /// Opens the stream by the platform's own `EventSource`, at the URL that was offered at sign-in.
     NativeStream,
 }
 
-/// A sign-in that worked.
+/// The result of signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedIn {
-    /// The service gave a URL where a native `EventSource` may open the stream, once.
+    /// Whether the reply has a URL at which a native `EventSource` may open the stream, once.
     pub offers_native: bool,
 }
 
-/// A change event, read.
+/// A change event that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeEvent<E, T> {
     /// What happened.
@@ -39,12 +40,12 @@ pub struct ChangeEvent<E, T> {
     pub evaluations: Option<E>,
 }
 
-/// What reading a stream event's data found.
+/// The result of reading the data of a stream event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed<E, T> {
     /// A change.
     Change(ChangeEvent<E, T>),
-    /// The data is well-formed, but of a sort this client does not know; to be ignored.
+    /// The data is well-formed, but of a sort that this client does not know. It is ignored.
     Unknown,
     /// The data is not what the protocol says; it is reported and skipped.
     Malformed,
@@ -52,14 +53,14 @@ pub enum Parsed<E, T> {
 
 /// Writes requests, reads replies, and keeps the values.
 ///
-/// In the browser JavaScript parses JSON and keeps what it parsed: moving the strings of 10 000 evaluations into wasm and
-/// back would cost about 50 ms for nothing. So the core never looks into a value, nor into the URL or the token that it is
-/// asked for with. It decides which request is sent, which reply counts and since when something is known; the codec does so
-/// and says whether anything really changed. Elsewhere `SerdeCodec` does the same with requests and values in Rust.
+/// In the browser JavaScript parses JSON and keeps the result: moving the strings of 10 000 evaluations into wasm and back would
+/// take about 50 ms and gain nothing. The core therefore never reads a value, a URL or a token. It decides which request is
+/// sent, which reply counts and since when something is known; the codec writes, reads and stores accordingly, and returns
+/// what really changed. Elsewhere `SerdeCodec` does the same with requests and values in Rust.
 ///
 /// # Which of two answers is newer
-/// What is stored comes with the [`Moment`] as of which it is known. The codec remembers that moment with each flag, with
-/// removed ones too, and leaves a flag alone of which it knows something later.
+/// Evaluations are stored with the [`Moment`] as of which they are known. The codec keeps that moment for each flag, also for
+/// removed ones, and does not change a flag of which it knows something later.
 pub trait Codec {
     /// A parsed JSON text: the body of a reply.
     type Json;
@@ -67,26 +68,27 @@ pub trait Codec {
     type Text: PartialEq;
     /// A request, ready to send.
     type Request;
-    /// Evaluations that were read but not yet stored.
+    /// Evaluations that were read and are not stored yet.
     type Evaluations;
-    /// What storing altered, for the application's listeners.
+    /// The differences that storing has made, for the application's listeners.
     type Changes;
-    /// What the cache is to hold.
+    /// The content that the cache is to hold.
     type Saved;
-    /// Who the flags are served to.
+    /// The target for which flags are evaluated.
     type Target;
 
-    /// Makes `target` the current one. Requests, the cache and counts are its from now on; values stay until replaced.
+    /// Makes `target` the current one. From now on requests, the cache and counts are for it. The values stay until they are
+    /// replaced.
     fn set_target(&mut self, target: Self::Target);
 
-    /// Returns the name of the group of tabs that may share a stream: a short text of letters, digits and dashes, the same for the
-    /// same service, key and target, that tells none of them. `None` where the target is too large to compare.
+    /// Returns the name of the group of tabs that may share a stream: a short text of letters, digits and dashes. It is the same for
+    /// the same service, key and target, and does not show any of them. `None` where the target is too large to compare.
     fn group(&self) -> Option<Self::Text>;
 
     /// Writes the request for `ask`.
     fn request(&self, ask: Ask<'_, Self::Text>) -> Self::Request;
 
-    /// Reads and remembers the sign-in reply, for the requests that follow; `None` where it holds no token or its token no
+    /// Reads the reply to signing in and keeps it for the requests that follow. `None` where it has no token, or the token has no
     /// environment.
     fn sign_in(&mut self, reply: Self::Json) -> Option<SignedIn>;
 
@@ -97,7 +99,7 @@ pub trait Codec {
     /// left out. `None` where the reply is of another shape.
     fn evaluations(&self, reply: Self::Json, single: bool) -> Option<Self::Evaluations>;
 
-    /// Stores `evaluations`, which are all there are: flags that are not among them vanish. `None` where nothing differs.
+    /// Stores `evaluations` as a complete list: flags that are not among them are removed. `None` where nothing differs.
     fn replace(&mut self, evaluations: Self::Evaluations, as_of: Moment) -> Option<Self::Changes>;
 
     /// Stores `evaluations` and leaves all other flags alone. `None` where nothing differs.
@@ -112,12 +114,12 @@ pub trait Codec {
     /// Returns what the cache should hold now, with the key of the current target.
     fn save(&self) -> Self::Saved;
 
-    /// Takes reads that were counted, as a metrics post with a body of at most `MAX_METRICS_BYTES`. They stay pending until
+    /// Takes counts of reads, as a metrics post with a body of at most `MAX_METRICS_BYTES`. They are pending until
     /// [`settle_counts`](Self::settle_counts). `None` where nothing was counted.
     fn take_counts(&mut self) -> Option<Self::Request>;
 
-    /// Settles the counts that were taken last, which are one body's: they arrived or can never arrive (`keep` is false) and are
-    /// dropped, or they are to be counted again.
+    /// Settles the pending counts, which are those of one body. They are dropped where they arrived or can never arrive (`keep`
+    /// is false), and else counted again.
     fn settle_counts(&mut self, keep: bool);
 }
 

@@ -14,7 +14,7 @@ pub enum Transport {
     Fetch,
 }
 
-/// The options of a client. The driver has checked them.
+/// The options of a client, which the driver has checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Whether a stream is kept open.
@@ -37,9 +37,10 @@ pub struct Config {
     pub cache: bool,
     /// Whether values were there before the start, from the cache or given by the page.
     pub cached: bool,
-    /// Close the stream when the page has been hidden for this long.
+    /// How long the page may be hidden before the stream is closed; `None` for ever.
     pub pause_when_hidden: Option<Millis>,
-    /// Share one stream among the tabs of an origin. For drivers that do what [`Output::Tabs`](crate::Output::Tabs) says.
+    /// Whether one stream is shared among the tabs of an origin. It needs a driver that performs
+    /// [`Output::Tabs`](crate::Output::Tabs).
     pub share_stream: bool,
 }
 

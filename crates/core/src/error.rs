@@ -1,11 +1,11 @@
-//! What can go wrong, as it is reported to the application.
+//! The errors that are reported to the application.
 
 use core::fmt;
 
 use crate::numbered;
 use crate::state::Why;
 
-/// A failure. Network trouble is reported and retried; only what [`is_final`](Self::is_final) ends something.
+/// A failure. The client tries again after it, unless it [is final](Self::is_final).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What was being done.
@@ -30,17 +30,18 @@ numbered! {
     }
 }
 
-/// Why it failed.
+/// The cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// No answer: the network, the name, the certificate, a content policy, CORS. Browsers do not tell these apart.
+    /// There was no answer. The cause may be the network, the name, the certificate, a content policy or CORS; browsers do not
+    /// tell these apart.
     Network,
-    /// No answer in time.
+    /// There was no answer in time.
     Timeout,
-    /// An HTTP status that says no.
+    /// The answer had an HTTP status other than success.
     Status(u16),
-    /// An answer that is not what the protocol says.
+    /// The answer does not follow the protocol.
     Malformed,
 }
 
@@ -54,7 +55,7 @@ impl Cause {
         }
     }
 
-    /// The reason of a state that this leads to: that there is no answer says the same whatever was asked, else it is `why`.
+    /// Returns the reason of the state that this cause leads to. Without an answer it is the same for every request, else `why`.
     pub(crate) const fn reason(self, why: Why) -> Why {
         match self {
             Self::Network | Self::Timeout => Why::Unreachable,
@@ -62,8 +63,8 @@ impl Cause {
         }
     }
 
-    /// Returns a number for drivers in which texts cost too much: 0 for no answer, 1 for none in time, 2 for one that cannot be
-    /// read, else the HTTP status.
+    /// Returns a number, for drivers for which texts would be too large: 0 for no answer, 1 for no answer in time, 2 for an
+    /// answer that cannot be read, else the HTTP status.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {

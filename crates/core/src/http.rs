@@ -1,4 +1,4 @@
-//! The requests of the client protocol, as HTTP: URLs and headers. For [`SerdeCodec`](crate::SerdeCodec); in the browser
+//! Writes the requests of the client protocol as HTTP, for [`SerdeCodec`](crate::SerdeCodec). In the npm package
 //! `pkg-template/src/wire.ts` writes the same.
 
 use alloc::string::String;
@@ -16,9 +16,10 @@ pub struct HttpRequest {
     pub headers: Vec<(&'static str, String)>,
     /// The body as JSON; without one the request is a `GET`.
     pub body: Option<String>,
-    /// Whether the platform's own cache must be left out. A list that was cut or replaced on the way, kept there with its `ETag`,
-    /// would be confirmed by a 304 and served broken again and again. A browser asks for a preflight before each such request to
-    /// another origin, so only lists are asked for in this way: a single flag that cannot be read is followed by one.
+    /// Whether the request must bypass the platform's own cache. That cache could keep a list that was cut or replaced on the way
+    /// together with its `ETag`; a 304 would then confirm it, and the broken list would be served again and again. Browsers
+    /// send a preflight before each such request to another origin, so only lists are fetched in this way; after a single flag
+    /// that cannot be read, a list is fetched.
     pub past_cache: bool,
 }
 
@@ -35,7 +36,7 @@ pub struct Service {
     pub sdk_info: &'static str,
 }
 
-/// What a sign-in reply says, its token's claims included.
+/// The content of a reply to signing in, with the claims of its token.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignIn {
     /// The token, which is sent back as `Authorization: Bearer`.
@@ -53,7 +54,7 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
-    /// Writes the request for `ask`, which is not signing in. `header` is the target's, and is left out where it is empty.
+    /// Writes the request for `ask`, which is not signing in. `header` describes the target, and is left out where it is empty.
     pub(crate) fn request(
         &self,
         service: &Service,
@@ -155,8 +156,8 @@ pub(crate) fn sign_in(service: &Service, body: String) -> HttpRequest {
     }
 }
 
-/// Returns a short name for texts, with the end of each marked: FNV-1a of 64 bits as 16 hexadecimal digits, so that nobody reads a key
-/// or a target in a list of locks. `pkg-template/src/hash.ts` has the same.
+/// Returns a short name for texts, so that a list of locks shows neither a key nor a target: FNV-1a of 64 bits, with the end of
+/// each text marked, as 16 hexadecimal digits. `pkg-template/src/hash.ts` has the same.
 #[must_use]
 pub fn fingerprint(texts: &[&str]) -> String {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
@@ -179,7 +180,7 @@ pub fn retry_after(header: &str, date: impl FnOnce(&str) -> Option<f64>) -> Opti
     let (whole, fraction) = header.split_once('.').unwrap_or((header, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits(whole) && digits(fraction) {
-        // Digits alone fail to be a number only where there are too many. No floats: reading them costs 12 kB of WebAssembly.
+        // Digits fail to parse only where there are too many. Floats are avoided: reading them takes 12 kB of WebAssembly.
         let seconds = whole.parse::<u32>().unwrap_or(u32::MAX);
         let thousandths = fraction.bytes().chain(*b"000").take(3);
         let millis = thousandths.fold(0_u32, |sum, digit| {
@@ -188,7 +189,7 @@ pub fn retry_after(header: &str, date: impl FnOnce(&str) -> Option<f64>) -> Opti
         });
         return Some(Millis(seconds.saturating_mul(1000).saturating_add(millis)));
     }
-    // The conversion takes what is too small or too large for the nearest number that fits.
+    // The cast saturates: what is too small or too large becomes the nearest number that fits.
     let millis = date(header).filter(|millis| !millis.is_nan())?;
     Some(Millis(millis as u32))
 }

@@ -1,12 +1,12 @@
-//! What the driver reports: of a stream, of the page, and of the group of tabs.
+//! The inputs that a driver reports: of a stream, of the page, and of the group of tabs.
 
 use crate::message::TabMessage;
 use crate::time::Millis;
 
-/// Something happened to a stream.
+/// An input of a stream.
 #[derive(Clone, Copy, Debug)]
 pub enum StreamInput<'a> {
-    /// The response head is there.
+    /// The head of the response has arrived.
     Answered {
         /// The HTTP status.
         status: u16,
@@ -32,25 +32,25 @@ pub enum StreamInput<'a> {
     Closed,
 }
 
-/// Something happened to the page.
+/// An event of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageEvent {
-    /// The network is back, perhaps another one.
+    /// The network is back. It may be another one.
     Online,
-    /// The page is looked at again.
+    /// The page is visible again.
     Visible,
-    /// The page is not looked at any more; it may never be again.
+    /// The page is hidden, perhaps for good.
     Hidden,
-    /// The page is left; it may come back from the back/forward cache.
+    /// The page is left. It may come back from the back/forward cache.
     Left,
     /// The page came back from the back/forward cache.
     Restored,
 }
 
-/// Something happened in the group. Nothing is to be reported of a group that was left.
+/// An input of the group of tabs. Nothing is to be reported of a group that this tab has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TabInput<'a> {
-    /// The lock is this tab's.
+    /// This tab holds the lock.
     Leading,
     /// The lock was stolen; the driver has asked for it again.
     Lost,

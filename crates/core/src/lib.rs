@@ -3,28 +3,28 @@
 //! There is no I/O in here: no socket, clock, timer, random source, storage or JavaScript value. A *driver* owns those and
 //! runs this loop:
 //!
-//! 1. Something happened outside, or the application wants something: call **one** of the `handle_*` methods or commands
-//!    of [`Client`], with the time.
+//! 1. When something has happened outside, or the application calls: call **one** of the `handle_*` methods or commands of
+//!    [`Client`], with the time.
 //! 2. Drain [`Client::poll_output`] to `None` and do what each [`Output`] says. User code (in [`Output::Emit`]) may call
 //!    back into the client; what that puts out comes at the end of the same drain.
 //! 3. Arm one timer for [`Client::poll_timeout`]; when it fires, call [`Client::handle_timeout`].
 //!
-//! What that buys: hours of reconnects are tested in microseconds, the behaviour in a browser is the behaviour in the
-//! tests, and no callback runs while anything is borrowed.
+//! In this way hours of reconnects are tested in microseconds, the behaviour in a browser is that of the tests, and no callback
+//! runs while anything is borrowed.
 //!
 //! # Invariants
-//! - One mutation, then a full drain.
-//! - A reply names its request. A late or unknown one changes nothing.
-//! - Never two streams. Nothing is put out after the `Stopped` and `Closed` of [`Client::close`].
+//! - After each input all outputs are performed before the next input.
+//! - A reply names its request. A reply to a request that is not under way changes nothing.
+//! - There are never two streams. There is no output after the `Stopped` and `Closed` of [`Client::close`].
 //! - An older answer never overwrites a newer one (`order`).
 //!
 //! # Map
 //! `client` joins the mechanisms and holds the commands; `client/auth`, `client/snapshot`, `client/stream`, `client/tabs`,
-//! `client/page` and `client/metrics` are the mechanisms. What goes in and out is data of its own, which knows no mechanism: `input`,
-//! `output`, `request`, `state`, `error`, and `message`, which the tabs of a group send to each other. `codec` is what the core asks of
-//! JSON. `sse`, `backoff`, `timer` and `order` are small machines underneath; `clock` makes points in time of a wall clock's readings;
-//! `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`, `serde_codec` is a
-//! codec with values in Rust, and `http` has the requests that it writes.
+//! `client/page` and `client/metrics` are the mechanisms. Inputs and outputs are data that depends on no mechanism: `input`,
+//! `output`, `request`, `state`, `error`, and `message`, which the tabs of a group send to each other. `codec` is the interface
+//! to requests, replies and values. The mechanisms use `sse`, `backoff`, `timer` and `order`; `clock` converts the readings of a
+//! wall clock; `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`,
+//! `serde_codec` is a codec with values in Rust, and `http` writes its requests.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(

@@ -1,4 +1,4 @@
-//! What the tabs of a group say to each other.
+//! The messages that the tabs of a group send to each other.
 
 use crate::numbered;
 

@@ -1,4 +1,4 @@
-//! Enums whose variants have numbers, for borders that only numbers cross.
+//! Gives the variants of enums numbers, for the border between WebAssembly and JavaScript, which only numbers cross.
 
 /// Declares an enum without data, and with it the numbers of its variants, from 0 in the order of their declaration.
 ///

@@ -1,11 +1,11 @@
-//! Which of two answers is the newer one.
+//! Decides which of two answers is the newer one.
 //!
-//! The server sends no order that spans requests and events, so the client's own is used: knowledge is as old as the
-//! moment it was asked for, or arrived unasked. A reply that was asked for before something newer became known of a flag
-//! must not overwrite it.
+//! The server sends no order that spans requests and events, so the client uses its own: a reply is known as of the moment of
+//! its request, and an event as of its arrival. A reply must not overwrite what became known of a flag after its request was
+//! sent.
 //!
-//! Since when each flag is known is kept beside its value, by the [`Codec`](crate::Codec). Here is the clock, and what holds
-//! for all flags.
+//! The [`Codec`](crate::Codec) keeps for each flag the moment as of which it is known. This module gives out the moments, and
+//! keeps those that hold for all flags.
 
 /// A moment in the client's own order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,23 +36,24 @@ impl Order {
         self.last
     }
 
-    /// Returns whether knowledge of all flags as of `moment` is news; of a single flag it may be.
+    /// Returns whether a list as of `moment` is newer than what is known of all flags. Of a single flag something newer may be
+    /// known.
     pub(crate) fn is_news(&self, moment: Moment) -> bool {
         moment > self.floor
     }
 
-    /// Takes note that some flag is known as of `moment`.
+    /// Records that a single flag is known as of `moment`.
     pub(crate) fn know(&mut self, moment: Moment) {
         self.newest = self.newest.max(moment);
     }
 
-    /// Takes note that all flags are known as of `moment`. Returns whether nothing newer is known of any of them.
+    /// Records that all flags are known as of `moment`. Returns whether nothing newer is known of any of them.
     pub(crate) fn know_all(&mut self, moment: Moment) -> bool {
         self.floor = moment;
         self.newest <= moment
     }
 
-    /// Nothing that was asked for before now may still arrive: what each flag is known since matters no longer.
+    /// Records that no answer to an earlier request can arrive any more, so that the moments of single flags no longer matter.
     pub(crate) const fn settle(&mut self) {
         self.floor = self.last;
     }

@@ -1,4 +1,4 @@
-//! What the driver is to do.
+//! The outputs of the client, which a driver performs.
 
 use alloc::vec::Vec;
 
@@ -8,18 +8,18 @@ use crate::message::TabMessage;
 use crate::request::{Request, RequestId};
 use crate::state::{Status, Why};
 
-/// Names a stream; what the driver reports of it carries it. A client never uses an id twice, nor for a request as well.
+/// Names a stream in what the driver reports of it. A client never uses an id twice, nor for both a stream and a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId(pub u32);
 
 /// A stream for the driver to open.
 #[derive(Debug)]
 pub struct StreamRequest<R> {
-    /// The id to report with whatever happens to the stream.
+    /// The id with which to report what happens to the stream.
     pub id: StreamId,
-    /// What to send.
+    /// The request to send.
     pub request: R,
-    /// Whether to open it with the platform's own `EventSource`.
+    /// Whether to open the stream with the platform's own `EventSource`.
     pub native: bool,
 }
 
@@ -27,34 +27,34 @@ pub struct StreamRequest<R> {
 pub enum Output<C: Codec> {
     /// Send a request and report its reply with `handle_response` or `handle_failure`.
     Send(Request<C::Request>),
-    /// The reply is not wanted any more; nothing needs to be reported.
+    /// Abort a request. Nothing is to be reported of it any more.
     Abort(RequestId),
     /// Open a stream and report what happens to it with `handle_stream`.
     OpenStream(StreamRequest<C::Request>),
-    /// Close a stream; nothing needs to be reported.
+    /// Close a stream. Nothing is to be reported of it any more.
     CloseStream(StreamId),
-    /// Write to the cache; failing is no reason to report anything to the client.
+    /// Write to the cache. A failure is not reported to the client.
     Save(C::Saved),
-    /// Take part in the group of tabs that share a stream; only where `share_stream` is set, which needs a driver that can.
+    /// Take part in the group of tabs that share a stream. It comes only where `share_stream` is set.
     Tabs(TabOutput<C::Text>),
     /// Notify the application. Its code may call the client again, so nothing may be borrowed meanwhile.
     Emit(Event<C::Changes>),
 }
 
-/// Something for the driver to do in the group.
+/// Something for the driver to do in the group of tabs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TabOutput<T> {
     /// Listen on the channel of this name, and ask for the lock of this name. Text of letters, digits and dashes.
     Join(T),
-    /// Stop listening, and give up the lock or the wish for it.
+    /// Stop listening, and give up the lock, or the request for it.
     Leave,
-    /// Take the lock from whoever holds it, in place of waiting for it.
+    /// Take the lock from the tab that holds it, instead of waiting for it.
     Steal,
     /// Send this message to all other tabs of the group.
     Post(TabMessage, Vec<u8>),
 }
 
-/// Something the application may want to know.
+/// An event for the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<T> {
     /// The first evaluations from the server are there. It happens once.
@@ -63,7 +63,7 @@ pub enum Event<T> {
     Connected,
     /// The stream is lost. It is reported once for each outage.
     Disconnected,
-    /// The client was closed. It is the last event but the last state.
+    /// The client was closed. Only the last state comes after this event.
     Stopped,
     /// Polling has started.
     Polling,

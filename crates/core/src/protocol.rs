@@ -83,7 +83,7 @@ mod json {
     pub struct Target {
         /// The identifier, unique and stable; on Harness it matches `[A-Za-z0-9.@_-]*`.
         pub identifier: String,
-        /// The name for people to read. A server takes the identifier where it is missing.
+        /// The name for people to read. A server uses the identifier where it is missing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub name: Option<String>,
         /// Whether the target is anonymous. Anonymous targets are left out of the metrics' target data.

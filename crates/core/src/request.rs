@@ -1,24 +1,24 @@
-//! Requests as data: what the driver is to send, and what is remembered of those under way.
+//! Requests as data: those for the driver to send, and the list of those under way.
 
 use alloc::vec::Vec;
 
 use crate::order::Moment;
 use crate::time::{Instant, Millis};
 
-/// Names a request; what is reported of its reply carries it. A client never uses an id twice, nor for a stream as well.
+/// Names a request in what the driver reports of it. A client never uses an id twice, nor for both a request and a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u32);
 
 /// A request for the driver to send.
 #[derive(Debug)]
 pub struct Request<R> {
-    /// The id to report the reply with.
+    /// The id with which to report the reply.
     pub id: RequestId,
-    /// What to send.
+    /// The request to send.
     pub request: R,
-    /// The request must go on when the page is left: browsers take 64 KiB of such bodies at a time.
+    /// Whether the request must go on when the page is left. Browsers allow 64 KiB of such bodies at a time.
     pub keepalive: bool,
-    /// The request must go on when the client is closed.
+    /// Whether the request must go on when the client is closed.
     pub detached: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct Response<J, T> {
     pub body: Option<J>,
 }
 
-/// What a request was sent for.
+/// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     SignIn,
@@ -53,7 +53,7 @@ pub(crate) struct Pending {
     deadline: Instant,
 }
 
-/// The requests under way; rarely more than three.
+/// The requests under way, of which there are rarely more than three.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     last: u32,
@@ -61,7 +61,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// A number for a request or a stream.
+    /// Returns a new number for a request or a stream.
     pub(crate) const fn number(&mut self) -> u32 {
         self.last = self.last.wrapping_add(1);
         self.last
@@ -113,7 +113,8 @@ impl Requests {
         deadlines.min().unwrap_or(Instant::NEVER)
     }
 
-    /// A trait object, because a generic one would be compiled for every caller.
+    /// Takes the first request that is wanted. The argument is a trait object, because a generic function would be compiled for
+    /// every caller.
     fn take_where(&mut self, wanted: &dyn Fn(&Pending) -> bool) -> Option<Pending> {
         let index = self.pending.iter().position(wanted)?;
         Some(self.pending.swap_remove(index))

@@ -1,4 +1,4 @@
-//! JSON by serde, and values in Rust: the codec of native programs, of tests and of Rust front ends.
+//! The codec that reads JSON by serde and keeps values in Rust, for native programs, tests and front ends in Rust.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -19,7 +19,7 @@ use crate::protocol::{
     Claims, Domain, Evaluation, KeyValue, Metrics, MetricsData, SignInReply, SignInRequest, Target,
 };
 
-/// The most counters that are kept while they cannot be posted; what is read past that goes uncounted.
+/// The most counters that are kept while they cannot be posted. Reads for which there is no counter then are not counted.
 const MAX_COUNTERS: usize = 10_000;
 
 /// Keeps [`Evaluation`]s by flag and counts reads.
@@ -27,16 +27,16 @@ const MAX_COUNTERS: usize = 10_000;
 pub struct SerdeCodec {
     service: Service,
     target: Target,
-    /// What the last reply to signing in said.
+    /// The content of the last reply to signing in.
     session: SignIn,
     values: BTreeMap<String, Held>,
-    /// When flags were removed, until that cannot matter any more.
+    /// The moments as of which flags were removed, until no older answer can arrive.
     gone: BTreeMap<String, Moment>,
     /// Counts of values that are gone, of earlier targets, and of posts that failed.
     counts: Counts,
-    /// Counts in the post under way.
+    /// The counts in the post that is under way.
     aside: Vec<(Counter, u64)>,
-    /// Says what time it is in milliseconds since the Unix epoch, for the timestamps of metrics.
+    /// Returns the time in milliseconds since the Unix epoch, for the timestamps of metrics.
     epoch_millis: fn() -> i64,
 }
 
@@ -47,7 +47,7 @@ pub struct Held {
     json: Option<Rc<Value>>,
     /// The moment as of which the evaluation is known.
     as_of: Moment,
-    /// How many reads are not among `counts` yet. They are here, so that a read needs to find one entry only.
+    /// How many reads are not among `counts` yet. They are counted here, so that a read has to find one entry only.
     reads: Cell<u64>,
 }
 
@@ -70,13 +70,13 @@ impl Held {
     }
 }
 
-/// What one counter counts: reads of this flag, in this variation, by this target.
+/// The flag, the variation and the target whose reads one counter counts.
 type Counter = (String, String, String);
 
 /// A flag and its new evaluation, or `None` where the flag is gone.
 pub type Changed = (String, Option<Evaluation>);
 
-/// What the cache is to hold of one target.
+/// The content that the cache is to hold for one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saved {
     /// The target of the evaluations, of which the cache's key is made.
@@ -86,7 +86,7 @@ pub struct Saved {
 }
 
 impl SerdeCodec {
-    /// Makes a codec without values. `epoch_millis` is asked for the timestamps of metrics.
+    /// Makes a codec without values. `epoch_millis` returns the time for the timestamps of metrics.
     #[must_use]
     pub fn new(service: Service, target: Target, epoch_millis: fn() -> i64) -> Self {
         Self {
@@ -162,7 +162,7 @@ impl SerdeCodec {
                     _ => old.value == evaluation.value,
                 };
             if same_value && old.identifier == evaluation.identifier {
-                // Integers that are the same double may differ beyond 2^53, and here they can be read.
+                // Integers beyond 2^53 may differ although they are the same double, and here they can be read exactly.
                 if held.json.as_deref() != json.as_ref() {
                     held.json = json.map(Rc::new);
                     held.evaluation = evaluation;
@@ -190,12 +190,12 @@ impl SerdeCodec {
     }
 }
 
-/// Counts that wait to be posted.
+/// Counts that are to be posted.
 #[derive(Debug, Default)]
 struct Counts(BTreeMap<Counter, u64>);
 
 impl Counts {
-    /// Takes over the reads of what is held, as reads by `target`.
+    /// Adds the reads of a held evaluation, as reads by `target`.
     fn retire(&mut self, held: &Held, target: &Target) {
         let reads = held.reads.take();
         if reads > 0 {
@@ -216,14 +216,14 @@ impl Counts {
     }
 }
 
-/// Reads an evaluation; returns `None` where `json` is none. A list is none, though serde would read one as the fields in their order.
+/// Reads an evaluation; returns `None` where `json` is none. A list is none, though serde would read it as the fields in order.
 fn evaluation(json: Value) -> Option<Evaluation> {
     json.is_object()
         .then(|| serde_json::from_value(json).ok())
         .flatten()
 }
 
-/// Returns whether two JSON values are the same as JavaScript has them: numbers are doubles, and the order of keys does not matter.
+/// Returns whether two JSON values are the same in JavaScript, where numbers are doubles. The order of keys does not matter.
 fn same_json(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
@@ -326,7 +326,7 @@ impl Codec for SerdeCodec {
         ) else {
             return Parsed::Unknown;
         };
-        // No address can name these two: URLs are resolved. Like a change of a target group, they make all flags be fetched.
+        // A URL cannot name these two, because it would be resolved. As after a change of a target group, all flags are fetched.
         let domain = match identifier.as_str() {
             "." | ".." => Domain::TargetSegment,
             _ => domain,
@@ -355,7 +355,7 @@ impl Codec for SerdeCodec {
 
     fn replace(&mut self, evaluations: Vec<Evaluation>, as_of: Moment) -> Option<Vec<Changed>> {
         let mut changed = self.merge(evaluations, as_of).unwrap_or_default();
-        // What was listed is now known as of then, or later.
+        // The listed flags are now known as of `as_of`, or later; all others are removed.
         let (counts, target) = (&mut self.counts, &self.target);
         self.values.retain(|flag, held| {
             let stays = held.as_of >= as_of;

@@ -1,8 +1,7 @@
 //! Turns the bytes of a stream into server-sent events.
 //!
-//! Written for streams that are read through `fetch`: bytes arrive in any split, in the middle of a line, of a CRLF or
-//! of a character, and an event is complete at its blank line. What is unfinished when the stream ends is dropped, as
-//! the standard asks.
+//! It is for streams that are read through `fetch`. Bytes arrive in any split, also in the middle of a line, of a CRLF or of a
+//! character. An event is complete at its blank line. An unfinished event is dropped when the stream ends, as the standard asks.
 //!
 //! Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
@@ -32,7 +31,8 @@ pub(crate) struct RawEvent {
     pub(crate) data: Vec<u8>,
 }
 
-/// The stream sent more than [`MAX_EVENT_BYTES`] without completing an event; reading on makes no sense.
+/// The error that the stream sent more than [`MAX_EVENT_BYTES`] without completing an event. The stream cannot be read any
+/// further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -54,13 +54,13 @@ pub struct Parser {
     kind: Vec<u8>,
     /// Each `data` line followed by LF, so that "no data field" differs from "empty data".
     data: Vec<u8>,
-    /// The `id` field as it was last set; becomes the last event id at the next blank line.
+    /// The `id` field as it was set last. It becomes the last event id at the next blank line.
     id: Vec<u8>,
     last_event_id: Vec<u8>,
     retry: Option<Millis>,
-    /// The last line ended in CR: a LF that comes first now belongs to it, in whichever chunk it arrives.
+    /// Whether the last line ended in CR. If the next byte is a LF, it belongs to that line end, also in a later chunk.
     after_cr: bool,
-    /// The first line is over: from here on a byte order mark is a part of the line.
+    /// Whether the first line is over, after which a byte order mark is a part of its line.
     past_first_line: bool,
 }
 
@@ -90,7 +90,7 @@ impl Parser {
         {
             let (part, rest) = bytes.split_at(end);
             self.extend_line(part)?;
-            // The CR is acted on at once, as waiting for a LF could delay an event for ever.
+            // The CR ends its line at once, because waiting for a LF could delay an event for ever.
             *bytes = if let Some(after) = rest.strip_prefix(b"\r\n") {
                 after
             } else {
@@ -139,7 +139,7 @@ impl Parser {
             self.field(line)?;
             None
         };
-        // Hand the allocation back: a stream has many lines of about the same length.
+        // The allocation is used again, because a stream has many lines of about the same length.
         self.line = buffer;
         self.line.clear();
         Ok(event)
@@ -166,7 +166,7 @@ impl Parser {
         Ok(())
     }
 
-    /// The blank line: the id counts even where there is no data and so no event.
+    /// Ends an event at its blank line. The id counts even where there is no data and so no event.
     fn dispatch(&mut self) -> Option<RawEvent> {
         set(&mut self.last_event_id, &self.id);
         let kind = core::mem::take(&mut self.kind);
@@ -186,7 +186,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Reads a whole number in ASCII digits alone; one too large for 32 bits stands for the largest.
+/// Reads a whole number of ASCII digits. One that is too large for 32 bits is read as the largest.
 fn digits(value: &[u8]) -> Option<Millis> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,7 +1,7 @@
 //! Points in time and spans of it, both in milliseconds.
 //!
-//! `std::time::Instant` panics on `wasm32-unknown-unknown`, and the core must not read a clock anyway: whoever drives
-//! it says what time it is.
+//! `std::time::Instant` panics on `wasm32-unknown-unknown`, and the core must not read a clock anyway: its driver passes the
+//! time with each call.
 
 /// A span of time in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,13 +9,13 @@ pub struct Millis(pub u32);
 
 /// A point on the driver's clock, in milliseconds since an origin of its choosing.
 ///
-/// The clock must not run backwards. It should go on while the device sleeps, so that a stream which died in the night
-/// is seen to be silent for too long at the first tick of the morning.
+/// The clock must not run backwards. It should go on while the device sleeps, so that a stream which was lost during sleep is
+/// given up as soon as the device is awake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// Later than anything that happens.
+    /// A point later than all others, for timers that are not armed.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     /// The point `millis` after the clock's origin.

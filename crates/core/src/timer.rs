@@ -14,17 +14,17 @@ pub(crate) enum Timer {
     Created,
     /// Open the stream again.
     StreamRetry,
-    /// No byte for too long: the stream is dead, or it never opened.
+    /// Give up a stream on which nothing came for too long, or which did not open.
     StreamIdle,
-    /// Fetch all evaluations because no stream says what changed.
+    /// Fetch all evaluations, because there is no stream that reports changes.
     Poll,
-    /// Post what was counted.
+    /// Post the counts.
     Metrics,
     /// Write the values to the cache.
     Save,
     /// Post the stream's status to the other tabs.
     Lead,
-    /// The page has been hidden for so long that its stream is closed.
+    /// Close the stream of a page that has been hidden for long enough.
     Pause,
 }
 
@@ -44,7 +44,7 @@ impl Timer {
     ];
 }
 
-/// When each timer fires; at most once each. [`Instant::NEVER`] where it is not armed.
+/// The time at which each timer fires, which it does once; [`Instant::NEVER`] where it is not armed.
 #[derive(Debug)]
 pub(crate) struct Timers([Instant; Timer::ALL.len()]);
 
@@ -55,7 +55,7 @@ impl Default for Timers {
 }
 
 impl Timers {
-    /// Arms `timer`, in place of when it would have fired before.
+    /// Arms `timer`, in place of an earlier arming.
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(place) = self.0.get_mut(timer as usize) {
             *place = at;
@@ -83,7 +83,7 @@ impl Timers {
         earliest.unwrap_or(Instant::NEVER)
     }
 
-    /// Takes one timer that is due at `now`, until there is none.
+    /// Disarms and returns one timer that is due at `now`; `None` where there is none.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
         let due = *Timer::ALL.iter().find(|&&timer| self.at(timer) <= now)?;
         self.cancel(due);

@@ -1,4 +1,4 @@
-//! What JavaScript calls. It converts what it gets, calls the core, and lets the driver perform what the core puts out.
+//! The functions that JavaScript calls. They convert their arguments, call the core, and let the driver perform its outputs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,7 +23,8 @@ thread_local! {
 
 /// Makes a client, and returns its number; its first input is to be that it starts. `seed` decides about jitter.
 ///
-/// Functions and a list: an exported class brings a cell, a destructor and texts that take more than the list.
+/// There is a list of clients instead of an exported class, because a class brings a cell, a destructor and texts, which are
+/// larger.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a borrowed object needs glue of its own"
@@ -45,10 +46,11 @@ pub fn start(host: Host, wire: Wire, values: Values, numbers: Numbers, seed: f64
     })
 }
 
-/// Takes an input of a client. `input` is an [`Input`], which says what the others are; `retry_after` is in milliseconds, NaN for none.
-/// Where `detail` is bytes, `status` is how many. A client that is closed is dropped, and its number may become another's.
+/// Takes an input of a client. `input` is an [`Input`], which defines the other arguments; `retry_after` is in milliseconds, NaN
+/// for none. Where `detail` is bytes, `status` is their number. A client that is closed is dropped, and its number may become
+/// another's.
 ///
-/// One function for all: each exported one costs glue.
+/// There is one function for all inputs, because each exported function needs glue code.
 #[wasm_bindgen(js_name = call_)]
 pub fn call(
     client: u32,
@@ -61,7 +63,7 @@ pub fn call(
 ) {
     const FIRST_MESSAGE: u32 = Input::Message as u32;
 
-    // A message's own number is what is past the first of them.
+    // The number of a message is the difference to that of the first message.
     let Some(what) = Input::from_number(input.min(FIRST_MESSAGE)) else {
         return;
     };

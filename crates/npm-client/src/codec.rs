@@ -1,4 +1,4 @@
-//! Hands the core's questions about the wire and the values to JavaScript.
+//! Passes the core's calls about requests, replies and values to JavaScript.
 
 use flagwire_core::{Ask, ChangeEvent, Codec, Moment, Parsed, SignedIn};
 use wasm_bindgen::JsValue;

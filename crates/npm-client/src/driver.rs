@@ -11,12 +11,12 @@ use crate::border::{Emitted, TabAction, state_number};
 use crate::codec::HostCodec;
 use crate::host::{Changes, Host, Wire, wall_ms};
 
-/// Owns the core of one client, and performs what it puts out.
+/// Owns the core of one client, and performs its outputs.
 pub(crate) struct Driver {
     host: Host,
     wire: Wire,
     clock: Clock,
-    /// Whether an output is being performed. A call that comes in meanwhile leaves what it puts out to the drain that is running.
+    /// Whether an output is being performed. The outputs of a call that comes meanwhile are performed by the drain that is running.
     draining: Cell<bool>,
     core: RefCell<Core<HostCodec>>,
 }
@@ -32,9 +32,9 @@ impl Driver {
         }
     }
 
-    /// Calls the core once, and performs what it puts out.
+    /// Calls the core once, and performs its outputs.
     ///
-    /// It is compiled into each of its callers, so there is one for all inputs.
+    /// The function is compiled into each of its callers, so there is one caller for all inputs.
     pub(crate) fn run(&self, call: impl FnOnce(&mut Core<HostCodec>, Instant)) {
         let now = self.clock.read(wall_ms());
         call(&mut self.core.borrow_mut(), now);
@@ -50,7 +50,7 @@ impl Driver {
 
     fn drain(&self) {
         loop {
-            // A statement of its own: the borrow ends here, before anything is done that may call back.
+            // This is a statement of its own, so that the borrow ends here, before an output runs code that may call back.
             let output = self.core.borrow_mut().poll_output();
             let Some(output) = output else { return };
             self.perform(output);

@@ -1,4 +1,4 @@
-//! What JavaScript provides. Names that end in `_` are used between the two alone, and shortened by the build.
+//! The functions that JavaScript provides. Names that end in `_` are used on the border only, and the build shortens them.
 
 use wasm_bindgen::prelude::*;
 
@@ -6,8 +6,8 @@ use wasm_bindgen::prelude::*;
 extern "C" {
     // ---- requests and replies: `pkg-template/src/wire.ts` ----
 
-    /// Writes requests, sends them, and reads what comes back. No user code runs in it but in `send` and `open`, which are called
-    /// with nothing borrowed.
+    /// Writes requests, sends them, and reads replies. User code runs only in `send` and `open`, which are called with nothing
+    /// borrowed.
     #[derive(Clone)]
     pub type Wire;
 
@@ -60,7 +60,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = setTarget_)]
     pub(crate) fn set_target(this: &Values, target: JsValue);
 
-    /// Stores evaluations that are all there are. Returns what changed, if anything did, as the next two do.
+    /// Stores evaluations as a complete list. Returns what changed, if anything did, as the next two functions do.
     #[wasm_bindgen(method, js_name = replace_)]
     pub(crate) fn replace(this: &Values, evaluations: Evaluations, as_of: u32) -> Option<Changes>;
 
@@ -85,12 +85,12 @@ extern "C" {
     /// Runs user code, and is called with nothing borrowed.
     pub type Host;
 
-    /// Lets the facade know of an [`Emitted`](crate::border::Emitted), which says what the others are.
+    /// Reports an [`Emitted`](crate::border::Emitted) to the facade, which defines the other arguments.
     #[wasm_bindgen(method, js_name = emit_)]
     pub(crate) fn emit(this: &Host, event: u32, number: u32, detail: JsValue);
 
-    /// Reports an error: the number of its `ErrorKind`, and that of its `Cause`. Texts are the facade's: in the module they would be
-    /// there for every page, and few see one.
+    /// Reports an error: the number of its `ErrorKind`, and that of its `Cause`. The facade has the texts, because in the module
+    /// every page would load them, and few show one.
     #[wasm_bindgen(method, js_name = fail_)]
     pub(crate) fn fail(this: &Host, kind: u32, cause: u32, is_final: bool);
 
@@ -102,32 +102,32 @@ extern "C" {
     #[wasm_bindgen(method, js_name = tabs_)]
     pub(crate) fn tabs(this: &Host, action: u32, text: &[u8]);
 
-    /// Calls with the input "time has passed" once, after so many milliseconds; replaces what was asked for before. Less than
-    /// 0 is never.
+    /// Sets the timer, which calls once with the input `Tick`, after so many milliseconds. It replaces an earlier setting. Less than
+    /// 0 means never.
     #[wasm_bindgen(method, js_name = arm_)]
     pub(crate) fn arm(this: &Host, delay_ms: f64);
 
     // ---- the platform ----
 
-    /// Reads the wall clock, in milliseconds since the Unix epoch. `js_sys` has the same, but its descriptions of everything else stay
-    /// in the module's table of functions.
+    /// Reads the wall clock, in milliseconds since the Unix epoch. `js_sys` has the same function, but with it descriptions of
+    /// others stay in the module's table of functions.
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     pub(crate) fn wall_ms() -> f64;
 
-    /// Copies a `Uint8Array` into as much room as it needs. Bytes as an argument of an export bring an allocation to each call, and
-    /// three functions.
+    /// Copies a `Uint8Array` into a slice of the same length. Bytes as an argument of an exported function would need an allocation
+    /// for each call, and three functions more.
     #[wasm_bindgen(js_namespace = ["Uint8Array", "prototype", "set"], js_name = call)]
     pub(crate) fn copy(into: &mut [u8], bytes: JsValue);
 
-    // ---- what travels through the core unopened ----
+    // ---- objects that the core passes on without reading them ----
 
     /// A list of evaluations that are not stored yet.
     pub(crate) type Evaluations;
 
-    /// What storing altered.
+    /// The differences that storing has made.
     pub(crate) type Changes;
 
-    /// What the data of a stream's event says.
+    /// The content of an event of the stream.
     pub(crate) type ChangeEvent;
 
     /// Returns a [`ChangeCode`](crate::border::ChangeCode).

@@ -1,8 +1,8 @@
-//! The WebAssembly module of the npm package: feeds a [`flagwire_core::Client`] with what JavaScript reports, and hands what the
-//! client wants done to JavaScript.
+//! The WebAssembly module of the npm package. It passes what JavaScript reports to a [`flagwire_core::Client`], and the outputs of
+//! the client to JavaScript.
 //!
-//! It decides nothing: which request is sent, which reply counts and when to try again is the core's business, and this crate has
-//! no logic worth a unit test. `pkg-template/src` is the JavaScript on the other side of the border.
+//! It decides nothing: which request is sent, which reply counts and when to try again is decided by the core, and this crate
+//! has no logic worth a unit test. `pkg-template/src` is the TypeScript on the other side of the border.
 //!
 //! # The run loop
 //! Something happens: a reply, bytes of the stream, the timer, an event of the page, a call by the application. JavaScript does
@@ -11,8 +11,8 @@
 //! us again, or close the client.
 //!
 //! # Map
-//! `border` has every number that crosses. `client` is what JavaScript calls, `host` what JavaScript must provide, `driver` the loop.
-//! `codec` passes the core's questions about the wire and the values to the host, `options` reads the options.
+//! `border` has every number that crosses. `client` has the functions that JavaScript calls, `host` those that it must provide, and
+//! `driver` the loop. `codec` passes the core's calls about requests, replies and values to the host; `options` reads the options.
 #![deny(missing_docs)]
 
 pub mod border;
@@ -24,8 +24,8 @@ mod options;
 
 pub use client::{call, start};
 
-/// A list of free blocks, searched from its beginning: a client holds a dozen blocks, so that the list stays short, and blocks
-/// that are freed are joined with their neighbours. Two kilobytes smaller, compressed, than the standard allocator.
+/// An allocator with a list of free blocks, which is searched from its beginning. A client holds a dozen blocks, so the list stays
+/// short, and freed blocks are joined with their neighbours. It is two kilobytes smaller, compressed, than the standard allocator.
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 #[global_allocator]
 #[expect(

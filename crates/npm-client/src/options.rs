@@ -7,7 +7,7 @@ use crate::border::{OptionPlace, StreamTransport};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A list of numbers.
+    /// The options as a list of numbers.
     pub type Numbers;
 
     #[wasm_bindgen(method, indexing_getter)]
@@ -16,15 +16,15 @@ extern "C" {
 
 /// Returns the core's configuration, from `coreOptions` in `pkg-template/src/options.ts`.
 pub(crate) fn config(numbers: &Numbers) -> Config {
-    // Saturates, so that `Infinity` means "never" or "for ever", and what is no number means 0. One function call for each, which is
-    // smaller than what the compiler would write out.
+    // The cast saturates, so `Infinity` means "never" or "for ever", and what is no number means 0. It is called through a trait
+    // object, because that is smaller than inlined code.
     let at: &dyn Fn(OptionPlace) -> u32 = &|place| numbers.at(place as u32) as u32;
     Config {
         streaming: at(OptionPlace::Streaming) != 0,
         transport: match StreamTransport::from_number(at(OptionPlace::Transport)) {
             Some(StreamTransport::EventSource) => Transport::EventSource,
             Some(StreamTransport::Fetch) => Transport::Fetch,
-            // The facade hands over -1 for a word that it does not know.
+            // The facade passes -1 for a word that it does not know.
             Some(StreamTransport::Auto) | None => Transport::Auto,
         },
         max_stream_retries: at(OptionPlace::MaxStreamRetries),
