@@ -1,8 +1,8 @@
-//! Bodies of "all evaluations", by configuration and target: a page's reload, its other tabs and the fetches that
-//! confirm what it has are served without evaluating again.
+//! Caches the bodies of replies with all evaluations, by configuration and target. Reloads of a page, its other tabs
+//! and fetches that confirm what it has are answered without evaluating again.
 //!
-//! Sharded, so that threads seldom wait for one another. Each shard is bounded and forgets what was used longest ago; so
-//! replies of a configuration that is no longer in force, which are no longer asked for, are dropped in time.
+//! The cache is sharded, so that threads seldom wait for one another. Each shard has a limit of bytes and drops the
+//! least recently used entry; so replies of configurations that are no longer in force are dropped in time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,13 +12,13 @@ use parking_lot::Mutex;
 /// The number of shards, a power of two.
 const SHARDS: usize = 16;
 
-/// All shards together; a reply of 100 flags takes about 7 kB.
+/// The limit of bytes for all shards together. A reply with 100 flags takes about 7 kB.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// The bytes of one shard.
+/// The limit of bytes for one shard.
 const SHARD_BYTES: usize = MAX_BYTES / SHARDS;
 
-/// The bytes that an entry takes besides its key and body, about.
+/// About how many bytes an entry takes besides its key and body.
 const OVERHEAD: usize = 200;
 
 /// The cache of replies.
@@ -30,7 +30,7 @@ pub(crate) struct ReplyCache {
 #[derive(Debug, Default)]
 struct Shard {
     entries: HashMap<String, (Bytes, u64)>,
-    /// The fingerprints, by when each was used last.
+    /// The fingerprints, by the value of `clock` when each was used last.
     by_use: BTreeMap<u64, String>,
     clock: u64,
     bytes: usize,
@@ -45,7 +45,8 @@ impl Default for ReplyCache {
 }
 
 impl ReplyCache {
-    /// The body for a fingerprint of configuration and target, made if it is not there. A failure is not kept.
+    /// Returns the body for a fingerprint of configuration and target, and makes it if it is not cached. An error is
+    /// not cached.
     pub(crate) fn get<E>(
         &self,
         fingerprint: &str,
@@ -58,14 +59,15 @@ impl ReplyCache {
         if let Some(body) = lock().used(fingerprint) {
             return Ok(body);
         }
-        // Not locked meanwhile: two requests at once both make the body, which costs less than waiting.
+        // The shard is not locked meanwhile. Two requests at the same time both make the body, which costs less than
+        // waiting.
         let body = Bytes::from(make()?);
         lock().put(fingerprint, body.clone());
         Ok(body)
     }
 
     fn shard(&self, fingerprint: &str) -> Option<&Mutex<Shard>> {
-        // The fingerprint is a hash already: its last digit is as good as any other.
+        // The fingerprint is a hash, so its last digit spreads entries evenly.
         let digit = fingerprint
             .as_bytes()
             .last()

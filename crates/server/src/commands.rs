@@ -1,4 +1,4 @@
-//! What the program does besides serving.
+//! Runs the commands of the program, other than serving.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::import;
 use crate::source::file::FileSource;
 use flagwire_flags_file::{Parsed, Problem, SCHEMA};
 
-/// Does it, writing to standard output, and mistakes to standard error.
+/// Runs a command. Its result goes to standard output, mistakes to standard error.
 pub async fn run(command: &Command) -> ExitCode {
     let done = match command {
         Command::Schema => io::stdout().write_all(SCHEMA.as_bytes()).map(|()| true),
@@ -30,7 +30,7 @@ pub async fn run(command: &Command) -> ExitCode {
     }
 }
 
-/// `12:5: warning: reason`.
+/// Returns a warning as a line such as `12:5: warning: reason`.
 fn as_warning(problem: &Problem) -> String {
     let reason = problem.reason();
     match problem.place() {
@@ -39,7 +39,7 @@ fn as_warning(problem: &Problem) -> String {
     }
 }
 
-/// Whether all are as they should be. Warnings are printed and change nothing.
+/// Checks flags files and returns whether all are without mistakes. Warnings are printed, and do not count as mistakes.
 fn check(files: &[PathBuf]) -> io::Result<bool> {
     let mut good = true;
     for file in files {

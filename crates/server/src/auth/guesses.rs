@@ -1,9 +1,10 @@
-//! How many wrong admin tokens are looked at: so many of one address, and so many of all.
+//! Limits how many wrong admin tokens are checked, of each address and of all addresses together.
 //!
-//! Past that a token is refused without a look, even the right one; otherwise a guesser would only see another status. An address that
-//! has given the right token is not held up by what others guess, so that a flood from many addresses keeps nobody out who was
-//! in before; one that shares its address with the guesser, as behind a load balancer, waits with it. A long token is looked at
-//! all the same: no rate of guesses finds it, and behind a load balancer anybody could keep its owner out otherwise.
+//! Past the limit a token is refused without a check, even the right one; otherwise an attacker would learn from the
+//! status which one is right. An address that has given the right token before is not subject to the limit of all
+//! addresses, so that guesses from many addresses do not lock its user out. A user who shares an address with an
+//! attacker, as behind a load balancer, has to wait. A long token is always checked: no rate of guesses finds it, and
+//! behind a load balancer anybody could otherwise lock its owner out.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,25 +15,26 @@ use tokio::time::Instant;
 
 use crate::peer::network;
 
-/// Wrong tokens of one address, a /64 of IPv6: so many at once, and one more each time that this passes.
+/// The limit for one address, a /64 for IPv6: `burst` wrong tokens at once, and one more after each `refill`.
 const OF_ADDRESS: Limit = Limit {
     burst: 10,
     refill: Duration::from_secs(6),
 };
 
-/// Those of all addresses.
+/// The limit for all addresses together.
 const OF_ALL: Limit = Limit {
     burst: 100,
     refill: Duration::from_millis(600),
 };
 
-/// Tokens of this many bytes are looked at whatever was guessed: in hexadecimal they are 128 random bits.
+/// Tokens of at least this many bytes are always checked: in hexadecimal they can hold 128 random bits.
 const LONG: usize = 32;
 
-/// From this many addresses on, those whose wrong tokens are forgiven are dropped. The limit of all keeps the others few.
+/// From this many addresses on, those whose wrong tokens no longer count are dropped. The limit of all addresses keeps
+/// the number of others low.
 const MANY: usize = 1_000;
 
-/// Addresses that have given the right token and are remembered.
+/// How many addresses are remembered that have given the right token.
 const MAX_TRUSTED: usize = 1_000;
 
 #[derive(Clone, Copy)]
@@ -41,12 +43,12 @@ struct Limit {
     refill: Duration,
 }
 
-/// When all wrong tokens so far are forgiven; each puts it off.
+/// The moment from which the wrong tokens so far no longer count. Each wrong token moves it later.
 #[derive(Clone, Copy, Debug)]
 struct Level(Instant);
 
 impl Level {
-    /// How long until one more is looked at.
+    /// Returns how long it takes until one more token is checked; `None` if one is checked now.
     fn wait(self, limit: Limit, now: Instant) -> Option<Duration> {
         let level = self.0.saturating_duration_since(now);
         let most = limit.refill * limit.burst.saturating_sub(1);
@@ -68,15 +70,15 @@ pub(crate) struct Guesses {
 struct Inner {
     addresses: HashMap<IpAddr, Level>,
     all: Option<Level>,
-    /// The oldest first.
+    /// The addresses that have given the right token, the oldest first.
     trusted: VecDeque<IpAddr>,
 }
 
 impl Guesses {
-    /// Has `is_right` look at a token of `length` bytes, if that may be done now.
+    /// Calls `is_right` to check a token of `length` bytes, if that is allowed now. Returns its result.
     ///
     /// # Errors
-    /// How long to wait before the next try.
+    /// The time to wait before the next try, if no check is allowed now.
     pub(crate) fn look(
         &self,
         address: IpAddr,

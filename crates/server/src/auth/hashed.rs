@@ -1,4 +1,4 @@
-//! What is kept of a key or an admin token.
+//! Stores keys and admin tokens as hashes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,8 @@ use super::hex;
 /// The SHA-256 of a key or token, which is all that the server keeps of it.
 ///
 /// Read from text, it is either the secret itself, hashed at once, or `sha256:` and 64 hexadecimal digits, so that a
-/// configuration need not hold the secret. Without salt: keys are long and random, so there is no dictionary of them.
+/// configuration need not hold the secret. There is no salt, as keys are long and random, so that no dictionary holds
+/// them.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Hashed([u8; 32]);
@@ -24,10 +25,11 @@ pub enum BadSecret {
     /// The key is empty, so that requests without a key would be let in.
     #[error("a key is empty; leave the option out or give it a value")]
     Empty,
-    /// It would never match: neither a header nor an SDK's option holds a line end, and no key has a blank.
+    /// The text has a blank or a line end in it and would never match: a header holds no line end, and no key has a
+    /// blank.
     #[error("a key has a blank or a line end in it; copy it again")]
     Blank,
-    /// A hash that was cut short, for instance.
+    /// The text after `sha256:` is not a hash, for instance because it was cut short.
     #[error(
         "`sha256:` must be followed by 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them"
     )]
@@ -41,12 +43,12 @@ impl Hashed {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// As a configuration file has it, in place of the secret.
+    /// Returns the text by which a configuration file names the hash in place of the secret.
     pub(crate) fn written(&self) -> String {
         format!("sha256:{}", hex(&self.0))
     }
 
-    /// The first 64 bits: enough to find it, useless to guess it from.
+    /// Returns the first 64 bits in hexadecimal. They identify the key, and are of no use for guessing it.
     pub(super) fn name(&self) -> String {
         hex(self.0.get(..8).unwrap_or(&self.0))
     }
@@ -71,7 +73,7 @@ impl FromStr for Hashed {
     type Err = BadSecret;
 
     fn from_str(text: &str) -> Result<Self, BadSecret> {
-        // As files with secrets end in a line end.
+        // Files with secrets often end in a line end.
         let text = text.trim();
         if text.is_empty() {
             return Err(BadSecret::Empty);

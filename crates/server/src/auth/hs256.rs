@@ -1,4 +1,5 @@
-//! HMAC with SHA-256 for `jsonwebtoken`, whose own backends would bring RSA and elliptic curves along.
+//! Implements HMAC with SHA-256 for `jsonwebtoken`, whose own backends would add RSA and elliptic curves to the
+//! program.
 
 use std::sync::Once;
 
@@ -19,7 +20,8 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 pub(super) fn install() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
-        // Another provider in this process, where this crate is used as a library, can do HS256 as well.
+        // An error means that this process, which uses this crate as a library, has another provider. That one has
+        // HS256 as well.
         let _ = PROVIDER.install_default();
     });
 }

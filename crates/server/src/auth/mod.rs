@@ -1,4 +1,4 @@
-//! Who may do what: SDK keys, and the tokens given for them.
+//! Decides what a client may do, by SDK keys and the tokens that are given for them.
 
 mod guesses;
 mod hashed;
@@ -11,18 +11,19 @@ use std::fmt::Write as _;
 pub(crate) use self::guesses::Guesses;
 pub use self::hashed::{BadSecret, Hashed};
 
-/// What the protocol calls project, organisation and account; one of each is enough here, but readers want them named.
+/// The name that this server gives for the protocol's project, organisation and account. There is one of each, but
+/// clients expect names.
 pub(crate) const PROJECT: &str = "default";
 
-/// There is one cluster.
+/// The name of the only cluster.
 pub(crate) const CLUSTER: &str = "1";
 
 /// The kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// For browsers and apps: reads evaluations of one target.
+    /// A key for browsers and apps, which reads evaluations of one target.
     Client,
-    /// For back ends: reads all rules.
+    /// A key for back ends, which reads all rules.
     Server,
 }
 
@@ -40,9 +41,9 @@ impl KeyKind {
 /// The environment that a key belongs to, and what the key is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The environment it belongs to.
+    /// The name of the environment.
     pub environment: String,
-    /// What it is for.
+    /// The kind of the key.
     pub kind: KeyKind,
 }
 
@@ -53,7 +54,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Adds a key. Returns what it opened before, if it was there already.
+    /// Adds a key. If it was there already, returns the grant that it had.
     pub fn add(&mut self, key: Hashed, grant: Grant) -> Option<Grant> {
         let before = self.by_name.insert(key.name(), (key, grant));
         before.map(|(_, grant)| grant)
@@ -73,7 +74,7 @@ impl Keys {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Returns bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {

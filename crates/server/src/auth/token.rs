@@ -1,4 +1,5 @@
-//! Tokens: what a client gets for its key, and the short-lived tickets that open a stream by URL alone.
+//! Makes and checks tokens, which a client gets for its key, and short-lived tickets, which open a stream by its URL
+//! alone.
 //!
 //! Both are JWTs signed with HS256, so any replica that knows the secret can check them, and both carry the target, so
 //! any replica can evaluate. A token does not expire, as on Harness, whose clients never ask for another one; it ends
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::{CLUSTER, PROJECT};
 use super::{Grant, hs256};
 
-/// A target whose JSON is longer than this stays behind in the [`TargetStore`](crate::target::TargetStore): the token
-/// comes back in a header with every request, and many servers in between take no more than 8 KiB of headers.
+/// A target whose JSON is longer than this is not in the token but in the [`TargetStore`](crate::target::TargetStore):
+/// each request carries the token in a header, and many proxies allow no more than 8 KiB of headers.
 pub(crate) const MAX_TARGET_BYTES: usize = 3 * 1024;
 
 /// The claims of a token.
@@ -23,15 +24,17 @@ pub(crate) const MAX_TARGET_BYTES: usize = 3 * 1024;
 pub(crate) struct Token {
     #[serde(flatten)]
     pub(crate) claims: Claims,
-    /// Beginning of the SHA-256 of the key it was given for: the token ends when the key is removed.
+    /// The beginning of the SHA-256 of the key that the token was given for. The token is no longer valid once the key
+    /// is removed.
     pub(crate) key: String,
-    /// Absent for server keys and for targets too long to carry.
+    /// The target; absent for server keys, and if it is too long for a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<Target>,
-    /// Stands for a target too long to carry.
+    /// A reference to the target, if it is too long for a token.
     #[serde(default, rename = "targetRef", skip_serializing_if = "Option::is_none")]
     pub(crate) target_ref: Option<TargetRef>,
-    /// `stream` on a ticket, absent on a token; so neither passes for the other.
+    /// What a ticket opens (`stream` or `refetch`); absent in a token, so that neither is accepted in place of the
+    /// other.
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     pub(crate) purpose: Option<String>,
     /// Seconds since the Unix epoch.
@@ -42,7 +45,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// A token without a target for the key that goes by `name`.
+    /// Returns a token without a target for the key with this `name`.
     pub(crate) fn for_key(grant: &Grant, name: String, now: u64) -> Self {
         Self {
             claims: Claims {
@@ -69,13 +72,13 @@ pub(crate) struct TargetRef {
     pub(crate) hash: String,
 }
 
-/// Seconds by which the clocks of replicas may differ: one makes a ticket and another checks it.
+/// By how many seconds the clocks of replicas may differ, of which one issues a ticket and another checks it.
 const CLOCKS: u64 = 300;
 
 const TICKET: &str = "stream";
 const REFETCH_TICKET: &str = "refetch";
 
-/// Signs and checks.
+/// Signs and checks tokens and tickets.
 pub(crate) struct Signer {
     secrets: ArcSwap<Secrets>,
     validation: Validation,
@@ -112,17 +115,17 @@ impl Signer {
         }
     }
 
-    /// From now on `signs` signs, and what one of `further` has signed is taken as well.
+    /// Signs with the secret `signs` from now on, and also accepts what one of `further` has signed.
     pub(crate) fn change(&self, signs: &[u8], further: &[&[u8]]) {
         self.secrets.store(Arc::new(Secrets::new(signs, further)));
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     pub(crate) fn token(&self, token: &Token) -> Result<String, jsonwebtoken::errors::Error> {
         jsonwebtoken::encode(&Header::default(), token, &self.secrets.load().encoding)
     }
 
-    /// A ticket with the rights and the target of `token`, valid for `seconds`.
+    /// Returns a ticket with the rights and the target of `token`, valid for `seconds`.
     pub(crate) fn ticket(
         &self,
         token: &Token,
@@ -155,18 +158,18 @@ impl Signer {
         })
     }
 
-    /// Reads such a ticket; `None` as with [`check_ticket`](Self::check_ticket).
+    /// Reads a refetch ticket; returns `None` in the same cases as [`check_ticket`](Self::check_ticket).
     pub(crate) fn check_refetch_ticket(&self, text: &str) -> Option<Token> {
         self.check(text)
             .filter(|token| token.purpose.as_deref() == Some(REFETCH_TICKET) && token.exp.is_some())
     }
 
-    /// Reads a token; `None` if it is not ours, altered, or a ticket.
+    /// Reads a token; returns `None` if no known secret has signed it, it was altered, or it is a ticket.
     pub(crate) fn check_token(&self, text: &str) -> Option<Token> {
         self.check(text).filter(|token| token.purpose.is_none())
     }
 
-    /// Reads a ticket; `None` if it is not ours, altered, expired, or a token.
+    /// Reads a ticket; returns `None` if no known secret has signed it, it was altered, has expired, or is a token.
     pub(crate) fn check_ticket(&self, text: &str) -> Option<Token> {
         self.check(text)
             .filter(|token| token.purpose.as_deref() == Some(TICKET) && token.exp.is_some())

@@ -1,4 +1,4 @@
-//! What a new configuration no longer has, and when that is so much that it is doubted.
+//! Finds what a new configuration no longer has, and whether that is so much that the configuration is doubted.
 //!
 //! A file that is half written and a server whose database is half restored look like a configuration without the
 //! rest. Nothing in it shows that; only the comparison with what is in force does.
@@ -21,7 +21,7 @@ pub(crate) struct Loss {
     pub(crate) groups: Missing,
 }
 
-/// Entries of one kind that are missing.
+/// The flags, or the groups, that are missing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Missing {
     /// Their identifiers.
@@ -33,7 +33,7 @@ pub(crate) struct Missing {
 }
 
 impl Loss {
-    /// Counts what is in force and not in `new`.
+    /// Finds the flags and groups that are in force and not in `new`.
     pub(crate) fn of(current: &Current, new: &Configuration) -> Self {
         let flags = current.snapshot.flags().iter();
         let groups = current.snapshot.segments().iter();

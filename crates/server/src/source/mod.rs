@@ -1,4 +1,4 @@
-//! Where configurations come from.
+//! Defines the sources that configurations come from.
 //!
 //! A source runs as a task of its own. It hands whole configurations to [`Environment::apply`] as it gets them and reports
 //! its status through [`Environment::set_status`]. It knows nothing of readers, events or versions.
@@ -21,15 +21,16 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Supplies configurations.
 pub trait Source: Send {
-    /// Feeds `environment` until `stopping` turns true. Blocks for some seconds before it returns where the disk hangs.
+    /// Puts configurations in force in `environment` until `stopping` turns true. Blocks for some seconds before it
+    /// returns where the disk hangs.
     fn run(
         self: Box<Self>,
         environment: Arc<Environment>,
         stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()>;
 
-    /// Returns what changes flags of `environment` in this source, if it can be changed. Whoever has opened the source by an
-    /// [`Origin`] asks for it and decides when changes may be made.
+    /// Returns the editor that changes flags of `environment` in this source, if that is possible. Whoever has opened
+    /// the source by an [`Origin`] asks for it and decides when changes may be made.
     fn editor(&self, environment: &Arc<Environment>) -> Option<Arc<dyn Editor>> {
         let _ = environment;
         None
@@ -44,10 +45,10 @@ pub trait Origin: Send + Sync {
     /// Opens the source, which one replica runs for all.
     ///
     /// # Errors
-    /// Why this replica cannot open it, for people.
+    /// A sentence that says why this replica cannot open it.
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Source>, String>>;
 
-    /// Puts in force what this replica has saved before, if there is something.
+    /// Puts the configuration in force that this replica has saved before, if there is one.
     fn restore<'a>(&'a self, environment: &'a Arc<Environment>) -> BoxFuture<'a, ()>;
 
     /// Whether flags can be changed through it.

@@ -1,8 +1,9 @@
-//! The last good configuration of a relay on disk: what it serves after a restart while its upstream is down.
+//! Saves the last good configuration of a relay to disk, which it serves after a restart while its upstream is down.
 //!
-//! A file has two lines of JSON: a head with the checksum of the second, and the configuration. It is written beside and
-//! renamed over, so that whatever happens there is the old one or the new one, whole. Its time of modification says when
-//! the configuration was last known to be current; it is renewed from time to time without writing the content again.
+//! A file has two lines of JSON: a head with the checksum of the second, and the configuration. It is written under
+//! another name and then renamed, so that there is always either the whole old file or the whole new one. Its time of
+//! modification says when the configuration was last known to be current; it is renewed from time to time without
+//! writing the content again.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -17,16 +18,16 @@ use crate::auth::hex;
 use crate::environment::{Configuration, ConfigurationRef};
 use crate::files::write;
 
-/// Grows when the shape changes; another one is not read.
+/// The version of the format, which grows when the format changes. Files of another version are not read.
 const FORMAT: u32 = 1;
 
-/// Larger files are not read.
+/// The most bytes that are read of a file; a larger one counts as damaged.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
     format: u32,
-    /// Where the configuration came from: another upstream's is not this one's last good one.
+    /// The upstream that the configuration came from; it is not used for another one.
     source: String,
     sha256: String,
 }
@@ -35,19 +36,19 @@ struct Head {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is not what was written.
+    /// The file does not hold what was written to it.
     #[error("it is damaged: {0}")]
     Damaged(&'static str),
-    /// It is of another upstream.
+    /// The configuration came from another upstream.
     #[error("it is a copy of {0}")]
     Foreign(String),
 }
 
-/// Where one environment's file of some kind is in the state directory. Any name of an environment makes a file name of its
-/// own.
+/// Returns the path of an environment's file of this kind in the state directory. Different names of environments give
+/// different file names.
 pub(crate) fn path_in(directory: &Path, kind: &str, environment: &str) -> PathBuf {
     let name: String = environment
         .bytes()
@@ -76,16 +77,16 @@ impl SavedConfiguration {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Replaces what is kept. Blocks.
+    /// Saves a configuration in place of the one before. Blocks.
     ///
     /// # Errors
-    /// What the system says; the file before is unchanged then.
+    /// The error of the system. The file is unchanged then.
     pub fn save(&self, flags: &[FeatureConfig], segments: &[Segment]) -> io::Result<()> {
         self.save_if(flags, segments, || true)
     }
@@ -114,10 +115,10 @@ impl SavedConfiguration {
         write::write_if(&self.path, &content, None, wanted)
     }
 
-    /// Says that what is kept is still current. Blocks.
+    /// Notes that the saved configuration is still current. Blocks.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn confirm(&self) -> io::Result<()> {
         File::options()
             .append(true)
@@ -125,15 +126,15 @@ impl SavedConfiguration {
             .set_modified(SystemTime::now())
     }
 
-    /// Removes what writers that were killed have left behind. Blocks.
+    /// Removes unfinished files whose writers were killed from the directory. Blocks.
     pub fn sweep(&self) {
         write::sweep(write::directory_of(&self.path));
     }
 
-    /// What is kept and when it was last known to be current; `None` where nothing is. Blocks.
+    /// Returns the saved configuration and when it was last known to be current; `None` if there is no file. Blocks.
     ///
     /// # Errors
-    /// [`SavedError`]
+    /// [`SavedError`] says why the file cannot be used.
     pub fn load(&self) -> Result<Option<(Configuration, SystemTime)>, SavedError> {
         let file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

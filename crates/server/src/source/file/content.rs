@@ -1,5 +1,5 @@
-//! The file itself: reading it, putting it in force, changing it. Everything here that touches the disk blocks, and is run
-//! by the file's [`FileWorker`].
+//! Reads a flags file, puts its content in force and edits it. What reads or writes the disk here blocks, and is run by
+//! the file's [`FileWorker`].
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -19,7 +19,7 @@ use crate::files::{self, Abandoned, FileWorker, write};
 use crate::source::doubt::Loss;
 use flagwire_flags_file::{MAX_FILE_BYTES, Parsed, Problem, edit};
 
-/// Times of files may be no finer than this, so two writes within it can look the same.
+/// The coarsest resolution of file times: two writes within this time can leave the same time of modification.
 const COARSE: Duration = Duration::from_secs(2);
 
 /// Names the warnings of a flags file in the environment's status.
@@ -30,15 +30,15 @@ const TOPIC_WRITING: &str = "edit";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path}: {error}")]
     Io {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// It has mistakes, at least one. Printed one a line as `path:line:column: reason`.
+    /// The file has at least one mistake. They are printed one on a line, as `path:line:column: reason`.
     #[error("{}", lines(path, problems))]
     Invalid {
         /// The file.
@@ -67,12 +67,12 @@ pub(super) struct FlagsFile {
     warnings: Mutex<Vec<Problem>>,
 }
 
-/// What is known of the file.
+/// What was found at the last look at the file.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Hash of the content last read and judged, good or bad.
+    /// The hash of the content that was last read and checked, whether it could be used or not.
     hash: Option<[u8; 32]>,
-    /// What the file looked like then; `None` where that says nothing of its content.
+    /// The signature of the file then; `None` if it does not show whether the content has changed.
     signature: Option<Signature>,
     /// Why the file could not be read the last time.
     unreadable: Option<String>,
@@ -86,13 +86,13 @@ pub(super) type Loaded = (Configuration, Arc<Document>);
 /// The result of looking at the file or reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// There is nothing in it that was not read before, or it cannot be read.
+    /// The file has not changed since it was read, or it cannot be read.
     Nothing,
-    /// It differs from what was read before, and was not read.
+    /// The file differs from what was read before, and was not put in force.
     Differs(Signature),
-    /// It was read.
+    /// The file was read.
     Read,
-    /// It was not put in force, as it has to be quiet for this long.
+    /// The file was not put in force, as it must not have been written to for this long.
     Wait(Duration),
 }
 
@@ -110,7 +110,7 @@ impl FlagsFile {
         self.path.display().to_string()
     }
 
-    /// Names work on the file, for errors.
+    /// Returns how errors name the reading of the file.
     pub(super) fn reading(&self) -> String {
         format!("reading {}", self.name())
     }
@@ -122,7 +122,7 @@ impl FlagsFile {
         }
     }
 
-    /// Reads it for the first time, as it is; it may be a pipe.
+    /// Reads the file for the first time, as it is. It may be a pipe.
     pub(super) fn load(&self) -> Result<Loaded, LoadError> {
         let (bytes, signature) = self.read_anything().map_err(|error| self.error(error))?;
         let configuration = self.parse(&bytes)?;
@@ -138,15 +138,15 @@ impl FlagsFile {
         seen.open = false;
     }
 
-    /// Forgets what was read, so that the next look takes it for new.
+    /// Forgets what was read, so that the next look reads the file as if it were new.
     pub(super) fn forget(&self) {
         *self.seen.lock() = Seen::default();
     }
 
-    /// The content, and what the file looked like before it was read. Only what is a file can be followed: a pipe
-    /// gives its content once.
+    /// Returns the content, and the signature of the file before it was read. Only a regular file can be followed, as a
+    /// pipe gives its content once.
     fn read(&self) -> io::Result<(Vec<u8>, Signature)> {
-        // Before it is opened, which would wait for a writer.
+        // This is checked before a pipe is opened, as that would wait for a writer.
         if !std::fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -172,7 +172,7 @@ impl FlagsFile {
 
     fn parse(&self, bytes: &[u8]) -> Result<Configuration, LoadError> {
         let parsed = self.parse_whole(bytes)?;
-        // Each once, however often the file is read with it.
+        // Each warning is logged once, however often the file is read.
         let mut told = self.warnings.lock();
         for warning in &parsed.warnings {
             if told.iter().all(|one| one.reason() != warning.reason()) {
@@ -183,7 +183,7 @@ impl FlagsFile {
         Ok(parsed.configuration)
     }
 
-    /// Reads it as it is, with all that can be said about it.
+    /// Reads the file as it is, with all its warnings.
     pub(super) fn load_whole(&self) -> Result<Parsed, LoadError> {
         let (bytes, _) = self.read_anything().map_err(|error| self.error(error))?;
         self.parse_whole(&bytes)
@@ -260,7 +260,7 @@ impl FlagsFile {
         match Signature::at(&self.path) {
             Ok(after) if after == signature && signature == expected => {}
             Ok(after) => return Look::Differs(after),
-            // The next look finds what is wrong.
+            // The next look will report what is wrong.
             Err(_) => return Look::Wait(Duration::ZERO),
         }
         if reading.open && reading.quiet < quiet_for(signature.bytes) {
@@ -284,7 +284,7 @@ impl FlagsFile {
                 return Look::Wait(QUIET_FOR_LOSS);
             }
         }
-        // What is read next may be put in force before this is.
+        // Later work may have put a newer content in force already.
         if abandoned.is_set() {
             return Look::Nothing;
         }
@@ -347,13 +347,13 @@ impl FlagsFile {
         }
     }
 
-    /// Says that the file cannot be read: that is a state that can last, so it is said once.
+    /// Reports that the file cannot be read. As this can last, it is logged once.
     pub(super) fn report_unreadable(&self, environment: &Environment, error: &io::Error) {
         let missing = error.kind() == io::ErrorKind::NotFound;
         let error = format!("{}: {error}", self.name());
         {
             let mut seen = self.seen.lock();
-            // A file that was never there is waited for, as was said at the start.
+            // If the file has never existed, the start has reported already that it is waited for.
             let never = seen.hash.is_none() && seen.unreadable.is_none();
             if never && missing && environment.current().is_none() {
                 return;
@@ -361,7 +361,7 @@ impl FlagsFile {
             if seen.unreadable.as_ref() == Some(&error) {
                 return;
             }
-            // The same content is news again once it can be read.
+            // Once the file can be read again, even the same content is to be put in force and reported.
             *seen = Seen {
                 unreadable: Some(error.clone()),
                 ..Seen::default()
@@ -457,7 +457,7 @@ impl FlagsFile {
         Ok(())
     }
 
-    /// Puts another text in the place of one that hashes to `expected`, and puts it in force. Returns whether it did.
+    /// Replaces the text of the file if its hash is `expected`, and puts the new one in force. Returns whether it did.
     fn replace(
         &self,
         environment: &Environment,
@@ -487,7 +487,7 @@ impl FlagsFile {
     }
 }
 
-/// Takes back, at its end, what a source has said of a file that it no longer follows.
+/// Removes the source's warnings and doubts from the environment when the source ends.
 pub(super) struct Following(pub(super) Arc<Environment>);
 
 impl Drop for Following {
@@ -513,7 +513,7 @@ impl FileEditor {
         }
     }
 
-    /// Does `work` where all work on the file is done, and waits for it.
+    /// Does `work` on the file's worker thread, and waits for it.
     fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&FlagsFile, &Environment, &Abandoned) -> Result<T, EditError> + Send + 'static,

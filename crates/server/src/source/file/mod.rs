@@ -1,9 +1,9 @@
-//! Flags from a file, reloaded as it is saved.
+//! Reads flags from a file, and reads it again whenever it is saved.
 //!
-//! A change is noticed in two ways: the system's notifications for the directory (`watching`), which are quick, and a look
-//! every two seconds, which misses nothing. The content decides whether anything changed, so it does not matter how it
-//! got there; `settling` decides when the file is whole. All that touches the disk is done by the file's own
-//! `Place`, off the runtime: a disk that hangs is reported, and the last good configuration served.
+//! A change is noticed in two ways: the system's notifications for the directory (`watching`), which are quick, and a
+//! look every two seconds, which misses nothing. The content decides whether anything changed, so it does not matter
+//! how it got there; `settling` decides when the file is whole. All work on the disk is done by the file's
+//! `FileWorker`, outside the runtime: a disk that hangs is reported, and the last good configuration is served.
 
 mod content;
 mod settling;
@@ -33,30 +33,30 @@ use crate::environment::Environment;
 use crate::files::write;
 use flagwire_flags_file::Parsed;
 
-/// How long a change may go unnoticed where the system sends no notifications.
+/// The time between two looks at the file. A change is found after this time where the system sends no notifications.
 const POLL: Duration = Duration::from_secs(2);
 
-/// Looks between two sweeps of what killed writers have left behind.
+/// Unfinished files of writers that were killed are removed once in this many looks.
 const LOOKS_PER_SWEEP: u32 = 30;
 
 /// A file saved less than this ago may be in the middle of being written when the server starts.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// At the start, such a file must not change for this long before it is read.
+/// At the start, a file that was saved just now must not change for this long before it is read.
 const FIRST_QUIET: Duration = Duration::from_millis(150);
 
 /// How long the start waits for a file that is being written.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The reason for which a missing file is waited for.
+/// Why the start waits for a file that is missing.
 const MISSING: &str = "there is no such file yet";
 
-/// A flags file.
+/// The source of an environment whose flags are in a file.
 #[derive(Debug)]
 pub struct FileSource {
     file: Arc<FlagsFile>,
     first: Result<Loaded, String>,
-    /// Whether it names the editor of its environment itself.
+    /// Whether the source sets the editor of its environment. With replicas, [`replicas`](crate::replicas) sets it.
     names_editor: bool,
 }
 
@@ -75,11 +75,11 @@ impl FileSource {
         })
     }
 
-    /// Opens the file once it is whole; or returns a source that waits for the file where there is none yet, as when it is
-    /// mounted late, or where it cannot be read in time.
+    /// Opens the file once it is whole. If there is no file yet, as when it is mounted late, or if it cannot be read in
+    /// time, returns a source that waits for it.
     ///
     /// # Errors
-    /// [`LoadError`] for a file that is there.
+    /// [`LoadError`] for a file that exists and cannot be used.
     pub async fn open_or_wait(path: &Path) -> Result<Self, LoadError> {
         let file = Arc::new(FlagsFile::new(path));
         let first = match first(&file).await {
@@ -98,7 +98,7 @@ impl FileSource {
         })
     }
 
-    /// For people: that there is nothing to serve yet, and why.
+    /// Returns a sentence that says why there is nothing to serve yet; `None` if the file was read.
     #[must_use]
     pub fn waits(&self) -> Option<String> {
         let name = self.file.name();
@@ -111,7 +111,7 @@ impl FileSource {
         })
     }
 
-    /// Reads a file to check it: what it says, and where. Blocks.
+    /// Reads a file to check it. Returns its flags and groups with its warnings. Blocks.
     ///
     /// # Errors
     /// [`LoadError`]
@@ -122,7 +122,7 @@ impl FileSource {
     /// Writes the commented sample where there is no file yet. Returns whether it did. Blocks.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn write_sample(path: &Path) -> io::Result<bool> {
         match write::create(path, flagwire_flags_file::SAMPLE.as_bytes()) {
             Ok(()) => Ok(true),
@@ -174,7 +174,8 @@ impl Source for FileSource {
         let editor = self.editor(&environment).filter(|_| self.names_editor);
         let Self { file, first, .. } = *self;
         match first {
-            // Other replicas may have served more than this file has; it waits like any other loss.
+            // Other replicas may have served more than this file has. Such a loss is doubted like any other, by the
+            // loop that follows.
             Ok((first, _))
                 if environment
                     .current()
@@ -192,7 +193,7 @@ impl Source for FileSource {
                 environment.set_status(file.status(&environment, Some(waiting)));
             }
         }
-        // Only now: a change must not be followed by what was read before it.
+        // The editor is set only now, as otherwise what was read before could undo a change.
         if editor.is_some() {
             environment.set_editor(editor);
         }
@@ -243,7 +244,7 @@ async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
             Arc::clone(&watch),
         );
         let look = file.worker.run(&what, move |abandoned| {
-            // A look before this one may hang in there.
+            // A look before this one may still hold the lock, on a disk that hangs.
             if let Some(mut watch) = watch_.try_lock() {
                 watch.follow(&file_.path);
             }
@@ -272,7 +273,7 @@ async fn follow(file: &Arc<FlagsFile>, environment: &Arc<Environment>) {
     }
 }
 
-/// A flags file that replicas may each have a copy of.
+/// The origin of a flags file, of which each replica may have a copy.
 #[derive(Debug)]
 pub struct FileOrigin(pub PathBuf);
 
@@ -301,7 +302,7 @@ impl Origin for FileOrigin {
         Some(self.0.clone())
     }
 
-    /// The file is what is kept.
+    /// Does nothing, as the flags file itself lasts through a restart.
     fn restore<'a>(&'a self, _: &'a Arc<Environment>) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
     }

@@ -1,8 +1,9 @@
-//! When a file that changes may be read: once its writer has closed it, or has been quiet for long enough.
+//! Decides when a file that changes may be read: once its writer has closed it, or has not written for long enough.
 //!
-//! The first half of a flags file can be a valid flags file, so its text says nothing. Where the system tells that a writer
-//! has closed the file, or that another file has taken its name, it is read at once. Where a writer keeps it open, and where
-//! only looks show a change, as on network mounts, it is read after a time without a write that grows with its size.
+//! The first half of a flags file can be a valid flags file, so its text does not show whether it is whole. Where the
+//! system reports that a writer has closed the file, or that another file has taken its name, it is read at once. Where
+//! a writer keeps it open, and where only looks show a change, as on network mounts, it is read after a time without a
+//! write that grows with its size.
 
 use std::time::Duration;
 
@@ -10,29 +11,30 @@ use tokio::time::Instant;
 
 use super::signature::Signature;
 
-/// From a writer closing the file to its being read: what writes line by line opens it again within this time.
+/// The wait from the closing of the file to its reading: a program that writes line by line opens it again within this
+/// time.
 const AFTER_CLOSE: Duration = Duration::from_millis(20);
 
-/// Without a write, for a file whose writer has not closed it.
+/// How long a file that its writer has not closed must not have been written to before it is read.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// More of that for each MiB: writers of large files are kept waiting by disks.
+/// How much longer that is for each MiB, since disks make writers of large files wait.
 const QUIET_PER_MIB: Duration = Duration::from_millis(50);
 
-/// Without a write, before a large loss is put in force.
+/// How long a file must not have been written to before a large loss is put in force.
 pub(super) const QUIET_FOR_LOSS: Duration = Duration::from_secs(2);
 
-/// How long a file is written to before that is reported.
+/// How long a file may be written to before that is reported.
 const LONG: Duration = Duration::from_secs(10);
 
 /// A notification of the system about the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// It is written to, and may be written to further.
+    /// The file was written to, and more may follow.
     Written,
-    /// A writer has closed it, or it is gone.
+    /// A writer has closed the file, or the file is gone.
     Closed,
-    /// A whole file has taken its name, or a link in its path another target.
+    /// A whole file has taken its name, or a link in its path has another target.
     Replaced,
 }
 
@@ -44,30 +46,32 @@ struct Pending {
     /// The last write that is known of.
     written: Instant,
     due: Instant,
-    /// `None` where the system tells that the file is whole.
+    /// Whether the file may still be open for writing; false where the system has reported that it is whole.
     open: bool,
-    /// As the file was found by a look; another one means that it is still written to.
+    /// The signature that a look has found; if the file has another one when it is read, it is still being written to.
+    /// `None` after a notification.
     found: Option<Signature>,
 }
 
-/// Decides when a file is read. It has no clock and no file of its own.
+/// Decides when a file is read. Its methods are given the time and what is known of the file.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     pending: Option<Pending>,
 }
 
-/// How a file is to be read.
+/// The conditions under which a file that is read now may be put in force.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     /// How long the file has not been written to.
     pub(super) quiet: Duration,
-    /// Whether its size decides how long that has to be.
+    /// Whether the file may still be open for writing, so that it must have been quiet for the time that [`quiet_for`]
+    /// returns.
     pub(super) open: bool,
-    /// The signature that the file must still have.
+    /// The signature that the file must still have; `None` for any.
     pub(super) found: Option<Signature>,
 }
 
-/// How long a file of this many bytes must not have been written to, if its writer has not closed it.
+/// Returns how long a file of this many bytes must not have been written to, if its writer has not closed it.
 pub(super) fn quiet_for(bytes: u64) -> Duration {
     let mebibytes = u32::try_from(bytes / (1024 * 1024)).unwrap_or(u32::MAX);
     QUIET.saturating_add(QUIET_PER_MIB.saturating_mul(mebibytes))
@@ -90,7 +94,7 @@ impl Settling {
         });
     }
 
-    /// A look has found the file other than it was at the look before, or when it was read.
+    /// Notes that a look has found another file than the look before, or than the one that was read.
     pub(super) fn found(&mut self, signature: Signature, at: Instant) {
         self.sign(Sign::Written, at);
         if let Some(pending) = &mut self.pending {
@@ -99,25 +103,25 @@ impl Settling {
         }
     }
 
-    /// What was read must not be put in force before the file has been quiet for this long.
+    /// Puts the reading off until the file has not been written to for this long.
     pub(super) fn wait_for(&mut self, quiet: Duration, now: Instant) {
         if let Some(pending) = &mut self.pending {
-            // Never at once again, whatever the clocks say.
+            // At least a short wait is kept even if the clocks differ, so that this is no busy loop.
             pending.due = (pending.written + quiet).max(now + AFTER_CLOSE);
         }
     }
 
-    /// The change has been read.
+    /// Notes that the change has been read.
     pub(super) const fn done(&mut self) {
         self.pending = None;
     }
 
-    /// When the file is to be read; `None` while nothing has changed.
+    /// Returns when the file is to be read; `None` while nothing has changed.
     pub(super) fn due(&self) -> Option<Instant> {
         self.pending.map(|pending| pending.due)
     }
 
-    /// How the file is to be read now.
+    /// Returns the conditions for reading the file now; `None` while nothing has changed.
     pub(super) fn reading(&self, now: Instant) -> Option<Reading> {
         self.pending.map(|pending| Reading {
             quiet: now.saturating_duration_since(pending.written),
@@ -131,7 +135,7 @@ impl Settling {
         self.pending.is_some_and(|pending| pending.open)
     }
 
-    /// Since when the file has been written to, if that has been going on for long.
+    /// Returns [`LONG`] if the file has been written to for at least that long.
     pub(super) fn long_open(&self, now: Instant) -> Option<Duration> {
         let pending = self.pending.filter(|pending| pending.open)?;
         let lasted = now.saturating_duration_since(pending.began);

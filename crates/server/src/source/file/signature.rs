@@ -1,4 +1,4 @@
-//! What tells that a file may have changed, without reading it.
+//! Shows whether a file may have changed, without reading it.
 
 use std::fs::Metadata;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// The metadata of a file that change with its content, mostly.
+/// The metadata of a file that in most cases change with its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     device: u64,

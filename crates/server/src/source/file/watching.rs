@@ -1,4 +1,4 @@
-//! The system's notifications about a file: its directory is watched, and that of the file it links to.
+//! Receives the system's notifications about a file. Its directory is watched, and that of the file it links to.
 //!
 //! Directories are watched, not the file: editors rename a new file over the old one, and Kubernetes swaps a link further
 //! up.
@@ -26,7 +26,7 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    /// Waits for a sign. Of several the last one counts: it says how the file is now.
+    /// Waits for a notification. Of several only the last one is returned, as it shows how the file is now.
     pub(super) async fn next(&self) -> (Sign, Instant) {
         loop {
             self.told.notified().await;
@@ -46,10 +46,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
 
-/// The names that matter in the watched directories: the file's, and those of links on the way to it.
+/// The file names in the watched directories whose events count: those of the file, of its target and of links on the
+/// way.
 type Names = Arc<Mutex<BTreeSet<OsString>>>;
 
-/// Keeps the right directories watched while links move. Its methods look at the file system.
+/// Watches the directories of a file and of its target, also when links change. Its methods read the file system and
+/// may block.
 pub(super) struct Watch {
     watcher: Option<notify::RecommendedWatcher>,
     names: Names,
@@ -63,7 +65,7 @@ impl Watch {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let sign = match event {
                 Ok(event) => sign(&event, &relevant),
-                // Something was missed.
+                // The system has lost events, so the file may have been written to.
                 Err(_) => Some(Sign::Written),
             };
             if let Some(sign) = sign {
@@ -84,7 +86,7 @@ impl Watch {
         }
     }
 
-    /// Watches where a change of the file at `path` can show.
+    /// Watches the directories in which a change of the file at `path` can be seen.
     pub(super) fn follow(&mut self, path: &Path) {
         let real = std::fs::canonicalize(path).ok();
         let mut names = BTreeSet::new();
@@ -130,7 +132,7 @@ impl Watch {
     }
 }
 
-/// Returns the sign that an event is for the file; `None` if it is none.
+/// Returns what an event means for the file; `None` if it does not concern it.
 fn sign(event: &notify::Event, names: &Mutex<BTreeSet<OsString>>) -> Option<Sign> {
     if event.need_rescan() {
         return Some(Sign::Written);
@@ -156,7 +158,7 @@ fn sign(event: &notify::Event, names: &Mutex<BTreeSet<OsString>>) -> Option<Sign
         } else {
             Sign::Closed
         }),
-        // A link is whole as it is made; a file is yet to be written.
+        // A link is complete once it exists; a new file has yet to be written.
         EventKind::Create(_) => Some(if last.is_some_and(|path| path.is_symlink()) {
             Sign::Replaced
         } else {
