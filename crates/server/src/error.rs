@@ -1,4 +1,4 @@
-//! What a request can come to, as status and body.
+//! Defines the errors that requests are answered with, each with its status and body.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -9,67 +9,67 @@ use flagwire_core::protocol::ErrorReply;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// 400: the request itself is wrong; sending it again will not help.
+    /// 400: the request itself is wrong, so the same request will fail again.
     #[error("{0}")]
     BadRequest(String),
-    /// 401: no or wrong key, token or ticket.
+    /// 401: the key, the token or the ticket is missing or wrong.
     #[error("{0}")]
     Unauthorized(&'static str),
-    /// 403: a right key for something else.
+    /// 403: the key is valid, but does not allow this.
     #[error("{0}")]
     Forbidden(String),
-    /// 404: no such thing.
+    /// 404: what was asked for does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// 405: no such thing with this method.
+    /// 405: the endpoint does not have this method.
     #[error("this method is not allowed here")]
     MethodNotAllowed,
-    /// 408: a head that does not come to an end.
+    /// 408: the head of the request did not arrive in time.
     #[error("the head of the request took too long; send it at once")]
     HeadTooSlow,
-    /// 408: a body that does not come to an end, or an answer that does not.
+    /// 408: the body of the request did not arrive in time, or the reply was not made in time.
     #[error("the request took too long; send its body at once")]
     TooSlow,
-    /// 409: the state of things does not allow it.
+    /// 409: the present state does not allow the request.
     #[error("{0}")]
     Conflict(String),
-    /// 413: more than is read.
+    /// 413: the body is larger than is read.
     #[error("the body is larger than this server reads here")]
     TooLarge,
-    /// 414: more than the parser takes.
+    /// 414: the URL is longer than the parser accepts.
     #[error("the address is too long: it may take 65,534 bytes")]
     UriTooLong,
-    /// 431: more than is read.
+    /// 431: the head is larger than is read.
     #[error(
         "the headers are too large: together they may take {} KiB, and there may be 100 of them; send a smaller Harness-Target",
         crate::limits::MAX_HEAD_BYTES / 1024
     )]
     HeadTooLarge,
-    /// 415: the body's type is not the one asked for.
+    /// 415: the type of the body is not the one that is wanted.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
-    /// 429: wrong admin tokens have come too fast, so this one was not looked at.
+    /// 429: too many wrong admin tokens have arrived, so this one was not checked. Holds the time to wait.
     #[error("too many wrong admin tokens; the next one is looked at in {} s", .0.as_secs() + 1)]
     TooManyGuesses(std::time::Duration),
-    /// 503: this connection is one too many.
+    /// 503: the address has too many connections open.
     #[error("too many connections from this address are open; close some, and try again")]
     TooManyConnections,
-    /// 503: not yet or not now; worth another try.
+    /// 503: the request cannot be answered at the moment; the client should try again.
     #[error("{0}")]
     Unavailable(&'static str),
-    /// 503: something that is needed for it does not answer.
+    /// 503: something that the request needs does not answer.
     #[error("{0}")]
     Busy(String),
-    /// 507: there is no room to write it down.
+    /// 507: there is no room on the disk.
     #[error("{0}")]
     StorageFull(String),
-    /// 500: our fault. The reason is logged, not sent.
+    /// 500: the server has failed. The reason is logged and not sent.
     #[error("internal error")]
     Internal(String),
 }
 
 impl ApiError {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -95,7 +95,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// Seconds to wait before another try.
+    /// Returns the seconds to wait before another try, if the reply is to name them.
     fn retry_after(&self) -> Option<u64> {
         if let Self::TooManyGuesses(wait) = self {
             return Some(wait.as_secs() + 1);
@@ -110,7 +110,7 @@ impl ApiError {
         }
     }
 
-    /// The whole reply, for a connection on which HTTP/1.1 cannot go on.
+    /// Returns the whole reply as bytes of HTTP/1.1, for a connection that ends with it.
     pub(crate) fn as_http1(&self) -> Vec<u8> {
         let body = serde_json::to_string(&self.body()).unwrap_or_default();
         let (status, length) = (self.status(), body.len());

@@ -1,14 +1,14 @@
-//! JSON that clients send.
+//! Reads JSON that clients send.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-/// Reads JSON. Half a character, such as the `\ud83c` of an emoji that was cut in two, is read as U+FFFD: JavaScript writes
-/// such text and servers in Go, Node and Java read it, but `serde_json` refuses all of it.
+/// Reads JSON. A lone surrogate, such as the `\ud83c` of an emoji that was cut in two, is read as U+FFFD: JavaScript
+/// writes such text and servers in Go, Node and Java read it, but `serde_json` refuses all of it.
 ///
 /// # Errors
-/// Where it is not JSON apart from that.
+/// The text is not JSON, apart from lone surrogates.
 pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|error| match well_formed(json) {
         Cow::Owned(mended) => serde_json::from_slice(&mended),
@@ -43,7 +43,7 @@ fn well_formed(json: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The code unit that an escape of the form `\uXXXX` at the start of `text` stands for.
+/// Returns the code unit of an escape of the form `\uXXXX` at the start of `text`.
 fn code_unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(br"\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -1,4 +1,5 @@
-//! The program. All of it is in the library; here are the command line, the signals and the exit code.
+//! The program: it reads the command line, handles signals and returns the exit code. Everything else is in the
+//! library.
 
 use std::convert::Infallible;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! Which environments are served, from where, and with which keys: what options and configuration file come down to.
+//! Finds out from the options and the configuration file which environments are served, from which sources and with
+//! which keys.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::replicas::{Redis, ReplicaOptions};
 use crate::source::saved::SavedConfiguration;
 use crate::source::upstream::UpstreamOptions;
 
-/// One environment.
+/// An environment that is to be served.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// Its name, in URLs and tokens.
@@ -36,12 +37,12 @@ pub enum From {
     Upstream(Box<UpstreamOptions>),
 }
 
-/// All environments.
+/// Everything that the options say about environments, state and replicas.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The environments: at least one, each name once.
+    /// The environments. There is at least one, and their names differ.
     pub environments: Vec<Planned>,
-    /// Whether the public keys for development open it.
+    /// Whether the public keys for development are accepted.
     pub development_keys: bool,
     /// The directory for what must last through a restart.
     pub state_dir: PathBuf,
@@ -60,7 +61,8 @@ impl Plan {
             Some(path) => ConfigFile::read(path)?.environments,
             None => None,
         };
-        // What the file says of options has its paths made absolute already.
+        // Options in the file have its directory in their paths already; the paths of its environments start at
+        // `directory`.
         let directory = match (&options.config, &file) {
             (Some(path), Some(_)) => directory_of(path).to_owned(),
             _ => PathBuf::new(),
@@ -82,7 +84,7 @@ impl Plan {
             (None, Some(config)) => directory_of(config).join(".flagwire"),
             (None, None) => directory_of(&options.flags).join(".flagwire"),
         };
-        // One key of one's own anywhere, and none is left to the defaults.
+        // Once any key is given, no environment gets the keys for development.
         let development_keys = entries
             .values()
             .all(|entry| entry.client_keys.is_empty() && entry.server_keys.is_empty());
@@ -110,7 +112,7 @@ impl Plan {
         })
     }
 
-    /// The keys and what they open.
+    /// Returns all keys with their grants.
     ///
     /// # Errors
     /// [`ConfigError::SharedKey`]
@@ -230,10 +232,10 @@ fn planned(
     })
 }
 
-/// The key that a file holds and nothing else.
+/// Reads a file that holds a key and nothing else.
 ///
 /// # Errors
-/// What is wrong with the file, or with the key, which is not repeated.
+/// A sentence that says what is wrong with the file or with the key, without the key itself.
 pub(crate) fn key_in(path: &Path) -> Result<SecretString, String> {
     let text = files::read_text_at_start(path).map_err(|error| error.to_string())?;
     let key = text.trim();
@@ -248,7 +250,7 @@ pub(crate) fn key_in(path: &Path) -> Result<SecretString, String> {
 
 pub(crate) fn address(text: &str) -> Result<Url, ConfigError> {
     match Url::parse(text) {
-        // Sent as Basic in the very header that the token needs.
+        // A user and a password would be sent in the header `Authorization`, which the token needs.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(ConfigError::Credentials)
         }

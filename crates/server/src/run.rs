@@ -1,4 +1,4 @@
-//! From options to a running server.
+//! Starts a server from its options, and runs it until it is stopped.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -40,15 +40,15 @@ pub enum RunError {
     /// The sample cannot be written.
     #[error("cannot write a sample to {path}: {error}; name another file with --flags")]
     Sample {
-        /// The flags file.
+        /// The path of the flags file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
     /// The certificate cannot be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
-    /// There is no way to speak to an upstream.
+    /// The HTTP client for an upstream cannot be created.
     #[error("cannot set up the connection to the upstream: {0}")]
     Upstream(#[from] reqwest::Error),
     /// The address cannot be listened on.
@@ -56,7 +56,7 @@ pub enum RunError {
     Listen {
         /// The address.
         address: std::net::SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
     /// The system refused something a server cannot do without.
@@ -64,12 +64,12 @@ pub enum RunError {
     System {
         /// What was tried.
         what: &'static str,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
 }
 
-/// With fewer open files than this a warning is logged.
+/// A warning is logged if the process may have fewer open files than this.
 const FEW_FILES: u64 = 8_192;
 
 /// Starts a server and serves until `stop` completes.
@@ -189,7 +189,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         tls,
         refused: state.metrics.refused.clone(),
     };
-    // They hold secrets.
+    // The options hold secrets, which are no longer needed.
     drop(options);
     let serving = serving.run(listener, app(state), stopped);
     tokio::pin!(serving);
@@ -244,7 +244,7 @@ async fn open(
     }
 }
 
-/// A flags file need not be there: another replica may have it.
+/// Returns the source of a server with replicas. A flags file may be missing here, as another replica may have it.
 fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, RunError> {
     let origin: Arc<dyn Origin> = match &planned.from {
         From::File(path) => Arc::new(FileOrigin(path.clone())),
@@ -253,7 +253,7 @@ fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, 
     Ok(Replica::new(Arc::clone(options), origin))
 }
 
-/// Has SIGUSR1 put in force what sources hold back because much is missing from it.
+/// On SIGUSR1, has sources put in force what they hold back because much is missing from it.
 fn accept_on_signal(environments: &[Arc<Environment>]) {
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -272,7 +272,7 @@ fn accept_on_signal(environments: &[Arc<Environment>]) {
     });
 }
 
-/// Each stream is an open file.
+/// Raises the limit of open files, and warns if it is low, as each connection is an open file.
 fn warn_of_few_files() {
     if let Some(files) = raise_open_files().filter(|files| *files < FEW_FILES) {
         tracing::warn!(
@@ -317,7 +317,7 @@ fn announce(plan: &Plan, address: std::net::SocketAddr, tls: bool, notes: &[Stri
         ));
     }
     let mut out = std::io::stdout().lock();
-    // Nobody may be reading; the server runs all the same.
+    // An error is ignored, as the server also runs if nobody reads its output.
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 

@@ -1,4 +1,4 @@
-//! The secret that tokens are signed with.
+//! Reads and saves the secret that tokens are signed with.
 //!
 //! It must last through a restart: published clients never ask for a second token, so a new secret would lock every
 //! open page out until it is reloaded.
@@ -15,13 +15,13 @@ use crate::files::write;
 const FILE: &str = "token-secret";
 const BYTES: usize = 32;
 
-/// Rights of anybody but the owner.
+/// The permissions of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// Reads the secret kept in `directory`, or makes one and keeps it there, readable by its owner only.
+/// Reads the secret that is saved in `directory`, or makes one and saves it there, readable by its owner only.
 ///
 /// # Errors
-/// What the system says, or [`io::ErrorKind::InvalidData`] for a file too short to be one.
+/// The error of the system, or [`io::ErrorKind::InvalidData`] if the file is too short to be a secret.
 pub(crate) fn kept_in(directory: &Path) -> io::Result<SecretSlice<u8>> {
     let path = directory.join(FILE);
     match read(&path) {
@@ -30,24 +30,24 @@ pub(crate) fn kept_in(directory: &Path) -> io::Result<SecretSlice<u8>> {
     }
     let secret = bytes()?;
     let file = written(directory, &secret)?;
-    // A temporary file belongs to its owner alone, and keeps its rights when it gets its name.
+    // Only the owner can read a temporary file, and it keeps its permissions when it is renamed.
     match file.persist_noclobber(&path) {
         Ok(_) => Ok(secret.into()),
-        // Another server was faster; both must sign with the same one.
+        // Another server has saved a secret first, and both must sign with the same one.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read(&path),
         Err(error) => Err(error.error),
     }
 }
 
-/// Whether one is kept in `directory`.
+/// Whether a secret is saved in `directory`.
 pub(crate) fn is_kept_in(directory: &Path) -> bool {
     directory.join(FILE).exists()
 }
 
-/// Keeps a secret in `directory`, in place of another one.
+/// Saves a secret in `directory`, in place of the one before.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub(crate) fn keep_in(directory: &Path, secret: &[u8]) -> io::Result<()> {
     let file = written(directory, secret)?;
     file.persist(directory.join(FILE))?;
@@ -55,7 +55,7 @@ pub(crate) fn keep_in(directory: &Path, secret: &[u8]) -> io::Result<()> {
 }
 
 fn written(directory: &Path, secret: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-    // Other files there are private, too.
+    // Other files in the directory are private, too.
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -67,10 +67,10 @@ fn written(directory: &Path, secret: &[u8]) -> io::Result<tempfile::NamedTempFil
     Ok(file)
 }
 
-/// A secret for this process alone.
+/// Returns a new random secret, which is not saved.
 ///
 /// # Errors
-/// What the system's random source says.
+/// The error of the system's random source.
 pub(crate) fn random() -> io::Result<SecretSlice<u8>> {
     bytes().map(Into::into)
 }
@@ -101,8 +101,9 @@ fn read(path: &Path) -> io::Result<SecretSlice<u8>> {
     Ok(secret.into())
 }
 
-/// Takes the rights of others away. Not a reason to stop: Kubernetes widens the rights of everything on a volume each
-/// time it mounts it for a group, and a server that refused would not start a second time.
+/// Removes the permissions of others from a file. Wide permissions do not stop the server: Kubernetes widens those of
+/// everything on a volume each time it mounts it for a group, and a server that refused them would not start a second
+/// time.
 fn keep_others_out(file: &File, mode: u32, path: &Path) {
     let path = path.display();
     let mode = mode & 0o777;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Something that may happen without end is logged this often at most.
+/// The shortest time between two log lines about the same thing.
 const SELDOM: Duration = Duration::from_secs(10);
 
-/// Says when something that happens again and again is to be logged: the first time, and then not for a while.
+/// Decides when something that happens again and again is logged: at the first time, and then once in a while.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom {
     /// When it was logged last, and how often it has happened since.
@@ -16,7 +16,7 @@ pub(crate) struct Seldom {
 }
 
 impl Seldom {
-    /// It has happened. If it is to be logged: how often it was not since the last time.
+    /// Notes that it has happened. If it is to be logged now, returns how often it was not logged since the last time.
     pub(crate) fn happened(&self) -> Option<u64> {
         let now = Instant::now();
         let mut last = self.last.lock();

@@ -1,4 +1,4 @@
-//! What all handlers share: the environments, the keys, the settings and the caches.
+//! The state that all handlers share: the environments, the keys, the settings and the caches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::environment::Environment;
 use crate::{auth, cache, metrics, stream, target};
 
-/// Everything handlers share.
+/// Everything that handlers share.
 #[derive(Clone)]
 pub struct AppState {
     /// The environments, by name.

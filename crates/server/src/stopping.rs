@@ -2,8 +2,8 @@
 
 use tokio::sync::watch;
 
-/// Completes once the server stops, or is gone.
+/// Completes once the server stops, or the sender of the signal is dropped.
 pub(crate) async fn until(stopping: &mut watch::Receiver<bool>) {
-    // The guard that comes back must not be held across an await.
+    // The guard that `wait_for` returns must not be held across an await.
     drop(stopping.wait_for(|stopping| *stopping).await);
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::write::write_if;
 
-/// Entries listed one by one; of more than these, the least is folded into a bound for all.
+/// How many versions are listed one by one. Of more, the least is dropped, and `forgotten` is raised to it.
 const MAX_LISTED: usize = 1_000;
 
 /// The meaning of the versions that a source gives.
@@ -50,7 +50,7 @@ pub struct Versions {
     flags: BTreeMap<String, i64>,
     /// The last versions of groups that `clock` does not bound, by identifier.
     groups: BTreeMap<String, i64>,
-    /// Whether something changed since this was last kept.
+    /// Whether something has changed since this was last saved.
     #[serde(skip)]
     unsaved: bool,
 }
@@ -148,7 +148,7 @@ impl Versions {
         counting: Counting,
     ) -> i64 {
         let version = now.max(last.saturating_add(1));
-        // Listed whatever the clock says: it may come back within the same second.
+        // The version is listed even if the clock bounds it, as the entry may come back within the same second.
         self.list(domain, identifier, version);
         if counting == Counting::File {
             self.clock = self.clock.max(now);
@@ -309,7 +309,7 @@ impl Ledger {
         match written {
             Ok(()) => self.failing = false,
             Err(error) => {
-                // With the next change it is tried again.
+                // Saving is tried again with the next change.
                 self.fails(&path, &error);
             }
         }

@@ -1,4 +1,4 @@
-//! What happened in an environment, in words for the admin page: the last few hundred entries, and new ones as they come.
+//! Describes in words what happens in an environment, for the admin page: the last entries, and new ones as they come.
 //!
 //! Clients get changes as events, which say less.
 
@@ -19,16 +19,16 @@ use super::edit::Edit;
 use super::status::{SourceState, SourceStatus};
 use crate::time::unix_seconds;
 
-/// Entries that are recent.
+/// How many entries are remembered.
 const MAX_ENTRIES: usize = 200;
 
 /// How many entries a reader may lag behind.
 const MAX_LAG: usize = 512;
 
-/// Of the changes of one configuration, this many get an entry each.
+/// How many changes of one configuration get an entry each. One more entry counts the others.
 const MAX_CHANGES: usize = 100;
 
-/// The most details of one change, and the most names in a list.
+/// How many details of a change, and how many names of a list, are shown at most.
 const MAX_DETAILS: usize = 12;
 const MAX_NAMES: usize = 20;
 
@@ -66,7 +66,7 @@ enum What {
         affected: Vec<String>,
         affected_total: usize,
     },
-    /// More changes at once than get entries.
+    /// A configuration has `more` changes than get entries of their own.
     Changes { more: usize },
     /// The status of the source changed.
     Source { state: SourceState, healthy: bool },
@@ -206,7 +206,7 @@ impl Activity {
     /// Adds an entry for a change of the source's status.
     pub(crate) fn source(&self, before: &SourceStatus, now: &SourceStatus) {
         let details = [&now.error, &now.warning];
-        // The start is no event.
+        // That a source has started is not an entry.
         if before.state == SourceState::Starting && now.healthy {
             return;
         }

@@ -1,4 +1,4 @@
-//! The events for a back end that comes back with an id nobody knows: a `patch` of every group and flag.
+//! Makes the events for a back end that reconnects with an unknown id: a `patch` of every group and flag.
 //!
 //! A published server SDK fetches nothing as it opens a stream again; it relies on `Last-Event-ID`. Where the server cannot
 //! say what happened since then, anything may have. The SDK fetches each flag that an event names, and drops what is not newer
@@ -6,7 +6,7 @@
 //! everybody in one moment, the events come in slices: [`SLICE`] entries at once, and as many again every [`EVERY`]. The
 //! frames are made once for all who get them at the same time.
 //!
-//! The last frame alone has an id. Whoever is cut off before that comes back with the old one, and gets everything
+//! Only the last frame has an id. A back end that is cut off before it reconnects with its old id, and gets everything
 //! again. For the same reason, events that happen meanwhile are sent without their ids.
 
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::event::frame;
 use super::framing::Framed;
 use crate::versions::Versions;
 
-/// Entries in one slice.
+/// How many entries a slice has.
 pub(crate) const SLICE: usize = 100;
 
-/// From one slice to the next: so 1,000 entries a second, and 10,000 flags in ten seconds.
+/// The time from one slice to the next. With it, 1,000 entries are sent in a second, and 10,000 flags in ten seconds.
 pub(crate) const EVERY: Duration = Duration::from_millis(100);
 
 /// The frames for one configuration.
@@ -60,7 +60,7 @@ impl Slices {
             let identifier = flag.feature.as_str();
             (Change::Patch, Domain::Flag, identifier, flag.version)
         });
-        // In the order in which changes are sent.
+        // The events are in the order in which changes are sent.
         let events: Vec<ChangeEvent> = groups
             .chain(flags)
             .chain(gone)
@@ -89,7 +89,7 @@ impl Slices {
     }
 }
 
-/// How many of the events one reader has got.
+/// How far a reader has been sent the slices.
 #[derive(Debug)]
 pub(crate) struct Everything {
     slices: Arc<Slices>,
@@ -107,7 +107,7 @@ impl Everything {
         }
     }
 
-    /// The next slice, and whether more follow.
+    /// Returns the next slice, and whether more follow.
     pub(crate) fn take(&mut self) -> Option<(Framed, bool)> {
         let slice = self.slices.slices.get(self.next)?.clone();
         self.next += 1;

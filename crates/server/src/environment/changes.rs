@@ -1,7 +1,7 @@
-//! What changed between two configurations, and which flags it may affect.
+//! Finds what changed between two configurations, and which flags that may affect.
 //!
-//! Every change, whatever its source, is found here, by comparison. That makes a saved file, a poll of an upstream and an
-//! event of an upstream the same thing, and a repeated or empty save nothing at all.
+//! Every change, whatever its source, is found here, by comparison. So it makes no difference whether a file was saved,
+//! an upstream polled or its event received, and saving a file without a change has no effect.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 
 use crate::versions::{Counting, Versions};
 
-/// One difference.
+/// A change of one flag or group between two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What happened.
@@ -107,7 +107,7 @@ impl Versioned for Segment {
     }
 }
 
-/// A comparison under way, and what it has found.
+/// A comparison in progress, and what it has found so far.
 struct Diff<'v> {
     versions: &'v mut Versions,
     now: i64,
@@ -179,7 +179,7 @@ impl Diff<'_> {
     }
 }
 
-/// From each group and flag to the flags whose evaluation it may change.
+/// Maps each group and flag to the flags whose evaluation it may change.
 struct Dependents<'a> {
     /// Flags that name a group, directly.
     flags_of_group: BTreeMap<&'a str, BTreeSet<&'a str>>,
@@ -247,7 +247,7 @@ impl<'a> Dependents<'a> {
     }
 }
 
-/// Adds all that is reachable; cycles end, since a set only grows.
+/// Adds everything that can be reached by `edges`. It ends also where there are cycles, since each name is added once.
 fn close<'a>(set: &mut BTreeSet<&'a str>, edges: &BTreeMap<&'a str, BTreeSet<&'a str>>) {
     let mut open: Vec<&str> = set.iter().copied().collect();
     while let Some(name) = open.pop() {

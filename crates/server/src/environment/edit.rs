@@ -16,9 +16,9 @@ pub enum EditError {
     UnknownVariation {
         /// The flag.
         flag: String,
-        /// What was asked for.
+        /// The variation that was asked for.
         variation: String,
-        /// What it has.
+        /// The variations that the flag has.
         known: String,
     },
     /// The text cannot be edited without touching more than the place concerned.
@@ -29,7 +29,7 @@ pub enum EditError {
     Io {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
 }

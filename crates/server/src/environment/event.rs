@@ -136,7 +136,7 @@ impl Event {
         let difference = &self.difference;
         match (difference.domain, difference.change) {
             (Domain::Flag, Change::Create | Change::Patch) => {
-                // One that cannot be evaluated is left out, and its client falls back on asking.
+                // A flag that cannot be evaluated is left out, and the client then asks for it.
                 let own = evaluations
                     .iter()
                     .any(|evaluation| evaluation.flag == difference.identifier);
@@ -148,7 +148,8 @@ impl Event {
             }
             (Domain::TargetSegment, Change::Create | Change::Patch) => {
                 if difference.affected.is_empty() {
-                    // An event without evaluations would make the client fetch everything, for nothing.
+                    // An event without evaluations would make the client fetch everything although nothing has changed
+                    // for it.
                     Bytes::new()
                 } else {
                     self.frame_group_patch(Some(evaluations).filter(|list| !list.is_empty()))

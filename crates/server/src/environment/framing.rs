@@ -33,7 +33,7 @@ pub(crate) struct Framed {
 
 impl Framed {
     pub(crate) fn new(text: &[u8]) -> Self {
-        // An empty chunk would be the end.
+        // An empty chunk would end the body.
         if text.is_empty() {
             return Self {
                 chunk: Bytes::new(),

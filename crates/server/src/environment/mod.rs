@@ -65,12 +65,12 @@ pub(crate) struct InForce {
     pub(crate) document: Option<Arc<Document>>,
 }
 
-/// An environment; the module says more.
+/// An environment: its configuration in force, its last changes, its readers and what is reported about it.
 #[derive(Debug)]
 pub struct Environment {
     name: String,
     current: ArcSwapOption<Current>,
-    /// Held while a configuration is put in force and published.
+    /// The lock that is held while a configuration is put in force and published.
     applying: Mutex<()>,
     events: broadcast::Sender<Arc<[Event]>>,
     replay: Mutex<Replay>,
@@ -89,7 +89,7 @@ pub struct Environment {
     /// The last changes in words, for the admin page.
     pub(crate) activity: Activity,
     refresh: Notify,
-    /// One sentence for each topic.
+    /// The warnings, one sentence for each topic.
     warnings: Mutex<BTreeMap<&'static str, String>>,
     /// Why the new configuration of the source is not in force yet.
     doubt: Mutex<Option<String>>,
@@ -182,7 +182,8 @@ impl Environment {
     /// Returns what happened since the event of this id: for each flag and group its last event, evaluated as of now. `None` if
     /// that is not known, because the id is too old, or of a configuration that was never in force here.
     pub(crate) fn since(&self, last_event_id: &str) -> Option<Vec<Event>> {
-        // In force before it is in the replay: so what is evaluated is never older than the events.
+        // A configuration is in force before its changes are in the replay, so what is evaluated is never older than
+        // the events.
         let missed = self.replay.lock().since(last_event_id)?;
         let current = self.current()?;
         let event = |(id, difference)| Event::new(id, difference, Arc::clone(&current));

@@ -57,7 +57,7 @@ impl StreamTarget {
 pub(crate) struct ReaderInfo {
     pub(crate) target: StreamTarget,
     pub(crate) transport: Transport,
-    /// The other end of the connection: of a proxy, if there is one in front.
+    /// The address of the client, or of a proxy in front of the server.
     pub(crate) address: Option<IpAddr>,
 }
 
@@ -89,7 +89,7 @@ struct Slot {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listing {
-    /// Open streams.
+    /// How many streams are open.
     total: usize,
     /// How many of them are read in each way.
     by_transport: Vec<(Transport, usize)>,

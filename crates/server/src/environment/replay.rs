@@ -1,4 +1,4 @@
-//! The last changes, for readers that come back with a `Last-Event-ID`.
+//! Remembers the last changes, for readers that reconnect with a `Last-Event-ID`.
 //!
 //! Each configuration that is put in force has a stamp, made of what it says, and the changes that led to it are a step from
 //! one stamp to the next. The last event of a step has the new stamp for its id, so that a reader that saw it has seen all; the events before
@@ -13,13 +13,13 @@ use std::collections::VecDeque;
 
 use super::changes::Difference;
 
-/// Events kept, over all steps.
+/// How many events are kept, over all steps.
 const MAX_EVENTS: usize = 1024;
 
-/// Steps kept; one may have no event, where a replica finds that it has the same as another.
+/// How many steps are kept. A step may have no event, where a replica finds that it has the same as another.
 const MAX_STEPS: usize = 1024;
 
-/// See the module.
+/// The last steps from one configuration to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
     stamp: String,
@@ -80,8 +80,8 @@ impl Replay {
         if id.is_empty() {
             return None;
         }
-        // A stamp comes again where a configuration does. What it says is the same, so a reader that has seen it needs
-        // only what came after the last time.
+        // A stamp occurs again if a configuration does. A reader that has seen that configuration needs only what came
+        // after its last occurrence.
         let first = match id.split_once('~') {
             None if id == self.stamp => self.steps.len(),
             None => self.steps.iter().rposition(|step| step.from == id)?,

@@ -1,4 +1,5 @@
-//! How often each variation was served, as clients report it, and to which targets, as back ends report it.
+//! Counts how often each variation was served, as clients report it, and collects the targets, as back ends report
+//! them.
 //!
 //! Anybody who has a client key can report anything. So flags and variations of the configuration are counted whatever else is
 //! reported: unknown names have a limit of their own, and so have the targets that clients report.
@@ -14,10 +15,11 @@ use parking_lot::Mutex;
 use crate::auth::KeyKind;
 use crate::time::unix_seconds;
 
-/// The most that one entry of a report may count: more than a back end serves of one variation in a day.
+/// The highest count that one entry of a report may have: more than a back end serves of one variation in a day.
 const MAX_COUNT: u64 = 1_000_000_000;
 
-/// Counters of what the configuration knows, or has known since the start. There may be more while it knows more.
+/// How many variations are counted that the configuration has, or has had since the start. There may be more while it
+/// has more.
 const MAX_COUNTERS: usize = 10_000;
 
 /// The most counters that wait to be passed on. Past the first limit those of known variations are no longer separate for each SDK.
@@ -25,11 +27,11 @@ const MAX_COUNTERS: usize = 10_000;
 const MAX_WAITING: usize = 10_000;
 const MAX_WAITING_UNKNOWN: usize = 1_000;
 
-/// Texts of clients are kept up to here, in bytes.
+/// Texts of clients are cut to this length in bytes.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// Targets that wait to be passed on, and how much of them; of these so many that clients have reported, which published ones do
-/// not.
+/// The limits for targets that wait to be passed on: their number, their bytes, how many of them clients may have
+/// reported, which published clients do not do, and the attributes of each.
 const MAX_TARGETS: usize = 10_000;
 const MAX_TARGETS_BYTES: usize = 8 * 1024 * 1024;
 const MAX_TARGETS_OF_CLIENTS: usize = 1_000;
@@ -45,7 +47,7 @@ pub struct Usage {
 #[derive(Debug, Default)]
 struct Totals {
     known: BTreeMap<(String, String), u64>,
-    /// When a flag of these was last reported, in seconds since the Unix epoch.
+    /// When each of these flags was last reported, in seconds since the Unix epoch.
     reads: BTreeMap<String, i64>,
     /// How often other names were reported.
     unknown: u64,
@@ -76,7 +78,7 @@ impl Usage {
         }
     }
 
-    /// Flag, variation and how often, sorted: of those that the configuration knows, or has known.
+    /// Returns flag, variation and count, sorted, for the variations that the configuration has, or has had.
     #[must_use]
     pub fn totals(&self) -> Vec<(String, String, u64)> {
         let totals = self.totals.lock();
@@ -87,14 +89,15 @@ impl Usage {
             .collect()
     }
 
-    /// When flags were last reported as served, in seconds since the Unix epoch. Reports come about once a minute.
+    /// Returns when flags were last reported as served, in seconds since the Unix epoch. Clients report about once a
+    /// minute.
     #[must_use]
     pub fn last_reads(&self) -> BTreeMap<String, i64> {
         let totals = self.totals.lock();
         totals.reads.clone()
     }
 
-    /// How often flags and variations were reported that the configuration did not know.
+    /// Returns how often flags and variations were reported that the configuration did not have.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         let totals = self.totals.lock();
@@ -108,7 +111,7 @@ impl Usage {
 }
 
 impl Totals {
-    /// Whether the configuration knows what was counted, or has known it.
+    /// Adds to a count. Returns whether the configuration has, or has had, the variation that was counted.
     fn add(&mut self, counted: &UsageCount, count: u64, current: Option<&Snapshot>) -> bool {
         let key = (counted.flag.clone(), counted.variation.clone());
         if let Some(total) = self.known.get_mut(&key) {
@@ -129,7 +132,7 @@ impl Totals {
             return false;
         }
         if self.known.len() >= MAX_COUNTERS {
-            // Those of flags that are gone make room.
+            // The counts of flags that are gone are removed to make room.
             self.known
                 .retain(|(flag, variation), _| is_known(flag, variation));
             self.reads
@@ -140,7 +143,7 @@ impl Totals {
     }
 }
 
-/// What has a counter of its own when it is passed on.
+/// What is counted separately when it is passed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct UsageCount {
     /// Whether the configuration knows flag and variation, or has known them.
@@ -153,7 +156,7 @@ pub(crate) struct UsageCount {
 }
 
 impl UsageCount {
-    /// `None` for what cannot be counted: without a flag or a variation, or with a count that is none.
+    /// Reads an entry of a report. Returns `None` if it has no flag or no variation, or if its count is 0 or too high.
     fn of(data: &MetricsData) -> Option<Self> {
         if data.count == 0 || data.count > MAX_COUNT {
             return None;
@@ -173,7 +176,7 @@ impl UsageCount {
         })
     }
 
-    /// The length of all texts, in bytes.
+    /// Returns the length of all texts, in bytes.
     pub(crate) const fn len(&self) -> usize {
         self.flag.len()
             + self.variation.len()
@@ -205,7 +208,7 @@ fn clipped(target: &TargetData) -> Option<TargetData> {
     })
 }
 
-/// The length of all texts of a target, in bytes.
+/// Returns the length of all texts of a target, in bytes.
 pub(crate) fn target_len(target: &TargetData) -> usize {
     let attributes: usize = target
         .attributes
@@ -215,22 +218,22 @@ pub(crate) fn target_len(target: &TargetData) -> usize {
     target.identifier.len() + target.name.len() + attributes
 }
 
-/// What is still to be passed on.
+/// Collects what is still to be passed on to the upstream.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     inner: Mutex<Unsent>,
 }
 
-/// See [`Outbox`].
+/// The contents of an [`Outbox`].
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     pub(crate) counters: BTreeMap<UsageCount, u64>,
-    /// By identifier.
+    /// The targets, by identifier.
     pub(crate) targets: BTreeMap<String, TargetData>,
     target_bytes: usize,
     targets_of_clients: usize,
     unknown: usize,
-    /// Evaluations and targets that found no room since the last time.
+    /// How many evaluations and targets found no room since the contents were last taken.
     pub(crate) dropped: u64,
 }
 

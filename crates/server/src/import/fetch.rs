@@ -1,4 +1,5 @@
-//! Fetching an environment from the endpoints for back ends: a sign-in with the server key, and one call for each of the lists.
+//! Fetches an environment from the endpoints for back ends, by a sign-in with the server key and one request for each
+//! list.
 
 use std::time::Duration;
 
@@ -9,26 +10,26 @@ use secrecy::SecretString;
 use crate::source::upstream::api::{Api, ApiError, List};
 use flagwire_flags_file::import::Source;
 
-/// Attempts before an import gives up.
+/// How many attempts an import makes.
 const ATTEMPTS: u32 = 5;
 
-/// For one request to be answered: environments of megabytes take their time.
+/// The time limit for one request, as environments of several megabytes take long.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server that asks for a longer pause than this is better asked later, by whoever started the import.
+/// If a server asks for a longer pause than this, the import ends and can be started again later.
 const LONGEST_PAUSE: Millis = Millis(120_000);
 
 /// What was fetched.
 pub(super) struct Fetched {
     pub(super) source: Source,
-    /// The environment's name as the sign-in says it.
+    /// The environment's name, if the sign-in has returned one.
     pub(super) environment: Option<String>,
 }
 
-/// Fetches the environment that the key is for. `said` hears what is going on.
+/// Fetches the environment that the key is for. `said` is called with sentences about the progress.
 ///
 /// # Errors
-/// A sentence: what went wrong, and what to do about it.
+/// A sentence that says what went wrong and what to do about it.
 pub(super) async fn fetch(
     base: &Url,
     key: &SecretString,
@@ -36,7 +37,7 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, String> {
     let api = Api::new(base, None, key, TIMEOUT).map_err(|error| error.to_string())?;
     let mut seed = [0; 8];
-    // A poor seed makes for poor jitter and nothing worse.
+    // Where this fails, the seed is zero: the jitter can then be predicted, which does no harm.
     let _ = getrandom::fill(&mut seed);
     let mut random = Random::new(u64::from_le_bytes(seed));
     let mut backoff = Backoff::default();
@@ -71,10 +72,10 @@ pub(super) async fn fetch(
     }
 }
 
-/// Why there is nothing.
+/// Why an attempt has failed.
 struct Failure {
     sentence: String,
-    /// Whether it may work later.
+    /// Whether another attempt may succeed.
     again: bool,
     retry_after: Option<Millis>,
 }

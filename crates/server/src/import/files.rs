@@ -1,4 +1,4 @@
-//! Writing what was imported: nothing half, and nothing over something else unless that is wanted.
+//! Writes what was imported. Each file is written whole, and an existing file is replaced only if that is wanted.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,10 +11,10 @@ use crate::auth::Hashed;
 use crate::config::ImportOptions;
 use crate::files::write;
 
-/// Says so if a file is there already.
+/// Checks that there is no such file yet, or that it may be overwritten.
 ///
 /// # Errors
-/// The sentence.
+/// A sentence that says so, for people.
 pub(super) fn must_be_free(path: &Path, force: bool) -> Result<(), String> {
     if !force && fs::symlink_metadata(path).is_ok() {
         return Err(format!(
@@ -25,10 +25,10 @@ pub(super) fn must_be_free(path: &Path, force: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Says so if the directory of a file is not there, before anything is fetched for it.
+/// Checks that the directory of a file exists, before anything is fetched for the file.
 ///
 /// # Errors
-/// The sentence.
+/// A sentence that says so, for people.
 pub(super) fn must_have_a_directory(path: &Path) -> Result<(), String> {
     let directory = write::directory_of(path);
     if directory.is_dir() {
@@ -44,7 +44,7 @@ pub(super) fn must_have_a_directory(path: &Path) -> Result<(), String> {
 /// Writes the flags files, and the configuration file if one is wanted.
 ///
 /// # Errors
-/// A sentence about the first file that cannot be written. Those before it are there.
+/// A sentence about the first file that cannot be written. Those before it were written.
 pub(super) fn write(options: &ImportOptions, imported: &[Imported]) -> Result<(), String> {
     if imported.len() > 1
         && let Some(directory) = &options.out
@@ -64,7 +64,7 @@ pub(super) fn write(options: &ImportOptions, imported: &[Imported]) -> Result<()
 /// Writes one file whole.
 ///
 /// # Errors
-/// A sentence.
+/// A sentence that says why the file cannot be written.
 pub(super) fn write_one(path: &Path, text: &str, force: bool) -> Result<(), String> {
     let created = write::create(path, text.as_bytes());
     let done = match created {
@@ -98,14 +98,15 @@ fn sentence(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// The configuration file, with keys as their hashes: they open nothing, and still let in who has the keys.
+/// Returns the text of the configuration file. It holds the hashes of the keys: nobody can sign in with a hash, and the
+/// keys stay valid.
 fn configuration(path: &Path, imported: &[Imported]) -> String {
     let directory = write::directory_of(path);
     let mut text = String::from(
         "# Written by `flagwire-server import`. Keys are there as their hashes; a new one can be added as it is.\nenvironments:\n",
     );
     for one in imported {
-        // Names in the file count from where it lies.
+        // Relative paths in the file start at its directory.
         let flags = one.path.strip_prefix(directory).unwrap_or(&one.path);
         let flags = match flags.is_relative() && flags == one.path && directory != Path::new(".") {
             true => fs::canonicalize(&one.path).unwrap_or_else(|_| one.path.clone()),
@@ -129,12 +130,12 @@ fn configuration(path: &Path, imported: &[Imported]) -> String {
     text
 }
 
-/// A text in quotes, which YAML reads as JSON does.
+/// Returns a text in quotes, which YAML reads as JSON does.
 fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A name as a file may have it.
+/// Returns a name without the characters that a file name should not have.
 pub(super) fn file_name(name: &str) -> String {
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let text: String = name
@@ -144,7 +145,7 @@ pub(super) fn file_name(name: &str) -> String {
     text.trim_start_matches('.').to_owned()
 }
 
-/// A word for a shell.
+/// Returns a text as one word for a shell.
 pub(super) fn shell_quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

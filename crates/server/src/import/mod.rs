@@ -20,31 +20,31 @@ use crate::source::file::FileSource;
 use flagwire_flags_file::import::{Source, convert};
 use flagwire_flags_file::proof;
 
-/// Between two lines about a proof that takes long.
+/// The time between two lines about the progress of a proof.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// The flags file where none is named.
+/// The path of the flags file if none is given.
 const FLAGS_FILE: &str = "flags.yaml";
 
 /// An environment, ready to be written.
 struct Imported {
     name: String,
-    /// Where its flags file goes.
+    /// The path of its flags file.
     path: PathBuf,
     text: String,
     flags: usize,
     groups: usize,
-    /// Whether all of the source is in it.
+    /// Whether everything in the source was carried over.
     whole: bool,
     server_key: Option<SecretString>,
     client_key: Option<SecretString>,
 }
 
-/// Imports, and says on standard output what came of it; mistakes and progress go to standard error. Returns whether
+/// Runs an import. The result goes to standard output, mistakes and progress to standard error. Returns whether
 /// everything was carried over and serves the same.
 ///
 /// # Errors
-/// What the system says about standard output.
+/// The error of writing to standard output.
 pub(crate) async fn import(options: &ImportOptions) -> io::Result<bool> {
     let imported = match all(options).await {
         Ok(imported) => imported,
@@ -74,10 +74,10 @@ pub(crate) async fn import(options: &ImportOptions) -> io::Result<bool> {
     Ok(imported.iter().all(|one| one.whole))
 }
 
-/// Exports, and says what went wrong on standard error. Returns whether it was done.
+/// Runs an export. Mistakes go to standard error. Returns whether it succeeded.
 ///
 /// # Errors
-/// What the system says about standard output.
+/// The error of writing to standard output.
 pub(crate) fn export(options: &ExportOptions) -> io::Result<bool> {
     let parsed = match FileSource::check(&options.file) {
         Ok(parsed) => parsed,
@@ -100,7 +100,7 @@ pub(crate) fn export(options: &ExportOptions) -> io::Result<bool> {
     }
 }
 
-/// All environments that were asked for.
+/// Returns all environments that were asked for.
 async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
     let keys: Vec<SecretString> = secrets(&options.api_key_files)?;
     let client_keys: Vec<SecretString> = secrets(&options.client_key_files)?;
@@ -117,7 +117,7 @@ async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
         }
     }
     if several == 1 {
-        // Before anything is asked of anybody.
+        // This is checked before any server is asked.
         files::must_have_a_directory(&single_path(options))?;
         files::must_be_free(&single_path(options), options.force)?;
     }
@@ -167,7 +167,7 @@ async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
     Ok(imported)
 }
 
-/// The flags file of the only environment.
+/// Returns the path of the flags file of the only environment.
 fn single_path(options: &ImportOptions) -> PathBuf {
     options
         .out
@@ -264,7 +264,7 @@ fn proven(options: &ImportOptions, name: &str, source: &Source) -> Result<Import
     })
 }
 
-/// The comment at the start of the file. It has no date, so that the same flags give the same file.
+/// Returns the comment at the start of the file. It has no date, so that the same flags give the same file.
 fn heading(options: &ImportOptions, name: &str) -> Vec<String> {
     let from = match &options.from {
         Some(from) => from.clone(),
@@ -292,7 +292,7 @@ fn first_ten(lines: &[String]) -> String {
     shown.join("\n")
 }
 
-/// What to do now: two commands, and the line to change in an application.
+/// Returns what to do next: two commands, and the line to change in an application.
 fn next_steps(options: &ImportOptions, imported: &[Imported]) -> String {
     let quoted = |path: &Path| files::shell_quoted(&path.display().to_string());
     let paths: Vec<String> = imported.iter().map(|one| quoted(&one.path)).collect();

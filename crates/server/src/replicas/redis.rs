@@ -1,4 +1,4 @@
-//! Which Redis, and a connection to it.
+//! Reads the address of Redis, and connects to it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use redis::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// For a connection to be there, Sentinels or nodes of a cluster asked included.
+/// The time limit for connecting, including questions to Sentinels or to the nodes of a cluster.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Why an address cannot be used.
@@ -124,7 +124,8 @@ impl Redis {
         })
     }
 
-    /// Has Sentinels asked with a user and a password, which are not those of the servers. Without, they are asked as anybody.
+    /// Sets the user and the password for Sentinels, which are not those of the servers. Without them, Sentinels are
+    /// asked without a login.
     ///
     /// # Errors
     /// [`AddressError`] for an address of anything but Sentinels.
@@ -145,13 +146,13 @@ impl Redis {
         }
     }
 
-    /// The address without credentials.
+    /// Returns the address without credentials.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A connection of its own, for which a reply may take as long as `response`.
+    /// Opens a new connection, on which a reply may take as long as `response`.
     pub(super) async fn connect(&self, response: Duration) -> RedisResult<Connection> {
         let connecting = async {
             let config = AsyncConnectionConfig::new()
@@ -163,7 +164,8 @@ impl Redis {
                         .get_multiplexed_async_connection_with_config(&config)
                         .await?,
                 ),
-                // Made again each time: a Sentinel that was away is asked again, and the answer is never an old one.
+                // The client is made again each time, so that a Sentinel that was away is asked again, and the answer
+                // is never an old one.
                 Kind::Sentinel(sentinel) => Connection::Single(
                     sentinel
                         .client()?
@@ -222,10 +224,10 @@ impl Sentinel {
     }
 }
 
-/// What an address is made of.
+/// The parts of an address.
 struct Parts<'a> {
     tls: bool,
-    /// With the `@`, or empty.
+    /// The user and the password with the `@` after them, or an empty text.
     credentials: &'a str,
     hosts: Vec<&'a str>,
     topology: Topology<'a>,
@@ -296,7 +298,7 @@ fn without_credentials(address: &str) -> String {
     }
 }
 
-/// What went wrong, on one line.
+/// Returns what went wrong, on one line.
 pub(super) fn reason(error: &RedisError) -> String {
     error
         .to_string()
@@ -305,7 +307,7 @@ pub(super) fn reason(error: &RedisError) -> String {
         .collect()
 }
 
-/// A connection, whatever it is to. Its copies share it.
+/// A connection to a server or to a cluster. Its copies share it.
 #[derive(Clone)]
 pub(super) enum Connection {
     Single(MultiplexedConnection),

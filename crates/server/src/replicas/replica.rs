@@ -422,7 +422,7 @@ impl Replication {
 /// Shortens a duration by up to a quarter at random, so that replicas do not all look in the same moment.
 fn jittered(around: Duration) -> Duration {
     let mut byte = [0];
-    // Without a random number they may.
+    // Without a random number they may do so.
     let _ = getrandom::fill(&mut byte);
     around.mul_f64(0.75 + f64::from(byte[0]) / 1024.0)
 }

@@ -19,7 +19,7 @@ use super::redis::{Connection, reason};
 use crate::auth::token::Signer;
 use crate::files::FileWorker;
 
-/// Shorter secrets are not accepted.
+/// Secrets with fewer bytes than this are not accepted.
 const LEAST_BYTES: usize = 32;
 
 /// The most secrets that are accepted, as the check of a token may try them all.
@@ -54,7 +54,7 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// `own` signs already; `unused` says whether it was made just now.
+    /// Returns the sharing of the secret `own`, which signs already. `unused` says whether it was made just now.
     pub(crate) fn new(
         options: Arc<ReplicaOptions>,
         signer: Arc<Signer>,
@@ -95,7 +95,7 @@ impl Sharing {
                 () = sleep(self.options.lease / 2) => {}
             }
             if let Err(error) = self.round().await {
-                // The environments say so louder.
+                // The environments report the same at a higher level.
                 tracing::debug!("the signing secret is not shared: {}", reason(&error));
                 self.connection = None;
             }

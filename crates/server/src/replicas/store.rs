@@ -1,7 +1,7 @@
-//! What replicas keep in Redis for one environment, and the few commands for it.
+//! Stores in Redis what replicas share of one environment.
 //!
-//! All keys of an environment are in one slot of a cluster. Whoever holds the lease writes; a script checks that in the
-//! same moment, so a leader that was asleep while another took over writes nothing.
+//! All keys of an environment are in one slot of a cluster. Only the replica that holds the lease writes. A script
+//! checks that in the same step, so a leader that was suspended while another took over writes nothing.
 //!
 //! | key | holds |
 //! |---|---|
@@ -25,16 +25,16 @@ use super::revision::Revision;
 use crate::environment::{Configuration, ConfigurationRef, Document, InForce};
 use crate::versions::Versions;
 
-/// Grows when the shape changes; a snapshot of another one is not read.
+/// The version of the format, which grows when the format changes. A snapshot of another version is not read.
 const FORMAT: u32 = 1;
 
-/// Texts of flags files that are remembered as older ones.
+/// How many texts of flags files are remembered as older ones.
 const TEXTS: usize = 1_000;
 
 /// How long a flags file waits in Redis for the leader.
 const FILE_SECONDS: u64 = 60;
 
-/// Entries kept of the stream, about. Nobody reads back further than the last one.
+/// About how many entries of the stream are kept. No replica reads further back than the last one.
 const CHANGES: usize = 100;
 
 /// How long one read of the stream of changes waits, during which no other command can use the connection.
@@ -110,12 +110,12 @@ impl Keys {
         }
     }
 
-    /// Where a flags file goes that is to be put in force.
+    /// Returns the key for a flags file that is to be put in force.
     fn file(&self, edit: &str) -> String {
         format!("{}:file:{edit}", self.base)
     }
 
-    /// Where the answer to an edit goes.
+    /// Returns the key for the answer to an edit.
     fn reply(&self, edit: &str) -> String {
         format!("{}:reply:{edit}", self.base)
     }
@@ -153,7 +153,7 @@ pub(super) struct Stored {
     /// `Err` says why it cannot be used.
     pub(super) configuration: Result<Configuration, String>,
     pub(super) versions: Versions,
-    /// The flags file's text, where it is of one.
+    /// The text of the flags file, if the source is one.
     pub(super) document: Option<Document>,
 }
 
@@ -162,9 +162,9 @@ pub(super) struct Publication<'a> {
     pub(super) number: SnapshotNumber,
     pub(super) in_force: &'a InForce,
     pub(super) status: &'a str,
-    /// The revision of its text.
+    /// The revision of its text, if the source is a flags file.
     pub(super) revision: Option<&'a Revision>,
-    /// Whether the text is there already.
+    /// Whether Redis has the text already.
     pub(super) text_is_there: bool,
 }
 
@@ -189,7 +189,7 @@ pub(super) struct Store<'k> {
 }
 
 impl Store<'_> {
-    /// Renews or takes the lease, and looks.
+    /// Renews or takes the lease, and returns what Redis holds.
     pub(super) async fn step(
         &mut self,
         lease: Duration,
@@ -230,7 +230,7 @@ impl Store<'_> {
         })
     }
 
-    /// Puts a snapshot there. Returns whether the lease is still this replica's.
+    /// Stores a snapshot. Returns whether this replica still has the lease.
     pub(super) async fn publish(&mut self, publication: Publication<'_>) -> RedisResult<bool> {
         let Publication {
             number,
@@ -271,7 +271,7 @@ impl Store<'_> {
         self.write(&fields, revision).await
     }
 
-    /// Puts the status of the source there. Returns whether the lease is still this replica's.
+    /// Stores the status of the source. Returns whether this replica still has the lease.
     pub(super) async fn put_status(&mut self, status: &str) -> RedisResult<bool> {
         self.write(&[("status", status.as_bytes())], None).await
     }
@@ -309,7 +309,7 @@ impl Store<'_> {
         Ok(score.is_some())
     }
 
-    /// The snapshot, if there is one.
+    /// Returns the snapshot, if there is one.
     pub(super) async fn read(&mut self) -> RedisResult<Option<Stored>> {
         type Bytes = Option<Vec<u8>>;
         type Reply = (
@@ -337,7 +337,7 @@ impl Store<'_> {
         }))
     }
 
-    /// Lets another replica lead, if this one does.
+    /// Gives the lease up, if this replica has it.
     pub(super) async fn release(&mut self) -> RedisResult<()> {
         let mut eval = cmd("EVAL");
         eval.arg(RELEASE)
@@ -364,7 +364,7 @@ fn parse(body: &[u8]) -> Result<Configuration, String> {
 /// An entry of the stream.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// There may be something new.
+    /// Another replica may have stored something new.
     Change,
     /// A replica asks the leader for an edit, since this moment.
     Edit(String, Instant),
@@ -380,7 +380,7 @@ pub(super) async fn listen(
     keys: &Keys,
     tell: impl Fn(Heard),
 ) -> RedisResult<std::convert::Infallible> {
-    // Not `$`, which means another place in each command.
+    // `$` is not used, as it means another place in each command.
     let newest: StreamRangeReply = cmd("XREVRANGE")
         .arg(&keys.changes)
         .arg(&["+", "-", "COUNT", "1"])
@@ -409,7 +409,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Puts a flags file there that the leader is asked for under this id.
+/// Stores a flags file that the leader is asked to put in force, under this id.
 pub(super) async fn put_file(
     connection: &mut impl ConnectionLike,
     keys: &Keys,
@@ -425,7 +425,7 @@ pub(super) async fn put_file(
         .await
 }
 
-/// Takes such a file; `None` if it has been there too long.
+/// Takes such a file out of Redis; `None` if it has expired.
 pub(super) async fn take_file(
     connection: &mut impl ConnectionLike,
     keys: &Keys,
@@ -455,7 +455,7 @@ pub(super) async fn ask(
     Ok(answer.map(|(_, answer)| answer))
 }
 
-/// Tells the leader something that needs no answer.
+/// Asks the leader for an edit that needs no answer.
 pub(super) async fn tell(
     connection: &mut impl ConnectionLike,
     keys: &Keys,
