@@ -31,7 +31,7 @@ pub enum DeriveKey {
     Named(Vec<String>),
 }
 
-/// A storage of texts by key. What goes wrong is said in a sentence, reported, and changes nothing else.
+/// A storage of texts by key. Its errors are sentences, which are reported to the application and have no other effect.
 pub trait CacheStorage {
     /// Returns the text under `key`; `None` where there is none.
     ///
@@ -142,7 +142,7 @@ impl Place {
             ),
         };
         let attributes = chosen.and_then(|chosen| serde_json::to_string(&chosen).ok());
-        // Values of one server are not to be another's, should both know the key.
+        // The base URL is part of the key, because two servers may know the same API key and must not share values.
         let mut texts = vec![self.base_url.as_str(), &self.api_key, &target.identifier];
         texts.extend(attributes.as_deref());
         format!("flagwire-{}", fingerprint(&texts))
@@ -151,7 +151,7 @@ impl Place {
 
 fn browsers_own() -> Option<Rc<dyn CacheStorage>> {
     let window = web_sys::window()?;
-    // Asking fails where storage is forbidden.
+    // Reading these properties fails where storage is forbidden.
     let storage = [window.local_storage(), window.session_storage()];
     let storage = storage.into_iter().find_map(|one| one.ok().flatten())?;
     Some(Rc::new(storage))

@@ -19,7 +19,7 @@ use super::value::{FlagDefault, Variation, VariationReason, convert, convert_eva
 use super::waiting::Waiting;
 use super::{Change, Error, Event, Options, State, Subscription, Target};
 
-/// Flags of one target, kept up to date.
+/// Holds the flags of one target and keeps them up to date.
 ///
 /// Clones are handles of the same client. It is closed by [`close`](Self::close), or when its last handle is dropped.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ impl Client {
         };
         let driver = Driver::start(Core::new(config, codec, seed), equipment);
         if let Some(error) = failed {
-            // Later, when somebody can listen.
+            // The event is reported later, when the application can have added listeners.
             let driver = Rc::downgrade(&driver);
             spawn_local(async move {
                 if let Some(driver) = driver.upgrade() {
@@ -136,7 +136,7 @@ impl Client {
     /// Does what [`variation_as`](Self::variation_as) does, and says where the value is from.
     #[must_use]
     pub fn variation_as_detail<T: DeserializeOwned>(&self, flag: &str, default: T) -> Variation<T> {
-        // Reading is the application's code and may call us: nothing is borrowed meanwhile.
+        // Deserializing runs the application's code, which may call the client, so nothing is borrowed meanwhile.
         let driver = self.driver();
         let found = self.held(flag, |held| {
             (shared(held), held.evaluation().identifier.clone())
@@ -262,7 +262,7 @@ impl Client {
         Ok(driver.waiters.wait(switches))
     }
 
-    /// Fetches all evaluations now, for pages that know better than the client when to.
+    /// Fetches all evaluations now, for pages that know of a change before the client does.
     pub fn refresh_evaluations(&self) {
         self.driver().run(Core::refresh);
     }
@@ -275,13 +275,13 @@ impl Client {
         }
     }
 
-    /// Posts what was counted and writes the cache, without waiting for the next time to do so.
+    /// Posts the counts and writes the cache now, without waiting for their timers.
     pub fn flush(&self) {
         self.driver().run(Core::flush);
     }
 
-    /// Ends the client, for all its handles: no socket, timer or listener is left. What was counted is posted. Reads give
-    /// defaults from then on. Harmless when called again.
+    /// Closes the client for all its handles: no socket, timer or listener is left. The counts are posted. From then on reads
+    /// return defaults. It may be called more than once.
     pub fn close(&self) {
         self.driver().close();
     }
@@ -292,7 +292,7 @@ impl Client {
         self.driver().listeners.add(listener)
     }
 
-    /// Looks at what there is of a flag; nothing once closed.
+    /// Calls `look` with the evaluation that is held of a flag; `None` where there is none, or the client is closed.
     fn held<R>(&self, flag: &str, look: impl FnOnce(&Held) -> R) -> Option<R> {
         let driver = self.driver();
         if driver.is_closed() {
@@ -301,7 +301,7 @@ impl Client {
         driver.look(|codec| codec.held(flag).map(look))
     }
 
-    /// `read` runs while the core is borrowed.
+    /// Reads a flag. `read` runs while the core is borrowed.
     fn detail<T>(
         &self,
         flag: &str,

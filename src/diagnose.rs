@@ -1,11 +1,12 @@
-//! The sentences about failures and, with [`Options::debug`](crate::Options::debug), about mistakes.
+//! Writes the sentences about failures and, with [`Options::debug`](crate::Options::debug), about mistakes.
 
 use flagwire_core::{Cause, Error as ServiceError, ErrorKind, Held, Service};
 use serde_json::Value;
 
 use super::value::convert;
 
-/// Returns the sentence about a failure that is tried again, and that an application cannot do without; `None` for others.
+/// Returns the sentence about a failure of signing in or of fetching the evaluations; `None` for other failures, which an
+/// application can do without.
 pub(super) fn failure(error: ServiceError, service: &Service) -> Option<String> {
     if !matches!(error.kind, ErrorKind::Auth | ErrorKind::FetchFlags) {
         return None;
@@ -28,7 +29,7 @@ pub(super) fn failure(error: ServiceError, service: &Service) -> Option<String> 
 /// The document that describes each code.
 const DOCUMENTATION: &str = "https://github.com/flagwire/flagwire/blob/main/docs/ERRORS.md#";
 
-/// Returns the code and the sentence about a read that gave the default, because of what is held of the flag or because there is none.
+/// Returns the code and the sentence about a read that returned the default. `held` is the flag's evaluation, if there is one.
 pub(super) fn read<'a>(
     flag: &str,
     held: Option<&Held>,
@@ -44,7 +45,7 @@ pub(super) fn read<'a>(
         Some(held) => {
             let (kind, text) = (&held.evaluation().kind, &held.evaluation().value);
             let value = convert(held);
-            // Text is what is left of a value that its kind does not allow.
+            // A value that its kind does not allow stays the text that the server sent.
             let is_none = matches!(&*value, Value::String(left) if left == text);
             if is_none && !kind.eq_ignore_ascii_case("string") {
                 let what = format!(
@@ -76,7 +77,7 @@ const fn type_of(value: &Value) -> &'static str {
 
 /// Returns the name that differs least, if it differs little: by two letters, or a third of them.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Two letters that were swapped are two that differ.
+    // Two swapped letters count as two that differ.
     let most = (name.chars().count() / 3).max(2);
     names
         .map(|other| (distance(name, other), other))

@@ -1,4 +1,4 @@
-//! The loop between the browser and the core, without JavaScript of our own.
+//! The loop between the browser and the core. It needs no JavaScript beside what wasm-bindgen generates.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -20,16 +20,16 @@ use super::tabs::Group;
 use super::waiting::Waiters;
 use super::{Error, Event, Middleware, State, diagnose, eventsource, http, page};
 
-/// The longest delay that browsers take; a longer one would fire at once.
+/// The longest delay that browsers accept; a longer one would fire at once.
 const MAX_DELAY_MS: u64 = i32::MAX as u64;
 
-/// Owns the core and everything that is under way for it. What is under way keeps the driver alive, until the core is closed.
+/// Owns the core and all its requests, streams and timers. Those under way keep the driver alive until the core is closed.
 pub(super) struct Driver {
     core: RefCell<Core<SerdeCodec>>,
     clock: Clock,
-    /// Whether an output is being performed. A call that comes in meanwhile leaves what it puts out to the drain that is running.
+    /// Whether an output is being performed. The outputs of a call that comes meanwhile are left to the drain that is running.
     draining: Cell<bool>,
-    /// The client is being closed, perhaps by a listener in the middle of a drain.
+    /// Whether the client is being closed, perhaps by a listener in the middle of a drain.
     closing: Cell<bool>,
     timer: RefCell<Option<(Instant, Timeout)>>,
     pub(super) requests: Requests,
@@ -44,7 +44,7 @@ pub(super) struct Driver {
     middleware: Option<Middleware>,
     logger: Logger,
     debug: bool,
-    /// What a warning was logged of; each is logged once.
+    /// The causes of which a warning was logged, so that each is logged once.
     warned: RefCell<BTreeSet<String>>,
 }
 
@@ -89,7 +89,7 @@ impl Driver {
         driver
     }
 
-    /// Calls the core once, and performs what it puts out.
+    /// Calls the core once, and performs its outputs.
     pub(super) fn run<R>(
         self: &Rc<Self>,
         call: impl FnOnce(&mut Core<SerdeCodec>, Instant) -> R,
@@ -108,13 +108,13 @@ impl Driver {
         self.clock.read(js_sys::Date::now())
     }
 
-    /// Reads what the core holds.
+    /// Calls `look` with the codec, which holds the values.
     pub(super) fn look<R>(&self, look: impl FnOnce(&SerdeCodec) -> R) -> R {
         look(self.core.borrow().codec())
     }
 
     pub(super) fn state(&self) -> State {
-        // In the middle of a drain the core may be further than what was reported.
+        // In the middle of a drain the core's state may be newer than the one that was reported.
         let (status, why) = self.core.borrow().state();
         let told = self.state.get();
         let current = State::now(status, why);
@@ -139,7 +139,7 @@ impl Driver {
         self.run(|core, now| core.handle_stream(now, id, input));
     }
 
-    /// Returns a request as it is sent, changed by the middleware.
+    /// Converts a request to the form in which it is sent, and lets the middleware change it.
     pub(super) fn prepare(&self, request: HttpRequest) -> Request {
         let headers = request.headers.into_iter();
         let mut request = Request {
@@ -157,7 +157,7 @@ impl Driver {
 
     fn drain(self: &Rc<Self>) {
         loop {
-            // A statement of its own: the borrow ends here, before anything is done that may call back.
+            // This is a statement of its own, so that the borrow ends here, before an output runs code that may call back.
             let output = self.core.borrow_mut().poll_output();
             let Some(output) = output else { return };
             self.perform(output);
@@ -175,7 +175,7 @@ impl Driver {
             let driver = Rc::downgrade(self);
             let timeout = Timeout::new(delay as u32, move || {
                 if let Some(driver) = driver.upgrade() {
-                    // A timeout that was put off because it was too long is armed again.
+                    // If the delay had been cut because it was too long, this arms the timer again.
                     driver.timer.take();
                     driver.run(Core::handle_timeout);
                 }
@@ -285,7 +285,7 @@ impl Driver {
         self.tell(&Event::Error(error));
     }
 
-    /// With `debug`, says once for each flag and cause why a read gave the default; not before there are the server's flags.
+    /// With `debug`, logs once for each flag and cause why a read returned the default, once the server's flags have arrived.
     pub(super) fn explain(&self, flag: &str) {
         if !self.debug || self.is_closed() || !self.waiters.is_any_complete() {
             return;
@@ -298,7 +298,7 @@ impl Driver {
     }
 
     fn warn_once(&self, what: String, text: &str) {
-        // A statement of its own: the logger is the application's code.
+        // This is a statement of its own, so that nothing is borrowed while the logger, the application's code, runs.
         let is_new = self.warned.borrow_mut().insert(what);
         if is_new {
             (self.logger)(Level::Warning, text);

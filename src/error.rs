@@ -1,11 +1,10 @@
-//! What can go wrong.
+//! The errors of the client.
 
 use std::fmt;
 
 /// A mistake in what was passed, or trouble with the service or the cache.
 ///
-/// Trouble with the service is reported to listeners and tried again by itself; only what [is final](Self::is_final) has
-/// ended something.
+/// Trouble with the service is reported to listeners, and the client tries again, unless the error [is final](Self::is_final).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

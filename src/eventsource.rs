@@ -1,4 +1,4 @@
-//! Streams by the browser's own `EventSource`.
+//! Opens streams by the browser's own `EventSource`.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use super::driver::Driver;
 /// Opens a stream, which is closed when it is dropped; returns `None` where that fails.
 pub(super) fn open(driver: &Rc<Driver>, id: StreamId, url: &str) -> Option<EventSource> {
     let mut source = EventSource::new(url).ok()?;
-    // The error is listened to by name, because gloo-net keeps one quiet that the browser recovers from by itself. It has no
-    // data, which ends the stream here: the core decides when to try again.
+    // The error is subscribed to by name, because gloo-net does not report one from which the browser recovers by itself. An
+    // event without data ends the stream here, because the core decides when to try again.
     for kind in [CHANGE_EVENT, HEARTBEAT_EVENT, "error"] {
         let subscription = source.subscribe(kind).ok()?;
         spawn_local(pass_on(Rc::clone(driver), id, kind, subscription));

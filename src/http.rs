@@ -1,4 +1,4 @@
-//! Requests, and streams that are read from one.
+//! Sends requests, and reads streams from their responses.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl Requests {
         }
     }
 
-    /// A detached request cannot be ended.
+    /// Sends a request. It can be ended by its id, unless it is detached.
     fn send(
         &self,
         id: u32,
@@ -92,7 +92,7 @@ impl Requests {
     }
 }
 
-/// Sends a request and reports what becomes of it.
+/// Sends a request and reports its reply, or that there was none.
 pub(super) fn send(driver: &Rc<Driver>, request: flagwire_core::Request<HttpRequest>) {
     let (id, keepalive, detached) = (request.id, request.keepalive, request.detached);
     let request = driver.prepare(request.request);
@@ -108,7 +108,7 @@ pub(super) fn send(driver: &Rc<Driver>, request: flagwire_core::Request<HttpRequ
     });
 }
 
-/// Opens a stream and reports what comes of it.
+/// Opens a stream and reports what happens to it.
 pub(super) fn open_stream(driver: &Rc<Driver>, id: StreamId, request: HttpRequest) {
     let request = driver.prepare(request);
     let sent = driver.requests.send(id.0, &request, false, false);
@@ -127,7 +127,7 @@ async fn reply(sent: Result<Promise, JsValue>) -> Option<Response<Value, String>
         Ok(text) => JsFuture::from(text).await.ok(),
         Err(_) => None,
     };
-    // A body that is no JSON is the core's to judge by its status.
+    // Where the body is no JSON, the core decides by the status.
     let body = text
         .and_then(|text| text.as_string())
         .and_then(|text| serde_json::from_str(&text).ok());
@@ -184,7 +184,7 @@ fn retry_after(headers: &Headers) -> Option<Millis> {
 
 #[wasm_bindgen]
 extern "C" {
-    /// Calls the global function `fetch`; workers have no window.
+    /// Calls the global function `fetch`, because workers have no `window`.
     #[wasm_bindgen(catch)]
     fn fetch(request: &web_sys::Request, init: &RequestInit) -> Result<Promise, JsValue>;
 

@@ -5,9 +5,9 @@
 // The same core as the npm package's, with values in Rust (`SerdeCodec`), and a driver that calls the browser by itself: the crate
 // brings no JavaScript, exports nothing to JavaScript and chooses no allocator.
 //
-// `client` is what applications hold, `driver` the loop. `http`, `eventsource`, `page`, `tabs` and `cache` adapt one power of the
-// browser each. `listeners` and `waiting` keep who is to be notified; `options`, `target`, `value`, `state`, `error` and `log` are what
-// is passed in and out; `diagnose` words what is logged of mistakes and failures.
+// Applications hold a `client`; `driver` runs the loop. `http`, `eventsource`, `page`, `tabs` and `cache` adapt one API of the
+// browser each. `listeners` and `waiting` hold what is to be notified. `options`, `target`, `value`, `state`, `error` and `log`
+// have the types of arguments and results. `diagnose` writes the sentences that are logged of mistakes and failures.
 
 mod cache;
 mod client;

@@ -1,4 +1,4 @@
-//! The listeners, and which of them get which event.
+//! The listeners of a client, and calling them with events.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -43,7 +43,7 @@ impl Change {
     }
 }
 
-/// Something the application may want to know, besides [changes](crate::Client::on_change).
+/// An event of the client other than [changes of flags](crate::Client::on_change).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -53,7 +53,7 @@ pub enum Event {
     Connected,
     /// The stream is lost. It is reported once for each outage.
     Disconnected,
-    /// The client was closed. It is the last event but that of the state.
+    /// The client was closed. Only the event of the last state comes after this.
     Stopped,
     /// Polling has started.
     Polling,
@@ -67,7 +67,7 @@ pub enum Event {
     Error(Error),
 }
 
-/// Listens for as long as it lives: dropping it ends that, at once and at any moment.
+/// Keeps a listener registered. Dropping it removes the listener at once; it may be dropped at any moment.
 #[must_use = "a listener is called for as long as its subscription lives; call `forget` for the client's lifetime"]
 pub struct Subscription {
     listeners: Weak<Listeners>,
@@ -75,8 +75,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Listens for as long as there is a client. A listener that holds a clone of its client then keeps it open until
-    /// [`close`](crate::Client::close).
+    /// Keeps the listener registered for as long as there is a client. A listener that holds a clone of its client then keeps
+    /// that open until [`close`](crate::Client::close).
     pub fn forget(mut self) {
         self.listeners = Weak::new();
     }
@@ -121,7 +121,7 @@ impl Listeners {
         }
     }
 
-    /// What a listener holds may have subscriptions in it, or the last handle of the client: it is dropped with nothing borrowed.
+    /// Removes a listener. It may own subscriptions, or the last handle of the client, so it is dropped with nothing borrowed.
     fn remove(&self, id: u32) {
         let mut list = self.list.borrow_mut();
         let place = list.iter().position(|(other, _)| *other == id);
@@ -161,7 +161,7 @@ impl Listeners {
         }
     }
 
-    /// Returns those that listen now; one that is added meanwhile is not called.
+    /// Returns the listeners that are registered now, so that one that is added during the calls is not called.
     fn those(&self, wanted: fn(&Listener) -> bool) -> Vec<(u32, Listener)> {
         let list = self.list.borrow();
         list.iter()
@@ -170,7 +170,7 @@ impl Listeners {
             .collect()
     }
 
-    /// A subscription may be dropped by a listener that was called before.
+    /// Whether a listener is still registered: one that was called before may have dropped its subscription.
     fn is_there(&self, id: u32) -> bool {
         self.list.borrow().iter().any(|(other, _)| *other == id)
     }

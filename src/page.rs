@@ -1,4 +1,4 @@
-//! What happens to the page around the client.
+//! Reports what happens to the page: its network, its visibility, and the back/forward cache.
 
 use std::rc::{Rc, Weak};
 
@@ -10,9 +10,9 @@ use web_sys::EventTarget;
 
 use super::driver::Driver;
 
-/// Listens to the page for as long as the listeners live. There are none where there is nothing to listen to.
+/// Listens to the page until the returned listeners are dropped. None are returned where the platform has no events.
 pub(super) fn listen(driver: &Rc<Driver>) -> Vec<EventListener> {
-    // A worker has this event, too, and so hears of the network at least.
+    // A worker has at least the events of the network.
     let global: EventTarget = js_sys::global().unchecked_into();
     if !matches!(Reflect::has(&global, &"addEventListener".into()), Ok(true)) {
         return Vec::new();
@@ -29,7 +29,7 @@ fn on(driver: &Rc<Driver>, target: &EventTarget, kind: &'static str) -> EventLis
             "pagehide" => PageEvent::Left,
             "visibilitychange" if is_hidden() => PageEvent::Hidden,
             "visibilitychange" => PageEvent::Visible,
-            // Every page is shown once; this one came back.
+            // This event also comes when the page is shown for the first time. A persisted one was restored.
             _ if is_persisted(event) => PageEvent::Restored,
             _ => return,
         };

@@ -19,9 +19,9 @@ pub(super) struct Group {
     driver: Weak<Driver>,
     locks: Option<Locks>,
     channel: RefCell<Option<Channel>>,
-    /// Ends the request for the lock.
+    /// Aborts the request for the lock.
     waiting: RefCell<Option<AbortController>>,
-    /// Gives the lock up when it is dropped.
+    /// Releases the lock when it is dropped.
     release: RefCell<Option<Sender<()>>>,
     left: Cell<bool>,
 }
@@ -58,7 +58,7 @@ impl Group {
         group
     }
 
-    /// Waits for the lock, or takes it from whoever holds it.
+    /// Requests the lock, or with `steal` takes it from the tab that holds it.
     pub(super) fn lead(self: &Rc<Self>, steal: bool) {
         let Some(locks) = &self.locks else { return };
         let Ok(waiting) = AbortController::new() else {
@@ -68,7 +68,7 @@ impl Group {
             before.abort();
         }
         let options = Object::new();
-        // Stealing does not wait, so it takes no signal.
+        // A request that steals does not wait, and the browser allows no signal for it.
         let (name, value) = if steal {
             ("steal", JsValue::TRUE)
         } else {
@@ -98,7 +98,7 @@ impl Group {
         if let Some(open) = &*self.channel.borrow() {
             let text = String::from_utf8_lossy(text).into_owned();
             let data = Array::of2(&(message as u8).into(), &text.into());
-            // Fails on a closed channel only.
+            // This fails on a closed channel only.
             let _ = open.channel.post_message(&data);
         }
     }

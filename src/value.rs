@@ -1,4 +1,4 @@
-//! What a read gives.
+//! The results of reads, and the types that can be read.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ pub struct Variation<T> {
     pub value: T,
     /// The identifier of the variation; `None` where the default was returned.
     pub variation: Option<String>,
-    /// Why it is this value.
+    /// The reason for this value.
     pub reason: VariationReason,
 }
 
@@ -54,10 +54,10 @@ pub enum VariationReason {
     WrongType,
 }
 
-/// What can be the default of [`Client::variation`](crate::Client::variation), and with it the type that is read: booleans,
-/// texts, numbers, and [`Value`] for whatever there is.
+/// The types that can be the default of [`Client::variation`](crate::Client::variation), by which the flag is read: booleans,
+/// texts, numbers, and [`Value`] for a value of any type.
 pub trait FlagDefault: Sized + sealed::Sealed {
-    /// What a read gives.
+    /// The type that a read returns.
     type Value: From<Self>;
 
     /// Returns the flag's value; `None` where it is of another type.
@@ -119,7 +119,7 @@ fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: Cow<'_, Value>) -> Option<T> {
     }
 }
 
-/// Returns the value that is held.
+/// Returns the value of a held evaluation.
 pub(super) fn convert(held: &Held) -> Cow<'_, Value> {
     match held.json() {
         Some(json) => Cow::Borrowed(json),
@@ -127,7 +127,7 @@ pub(super) fn convert(held: &Held) -> Cow<'_, Value> {
     }
 }
 
-/// Returns the value that is held, to keep it.
+/// Returns the value of a held evaluation as one that the caller can keep.
 pub(super) fn shared(held: &Held) -> Rc<Value> {
     match held.json() {
         Some(json) => Rc::clone(json),
@@ -135,7 +135,7 @@ pub(super) fn shared(held: &Held) -> Rc<Value> {
     }
 }
 
-/// Returns the value of an evaluation that nobody holds.
+/// Returns the value of an evaluation that is not held by the codec.
 pub(super) fn convert_evaluation(evaluation: &Evaluation) -> Value {
     if evaluation.kind.eq_ignore_ascii_case("json")
         && let Ok(json) = serde_json::from_str(&evaluation.value)
@@ -168,7 +168,7 @@ fn number(text: &str) -> Option<Number> {
         return Some(whole.into());
     }
     let number: f64 = text.parse().ok()?;
-    // A whole number by another spelling, such as `1e3` or `10.0`, is that number.
+    // A whole number that is written differently, such as `1e3` or `10.0`, becomes an integer.
     if number.trunc() == number && number.abs() < 9_007_199_254_740_992.0 {
         return Some((number as i64).into());
     }

@@ -9,7 +9,7 @@ use futures_channel::oneshot::{self, Receiver, Sender};
 
 use super::Error;
 
-/// Waits for the server's evaluations. What it waits for goes on without it: it may be dropped, and awaited late.
+/// A future that waits for the server's evaluations. Fetching them does not depend on it: it may be dropped, or awaited later.
 pub struct Waiting(Receiver<Result<(), Error>>);
 
 impl Future for Waiting {
@@ -28,15 +28,15 @@ impl std::fmt::Debug for Waiting {
     }
 }
 
-/// The number of the switch of target that is waited for, and what to notify.
+/// The number of the switch of target that is waited for, and the sender of its result.
 type Waiter = (u32, Sender<Result<(), Error>>);
 
-/// Everything that waits for evaluations.
+/// All futures of one client that wait for evaluations.
 #[derive(Default)]
 pub(super) struct Waiters {
     /// The last switch of target that is complete, counted from 1; 0 for the start.
     complete: Cell<Option<u32>>,
-    /// Why nothing more will come.
+    /// The error after which no evaluations will come.
     failed: RefCell<Option<Error>>,
     waiting: RefCell<Vec<Waiter>>,
 }

@@ -81,8 +81,8 @@ pub trait Codec {
     /// replaced.
     fn set_target(&mut self, target: Self::Target);
 
-    /// Returns the name of the group of tabs that may share a stream: a short text of letters, digits and dashes. It is the same for
-    /// the same service, key and target, and does not show any of them. `None` where the target is too large to compare.
+    /// Returns the name of the group of tabs that may share a stream: a short text of letters, digits and dashes. It is the same
+    /// for the same service, key and target, and does not show any of them. `None` where the target is too large to compare.
     fn group(&self) -> Option<Self::Text>;
 
     /// Writes the request for `ask`.

@@ -16,7 +16,7 @@ pub(crate) struct Driver {
     host: Host,
     wire: Wire,
     clock: Clock,
-    /// Whether an output is being performed. The outputs of a call that comes meanwhile are performed by the drain that is running.
+    /// Whether an output is being performed. The outputs of a call that comes meanwhile are left to the drain that is running.
     draining: Cell<bool>,
     core: RefCell<Core<HostCodec>>,
 }

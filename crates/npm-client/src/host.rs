@@ -102,8 +102,8 @@ extern "C" {
     #[wasm_bindgen(method, js_name = tabs_)]
     pub(crate) fn tabs(this: &Host, action: u32, text: &[u8]);
 
-    /// Sets the timer, which calls once with the input `Tick`, after so many milliseconds. It replaces an earlier setting. Less than
-    /// 0 means never.
+    /// Sets the timer, which calls once with the input `Tick`, after so many milliseconds. It replaces an earlier setting. Less
+    /// than 0 means never.
     #[wasm_bindgen(method, js_name = arm_)]
     pub(crate) fn arm(this: &Host, delay_ms: f64);
 
@@ -114,8 +114,8 @@ extern "C" {
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     pub(crate) fn wall_ms() -> f64;
 
-    /// Copies a `Uint8Array` into a slice of the same length. Bytes as an argument of an exported function would need an allocation
-    /// for each call, and three functions more.
+    /// Copies a `Uint8Array` into a slice of the same length. Bytes as an argument of an exported function would need an
+    /// allocation for each call, and three functions more.
     #[wasm_bindgen(js_namespace = ["Uint8Array", "prototype", "set"], js_name = call)]
     pub(crate) fn copy(into: &mut [u8], bytes: JsValue);
 
