@@ -54,7 +54,7 @@ struct Stuck {
     pause: Option<Instant>,
 }
 
-/// By this a piece of work knows whether it is still waited for.
+/// Tells a piece of work whether its caller still waits for it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Abandoned {
     set: Arc<AtomicBool>,
@@ -290,7 +290,7 @@ pub(crate) fn at_start<T: Send + 'static>(
         Err(RecvTimeoutError::Disconnected) => Err(failed(what)),
         Err(RecvTimeoutError::Timeout) => {
             let said = format!("{}; the start waits for it", hangs(what, LIMIT));
-            // Before the options are read there is no log.
+            // There is no log before the options are read.
             if tracing::dispatcher::has_been_set() {
                 tracing::warn!("{said}");
             } else {
@@ -306,7 +306,7 @@ pub(crate) fn at_start<T: Send + 'static>(
 /// Reads a file that the start of the program cannot do without, see [`at_start`].
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub(crate) fn read_at_start(path: &Path) -> io::Result<Vec<u8>> {
     let file = path.to_owned();
     at_start(&format!("reading {}", path.display()), move || {
@@ -318,7 +318,7 @@ pub(crate) fn read_at_start(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads a text file that the start of the program cannot do without, see [`at_start`].
 ///
 /// # Errors
-/// What the system says, and [`io::ErrorKind::InvalidData`] for what is not UTF-8.
+/// The error of the system, or [`io::ErrorKind::InvalidData`] if the text is not UTF-8.
 pub(crate) fn read_text_at_start(path: &Path) -> io::Result<String> {
     String::from_utf8(read_at_start(path)?).map_err(|_| {
         io::Error::new(

@@ -36,7 +36,8 @@ async fn start() -> ExitCode {
     }
     telemetry::init(&options);
     survive_hangups();
-    // Before the start, which may wait for a disk: from here on a signal ends the server in order.
+    // Signals are caught before the start, which may wait for a disk, so that from here on a signal ends the server in
+    // order.
     let stopped = stopped();
     match run(options, stopped).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,7 +48,7 @@ async fn start() -> ExitCode {
     }
 }
 
-/// Has the allocator give large blocks back to the system as soon as they are free.
+/// Makes the allocator return large blocks to the system as soon as they are free.
 ///
 /// glibc does that below a threshold that it raises to the size of whatever large block is freed, up to 32 MiB; a flood of
 /// bodies or replies of a megabyte leaves it there, and with it what the flood has taken. A threshold that is set stays. After
@@ -82,7 +83,7 @@ fn survive_hangups() {
 /// has started; the second signal ends the process at once, and so does the first one where the start hangs.
 fn stopped() -> impl Future<Output = ()> + Send {
     let (signalled, first) = oneshot::channel();
-    // Never used: it is closed once the future is polled.
+    // Nothing is sent on this channel. It is closed once the future is polled.
     let (starts, started) = oneshot::channel::<Infallible>();
     match (
         signal(SignalKind::interrupt()),
@@ -94,7 +95,7 @@ fn stopped() -> impl Future<Output = ()> + Send {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                // Nobody receives it where the start has failed.
+                // There is no receiver if the start has failed.
                 let _ = signalled.send(());
                 let start_hangs = async {
                     if tokio::time::timeout(START, started).await.is_ok() {

@@ -20,15 +20,15 @@ use crate::source::upstream::UpstreamOptions;
 /// An environment that is to be served.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// Its name, in URLs and tokens.
+    /// The name of the environment, as in URLs and tokens.
     pub name: String,
-    /// Where its flags come from.
+    /// The source of its flags.
     pub from: From,
     client_keys: Vec<Hashed>,
     server_keys: Vec<Hashed>,
 }
 
-/// Where flags come from.
+/// The source of an environment's flags.
 #[derive(Clone, Debug)]
 pub enum From {
     /// A flags file.
@@ -44,7 +44,7 @@ pub struct Plan {
     pub environments: Vec<Planned>,
     /// Whether the public keys for development are accepted.
     pub development_keys: bool,
-    /// The directory for what must last through a restart.
+    /// The state directory, for files that must last through a restart.
     pub state_dir: PathBuf,
     /// How the server finds its replicas, if it has any.
     pub replicas: Option<ReplicaOptions>,

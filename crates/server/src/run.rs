@@ -62,7 +62,7 @@ pub enum RunError {
     /// The system refused something a server cannot do without.
     #[error("{what}: {error}")]
     System {
-        /// What was tried.
+        /// What the server tried to do.
         what: &'static str,
         /// The error of the system.
         error: std::io::Error,

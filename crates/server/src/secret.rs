@@ -1,7 +1,7 @@
 //! Reads and saves the secret that tokens are signed with.
 //!
-//! It must last through a restart: published clients never ask for a second token, so a new secret would lock every
-//! open page out until it is reloaded.
+//! It must last through a restart: published clients never ask for a second token, so with a new secret every open page
+//! would be refused until it is reloaded.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};

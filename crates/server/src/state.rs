@@ -75,8 +75,7 @@ impl AppState {
         }
     }
 
-    /// Has streams end one after another once the server stops, the last of them after this time; without it all end at
-    /// once.
+    /// Spreads the ends of streams over this time once the server stops. Without it, all streams end at the same time.
     #[must_use]
     pub fn with_drain(mut self, longest: Duration) -> Self {
         let environments = self.environments.values().map(Arc::downgrade).collect();

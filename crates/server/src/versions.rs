@@ -27,22 +27,22 @@ const MAX_LISTED: usize = 1_000;
 /// The meaning of the versions that a source gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {
-    /// They were written into a file by hand, or there are none: they count where they are greater than any before and than the
-    /// clock.
+    /// Versions were written into a file by hand, or there are none. They count where they are greater than any before
+    /// and than the clock.
     File,
-    /// They are counted by an upstream: they count as they are unless one falls.
+    /// Versions are counted by an upstream. They count as they are, unless one falls.
     Upstream,
-    /// They are this server's own, from before a restart or from the replica that leads.
+    /// Versions are this server's own, from before a restart or from the replica that leads.
     Own,
 }
 
-/// What is remembered of versions besides those in force. As JSON, this is how it is kept on disk and shared among replicas.
+/// Remembers versions besides those in force. Its JSON is what is saved on disk and shared among replicas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Versions {
     /// The last time that was used for a version, in seconds since the Unix epoch.
     clock: i64,
-    /// No version that was served and is not listed any more is greater.
+    /// No version that was dropped from the lists is greater than this.
     forgotten: i64,
     /// The greatest version of an upstream that was ahead of the clock.
     ahead: i64,
@@ -56,19 +56,19 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Returns the time to make versions of, for the first configuration of a process: what the one before served last may have been
-    /// made in this very second.
+    /// Returns the time from which versions are made for the first configuration of a process. It is ahead of the
+    /// clock, as the process before may have made versions in this same second.
     pub(crate) fn begin(&mut self, now: i64, counting: Counting) -> i64 {
         let now = now.max(self.clock).saturating_add(1);
         if counting == Counting::File || self.clock > 0 {
-            // Also for entries that are not in this configuration, and come back in a later one.
+            // This also covers entries that are not in this configuration, and come back in a later one.
             self.clock = now;
             self.unsaved = true;
         }
         now
     }
 
-    /// Returns the time to make versions of, for each configuration after the first.
+    /// Returns the time from which versions are made for each configuration after the first.
     pub(crate) fn advance(&self, now: i64) -> i64 {
         now.max(self.clock)
     }
@@ -263,7 +263,7 @@ impl Versions {
     }
 }
 
-/// What is remembered of versions, and the file that it is saved in. Without a file it lasts as long as the process.
+/// Holds the remembered versions, and the file that they are saved in. Without a file they last as long as the process.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) versions: Versions,
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(versions.first(FLAG, "a", Some(12), 100, upstream), 12);
         assert_eq!(versions.next(FLAG, "a", 12, Some(13), 100, upstream), 13);
         assert_eq!(versions.next(FLAG, "a", 13, Some(2), 100, upstream), 100);
-        // After a restart, that one alone is counted on from what was made here.
+        // After a restart, only that version continues from what was made here.
         assert_eq!(versions.first(FLAG, "a", Some(2), 90, upstream), 101);
         assert_eq!(versions.first(FLAG, "b", Some(3), 90, upstream), 3);
         assert_eq!(versions.first(FLAG, "a", Some(200), 90, upstream), 200);

@@ -45,7 +45,7 @@ pub(crate) struct ActivityEntry {
     at: u64,
     #[serde(flatten)]
     what: What,
-    /// What changed, one sentence each.
+    /// Sentences that say what changed.
     details: Vec<String>,
 }
 
@@ -237,7 +237,7 @@ impl Activity {
     }
 }
 
-/// Says in words what an edit changes, one text for each change.
+/// Describes in words what an edit changes, with one text for each change.
 pub(crate) fn in_words(edit: &Edit) -> Vec<String> {
     let mut words = Vec::new();
     if let Some(on) = edit.state {
@@ -346,7 +346,7 @@ fn counted(what: &str, old: usize, new: usize) -> String {
     }
 }
 
-/// Says which targets and groups are named now and were not, and which are named no more.
+/// Describes which targets and groups a flag names now and did not name before, and which it no longer names.
 fn targets_differ(old: &[VariationMap], new: &[VariationMap]) -> Vec<String> {
     if old == new {
         return Vec::new();

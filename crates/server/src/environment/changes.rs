@@ -13,15 +13,16 @@ use crate::versions::{Counting, Versions};
 /// A change of one flag or group between two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What happened.
+    /// Whether the entry was created, changed or deleted.
     pub change: Change,
     /// Whether it happened to a flag or a group.
     pub domain: Domain,
-    /// Its identifier.
+    /// The identifier of the flag or group.
     pub identifier: String,
-    /// Its version after the change; for something deleted, one past its last.
+    /// The version after the change; for a deletion, a version greater than the last.
     pub version: i64,
-    /// Flags of the new configuration whose evaluation may differ, sorted; for a flag, itself among them unless it is gone.
+    /// The flags of the new configuration whose evaluation may differ, sorted. If a flag has changed, it is among them
+    /// unless it was deleted.
     pub affected: Vec<String>,
 }
 
@@ -61,7 +62,7 @@ pub fn compare(
         .into_iter()
         .chain(gone)
         .map(|(change, domain, identifier, version)| {
-            // What depended on it before may have changed as much as what depends on it now.
+            // Flags that depended on the entry before may have changed, and so may those that depend on it now.
             let mut affected = after.of_entry(domain, &identifier);
             affected.extend(before.of_entry(domain, &identifier));
             if domain == Domain::Flag {

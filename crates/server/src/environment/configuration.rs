@@ -1,4 +1,4 @@
-//! What a source supplies: all flags and groups of an environment.
+//! Defines what a source supplies: all flags and groups of an environment.
 
 use flagwire_evaluation::model::{FeatureConfig, Segment};
 use serde::Serialize;

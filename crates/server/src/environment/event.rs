@@ -97,8 +97,9 @@ impl Event {
         frame(&self.change_event(evaluations), Some(&self.id))
     }
 
-    /// Without evaluations, a flag's event says nothing about the flags that depend on it: they get events of their own.
-    /// So do those of a deleted group, as the published JavaScript client does not act on that.
+    /// Returns the frames without evaluations. A flag's event then does not name the flags that depend on it, so these
+    /// get events of their own. So do the flags of a deleted group, as the published JavaScript client ignores the
+    /// deletion.
     fn frame_for_anyone(&self) -> Bytes {
         match (self.difference.domain, self.difference.change) {
             (Domain::TargetSegment, Change::Create | Change::Patch) => self.frame_group_patch(None),

@@ -1,4 +1,4 @@
-//! What the source and the replica of an environment report, and what people ask of them.
+//! Holds what the source and the replica of an environment report, and passes on what people ask of them.
 
 use std::sync::{Arc, Weak};
 
@@ -79,8 +79,8 @@ impl Environment {
         doubt.clone()
     }
 
-    /// Has the source put its new configuration in force, whatever is missing from it. Returns why it was not in force yet; `None`,
-    /// and nothing happens, if there is no such configuration.
+    /// Asks the source to put its new configuration in force, whatever is missing from it. Returns why it was not in
+    /// force yet; `None`, and nothing happens, if there is no such configuration.
     pub fn accept(&self) -> Option<String> {
         let doubt = self.doubt()?;
         tracing::warn!(environment = self.name, doubt, "accepted by hand");
@@ -93,14 +93,14 @@ impl Environment {
         self.accept.notified().await;
     }
 
-    /// Returns what changes flags where they come from; `None` if the source is read-only.
+    /// Returns the editor, which changes flags where they come from; `None` if the source is read-only.
     #[must_use]
     pub fn editor(&self) -> Option<Arc<dyn Editor>> {
         let editor = self.editor.lock();
         editor.clone()
     }
 
-    /// Sets what changes flags where they come from, in place of the editor before.
+    /// Sets the editor, which changes flags where they come from, in place of the one before.
     pub fn set_editor(&self, editor: Option<Arc<dyn Editor>>) {
         *self.editor.lock() = editor;
     }

@@ -1,4 +1,4 @@
-//! What an environment reports about its source and its replica: for the admin page, `/status` and the metrics.
+//! Defines what an environment reports about its source and its replica, for the admin page, `/status` and the metrics.
 
 use std::time::SystemTime;
 
@@ -79,7 +79,7 @@ pub enum Role {
 pub struct ReplicaStatus {
     /// The name of this replica.
     pub name: String,
-    /// What it does at the moment.
+    /// The role of this replica at the moment.
     pub role: Role,
     /// The name of the replica that leads, if it is known.
     pub leader: Option<String>,

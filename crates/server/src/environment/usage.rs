@@ -104,7 +104,7 @@ impl Usage {
         totals.unknown
     }
 
-    /// Has all reports collected from now on, so that they can be passed on.
+    /// Collects all reports from now on, so that they can be passed on to an upstream.
     pub(crate) fn forward(&self) -> Arc<Outbox> {
         Arc::clone(self.outbox.get_or_init(Arc::default))
     }
@@ -253,7 +253,7 @@ impl Unsent {
     fn add(&mut self, mut key: UsageCount, count: u64) {
         if !self.counters.contains_key(&key) {
             if key.known && self.counters.len() - self.unknown >= MAX_WAITING {
-                // As many as the configuration has variations.
+                // There are no more of these than the configuration has variations.
                 key = UsageCount {
                     known: true,
                     flag: key.flag,
@@ -279,7 +279,7 @@ impl Unsent {
             || (before.is_none() && self.targets.len() >= MAX_TARGETS)
             || (of_client && self.targets_of_clients >= MAX_TARGETS_OF_CLIENTS)
             || (of_client && bytes > MAX_TARGETS_BYTES / 8);
-        // What a back end says of a target counts more.
+        // What a back end reports of a target takes precedence.
         if full || (of_client && before.is_some()) {
             self.dropped = self.dropped.saturating_add(full.into());
             return;
@@ -314,7 +314,7 @@ impl Outbox {
             waiting.add(key, count);
         }
         for target in targets {
-            // What has come since is newer.
+            // A target that was reported since is newer.
             if !waiting.targets.contains_key(&target.identifier) {
                 waiting.add_target(target, KeyKind::Server);
             }

@@ -189,7 +189,7 @@ mod tests {
         let left = |name: &str| directory.path().join(name).exists();
         assert!(!left(".flagwire-a.tmp") && left("other.tmp"));
         assert!(written.path().exists());
-        // As when its process is killed: closed, and neither renamed nor removed.
+        // The file is closed and neither renamed nor removed, as when its process is killed.
         let (file, path) = written.keep().unwrap();
         drop(file);
         sweep(directory.path());

@@ -1,4 +1,5 @@
-//! The file of a replica's copy of the flags file: reading it, replacing it, and saving what it had in common with others.
+//! Reads and replaces the file of a replica's copy of the flags file, and saves which revision it had in common with
+//! others.
 
 use std::fs::{self, File};
 use std::io;
@@ -109,7 +110,7 @@ impl CopyOnDisk {
             return Ok(false);
         }
         write::replace(&self.path, &document.text, || !abandoned.is_set())?;
-        // This is no edit: the file is as old as its text.
+        // This is no edit, so the file gets the time of its text.
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(number));
         if let (Some(at), Ok(file)) = (at, File::options().append(true).open(&self.path)) {
             drop(file.set_modified(at));

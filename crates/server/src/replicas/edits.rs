@@ -1,4 +1,4 @@
-//! Changing flags on a replica that does not own them: the leader is asked to do it.
+//! Changes flags on a follower, which asks the leader to do so.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -80,7 +80,7 @@ impl Raise {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
-    /// Made; the configuration with it has this stamp.
+    /// The edit is made, and the configuration with it has this stamp.
     Made(String),
     UnknownFlag(String),
     UnknownVariation {
@@ -93,7 +93,7 @@ enum Answer {
     Io {
         path: String,
         reason: String,
-        /// Whether there was no room.
+        /// Whether the disk was full.
         full: bool,
         /// Whether the disk did not answer.
         hangs: bool,
@@ -107,7 +107,7 @@ enum Answer {
 pub(super) enum Offered {
     Taken,
     NotNewer,
-    /// Says why it cannot be used.
+    /// The file cannot be used, for this reason.
     Refused(String),
 }
 
@@ -355,7 +355,7 @@ async fn take_over(
         let Some(here) = environment.document() else {
             return Ok(None);
         };
-        // What is in force here is what counts, although Redis may not have it yet.
+        // The file is compared with what is in force here, although Redis may not have that yet.
         let here = shared
             .filter(|shared| shared.hash == here.hash)
             .unwrap_or_else(|| Revision {

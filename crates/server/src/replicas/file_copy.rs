@@ -1,4 +1,4 @@
-//! This replica's copy of the flags file, and how it follows the text that the replicas share.
+//! Keeps this replica's copy of the flags file up to date with the text that the replicas share.
 //!
 //! What happens when the copy differs from the text in force is decided in [`super::revision`].
 
@@ -41,7 +41,7 @@ pub(super) struct FileCopy {
     unusable: Option<String>,
 }
 
-/// What comes of comparing the copy with the text in force.
+/// The result of comparing the copy with the text in force.
 pub(super) struct Compared {
     /// Whether the copy may be used; the error says why not.
     pub(super) usable: Result<(), String>,
@@ -220,12 +220,12 @@ impl FileCopy {
     fn answered(&mut self, answered: Option<Answered>) {
         let file = self.disk.path().display().to_string();
         let warning = match answered {
-            // It is in force, or another text is or is about to be; the next look compares with that.
+            // The text is in force, or another text is or will be soon; the next look compares with that.
             Some((_, Ok(Offered::NotNewer))) => {
                 self.compared = None;
                 None
             }
-            // Whoever has saved the file once more since has done so on top of that text.
+            // If the file was saved once more since, its new text is based on that text.
             Some((hash, Ok(Offered::Taken))) => {
                 self.compared = None;
                 let number = self.base.as_ref().map_or(0, |base| base.number);
@@ -259,7 +259,7 @@ impl FileCopy {
     ) -> RedisResult<Result<bool, String>> {
         let there = store.read().await?.and_then(|stored| stored.document);
         let Some(newer) = there.filter(|there| there.hash == shared.hash) else {
-            // There is another text by now; the next look compares with that.
+            // Another text is in force by now; the next look compares with that.
             return Ok(Ok(false));
         };
         let number = shared.number;

@@ -1,4 +1,5 @@
-//! The editor of a replica that runs its source itself: a change counts once the others have it, too.
+//! The editor of a replica that runs its source itself. It returns once Redis has the change, so that other replicas
+//! get it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

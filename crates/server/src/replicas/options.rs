@@ -1,4 +1,4 @@
-//! How replicas of one server find each other.
+//! The options by which the replicas of one server find each other.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::redis::Redis;
 use crate::auth::hex;
 
-/// How replicas find each other.
+/// The options by which replicas find each other.
 #[derive(Clone, Debug)]
 pub struct ReplicaOptions {
     /// The Redis that all replicas share.

@@ -327,7 +327,7 @@ impl Replication {
             (Some(Ok(status)), None) if seen.holder.is_some() => {
                 self.environment.set_status(status.into());
             }
-            // Nobody leads for the moment, or the leader has reported nothing yet: the status stays as it is.
+            // No replica leads at the moment, or the leader has reported nothing yet, so the status stays as it is.
             _ => {}
         }
         Ok(())
@@ -406,7 +406,8 @@ impl Replication {
         }
     }
 
-    /// Has the leader make the changes of flags that are asked for here: it would undo what this replica changed by itself.
+    /// Lets the leader make the changes of flags that are requested here, as it would undo what this replica changed by
+    /// itself.
     fn edit_through_leader(&self) {
         if self.origin.editable() {
             self.environment.set_editor(Some(Arc::new(FollowerEditor {

@@ -1,4 +1,5 @@
-//! What a replica reports: about itself and its connection to Redis to people, and about its source to its followers.
+//! Reports the status of a replica and of its connection to Redis to people, and the status of its source to its
+//! followers.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

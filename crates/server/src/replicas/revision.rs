@@ -29,7 +29,7 @@ pub(super) struct Revision {
 /// How a copy compares with the text in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is the same text.
+    /// The copy has the text that is in force.
     Same,
     /// The copy is to come into force.
     Newer,
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
     Conflict,
 }
 
-/// What a copy of the flags file is compared by. As JSON, it goes to the leader together with the text.
+/// The properties of a copy by which it is compared. They are sent to the leader as JSON, together with the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CopyState {
     /// The hexadecimal SHA-256 of the text.

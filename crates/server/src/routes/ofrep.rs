@@ -260,7 +260,7 @@ fn bulk(
             current
                 .snapshot
                 .evaluate_all_with(Some(target), |evaluation| {
-                    // Both are in the same order; a flag without an evaluation is passed over.
+                    // Both are in the same order; a flag without an evaluation is skipped.
                     let config = configs.find(|config| config.feature == evaluation.flag);
                     flags.push(entry(&evaluation, config));
                 });

@@ -23,7 +23,7 @@ use crate::stream::HandOver;
 pub(super) enum Phase {
     /// No request is being answered, since this time; in HTTP/1.1 nothing of the next one has arrived.
     Idle(Instant),
-    /// Some of a head has arrived, since this time. Only in HTTP/1.1.
+    /// Some of a head has arrived, since this time; occurs in HTTP/1.1 only.
     Head(Instant),
     /// This many requests are being answered.
     Busy(usize),

@@ -227,7 +227,7 @@ mod tests {
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let certificates = Arc::new(Certificates::load(&certificate, &key).unwrap());
         std::fs::remove_file(&key).unwrap();
-        // Nobody writes to it.
+        // No process writes to the pipe.
         let pipe = std::process::Command::new("mkfifo").arg(&key).status();
         assert!(pipe.unwrap().success());
         let (stop, stopping) = watch::channel(false);

@@ -1,4 +1,4 @@
-//! A stream as the body of a reply: over TLS and HTTP/2, where the socket is not the stream's own.
+//! Sends a stream as the body of a reply, over TLS and HTTP/2, where it cannot take the socket over.
 
 use std::convert::Infallible;
 use std::pin::Pin;

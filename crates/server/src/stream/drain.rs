@@ -1,4 +1,4 @@
-//! The end of all streams of a server that stops.
+//! Plans the end of all streams of a server that stops.
 //!
 //! Each reader opens a new stream at once, at another server or at this one after its restart. Ten thousand requests in the same
 //! instant would overload the server that gets them, so streams end one after another.

@@ -1,4 +1,4 @@
-//! How a stream gets a socket of its own.
+//! Gives a stream the socket of its connection.
 //!
 //! An HTTP connection costs about ten kilobytes, most of it for requests that can no longer come once a stream is open. So
 //! hyper reads the request and writes the head of the reply; then the socket is taken from it, and given to a

@@ -1,4 +1,4 @@
-//! An open stream that has a socket of its own: what it writes, and when.
+//! Decides what an open stream with a socket of its own writes, and when.
 
 use std::io::{self, Read as _, Write as _};
 use std::time::Instant;

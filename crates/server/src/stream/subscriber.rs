@@ -1,4 +1,4 @@
-//! One stream, however its bytes reach the reader: which events and heartbeats it gets, and when it is cut off.
+//! Decides which events and heartbeats a stream gets and when it is cut off, however its bytes reach the reader.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const HEARTBEAT_EVENT: &[u8] = b"event: heartbeat\ndata: {}\n\n";
 /// learns that it may have missed others.
 const OPENING_EVENT: &[u8] = b"event: heartbeat\ndata: {\"open\":true}\n\n";
 
-/// A burst longer than this goes out in parts.
+/// A burst longer than this, in bytes, is written in parts.
 const MAX_BURST_BYTES: usize = 64 * 1024;
 
 /// How a stream shows that it is alive while there are no events.
@@ -71,7 +71,7 @@ pub(crate) struct Subscriber {
     /// Subscribed before the environment was read, so that no event is lost in between.
     pub(crate) events: broadcast::Receiver<Arc<[Event]>>,
     pub(crate) drain: Arc<Drain>,
-    /// Everything there is, which is written besides the events where it is not known what this reader has missed.
+    /// An event for each flag and group, written besides the new events if it is not known what this reader has missed.
     pub(crate) catch_up: Option<Box<Everything>>,
     /// Registers this stream with its environment while it is open.
     pub(crate) guard: StreamGuard,

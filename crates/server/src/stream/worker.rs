@@ -26,7 +26,8 @@ use crate::environment::Environment;
 use crate::environment::catch_up::EVERY;
 use crate::stopping::until;
 
-/// How late a heartbeat may be, as a part of the time between two: so the table is looked through this often at most.
+/// A heartbeat may be late by the time between two, divided by this. So the table is searched at most this many times
+/// in that time.
 const HEARTBEAT_LATENESS: u32 = 32;
 
 /// The token of the waker; those of streams are their places in the table.
@@ -54,7 +55,7 @@ pub(super) struct WorkerHandle<P> {
 /// Starts a worker.
 ///
 /// # Errors
-/// What the system says if it refuses a thread or the means to poll.
+/// The error of the system, if it refuses a thread or the means to poll.
 pub(super) fn start<P: Send + 'static>(
     stopping: &watch::Receiver<bool>,
 ) -> io::Result<WorkerHandle<P>> {
@@ -155,7 +156,7 @@ struct Worker<P> {
     inbox: mpsc::Receiver<Arrival<P>>,
     /// Completes when the server stops; `None` after that.
     stopping: Option<Task<()>>,
-    /// One for each environment that has a stream here.
+    /// The signals, one for each environment that has a stream here.
     signals: Vec<EventSignal>,
     streams: Slab<OpenStream<P>>,
     /// When each stream is to end, as the server has stopped; the first one first.
@@ -192,7 +193,7 @@ impl EventSignal {
 }
 
 impl<P> Worker<P> {
-    /// Runs until nobody can send streams any more.
+    /// Runs until no more streams can be sent to this worker.
     fn run(mut self) {
         let mut ready = Events::with_capacity(1024);
         let heartbeats = Heartbeats::new();
@@ -214,7 +215,7 @@ impl<P> Worker<P> {
                 tracing::error!(%error, "a worker thread of streams cannot go on");
                 return;
             }
-            // Before arrivals, as a new stream may get the place of one that has ended.
+            // These are handled before arrivals, as a new stream may get the place of one that has ended.
             for readiness in &ready {
                 if readiness.token() != WAKER {
                     self.handle_readiness(readiness);
@@ -223,7 +224,7 @@ impl<P> Worker<P> {
             if self.waker.reset() {
                 self.handle_signals();
                 if !self.take_arrivals() {
-                    // The server waits no longer; the streams whose turn has not come end now.
+                    // The server waits no longer, so the streams whose turn has not come end now.
                     self.each(OpenStream::finish);
                     return;
                 }
@@ -276,8 +277,8 @@ impl<P> Worker<P> {
         }
     }
 
-    /// Polls all that may have woken the worker, which has each of them wake it again the next time. Writes new events, and plans
-    /// the end of all streams once the server stops.
+    /// Polls everything that may have woken the worker, so that each of them wakes it again the next time. Writes new
+    /// events, and plans the end of all streams once the server stops.
     fn handle_signals(&mut self) {
         let waker = Arc::clone(&self.waker).into();
         let mut context = Context::from_waker(&waker);
@@ -285,7 +286,7 @@ impl<P> Worker<P> {
         for (signal, fresh) in self.signals.iter_mut().zip(&mut fresh) {
             while let Poll::Ready(()) = signal.next.as_mut().poll(&mut context) {
                 *fresh = true;
-                // What there is already is read below.
+                // The events that are there already are read below.
                 signal.next = EventSignal::next(&signal.environment);
             }
         }
@@ -359,7 +360,8 @@ impl<P> Worker<P> {
             heartbeat_due,
             _permit: permit,
         });
-        // Both, once and for all: mio reports readiness when it begins, so room that is not waited for is reported only once.
+        // The socket is registered for both from the start: mio reports readiness when it begins, so that room which is
+        // not waited for is reported only once.
         let registered = self.poll.registry().register(
             &mut stream.socket,
             Token(key),
@@ -380,7 +382,7 @@ impl<P> Worker<P> {
         if self.stopping.is_none() {
             self.ends.push_back((stream.end(), key));
         }
-        // Writes what has happened since it subscribed.
+        // Writes the events since the stream has subscribed.
         self.with(key, OpenStream::advance);
     }
 
@@ -399,7 +401,7 @@ impl<P> Worker<P> {
                 .poll(&mut Context::from_waker(&waker))
                 .is_ready()
             {
-                // There is one already.
+                // There is a new event already.
                 self.waker.wake_by_ref();
             }
             self.signals.push(signal);
@@ -423,7 +425,7 @@ impl<P> Worker<P> {
             stream.advance()
         });
         if sends_more && let Some(stream) = self.streams.get_mut(key) {
-            // It is reported once more, after the other streams had their turn.
+            // With this the readiness is reported once more, after the other streams had their turn.
             let interest = Interest::READABLE | Interest::WRITABLE;
             let again = self
                 .poll

@@ -23,7 +23,7 @@ const SEND_BUFFER_BYTES: usize = 128 * 1024;
 #[derive(Debug)]
 pub(crate) struct Workers<P> {
     workers: Vec<Mutex<WorkerHandle<P>>>,
-    /// Counts the streams, and so says whose turn it is.
+    /// Counts the streams, which decides the worker that gets the next one.
     next: AtomicUsize,
     /// True once the server stops.
     stopping: watch::Receiver<bool>,
@@ -33,7 +33,7 @@ impl<P: Send + 'static> Workers<P> {
     /// Starts one worker for each processor. `stopping` turns true when the server stops, and streams end then.
     ///
     /// # Errors
-    /// What the system says if it refuses a thread or the means to poll.
+    /// The error of the system, if it refuses a thread or the means to poll.
     pub(crate) fn start(stopping: &watch::Receiver<bool>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self::start_some(count, stopping)
@@ -50,7 +50,8 @@ impl<P: Send + 'static> Workers<P> {
 
     /// Gives a worker an open stream, with the socket on which its head was written.
     pub(crate) fn take(&self, socket: TcpStream, stream: HandOver, permit: P) {
-        // Away from the runtime, whose record of a socket keeps the memory of the task that asked for it last.
+        // The socket is removed from the runtime, whose entry for a socket keeps the memory of the task that used it
+        // last.
         let socket = match socket.into_std() {
             Ok(socket) => socket,
             Err(error) => {

@@ -44,7 +44,7 @@ fn is_whole(text: &str) -> bool {
 
 /// Returns a number as JSON, whole ones without a fraction: `50`, not `50.0`.
 fn number(value: f64) -> Value {
-    // Up to here every whole number is exact.
+    // Up to this value every whole number is exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
         Value::from(value as i64)

@@ -56,7 +56,7 @@ fn lines(path: &str, problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// What the watching task and the editor share.
+/// The state of a flags file, which the loop that watches it and the editor share.
 #[derive(Debug)]
 pub(super) struct FlagsFile {
     pub(super) path: PathBuf,

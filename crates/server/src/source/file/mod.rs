@@ -56,7 +56,7 @@ const MISSING: &str = "there is no such file yet";
 pub struct FileSource {
     file: Arc<FlagsFile>,
     first: Result<Loaded, String>,
-    /// Whether the source sets the editor of its environment. With replicas, [`replicas`](crate::replicas) sets it.
+    /// Whether the source sets the editor of its environment. A server with replicas sets it in another place.
     names_editor: bool,
 }
 

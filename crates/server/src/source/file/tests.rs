@@ -1,4 +1,4 @@
-//! What becomes of a file that is looked at while it changes, and of one that does not answer.
+//! Tests how a file is handled that is read while it changes, and one on a disk that does not answer.
 
 use std::fs;
 use std::sync::mpsc::channel;

@@ -197,10 +197,10 @@ mod tests {
     fn a_large_loss_is_believed_once_it_has_been_said_over_and_over() {
         let mut asked = Asked::with(of(0..20, 0..20));
         for _ in 0..=AGREEING - 1 {
-            // What the answer does bring is put in force meanwhile.
+            // The flags that the answer has are put in force meanwhile.
             assert_eq!(asked.answers(of(8..21, 8..20), false), (false, 21, 20));
         }
-        // Something else is missing: that is another answer.
+        // Something else is missing, so this counts as another answer.
         assert_eq!(asked.answers(of(9..21, 8..20), false), (false, 21, 20));
         for _ in 0..=AGREEING - 1 {
             assert_eq!(asked.answers(of(8..21, 8..20), false), (false, 21, 20));

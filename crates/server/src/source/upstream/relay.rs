@@ -24,7 +24,7 @@ use crate::versions::Counting;
 /// How long to wait after the upstream has refused the key, which may be allowed later.
 const REFUSED: Millis = Millis(60_000);
 
-/// Between two fetches that clients bring about, who have heard of a change elsewhere.
+/// The shortest time between two fetches that clients cause, which another replica has notified of a change.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 
 /// The source of a relay before it runs. [`Running`] takes its parts over.
