@@ -7,7 +7,7 @@ import { otherEngines } from "../../scripts/setup.mjs";
 import { startBrowser, startProfile } from "./browser.mjs";
 import { atEnd, tempDir } from "./scope.mjs";
 import { until } from "./wait.mjs";
-import { startWebKit } from "./webkit.mjs";
+import { startWebKit, Unanswered } from "./webkit.mjs";
 
 /**
  * @typedef {{ type: string, text: string }} Message a line of the console: its type is `error`, `warning` or another, and `uncaught` for an error that
@@ -77,7 +77,14 @@ export function startEngines(t, options) {
 function complete(page) {
   return {
     ...page,
-    until: async (what, look, argument) => void (await until(what, () => page.evaluate(/** @type {any} */ (look), argument))),
+    until: async (what, look, argument) => {
+      const ask = () => page.evaluate(/** @type {any} */ (look), argument);
+      await until(what, () =>
+        ask().catch((error) => {
+          if (!(error instanceof Unanswered)) throw error;
+          console.log(`${error.message}; asked again`);
+        }));
+    },
     back: async (url) => {
       await page.evaluate(() => void setTimeout(() => history.back()));
       // While the page changes there may be nobody to ask.

@@ -4,7 +4,16 @@ import { spawn } from "node:child_process";
 import { otherEngines } from "../../scripts/setup.mjs";
 import { freePort } from "../../scripts/lib/services.mjs";
 import { atEnd } from "./scope.mjs";
-import { until } from "./wait.mjs";
+import { PATIENCE_MS, until } from "./wait.mjs";
+
+/**
+ * How long the driver may take for a command. It answers some never: one that came to a page which was going into the back/forward cache, or
+ * coming out of it.
+ */
+const COMMAND_MS = PATIENCE_MS / 3;
+
+/** The driver has not answered a command. It takes others. */
+export class Unanswered extends Error {}
 
 /**
  * Starts the browser.
@@ -31,8 +40,14 @@ export async function startWebKit(t, args) {
   const base = `http://127.0.0.1:${port}`;
   /** @param {string} method @param {string} path @param {unknown} [body] */
   const ask = async (method, path, body) => {
-    const response = await fetch(base + path, { method, ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
-    const { value } = /** @type {{ value: any }} */ (await response.json());
+    const signal = AbortSignal.timeout(COMMAND_MS);
+    const content = body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+    const reply = fetch(base + path, { method, signal, ...content }).then((response) => response.json());
+    const { value } = /** @type {{ value: any }} */ (
+      await reply.catch((error) => {
+        throw signal.aborted ? new Unanswered(`WebKitWebDriver has not answered ${method} ${path} in ${COMMAND_MS / 1000} s`) : error;
+      })
+    );
     if (value?.error) throw new Error(`${value.error}: ${value.message}`);
     return value;
   };
