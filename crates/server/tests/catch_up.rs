@@ -1,4 +1,4 @@
-//! Back ends that come back with an id nobody knows get an event for everything, slowly enough.
+//! Tests that back ends which reconnect with an unknown id get an event for each flag and group, in slices.
 
 mod common;
 
@@ -34,7 +34,7 @@ async fn an_unknown_id_is_answered_with_a_patch_of_everything_and_events_go_on_m
     server.save(&format!("{}  gone: true\n", many(250)));
     server.save(&many(250));
     let mut stream = server.stream(back(&token, "0123456789ab-1")).await;
-    // Made while the slices are on their way.
+    // The change is made while the slices are being sent.
     server.save(&many(250).replace("flag-0: false", "flag-0: true"));
     let mut told = BTreeSet::new();
     let mut ids = Vec::new();
@@ -62,7 +62,7 @@ async fn an_unknown_id_is_answered_with_a_patch_of_everything_and_events_go_on_m
     );
     assert_eq!(told.len(), 251);
     assert!(told.contains("delete flag gone"));
-    // Then the ids are of use again.
+    // From then on events have ids again.
     server.save(&many(250).replace("flag-7: false", "flag-7: true"));
     for flag in ["flag-0", "flag-7"] {
         let frame = stream.frame().await.unwrap();
@@ -84,7 +84,8 @@ async fn clients_fetch_as_they_open_a_stream_and_are_told_nothing() {
     assert_eq!(stream.event().await["identifier"], "dark-mode");
 }
 
-/// Else it would have none to send until the first change, and miss those of a restart before that.
+/// Without it, a back end would have no id to send before the first change, and would miss changes of a restart before
+/// that.
 #[tokio::test]
 async fn a_back_end_gets_an_id_before_the_first_event() {
     let server = server();
@@ -108,7 +109,7 @@ fn resident_bytes() -> u64 {
     pages * 4096
 }
 
-/// In clock ticks of 10 ms.
+/// Returns the processor time of this process in clock ticks of 10 ms.
 fn processor_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields = stat.rsplit(')').next().unwrap();
@@ -116,7 +117,7 @@ fn processor_ticks() -> u64 {
     field(12) + field(13)
 }
 
-/// On real sockets. The readers are threads that keep nothing of what they read.
+/// The test uses real sockets. The readers are threads that keep nothing of what they read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_flags_and_fifty_back_ends_at_once_take_little_memory() {
     const FLAGS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! Every way in which a flags file changes, or comes late, under the program itself.
+//! Tests the program with every way in which a flags file changes, or appears late.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn flags(number: u32) -> String {
 }
 
 fn start(directory: &Path, path: &str) -> Running {
-    // The state not beside the flags, where it would have their folder made.
+    // The state directory is not beside the flags file, as the server would then make the directory of that file.
     Running::start(
         directory,
         &["--flags", path, "--client-key", KEY, "--state-dir", "."],
@@ -47,7 +47,7 @@ impl Told {
         )
         .unwrap();
         let mut told = Self(BufReader::new(socket));
-        // Once it is open, nothing is missed.
+        // Once the stream is open, no event is missed.
         while told.line() != ":\n" {}
         told
     }
@@ -58,7 +58,7 @@ impl Told {
         line
     }
 
-    /// Waits for the next event, and asserts that it brings the number.
+    /// Waits for the next event, and asserts that it carries this number.
     fn expect(&mut self, number: u32) {
         loop {
             let line = self.line();
@@ -83,7 +83,7 @@ fn status(server: &Running) -> Value {
     body["environments"]["development"].take()
 }
 
-/// Until the status is such; nobody tells another process of it.
+/// Polls the status until it meets a condition, as a test has no notification from another process.
 fn until(server: &Running, condition: impl Fn(&Value) -> bool) -> Value {
     loop {
         let status = status(server);
@@ -108,14 +108,14 @@ fn however_the_file_is_saved_the_streams_hear_of_it() {
     fs::write(&path, flags(0)).unwrap();
     let server = start(directory.path(), "flags.yaml");
     let mut told = Told::by(&server);
-    // Truncated and written.
+    // The file is truncated and written.
     fs::write(&path, flags(1)).unwrap();
     told.expect(1);
-    // Renamed over.
+    // Another file is renamed over it.
     fs::write(&beside, flags(2)).unwrap();
     fs::rename(&beside, &path).unwrap();
     told.expect(2);
-    // Deleted, noticed, and made again.
+    // The file is deleted, and made again once that is noticed.
     fs::remove_file(&path).unwrap();
     let gone = until(&server, |status| status["healthy"] == false);
     assert_eq!(
@@ -125,12 +125,12 @@ fn however_the_file_is_saved_the_streams_hear_of_it() {
     assert!(is_ready(&server));
     fs::write(&path, flags(3)).unwrap();
     told.expect(3);
-    // Half of it, for as long as it takes to notice, then the whole.
+    // Half of the file is written, and the rest once that is noticed.
     fs::write(&path, "flags:\n  number: {").unwrap();
     until(&server, |status| status["healthy"] == false);
     fs::write(&path, flags(4)).unwrap();
     told.expect(4);
-    // A link in its place, and another one over that.
+    // A link takes its place, and then another link.
     for number in 5..7 {
         let real = directory.path().join(format!("real-{number}.yaml"));
         fs::write(&real, flags(number)).unwrap();
@@ -150,7 +150,7 @@ fn a_config_map_is_followed_through_its_swaps() {
         symlink(format!("..{number}"), mount.join("..data_tmp")).unwrap();
         fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
     };
-    // Mounted late: not even its folder is there at first.
+    // The file is mounted late: at first not even its directory is there.
     let server = start(directory.path(), "mounted/flags.yaml");
     assert!(!is_ready(&server));
     fs::create_dir(&mount).unwrap();
@@ -184,7 +184,7 @@ fn a_file_that_is_not_there_yet_is_waited_for_and_no_example_served_in_its_place
     );
     assert!(!is_ready(&server));
 
-    // The first one with a mistake is no reason to end, nor to serve anything.
+    // If the first text has a mistake, the server does not end and serves nothing.
     fs::write(&path, "flags:\n  numbr: [1]\n").unwrap();
     let wrong = until(&server, |status| {
         status["error"]
@@ -235,7 +235,7 @@ fn a_pipe_in_place_of_the_file_stops_neither_answers_nor_the_end() {
         (&"degraded".into(), &1.into())
     );
     assert!(answers(&server) && is_ready(&server));
-    // A file in its place is served again.
+    // A regular file that takes its place is served again.
     let beside = directory.path().join("beside.yaml");
     fs::write(&beside, flags(1)).unwrap();
     fs::rename(&beside, &path).unwrap();

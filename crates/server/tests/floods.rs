@@ -1,7 +1,8 @@
-//! What a flood of connections and requests makes the program hold, as the system counts it: before, at its height and after.
+//! Tests how much memory the program takes, as the system counts it, before a flood of connections and requests, at its
+//! height and after it.
 //!
-//! `cargo test --test floods -- --nocapture` prints the memory. With `FLAGWIRE_FLOODS=full` each flood is ten times as large.
-//! Memory is asserted with room to spare, time never.
+//! `cargo test --test floods -- --nocapture` prints the memory. With `FLAGWIRE_FLOODS=full` each flood is ten times as
+//! large. The limits of memory leave some room, and time is not limited.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -20,8 +21,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const MIB: usize = 1024 * 1024;
 
-/// What a process keeps of a flood that is over: tables that have grown, and what its allocator has in small pieces, which grows
-/// with the flood and is used again by the next.
+/// Returns how many bytes a process may keep after a flood: tables that have grown, and small pieces of its allocator,
+/// which grow with the flood and are used again in the next one.
 fn kept() -> usize {
     (14 + 10 * scale()) * MIB
 }
@@ -70,7 +71,7 @@ impl Program {
         let address = line.trim_end().rsplit_once("://").unwrap().1;
         let address: SocketAddr = address.parse().unwrap();
         let site = Site::at(transport, address, trusted);
-        // What comes later must not end the program for want of a reader.
+        // The output is read to its end, as the program could otherwise end when it writes to a closed pipe.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let mut program = Self {
             child,
@@ -89,7 +90,7 @@ impl Program {
             .as_str()
             .unwrap()
             .clone_into(&mut program.token);
-        // One of each, so that what is set up once counts as before the flood.
+        // One request is made first, so that what is set up once counts as memory before the flood.
         program.evaluations("user-42").await;
         program
     }
@@ -101,7 +102,7 @@ impl Program {
         assert_eq!(flags.as_array().map(Vec::len), Some(60));
     }
 
-    /// What the system says of the process, in bytes.
+    /// Returns a number that the system reports about the memory of the process, in bytes.
     fn memory(&self, what: &str) -> usize {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
@@ -114,17 +115,18 @@ impl Program {
         self.memory("VmRSS:")
     }
 
-    /// Runs a flood, whose sockets it gives back, and sees that memory stays below `bound` over what it was and comes back.
+    /// Runs a flood, which returns its sockets, and asserts that memory grows by less than `bound` and is returned
+    /// afterwards.
     async fn survives<T>(&self, name: &str, bound: usize, flood: impl AsyncFnOnce() -> T) {
         let before = self.rss();
-        // The height is counted from here.
+        // From here on the system measures the highest use of memory.
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
         let held = flood().await;
         settled(|| self.rss()).await;
         self.evaluations("somebody-else").await;
         let height = self.memory("VmHWM:");
         drop(held);
-        // Until memory is back, however long that takes here; the test's own time limit ends what never comes.
+        // Waits until the memory is returned, for at most a minute.
         let started = Instant::now();
         while self.rss() > before + kept() && started.elapsed() < Duration::from_secs(60) {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -155,7 +157,7 @@ fn evaluations(target: &str) -> String {
     format!("/client/env/development/target/{target}/evaluations")
 }
 
-/// Until it has not grown for a while.
+/// Waits until the measured value has not grown for a while.
 async fn settled(measure: impl Fn() -> usize) {
     let mut last = measure();
     let mut same = 0;
@@ -261,7 +263,7 @@ async fn slow_bodies() {
                     .unwrap();
                 let mut sender = sender.clone().ready().await.unwrap();
                 let (reply, mut body) = sender.send_request(request, false).unwrap();
-                // All but the last bytes.
+                // The last bytes of the body are never sent.
                 body.send_data(vec![b' '; 990_000].into(), false).unwrap();
                 bodies.push((reply, body));
             }
@@ -448,7 +450,7 @@ fn a_program_without_free_files_says_so_seldom_and_goes_on_when_there_are_some()
     while failures() == 0 {
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Some twenty more tries.
+    // In this time the program tries about twenty more times.
     std::thread::sleep(Duration::from_secs(1));
     let most = 1 + usize::try_from(started.elapsed().as_secs() / 10).unwrap();
     assert!(failures() <= most, "{}", failures());

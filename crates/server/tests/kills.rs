@@ -1,5 +1,6 @@
-//! Servers that are killed over and over while flags are changed by the admin page, its API and the file: no change that was
-//! acknowledged is lost. `cargo test -p flagwire-server --test kills -- --ignored` kills fifty times in each setting.
+//! Kills servers over and over while flags are changed by the admin page, its API and the file, and tests that no
+//! acknowledged change is lost. `cargo test -p flagwire-server --test kills -- --ignored` kills fifty times in each
+//! setting.
 
 mod common;
 
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 const FLAGS: usize = 6;
 const VALUES: usize = 26;
 
-/// For everything that must come about sooner or later.
+/// The time limit for everything that is awaited.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn value(n: usize) -> String {
@@ -39,7 +40,7 @@ fn text() -> String {
     text
 }
 
-/// What a file says of a flag.
+/// Returns the value that a flags file gives for a flag.
 fn in_text(text: &str, flag: usize) -> Option<String> {
     let own = text.split(&format!("flag-{flag}:")).nth(1)?;
     let default = own.split("default: ").nth(1)?;
@@ -62,7 +63,7 @@ fn with(text: &str, flag: usize, value: &str) -> String {
     )
 }
 
-/// One server and what it has on its machine.
+/// A server, its files and its process.
 struct Machine {
     directory: TempDir,
     file: PathBuf,
@@ -92,7 +93,7 @@ impl Machine {
     }
 
     fn kill(&mut self) {
-        // Dropping it does just that.
+        // Dropping a running server kills it.
         self.running = None;
     }
 
@@ -105,7 +106,7 @@ impl Machine {
     }
 }
 
-/// `None` where the server is gone or does not answer in time.
+/// Sends a request and returns the reply; `None` if the server is gone or does not answer in time.
 fn ask(address: &str, request: &str) -> Option<String> {
     let mut socket = TcpStream::connect(address).ok()?;
     socket
@@ -117,7 +118,7 @@ fn ask(address: &str, request: &str) -> Option<String> {
     Some(reply)
 }
 
-/// What a server serves of all flags.
+/// Returns the values of all flags that a server serves.
 fn served(address: &str) -> Option<Vec<String>> {
     let sign_in = r#"{"apiKey":"flagwire-dev-client-key","target":{"identifier":"user-42"}}"#;
     let reply = ask(
@@ -143,7 +144,8 @@ fn served(address: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// By the admin API, or as the page on the same server does it. Returns whether that was acknowledged.
+/// Changes a flag by the admin API, or as the page on the same server does. Returns whether the change was
+/// acknowledged.
 fn edit(address: &str, flag: usize, value: &str, as_page: bool) -> bool {
     let body = format!(r#"{{"default":"{value}"}}"#);
     let page = if as_page {
@@ -161,10 +163,10 @@ fn edit(address: &str, flag: usize, value: &str, as_page: bool) -> bool {
     reply.is_some_and(|reply| reply.starts_with("HTTP/1.1 200"))
 }
 
-/// What may be served of one flag.
+/// The values that may be served for a flag.
 struct Allowed {
     acknowledged: String,
-    /// Tried since, and not acknowledged: they may have been made all the same.
+    /// Changes since then that were tried and not acknowledged. They may have been made all the same.
     tried: Vec<String>,
 }
 
@@ -187,8 +189,8 @@ impl World {
             .collect()
     }
 
-    /// Saves the file of one server, as an editor does that has read what is there now. Acknowledged once all that are alive
-    /// serve it, or the one there is.
+    /// Saves the file of one server, as an editor does that has read the present text. The change counts as
+    /// acknowledged once all servers that are alive serve it.
     fn save(&self, at: usize, flag: usize, value: &str, allowed: &[Allowed]) -> bool {
         let alive = self.alive();
         let Some((_, file)) = alive.get(at % alive.len().max(1)) else {
@@ -197,7 +199,8 @@ impl World {
         let Ok(text) = std::fs::read_to_string(file) else {
             return false;
         };
-        // An editor with an old text in it would undo what others did; so does none here.
+        // An editor with an old text would undo the changes of others, so the file is saved only if each of its values
+        // may be the present one.
         let current = (0..FLAGS).all(|flag| {
             allowed.get(flag).is_some_and(|allowed| {
                 let says = in_text(&text, flag);
@@ -288,7 +291,7 @@ fn kill_over_and_over(servers: usize, files: &Files, kills: usize) -> usize {
                 std::thread::sleep(Duration::from_millis(200 + random.below(900) as u64));
                 let victim = random.below(servers);
                 world.machines()[victim].kill();
-                // Down for a moment, or for longer than a lease.
+                // The server is down for a moment, or for longer than a lease.
                 std::thread::sleep(Duration::from_millis(random.below(2_500) as u64));
                 world.machines()[victim].start();
                 world.kills.fetch_add(1, Ordering::SeqCst);
@@ -308,7 +311,7 @@ fn kill_over_and_over(servers: usize, files: &Files, kills: usize) -> usize {
         let (flag, at) = (random.below(FLAGS), random.below(servers));
         let value = value(round);
         let way = random.below(3);
-        // Noted first: it may be made although nobody hears of that.
+        // The change is noted before it is tried, as it may be made without being acknowledged.
         allowed[flag].tried.push(value.clone());
         let made = if way == 2 {
             world.save(at, flag, &value, &allowed)

@@ -1,4 +1,4 @@
-//! Redis as companies run it: over TLS, with a password, behind Sentinels, as a cluster.
+//! Tests replicas with Redis over TLS, with a password, behind Sentinels and as a cluster.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn dark() -> String {
     FLAGS.replace("dark-mode: false", "dark-mode: true")
 }
 
-/// Two replicas that meet at `redis`; a change reaches both.
+/// Starts two replicas that share `redis`, and asserts that a change reaches both.
 async fn two(redis: &Redis, upstream_server: &Server, socket: &Listening) -> [Replicated; 2] {
     let start = |name: &str| {
         let mut options = ReplicaOptions::new(redis.clone());
@@ -84,7 +84,7 @@ async fn over_tls_with_a_certificate_of_ones_own_and_with_a_password() {
     let [first, second] = two(&good, &upstream_server, &socket).await;
     drop((first, second));
 
-    // Neither a certificate that nobody vouches for nor a wrong password is passed over; the replica goes on alone.
+    // A certificate that is not trusted and a wrong password are both refused, and the replica goes on alone.
     for (redis, expected) in [
         (
             Redis::new(&url("p%40ss%2Fword"), None).unwrap(),
@@ -136,7 +136,7 @@ fn sentinel(directory: &Path, port: u16, server: u16, more: &str, wanted: &str) 
     Ended(child)
 }
 
-/// Until an answer of a server contains a text.
+/// Repeats a command until the reply of the server contains a text.
 async fn until(port: u16, command: &[&str], wanted: &str) {
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -150,7 +150,7 @@ async fn until(port: u16, command: &[&str], wanted: &str) {
         if answer.contains(wanted) {
             return;
         }
-        // Redis tells nobody of this.
+        // Redis sends no notification of this.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -169,7 +169,7 @@ async fn behind_sentinels_the_server_that_takes_over_is_found() {
     until(copy.port, &["INFO", "replication"], "master_link_status:up").await;
     let directory = tempfile::tempdir().unwrap();
     let sentinel_port = free_port();
-    // Once it knows the server and its one copy.
+    // The test goes on once the Sentinel knows the server and its replica.
     let _sentinel = sentinel(
         directory.path(),
         sentinel_port,
@@ -180,7 +180,7 @@ async fn behind_sentinels_the_server_that_takes_over_is_found() {
 
     let upstream_server = server();
     let socket = listen(app_of(&upstream_server)).await;
-    // The first one is not there, as happens.
+    // No Sentinel listens at the first address, as can happen.
     let gone = free_port();
     let address = format!("redis+sentinel://127.0.0.1:{gone},127.0.0.1:{sentinel_port}/main");
     let redis = Redis::new(&address, None).unwrap();
@@ -196,7 +196,7 @@ async fn behind_sentinels_the_server_that_takes_over_is_found() {
         one.stands(|status| status.connected && status.leader.is_some())
             .await;
     }
-    // The copy is the server now, and has what was made since.
+    // The replica is the server now, and has the changes that were made since.
     let wanted = upstream_server
         .environment
         .current()
@@ -248,7 +248,7 @@ async fn sentinels_with_users_and_passwords_of_their_own() {
         let [first, second] = two(&good, &upstream_server, &socket).await;
         drop((first, second));
         upstream_server.save(FLAGS);
-        // The next two begin without what these have left.
+        // What these replicas have stored is removed before the next two start.
         let mut connection = redis::Client::open(format!("redis://:of-servers@127.0.0.1:{port}"))
             .unwrap()
             .get_multiplexed_async_connection()
@@ -335,7 +335,7 @@ async fn on_a_cluster() {
     second.leads().await;
     second.server.serves(DARK, "false").await;
 
-    // All is lost, and comes back.
+    // Redis loses everything, and a replica stores it again.
     for (node, _) in &nodes {
         node.flush().await;
     }

@@ -1,4 +1,4 @@
-//! A server as a relay: its flags come from another one, by its stream or by polling.
+//! Tests a server as a relay, whose flags come from another server by its stream or by polling.
 
 mod common;
 
@@ -69,7 +69,7 @@ async fn a_change_at_the_origin_reaches_browsers_behind_two_relays_with_its_eval
     assert_eq!(event["identifier"], DARK);
     assert_eq!(event["evaluations"][0]["value"], "true");
 
-    // Groups, and what they change; then a flag that comes and one that goes.
+    // A group changes, with the flags that use it; then a flag is created and one is deleted.
     origin.save(&dark().replace("@example.com", "@example.org"));
     let event = stream.event().await;
     assert_eq!(
@@ -113,7 +113,7 @@ async fn an_upstream_that_dies_and_comes_back_is_followed_again_and_nothing_is_m
     assert!(down.error.as_ref().unwrap().contains("cannot be reached"));
     relay.serves(DARK, "false").await;
 
-    // Made while nobody could tell.
+    // The change is made while the upstream does not listen.
     origin.save(&dark());
     let _socket = listen_on(&address.to_string(), app_of(&origin)).await;
     assert_eq!(stream.event().await["identifier"], DARK);
@@ -143,7 +143,7 @@ async fn without_the_upstreams_stream_it_polls_and_its_own_streams_stay_live() {
     let mut stream = client_stream(&relay).await;
     origin.save(&dark());
     assert_eq!(stream.event().await["evaluations"][0]["value"], "true");
-    // And goes over to the stream once there is one.
+    // The relay uses the stream again once there is one.
     closed.store(false, Ordering::SeqCst);
     relay
         .status(|status| status.state == SourceState::Live)
@@ -179,7 +179,7 @@ async fn while_the_stream_is_open_it_does_not_poll_and_a_burst_is_few_fetches() 
 #[tokio::test]
 async fn replicas_of_an_upstream_that_lag_behind_each_other_need_no_stickiness() {
     let (ahead, behind) = (server(), server());
-    // Streams are the first one's; everything else is asked of both in turn.
+    // Streams go to the first server; all other requests go to both in turn.
     let turn = Arc::new(AtomicUsize::new(0));
     let (a, b) = (app_of(&ahead), app_of(&behind));
     let balanced = Router::new().fallback(move |request: Request| {
@@ -242,7 +242,7 @@ async fn a_token_that_is_no_longer_valid_is_replaced() {
         .status(|status| status.state == SourceState::Live)
         .await;
     let address = socket.kill();
-    // The same server with another signing secret.
+    // The server starts again with another signing secret.
     let (_stop, stopping) = tokio::sync::watch::channel(false);
     let state = flagwire_server::AppState::new(
         vec![Arc::clone(&origin.environment)],
@@ -354,7 +354,7 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
     assert!(!doubted.healthy && doubted.fresh_at.is_some());
     assert_eq!(flags(), 4);
 
-    // Groups that change meanwhile are taken, and are no proof of the flags.
+    // Groups that change meanwhile are put in force, but do not make the loss of flags believed.
     origin.save(&dark().replace("@example.com", "@example.org"));
     let has_the_group =
         |now: &Current| format!("{:?}", now.snapshot.segments()).contains("@example.org");
@@ -364,7 +364,7 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
     assert_eq!(doubted.state, SourceState::Degraded);
     assert!(relay.environment.doubt().is_some());
 
-    // It is asked again, and believed when it has flags.
+    // The upstream is asked again, and believed once it has flags.
     empty.store(false, Ordering::SeqCst);
     relay
         .status(|status| status.state == SourceState::Live)
@@ -443,7 +443,7 @@ async fn at_the_start_an_empty_upstream_does_not_replace_what_was_kept() {
     assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 4);
 }
 
-/// Redirects what `path` ends to the same path of `to`.
+/// Redirects requests whose paths end in `path` to the same path of `to`.
 fn redirecting(app: Router, path: &'static str, to: String) -> Router {
     app.layer(middleware::from_fn(move |request: Request, next: Next| {
         let original = request.extensions().get::<axum::extract::OriginalUri>();
@@ -485,7 +485,7 @@ async fn the_key_goes_to_no_other_origin_however_the_upstream_redirects() {
         let (from, metrics) = (socket.address.to_string(), path == "/metrics/");
         let relay = relay(options);
         if metrics {
-            // Nothing reports metrics that are lost; they are tried, again and again.
+            // Lost metrics are not reported, so the relay posts them again and again.
             relay
                 .status(|status| status.state == SourceState::Live)
                 .await;
@@ -517,7 +517,7 @@ async fn the_key_goes_to_no_other_origin_however_the_upstream_redirects() {
 async fn redirects_within_the_origin_are_followed_and_circles_are_not() {
     let origin = server();
     let app = app_of(&origin);
-    // `/moved/…` is where everything is.
+    // All endpoints are below `/moved`.
     let moved = Router::new()
         .nest("/moved", app.clone())
         .fallback(|request: Request| async move {
@@ -545,7 +545,7 @@ async fn redirects_within_the_origin_are_followed_and_circles_are_not() {
     assert_eq!(status.state, SourceState::Starting);
 }
 
-/// As pushpin does: streams are held open by the proxy, whatever becomes of what is behind it.
+/// Holds streams open as the proxy pushpin does, also when the server behind it is gone.
 fn holding_streams(
     behind: Arc<std::sync::Mutex<Option<Router>>>,
     streams: Arc<AtomicUsize>,
@@ -585,11 +585,11 @@ async fn an_open_stream_is_no_proof_and_what_it_does_not_tell_is_found() {
         .await;
     let first = live.fresh_at.unwrap();
 
-    // The stream says nothing of it.
+    // The stream does not report this change.
     origin.save(&dark());
     relay.serves(DARK, "true").await;
 
-    // And nothing of this: it is degraded, and becomes older, although the stream is open.
+    // Nor does the stream report that the server is gone: the relay is degraded although the stream is open.
     *behind.lock().unwrap() = None;
     let down = relay
         .status(|status| status.state == SourceState::Degraded)
@@ -597,7 +597,7 @@ async fn an_open_stream_is_no_proof_and_what_it_does_not_tell_is_found() {
     assert!(!down.healthy && down.error.unwrap().contains("502"));
     assert!(down.fresh_at.unwrap() > first);
 
-    // Another one takes its place behind the same stream.
+    // Another server takes its place behind the same stream.
     let other = server();
     other.save(FLAGS);
     *behind.lock().unwrap() = Some(app_of(&other));

@@ -1,4 +1,4 @@
-//! Who is let in where, and who is not.
+//! Tests which key or token each endpoint accepts, and which it refuses.
 
 mod common;
 
@@ -10,7 +10,7 @@ use flagwire_server::auth::Hashed;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-/// What may be done with which key at an endpoint.
+/// Which kind of key an endpoint accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum For {
     Clients,
@@ -18,7 +18,7 @@ enum For {
     Both,
 }
 
-/// Every endpoint that asks for a token, `{environment}` left open.
+/// Every endpoint that needs a token. `{environment}` stands for the environment.
 const ENDPOINTS: [(Method, &str, For); 13] = [
     (
         Method::GET,
@@ -196,7 +196,7 @@ async fn a_stream_tells_of_its_own_environment_alone() {
     assert_eq!(stream.event().await["identifier"], "greeting");
 }
 
-/// What browsers send with requests of pages, each alone.
+/// The headers that browsers send with requests of pages, each tried alone.
 const FROM_PAGES: [(&str, &str); 4] = [
     ("origin", "https://shop.example.com"),
     ("origin", "null"),
@@ -204,7 +204,7 @@ const FROM_PAGES: [(&str, &str); 4] = [
     ("sec-fetch-site", "cross-site"),
 ];
 
-/// All requests by which a server key, or what was given for it, can be used.
+/// Makes every request by which a server key, or a token or ticket given for it, can be used.
 async fn uses_of(server: &Server, key: &str, header: (&str, &str)) -> Vec<(String, StatusCode)> {
     let token = server.token(key, ada()).await;
     let ticket = server.sign_in(key, ada()).await["streamUrl"]
@@ -272,7 +272,7 @@ async fn a_server_key_is_of_no_use_to_a_page_unless_that_is_wanted() {
             assert_eq!(status, StatusCode::FORBIDDEN, "{name}");
         }
     }
-    // Typed into the address bar, or no browser.
+    // These requests come from the address bar, or from no browser.
     for header in [("sec-fetch-site", "none"), ("sec-fetch-mode", "cors")] {
         for (name, status) in uses_of(&strict, SERVER_KEY, header).await {
             assert_eq!(status, StatusCode::OK, "{name}");

@@ -1,4 +1,4 @@
-//! A relay through crashes: what is on disk after them, and what is served from it.
+//! Tests what a relay has on disk after crashes, and what it serves from there.
 
 mod common;
 
@@ -19,19 +19,19 @@ fn kept_in(directory: &Path, options: &UpstreamOptions) -> SavedConfiguration {
     SavedConfiguration::new(directory, "development", &options.source())
 }
 
-/// Between two looks at what another process does, which tells nobody.
+/// Waits between two looks at the state of another process, which sends no notification.
 async fn moment() {
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
 }
 
-/// Until the file holds a flag that serves this by default.
+/// Waits until the file holds a flag that serves this variation by default.
 async fn wait_for(kept: &SavedConfiguration, variation: &str) {
     let serves = |flag: &FeatureConfig| {
         flag.feature == "dark-mode" && flag.default_serve.variation.as_deref() == Some(variation)
     };
     let reached = async {
         loop {
-            // What was kept before may lack it.
+            // The configuration saved before may lack it.
             let saved = kept.load().unwrap();
             if saved.is_some_and(|(configuration, _)| configuration.flags.iter().any(serves)) {
                 return;
@@ -70,7 +70,7 @@ async fn after_a_restart_without_upstream_the_last_good_configuration_is_served_
         .unwrap();
 
     let second = relay(options);
-    // Before anything was asked of the upstream.
+    // This is the status before the upstream was asked.
     let status = second.status(|_| true).await;
     assert_eq!(
         (status.state, status.healthy),
@@ -90,7 +90,7 @@ async fn after_a_restart_without_upstream_the_last_good_configuration_is_served_
         .await;
     assert_eq!(status.state, SourceState::Degraded);
 
-    // What differs when the upstream is back leaves as events.
+    // When the upstream is back, the differences are sent as events.
     let mut stream = second.stream(get("/stream", &token)).await;
     origin.save(FLAGS);
     let _socket = listen_on(&address.to_string(), app_of(&origin)).await;
@@ -115,7 +115,7 @@ async fn a_damaged_file_is_no_reason_not_to_start() {
     wait_for(&kept, "false").await;
 }
 
-/// The program as a relay. `limit` is the largest file that it may write, in blocks of 512 bytes.
+/// Starts the program as a relay. `limit` is the largest file that it may write, in blocks of 512 bytes.
 fn program(directory: &Path, upstream: &UpstreamOptions, limit: Option<u32>) -> Child {
     let binary = env!("CARGO_BIN_EXE_flagwire-server");
     let limit = limit.map_or(String::new(), |blocks| {
@@ -155,7 +155,7 @@ async fn killed_at_any_moment_it_leaves_a_file_that_can_be_read() {
     let socket = listen(app_of(&origin)).await;
     let options = upstream(socket.address);
     let kept = kept_in(directory.path(), &options);
-    // A large one takes a while to write.
+    // A large configuration takes some time to write.
     let large = |n: usize| {
         let flags: String = (0..600)
             .map(|flag| format!("  flag-{flag}: value-{n}\n"))
@@ -165,7 +165,7 @@ async fn killed_at_any_moment_it_leaves_a_file_that_can_be_read() {
     let mut seen = None;
     for round in 0..8_usize {
         let child = program(directory.path(), &options, None);
-        // Killed after as many writes as the round has, in the middle of the next one.
+        // The program is killed after some writes, whose number depends on the round, in the middle of the next one.
         for n in 0..=round % 4 {
             origin.save(&large(round * 10 + n));
             let before = seen;
@@ -182,7 +182,7 @@ async fn killed_at_any_moment_it_leaves_a_file_that_can_be_read() {
         }
         end(child);
         let (configuration, _) = kept.load().unwrap().unwrap();
-        // The one before the first large one, or a large one, and nothing in between.
+        // The file holds the configuration before the first large one, or a whole large one.
         let flags = configuration.flags.len();
         assert!(matches!(flags, 4 | 604), "round {round}: {flags}");
     }
@@ -195,9 +195,9 @@ async fn a_full_disk_is_reported_and_survived() {
     let socket = listen(app_of(&origin)).await;
     let options = upstream(socket.address);
     let kept = kept_in(directory.path(), &options);
-    // What was kept before stays as it is.
+    // The configuration saved before stays as it is.
     kept.save(&[], &[]).unwrap();
-    // Room for the signing secret and the log, and for nothing like a configuration.
+    // The limit leaves room for the signing secret and the log, but not for a configuration.
     let flags: String = (0..500)
         .map(|flag| format!("  flag-{flag}: true\n"))
         .collect();
@@ -211,7 +211,7 @@ async fn a_full_disk_is_reported_and_survived() {
         moment().await;
     }
     assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 0);
-    // It goes on relaying.
+    // The program still relays changes.
     let follows = || {
         fs::read_to_string(&log)
             .unwrap()
@@ -226,7 +226,7 @@ async fn a_full_disk_is_reported_and_survived() {
     while follows() == before {
         moment().await;
     }
-    // This one fits again, and is not to be killed in the middle of being written.
+    // This configuration fits again. The program must not be killed while it is being written.
     wait_for(&kept, "true").await;
     end(child);
     let left: Vec<_> = fs::read_dir(directory.path())

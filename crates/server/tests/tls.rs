@@ -1,4 +1,4 @@
-//! TLS with HTTP/2: real handshakes, hyper's HTTP/2 client, certificates made for the test.
+//! Tests TLS and HTTP/2 with real handshakes, hyper's HTTP/2 client, and certificates made for the test.
 
 mod common;
 
@@ -23,10 +23,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Writes a certificate for localhost and its key; the certificate, which stands for itself.
+/// Writes a self-signed certificate for localhost and its key. Returns the certificate.
 fn certify(directory: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    // The key first, so that a reader in between finds a pair that does not fit, which changes nothing.
+    // The key is written first: a server that reads in between finds a pair that does not match, and keeps the one
+    // before.
     std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(directory.join("certificate.pem"), made.cert.pem()).unwrap();
     made.cert.der().clone()
@@ -129,7 +130,7 @@ async fn requests_and_streams_share_one_connection_in_http_2() {
     let (_, reply) = read(reply.map(Body::new)).await;
     let token = reply["authToken"].as_str().unwrap();
 
-    // More than a browser opens on HTTP/1.1.
+    // These are more streams than a browser opens over HTTP/1.1.
     let mut streams = Vec::new();
     for _ in 0..20 {
         let open = request(address, "GET", "/stream?cluster=1", token, String::new());
@@ -239,7 +240,7 @@ async fn a_new_certificate_is_served_without_a_restart() {
     drop(open);
 }
 
-/// By names in the configuration file, which are meant from where it is.
+/// The files are named in the configuration file, by paths relative to its directory.
 #[tokio::test]
 async fn the_program_follows_the_files_that_its_configuration_names_and_survives_a_hangup() {
     let directory = TempDir::new().unwrap();
@@ -304,7 +305,7 @@ async fn a_connection_past_the_limit_is_told_why_in_either_version() {
     let body = reply.into_body().collect().await.unwrap().to_bytes();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["code"], "503");
-    // It gets a GOAWAY frame.
+    // The connection past the limit gets a GOAWAY frame.
     while past.ready().await.is_ok() && past.send_request(live()).await.is_ok() {}
 
     let mut past = connect(address, &trusted, &["http/1.1"]).await.unwrap();

@@ -1,4 +1,4 @@
-//! The limits that docs/OPERATIONS.md names, each over HTTP/1.1, over TLS and over HTTP/2.
+//! Tests the limits that docs/OPERATIONS.md names, each over HTTP/1.1, over TLS and over HTTP/2.
 
 mod common;
 
@@ -52,7 +52,7 @@ fn live() -> Request<Body> {
     Request::get("/live").body(Body::empty()).unwrap()
 }
 
-/// What HTTP/2 sends before anything else: the preface, and settings that are those of the protocol.
+/// The first bytes of a client of HTTP/2: the preface, and a frame that leaves all settings at their defaults.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn wrong_admin_tokens_of_one_address_are_looked_at_now_and_then() {
             StatusCode::OK
         );
         for _ in 0..50 {
-            // The page asks without one until somebody gives it one.
+            // The page sends requests without a token until a person enters one.
             let none = Request::get("/admin/state").body(Body::empty()).unwrap();
             assert_eq!(status(&mut client, none).await, StatusCode::UNAUTHORIZED);
         }
@@ -143,7 +143,7 @@ async fn a_request_says_which_host_it_is_for() {
                 "400",
             ),
             ("GET /live HTTP/1.0\r\n\r\n", "200"),
-            // The target counts, so that nobody passes for this machine by what the header says.
+            // The host in the request target counts, so that a `Host` header alone cannot pass for this machine.
             (
                 "GET http://evil.example/admin/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
                 "403",
@@ -214,7 +214,7 @@ async fn bodies_and_heads_have_the_same_limits() {
             let allowed = reply.headers().get("access-control-allow-origin");
             assert!(allowed.is_some(), "pages cannot read why: {transport:?}");
         }
-        // Refused by h2 itself, without a body.
+        // h2 itself refuses this head, without a body.
         let mut client = site.connect().await;
         let reply = client.send(with_headers(1, 400_000)).await.unwrap();
         assert_eq!(reply.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
@@ -240,7 +240,8 @@ async fn a_head_must_arrive_in_time() {
             ..PATIENT
         };
         let site = serve(&server, transport, timeouts).await;
-        // In HTTP/2 also on a connection with an open stream: a request whose head never ends, and half a frame.
+        // In HTTP/2 this is also tried on a connection with an open stream: a request whose head never ends, and half a
+        // frame.
         let beginnings: &[&[u8]] = match transport {
             Transport::Http2 => &[
                 &PREFACE[..10],
@@ -257,7 +258,7 @@ async fn a_head_must_arrive_in_time() {
             }
             socket.write_all(beginning).await.unwrap();
             let mut all = Vec::new();
-            // An error where the server has left bytes unread.
+            // Reading fails where the server has left bytes unread.
             drop(socket.read_to_end(&mut all).await);
             if transport != Transport::Http2 {
                 assert!(all.starts_with(b"HTTP/1.1 408 "), "{transport:?} {all:?}");
@@ -330,7 +331,8 @@ async fn an_open_stream_is_no_silent_connection() {
     }
 }
 
-/// Evaluations of some megabytes: more than the kernel takes for a reader that does not read.
+/// Returns flags whose evaluations take some megabytes, which is more than the kernel buffers for a client that does
+/// not read.
 fn large_flags(round: usize) -> String {
     let value = "x".repeat(100_000);
     let flags: Vec<String> = (0..60)
@@ -341,7 +343,7 @@ fn large_flags(round: usize) -> String {
 
 const EVALUATIONS: &str = "/client/env/development/target/user-42/evaluations";
 
-/// A request on a connection of its own whose reader takes nothing of the reply.
+/// Sends a request on a connection of its own, and reads nothing of the reply.
 async fn unread(site: &Site, path: &str, token: &str) -> Box<dyn std::any::Any + Send> {
     let io = site.raw(true).await.unwrap();
     if site.transport == Transport::Http2 {
@@ -391,7 +393,7 @@ async fn a_reply_of_which_nothing_is_taken_is_given_up() {
         let site = serve_over(transport, app, stopping, serving).await;
         let token = server.token(CLIENT_KEY, ada()).await;
         let stuck = unread(&site, EVALUATIONS, &token).await;
-        // There is a place for another one only once it is gone.
+        // Another connection is accepted only once that one is gone.
         while !matches!(
             site.connect().await.send(live()).await,
             Ok(reply) if reply.status() == StatusCode::OK
@@ -445,7 +447,7 @@ async fn in_http_2_a_reply_with_a_window_of_0_is_reset_and_the_others_go_on() {
         .unwrap();
     let mut pings = connection.ping_pong().unwrap();
     tokio::spawn(connection);
-    // Its answer comes after the settings of the server.
+    // The reply to this PING arrives after the settings of the server.
     pings.ping(h2::Ping::opaque()).await.unwrap();
     assert_eq!(client.current_max_send_streams(), 100, "as documented");
     let mut bodies = Vec::new();
@@ -494,7 +496,7 @@ async fn replies_that_wait_for_room_are_all_made_for_a_reader_that_takes_them() 
     }
 }
 
-/// Each request and its end in one write, as in the attack called rapid reset.
+/// Each request and its reset are in one write, as in the attack called rapid reset.
 #[tokio::test]
 async fn in_http_2_a_client_that_takes_back_what_it_asks_for_is_sent_away() {
     let server = server();
@@ -516,7 +518,7 @@ async fn in_http_2_a_client_that_takes_back_what_it_asks_for_is_sent_away() {
     assert!(goodbye, "{all:?}");
 }
 
-/// A head of many small continuations, each in time.
+/// The head has many small continuations, each of which arrives in time.
 #[tokio::test]
 async fn in_http_2_a_head_without_end_ends_the_connection() {
     let server = server();
