@@ -1,15 +1,15 @@
-// Values of the last visit.
+// Reads and writes the cache, which keeps the values of the last visit.
 
 import { hash } from "./hash";
 import type { CacheStorage, Evaluation, Options, Target } from "./types";
 import { evaluationsIn, sorted } from "./values";
 
-/** Whose values are to be written, and all of them. */
+/** The target whose values are to be written, and all of its evaluations. */
 export type Saved = [target: Target, list: Evaluation[]];
 
-/** Where one target's values are kept. */
+/** The place in the cache of one target's values. */
 export interface Place {
-  /** None where the browser has none or forbids it. */
+  /** `undefined` where the browser has no storage or forbids it. */
   storage: CacheStorage | undefined;
   key: string;
   ttl: number | undefined;
@@ -33,9 +33,9 @@ function platformStorage(): CacheStorage | undefined {
 }
 
 /**
- * Reads what was kept, at once where the storage is synchronous. Calls `found` with it, never with nothing.
+ * Reads the cached evaluations, synchronously where the storage is synchronous. Calls `found` with them if there are any.
  *
- * @throws what the storage throws
+ * @throws the error of the storage
  */
 export function readCache({ storage, key, ttl }: Place, found: (list: Evaluation[]) => void): void | Promise<void> {
   const use = (text: string | null | undefined, savedAt: string | null | undefined) => {
@@ -54,7 +54,7 @@ export function readCache({ storage, key, ttl }: Place, found: (list: Evaluation
   use(text, savedAt as string | null);
 }
 
-/** Writes; rejects where the storage is full or forbidden. */
+/** Writes the evaluations to the cache. Rejects where the storage is full or forbidden. */
 export async function writeCache({ storage, key }: Place, list: Evaluation[]): Promise<void> {
   await storage?.setItem(key, JSON.stringify(sorted(list)));
   await storage?.setItem(key + ".ts", String(Date.now()));

@@ -1,5 +1,5 @@
-// The client that users hold. It owns what must be synchronous and fast: reads, listeners, the first values. What is asked of
-// the server and when is the core's business.
+// The client that applications hold. It owns what must be synchronous and fast: reads, listeners, the first values. The core
+// decides which requests are sent and when.
 
 import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
 import { Cause, Emitted, ErrorKind, Input, OptionPlace, REASONS, StateNumber, STATUSES, StreamTransport, TabAction } from "./border";
@@ -56,15 +56,15 @@ export class Client {
   #timer: Timer;
   #restarted = false;
   #state: State = { status: "initializing", since: Date.now() };
-  /** One function for each promise that waits: it settles with the error, or once what it waits for is complete. */
+  /** A function for each pending promise. It rejects with the error, or resolves once the switch of target is complete. */
   readonly #waiters = new Set<(error?: FlagwireError) => void>();
-  /** How many times the target was switched, and how many of these were before the core began, which counts from there. */
+  /** How many times the target was switched, and how many of these switches came before the core was started, which counts its own. */
   #switches = 0;
   #before = 0;
   /** The last switch of target that is complete; -1 before the first fetch. */
   #complete = -1;
   #refused: FlagwireError | undefined;
-  /** What a warning was logged of; each is logged once. */
+  /** The causes of which a warning was logged, so that each is logged once. */
   readonly #said = new Set<string>();
 
   /** @internal */
@@ -89,14 +89,14 @@ export class Client {
   // ---- reading ----
 
   /**
-   * The value of a flag, or `defaultValue` where there is no such flag, none yet, or its value is of another type. Costs about
-   * what a `Map` lookup costs, counts the read, and never throws.
+   * Returns the value of a flag, or `defaultValue` where there is no such flag, none yet, or its value is of another type. Takes
+   * about as long as a lookup in a `Map`, counts the read, and never throws.
    */
   variation<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): FlagValue<N, T> {
     const slot = this.#slots.get(flag);
     if (slot !== undefined) {
       const { type_: type } = slot;
-      // Written out: to compare what `typeof` says of two variables takes as long as finding the flag.
+      // The types are written out, because comparing `typeof` of two variables takes as long as finding the flag.
       const fits = type === ValueType.BOOLEAN
         ? typeof defaultValue === "boolean"
         : type === ValueType.STRING
@@ -112,7 +112,7 @@ export class Client {
     return this.#fallBack(flag, defaultValue) as FlagValue<N, T>;
   }
 
-  /** Like {@link variation}, and says where the value is from. */
+  /** Does what {@link variation} does, and also returns where the value is from. */
   variationDetail<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T): Variation<FlagValue<N, T>> {
     const slot = this.#slots.get(flag);
     const value = this.variation<T, N>(flag, defaultValue);
@@ -138,7 +138,7 @@ export class Client {
   /** {@link variationDetail} for `json` flags. Values are frozen. */
   declare readonly jsonVariationDetail: ReadJsonDetail;
 
-  // The four types are TypeScript's alone.
+  // The methods for the four types are the same functions; only their types in TypeScript differ.
   static {
     const { prototype } = this;
     for (const type of ["bool", "string", "number", "json"]) {
@@ -146,17 +146,17 @@ export class Client {
     }
   }
 
-  /** All evaluations as they are now, as {@link Options.bootstrap} takes them. Counts no reads. */
+  /** Returns all evaluations as they are now, in the form that {@link Options.bootstrap} takes. Counts no reads. */
   evaluations(): Evaluation[] {
     return this.#values.list_();
   }
 
-  /** The values of all flags as they are now. Counts no reads. */
+  /** Returns the values of all flags as they are now. Counts no reads. */
   flags(): FlagValues {
     return this.#values.all_();
   }
 
-  /** How far the values can be trusted, since when and why. */
+  /** Returns how far the values can be trusted, since when and why. */
   state(): State {
     return this.#state;
   }
@@ -164,8 +164,8 @@ export class Client {
   // ---- waiting and listening ----
 
   /**
-   * Resolves when the server's evaluations are there. Rejects with a {@link FlagwireError} when they will not come, because the
-   * key was refused or the client closed, or have not come after `timeoutMs`.
+   * Resolves when the server's evaluations have arrived. Rejects with a {@link FlagwireError} when they will not arrive, because
+   * the key was refused or the client was closed, or have not arrived after `timeoutMs`.
    *
    * @param timeoutMs milliseconds; for ever by default
    */
@@ -173,13 +173,13 @@ export class Client {
     return this.#wait(0, timeoutMs);
   }
 
-  /** Calls `listener` at each event of that name. Returns what stops it. */
+  /** Calls `listener` at each event of that name. Returns a function that removes the listener. */
   on<E extends EventName>(event: E, listener: (payload: EventPayloads[E]) => void): Unsubscribe {
     return this.#listeners.add_(event, listener);
   }
 
   /**
-   * Stops a listener; all of an event where none is given; without arguments closes the client, as
+   * Removes a listener, or all listeners of an event where none is given. Without arguments it closes the client, as
    * `@harnessio/ff-javascript-client-sdk` does.
    */
   off<E extends EventName>(event?: E, listener?: (payload: EventPayloads[E]) => void): void {
@@ -187,9 +187,9 @@ export class Client {
     else this.#listeners.remove_(event, listener);
   }
 
-  /** Calls `listener` when that flag's value or variation changes. Returns what stops it. */
+  /** Calls `listener` when the value or variation of that flag changes. Returns a function that removes the listener. */
   onFlag<N extends FlagName>(flag: N, listener: (value: FlagContent<N> | undefined, change: Change<FlagContent<N>>) => void): Unsubscribe;
-  /** The same for a listener that takes any JSON. */
+  /** Does the same for a listener that takes any JSON. */
   onFlag(flag: FlagName, listener: (value: Json | undefined, change: Change) => void): Unsubscribe;
   onFlag(flag: FlagName, listener: (value: never, change: Change<never>) => void): Unsubscribe {
     return this.#flagListeners.add_(flag, (change: Change) => listener(change.value as never, change as never));
@@ -198,23 +198,24 @@ export class Client {
   // ---- acting ----
 
   /**
-   * Switches to another target. The old one's values stay until the new one's are there; resolves then, and rejects like
-   * {@link ready}, and at once where the target cannot be sent: then nothing is switched. After `timeoutMs` the client goes on trying.
+   * Switches to another target. The values of the old one stay until those of the new one arrive; then the promise resolves. It
+   * rejects as that of {@link ready} does; after `timeoutMs` the client goes on trying. Where the target cannot be sent, it
+   * rejects at once, and nothing is switched.
    *
    * @param timeoutMs milliseconds; for ever by default
    */
   async identify(target: Target, timeoutMs?: number): Promise<void> {
     const copy = copyTarget(target);
-    // One that gave up for good after an internal error has no core that could try.
+    // A client that has stopped after a second internal error has no core that could try again.
     if (this.#core || !this.#restarted) this.#refused = undefined;
     const switches = ++this.#switches;
     this.#call(Input.IDENTIFY, copy);
-    // There is none yet, or this was too much for it: the next one begins with this target.
+    // There is no core yet, or it trapped in this call. The next one starts with this target.
     if (!this.#core) this.#values.setTarget_(copy);
     return this.#wait(switches, timeoutMs);
   }
 
-  /** Fetches all evaluations now, for pages that know better than the client when to. */
+  /** Fetches all evaluations now, for pages that know of a change before the client does. */
   refreshEvaluations(): void {
     this.#call(Input.REFRESH);
   }
@@ -228,24 +229,24 @@ export class Client {
   }
 
   /**
-   * Lets `middleware` change every request before it is sent. One at a time: the last wins. Call it right after
-   * {@link initialize}: then sign-in has not been sent yet, and a `streamTransport` that is left to the client is `fetch`, because a
-   * native `EventSource` would go past the middleware.
+   * Lets `middleware` change every request before it is sent. It replaces an earlier middleware. Call it right after
+   * {@link initialize}: then sign-in has not been sent yet, and a `streamTransport` that is left to the client is `fetch`, because
+   * the middleware cannot change the request of a native `EventSource`.
    */
   registerAPIRequestMiddleware(middleware: APIRequestMiddleware): void {
     this.#wire.middleware_ = middleware;
   }
 
-  /** Posts what was counted and writes the cache, without waiting for the next time to do so. */
+  /** Posts the counts and writes the cache now, without waiting for their timers. */
   flush(): void {
     this.#call(Input.FLUSH);
   }
 
-  /** Ends the client: no socket, timer or listener is left. What was counted is posted. Harmless when called again. */
+  /** Closes the client: no socket, timer or listener is left. The counts are posted. It may be called more than once. */
   close(): void {
     if (this.#closed()) return;
     this.#call(Input.CLOSE);
-    // Without a core, or while a listener that the core calls runs: it tells only when that has returned.
+    // There is no core, or a listener that the core calls is running: the core would report the end only after that has returned.
     if (!this.#closed()) {
       this.#emit(Event.STOPPED);
       this.#setState("closed");
@@ -257,8 +258,8 @@ export class Client {
 
   async #start(): Promise<void> {
     if (!this.#restarted) {
-      // Not at once: middleware may be registered right after the construction. Before the module is asked for: signing in from
-      // another origin takes two requests, one after the other.
+      // Signing in waits for a microtask, because middleware may be registered right after the construction. It is sent before the
+      // module is loaded, because signing in from another origin takes two requests, one after the other.
       await undefined;
       if (!this.#closed()) this.#wire.signInEarly_();
     }
@@ -280,7 +281,7 @@ export class Client {
 
   #run(core: Core): void {
     const numbers = [...this.#numbers, +(this.#values.slots_.size > 0)];
-    // A native EventSource would go past the middleware; and not everything that acts as a browser has one.
+    // The middleware cannot change the request of a native EventSource, and not every environment has one.
     if ((this.#wire.middleware_ || !attempt(() => EventSource)) && !this.#options.streamTransport) numbers[OptionPlace.TRANSPORT] = StreamTransport.FETCH;
     this.#values.begin_();
     try {
@@ -295,7 +296,7 @@ export class Client {
     this.#call(Input.START);
   }
 
-  /** Makes a call into the core. Should it trap, the values stay and the core is started again, once. */
+  /** Passes an input to the core. If the core traps, the values stay and a new core is started, once. */
   #call = (...[input, detail, id, status = (detail as Uint8Array | undefined)?.length, ...reply]: Parameters<Hear>): void => {
     try {
       this.#core?.call_(this.#number, input, detail, id, status, ...reply);
@@ -325,7 +326,7 @@ export class Client {
     else if (event.persisted) this.#call(Input.RESTORED);
   };
 
-  /** What the core asks of the page. */
+  /** Returns the functions by which the core calls the page. */
   #host(): Host {
     return {
       emit_: (event, number, detail) => {
@@ -336,7 +337,7 @@ export class Client {
         else {
           if (event === Emitted.READY) this.#identified(this.#before);
           const name = EVENTS[event]!;
-          // Ten thousand values are not gathered for nobody.
+          // The payload of these two events is made only for a listener, because there may be ten thousand values.
           const heard = this.#options.debug || this.#listeners.has_(name);
           this.#emit(name, !heard ? undefined : event === Emitted.READY ? this.#values.all_() : event === Emitted.FLAGS_LOADED ? this.#values.list_() : undefined);
         }
@@ -349,7 +350,7 @@ export class Client {
         const thrown = cause === Cause.NETWORK ? thrown_ : undefined;
         const error = new FlagwireError(describe(code, name, this.#wire.address_(kind), status, status ? words_ : undefined, thrown), code, status, !!final, thrown);
         if (final) this.#refuse(error);
-        // One that a page cannot do without, and that is tried again.
+        // A page cannot do without signing in and the list, so a failure of these is logged, although it is tried again.
         else if (kind <= ErrorKind.FETCH_FLAGS) this.#once(code + name, error.message.slice(10));
         this.#fail(name, error);
       },
@@ -383,13 +384,13 @@ export class Client {
     this.#listeners.tell_(name, payload);
   }
 
-  /** A post of counts that failed is reported only to listeners of that event. */
+  /** Reports an error by its own event and by `error`. A failed post of counts is reported by its own event only. */
   #fail(name: EventName, error: FlagwireError): void {
     this.#emit(name, error);
     if (name !== Event.ERROR_METRICS) this.#emit(Event.ERROR, error);
   }
 
-  /** Gives up for good, as with a wrong key. */
+  /** Stops for good because of an error, such as a wrong key. */
   #refuse(error: FlagwireError): void {
     this.#refused = error;
     this.#log("error", error.message.slice(10));
@@ -414,14 +415,14 @@ export class Client {
     return fault("closed", true, undefined);
   }
 
-  /** Warns of something, once. */
+  /** Logs a warning, once for each cause. */
   #once(what: string, text: string): void {
     if (!this.#said.has(what)) this.#log("warn", text);
     this.#said.add(what);
   }
 
   #fallBack<T>(flag: string, defaultValue: T): Widen<T> {
-    // Reads never throw, whatever they are asked for.
+    // A read never throws, whatever its arguments are.
     if (this.#options.debug) attempt(() => this.#explain(flag, defaultValue));
     if (this.#listeners.has_(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
       this.#emit(Event.ERROR_DEFAULT_VARIATION_RETURNED, { flag, defaultVariation: defaultValue });
@@ -429,7 +430,7 @@ export class Client {
     return defaultValue as Widen<T>;
   }
 
-  /** Says why a read gave the default; not before there are the server's flags, nor of a closed client. */
+  /** Logs why a read returned the default, once the server's flags have arrived and unless the client is closed. */
   #explain(flag: string, defaultValue: unknown): void {
     flag = String(flag);
     const slot = this.#slots.get(flag);
@@ -491,14 +492,14 @@ export class Client {
     this.#fail(Event.ERROR_CACHE, fault("cache", false, error, error));
   }
 
-  /** Those evaluations of a list that are some. It was given by somebody, so it may be anything. */
+  /** Returns the valid evaluations of a list, which comes from the application and may be anything. */
   #evaluations(what: string, given: unknown = []): Evaluation[] {
     const list = evaluationsIn(given);
     if (DEVELOPMENT && list.length !== (given as unknown[] | null)?.length) this.#once(what, describe("evaluations", what));
     return list;
   }
 
-  /** Values before the server has been heard. */
+  /** Stores values that were there before the first answer of the server. */
   #preset(list: Evaluation[]): void {
     const changes = this.#values.merge_(list, 0);
     if (!changes) return;
@@ -506,7 +507,7 @@ export class Client {
     this.#changed(changes);
   }
 
-  /** Drops the core, and everything that it asked for. */
+  /** Drops the core, and ends its requests, streams and timers. */
   #letGo(): void {
     this.#core = undefined;
     cancel(this.#timer);

@@ -1,6 +1,6 @@
-// What the development build finds out about mistakes and failures.
+// Finds the causes of mistakes and failures, for the sentences of the development build.
 
-/** What Node says of a failed connection. */
+/** A description for each code by which Node names the cause of a failed connection. */
 const CONNECTION: { readonly [code: string]: string } = {
   ECONNREFUSED: "the connection was refused: nothing listens there",
   ECONNRESET: "the connection was cut",
@@ -13,13 +13,13 @@ const CONNECTION: { readonly [code: string]: string } = {
   ENETUNREACH: "there is no way to this network",
 };
 
-/** Why there was no answer, as far as a page can know. Browsers do not say; what can be seen from within a page is named. */
+/** Returns why there was no answer, as far as a page can know. Browsers do not report the cause, so it is guessed from the page. */
 export function causeOf(address: string, thrown: unknown): string {
   const text = String((thrown as Error | undefined)?.message ?? thrown);
   const cause = (thrown as { cause?: { code?: unknown; message?: unknown } } | undefined)?.cause;
   const code = String(cause?.code ?? "");
   if (code) return CONNECTION[code] ?? (/CERT|TLS|SSL|SIGNATURE/.test(code) ? `TLS: ${String(cause?.message)}` : `${code}: ${String(cause?.message)}`);
-  // Node's own is "fetch failed" whatever the cause, such as too many redirects.
+  // The message of Node's error is always "fetch failed"; its `cause` has more, such as too many redirects.
   if (cause?.message) return String(cause.message);
   if (typeof location !== "object") return text;
   if (globalThis.navigator?.onLine === false) return "the browser is offline";
@@ -34,10 +34,10 @@ export function causeOf(address: string, thrown: unknown): string {
   return `${text}: the server cannot be reached, its certificate is not valid, the page's content security policy forbids it, or the server does not allow pages of ${location.origin} (CORS); the browser's console says which`;
 }
 
-/** The name that differs least, if it differs little. */
+/** Returns the name that differs least, unless it differs too much. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
-  // More than a third of the letters wrong is another name.
+  // A name counts as another one if more than a third of its letters differ.
   let least = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const other of names) {
     if (Math.abs(other.length - name.length) >= least) continue;
@@ -47,7 +47,7 @@ export function nearest(name: string, names: Iterable<string>): string | undefin
   return best;
 }
 
-/** How many letters must be added, removed, replaced or swapped with their neighbour. */
+/** Returns how many letters must be added, removed, replaced or swapped with the next one to turn one name into the other. */
 function distance(one: string, other: string): number {
   let [before, last]: number[][] = [[], Array.from({ length: other.length + 1 }, (_, index) => index)];
   for (let row = 1; row <= one.length; row++) {

@@ -1,13 +1,13 @@
 import { attempt } from "./guard";
 import { sentences, type Code, type Data } from "./sentences";
 
-/** Set by the build: whether errors and warnings are whole sentences, and reads are explained. */
+/** Whether errors and warnings are whole sentences, and reads are explained. The build sets it. */
 declare const DEVELOPMENT: boolean;
 
-/** Where each code's causes and cures are described, as the fragment of its name. */
+/** The address of the document that describes each code; the code is its fragment. */
 const DOCUMENTATION = "https://github.com/flagwire/flagwire/blob/main/docs/ERRORS.md#";
 
-/** What went wrong: `code` for programs, `message` for people. */
+/** An error of a client: `code` is for programs, `message` for people. */
 export class FlagwireError extends Error {
   override readonly name = "FlagwireError";
 
@@ -26,16 +26,16 @@ export class FlagwireError extends Error {
 }
 
 /**
- * What is written of an error or a warning: a sentence in the development build, else the code and what belongs to it; and the
- * place that describes it.
+ * Returns the text of an error or a warning: a sentence in the development build, else the code and its data, followed by the
+ * address of the description.
  */
 export function describe<C extends Code>(code: C, ...data: Data<C>): string {
-  // What was thrown may be anything, also what no text can be made of.
+  // What was thrown may be anything, also a value that cannot be converted to text.
   const text = attempt(() => (DEVELOPMENT ? (sentences[code] as (...data: Data<C>) => string)(...data) : [code, ...data.filter(Boolean)].join(", ")));
   return `${text ?? code}. See ${DOCUMENTATION}${code}`;
 }
 
-/** The error of a code, with what is thrown underneath and what belongs to the code. */
+/** Makes the error of a code, with its cause and the data for its text. */
 export function fault<C extends Code>(code: C, final: boolean, cause: unknown, ...data: Data<C>): FlagwireError {
   return new FlagwireError(describe(code, ...data), code, undefined, final, cause);
 }

@@ -3,15 +3,15 @@
 import type { FlagwireError } from "./error";
 import type { Change, Evaluation, Json, State } from "./types";
 
-/** The events of a client. Those of `Emitted` have the places that it says. */
+/** The events of a client. Those that are in `Emitted`, too, must be in the same order. */
 export const Event = {
-  /** The server's evaluations are there. Once. */
+  /** The server's evaluations have arrived. It happens once. */
   READY: "ready",
   /** The stream is open. */
   CONNECTED: "connected",
-  /** The stream is lost; once an outage. */
+  /** The stream is lost. It is reported once for each outage. */
   DISCONNECTED: "disconnected",
-  /** The client was closed. The last event. */
+  /** The client was closed. Only the event of the last state comes after this. */
   STOPPED: "stopped",
   /** Polling has started. */
   POLLING: "polling",
@@ -19,13 +19,13 @@ export const Event = {
   POLLING_STOPPED: "polling stopped",
   /** All evaluations were fetched. */
   FLAGS_LOADED: "flags loaded",
-  /** A flag's value or variation differs from what it was; also for each flag of the first fetch. */
+  /** A flag's value or variation has changed. It also comes for each flag of the first fetch. */
   CHANGED: "changed",
-  /** Values of an earlier visit are there. */
+  /** Values of an earlier visit were read from the cache. */
   CACHE_LOADED: "cache loaded",
   /** How far the values can be trusted has changed. */
   STATE: "state",
-  /** Something failed. What failed more exactly was said just before, by one of the next events. */
+  /** Something failed. One of the next events, which comes just before this one, says what. */
   ERROR: "error",
   /** Signing in failed. Where `error.final` is set the client has stopped trying. */
   ERROR_AUTH: "auth error",
@@ -35,11 +35,11 @@ export const Event = {
   ERROR_FETCH_FLAG: "fetch flag error",
   /** The stream was lost, or sent something unreadable. */
   ERROR_STREAM: "stream error",
-  /** Posting metrics failed. Not followed by `error`. */
+  /** Posting metrics failed. It is not followed by `error`. */
   ERROR_METRICS: "metrics error",
   /** The cache could not be read or written. */
   ERROR_CACHE: "cache error",
-  /** A read gave the default. */
+  /** A read returned the default. */
   ERROR_DEFAULT_VARIATION_RETURNED: "default variation returned",
 } as const;
 
@@ -50,10 +50,10 @@ export const Event = {
  */
 export const FIRST_ERROR = 11;
 
-/** Name of an event. */
+/** The name of an event. */
 export type EventName = (typeof Event)[keyof typeof Event];
 
-/** What the listeners of each event get. */
+/** The argument that the listeners of each event get. */
 export interface EventPayloads {
   ready: { readonly [flag: string]: Json };
   connected: undefined;
@@ -75,7 +75,7 @@ export interface EventPayloads {
   "default variation returned": { readonly flag: string; readonly defaultVariation: unknown };
 }
 
-/** Stops what it was returned for. Harmless when called again. */
+/** Removes the listener for which it was returned. It may be called more than once. */
 export type Unsubscribe = () => void;
 
 type Listener = (payload: never) => void;
@@ -97,7 +97,7 @@ export class Listeners {
     return () => this.remove_(name, listener);
   }
 
-  /** Without a listener all of that name go, without a name all there are. */
+  /** Removes a listener; without one, all listeners of that name; without a name, all listeners. */
   remove_(name?: string, listener?: Listener): void {
     if (name === undefined) this.#lists.clear();
     else if (listener === undefined || (this.#lists.get(name)?.delete(listener) && !this.has_(name))) this.#lists.delete(name);
@@ -107,7 +107,7 @@ export class Listeners {
     return !!this.#lists.get(name)?.size;
   }
 
-  /** Calls those that listen now, and not those that are added meanwhile. Who is removed is not called any more. */
+  /** Calls the listeners that are registered now. One that is added meanwhile is not called, and neither is one that is removed. */
   tell_(name: string, payload: unknown): void {
     for (const listener of [...(this.#lists.get(name) ?? [])]) {
       if (!this.#lists.get(name)?.has(listener)) continue;

@@ -1,9 +1,9 @@
-// The platform's powers, each of which may be missing, forbidden, or replaced by a script of the page.
+// Uses APIs of the platform, each of which may be missing, forbidden, or replaced by a script of the page.
 
-/** The longest delay `setTimeout` takes; a longer one would fire at once. */
+/** The longest delay that `setTimeout` accepts; a longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** The result of using a power, or `undefined` where it throws: then it goes on without. */
+/** Returns the result of using an API, or `undefined` where that throws, so that the client goes on without it. */
 export function attempt<T>(use: () => T): T | undefined {
   try {
     return use();
@@ -14,7 +14,7 @@ export function attempt<T>(use: () => T): T | undefined {
 
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 
-/** Calls later, where there are timers. */
+/** Calls `callback` after a delay, where there are timers. */
 export function later(callback: () => void, delayMs: number): Timer {
   return attempt(() => setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS)));
 }
@@ -23,7 +23,7 @@ export function cancel(timer: Timer): void {
   attempt(() => clearTimeout(timer));
 }
 
-/** Returns the UTF-8 of a text. Test environments such as jsdom have no coder. */
+/** Returns the UTF-8 of a text, also where there is no `TextEncoder`, as in jsdom. */
 export function encode(text: string): Uint8Array<ArrayBuffer> {
   return attempt(() => new TextEncoder().encode(text)) ?? Uint8Array.from(bytesOf(text), (byte) => byte.charCodeAt(0));
 }

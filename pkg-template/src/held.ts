@@ -1,4 +1,4 @@
-// A client on its way through React's rendering: made while rendering, held by effects, closed when no effect holds it.
+// Manages the lifetime of clients in React: a client is made while rendering, held by effects, and closed when no effect holds it.
 
 import { initialize } from "./index";
 import type { Client } from "./client";
@@ -8,29 +8,29 @@ import { plain } from "./target";
 import type { Evaluation, Options, Target } from "./types";
 import { within } from "./waiting";
 
-/** A client made while rendering is closed after so many milliseconds, should React never commit what was rendered. */
+/** The milliseconds after which a client made while rendering is closed, if React has not committed what was rendered. */
 const UNCLAIMED_MS = 60_000;
-/** For so many milliseconds another user may see the last one's values, while their own are under way. */
+/** The milliseconds for which another user may see the values of the last one, while their own are being fetched. */
 const SWITCH_TIMEOUT_MS = 5_000;
 
 export interface Held {
-  /** Missing on a server, where nothing is fetched while rendering, and without a target that flags can be served to. */
+  /** It is missing on a server, where nothing is fetched while rendering, and where the target is missing or refused. */
   readonly client: Client | undefined;
   readonly bootstrap: readonly Evaluation[];
-  /** What it was made of; missing for a client made elsewhere, which is not closed here. */
+  /** The key and address that the client was made with. It is missing for a client made elsewhere, which is not closed here. */
   readonly origin?: string;
-  /** Whose values the client has: the identifier of the target that it was made for, or has switched to. */
+  /** The identifier of the target whose values the client has: the one that it was made for, or has switched to. */
   owner?: string;
-  /** How many effects hold it. */
+  /** How many effects hold the client. */
   users: number;
   closed?: boolean;
   timer?: ReturnType<typeof setTimeout>;
 }
 
-/** Clients that were made while rendering and are not committed yet: React may render several times before it commits. */
+/** Clients that were made in a rendering that is not committed yet: React may render several times before it commits. */
 const unclaimed = new Map<string, Held>();
 
-/** Tells targets apart. Whatever a target holds, rendering must not throw. */
+/** Returns a text that differs for different targets. It does not throw, because rendering must not, whatever a target holds. */
 export function identityOf(target: unknown): string {
   try {
     return JSON.stringify(target, plain) ?? "";
@@ -43,7 +43,7 @@ export function given(client: Client): Held {
   return { client, bootstrap: client.evaluations(), users: 0 };
 }
 
-/** What cannot be made, because the key or the target is missing or wrong, is reported, and defaults are rendered. */
+/** Makes a client. Where the key or the target is missing or wrong, that is reported, and defaults are rendered. */
 export function make(key: string, origin: string, apiKey: string, target: Target, options: Options | undefined): Held {
   const bootstrap = presets(options?.bootstrap);
   if (isServer()) return { client: undefined, bootstrap, origin, users: 0 };
@@ -67,9 +67,9 @@ function start(apiKey: string, target: Target, options: Options | undefined): Cl
 }
 
 /**
- * Switches to another target, and resolves to whether the client has that one's values, or will have them. False where it takes another
- * client, or none: for a target that is refused, or that is another user whose values do not come in time. The client would go on
- * serving the last one's.
+ * Switches to another target, and resolves to whether the client has the values of that target, or will have them. It resolves to
+ * false where the client must not be used any more, because it would go on serving the values of the last target: the new one is
+ * refused, or is another user whose values do not arrive in time.
  */
 export async function switchTarget(held: Held, target: Target): Promise<boolean> {
   const { client } = held;
@@ -79,7 +79,7 @@ export async function switchTarget(held: Held, target: Target): Promise<boolean>
     return (await within(switching, SWITCH_TIMEOUT_MS)) || held.owner === target.identifier;
   } catch (error) {
     const { code } = error as { code?: string };
-    // Refused by the server: the last values are right for the same user alone. The state and the events of the client say so.
+    // The server refused the target, which the client reports. The last values may be served to the same user only.
     return code !== "missing-target" && code !== "invalid-target" && held.owner === target.identifier;
   }
 }
@@ -91,7 +91,7 @@ export function claim(held: Held, key: string): () => void {
   clearTimeout(held.timer);
   unclaimed.delete(key);
   return () => {
-    // StrictMode, and a fast refresh, take effects back and run them again at once.
+    // StrictMode and a fast refresh clean effects up and run them again at once.
     if (--held.users === 0) release(held, key, 0);
   };
 }

@@ -5,8 +5,8 @@ import type { Core } from "./bindings.js";
 let shared: Promise<Core> | undefined;
 
 /**
- * @param fresh asks for an instance that nobody has used yet: a trap leaves behind memory in any state
- * @param make makes one; that it failed is forgotten, so that it can be tried again
+ * @param fresh asks for a new instance, because after a trap the memory of the last one may be in any state
+ * @param make makes an instance; a failure is not kept, so that it can be tried again
  */
 export function instance(fresh: boolean, make: () => Promise<Core>): Promise<Core> {
   if (fresh || !shared) {
