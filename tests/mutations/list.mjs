@@ -34,7 +34,7 @@ const EVENTS = "pkg-template/src/events.ts";
 /** @type {Mutation[]} */
 export const mutations = [
   // ---- the core: the stream ----
-  { name: "A stream that opens fetches nothing.", file: STREAM, by: "core", from: "is confirmed by this one.\n        self.fetch_all(now);", to: "is confirmed by this one." },
+  { name: "A stream that opens fetches nothing.", file: STREAM, by: "core", from: "requested together with the stream.\n        self.fetch_all(now);", to: "requested together with the stream." },
   { name: "A stream that is refused with 401 does not sign in again.", file: STREAM, by: "core", from: "if status == 401 {", to: "if status == 499 {" },
   {
     name: "A stream that is refused with 401 for ever is opened and signed in for again without end.",
@@ -89,7 +89,7 @@ export const mutations = [
   { name: "Counts that the server calls malformed are posted for ever.", file: METRICS, by: "core", from: "self.codec.settle_counts(cause.is_retryable());", to: "self.codec.settle_counts(true);" },
   { name: "What does not fit into one body waits a minute.", file: METRICS, by: "core", from: "self.post_metrics(now); // what did not fit into one body", to: "" },
   { name: "A page that is left posts nothing.", file: PAGE, by: "core", from: "PageEvent::Left => {\n                self.flush(now);", to: "PageEvent::Left => {" },
-  { name: "A page that is hidden posts nothing.", file: PAGE, by: "core", from: "browsers end hidden pages without a word.\n                self.flush(now);", to: "browsers end hidden pages without a word." },
+  { name: "A page that is hidden posts nothing.", file: PAGE, by: "core", from: "self.flush(now);\n                if let Some(delay)", to: "if let Some(delay)" },
   { name: "A stream stays open in a page that is left.", file: PAGE, by: "core", from: "self.pause(Why::Hidden);", to: "" },
   { name: "A silent leader is waited for without end.", file: TABS, by: "core", from: "self.tell_driver(TabOutput::Steal);", to: "" },
   { name: "A leader that has closed its stream does not leave the group.", file: STREAM, by: "core", from: "self.leave_tabs(); // another tab may fare better", to: "" },
