@@ -245,8 +245,9 @@ impl Running {
         let differences = self
             .environment
             .apply_with(configuration, Counting::Upstream);
-        // The tags of a doubted answer are dropped, so that the next fetch gets the whole answer again.
-        let tags = doubt.is_none().then(|| Tags {
+        // The tags of a doubted answer are dropped, from the first one on, so that the next fetch gets the whole answer
+        // again: "not modified" would look like an answer that lacks nothing.
+        let tags = (!matches!(brought, Brought::Doubted(_))).then(|| Tags {
             edition: self.environment.edition(),
             flags: tags.0,
             segments: tags.1,
