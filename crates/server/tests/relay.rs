@@ -326,6 +326,26 @@ fn emptied(app: Router, path: &'static str, empty: Arc<AtomicBool>) -> Router {
     }))
 }
 
+/// One event tells of the loss, so the next fetch is a look by entity tags, which an upstream that has lost nothing more
+/// answers with 304.
+#[tokio::test]
+async fn a_loss_is_doubted_although_the_upstream_answers_not_modified_next() {
+    let origin = server_with(settings(), Some("flags: { a: true }"));
+    let socket = listen(app_of(&origin)).await;
+    let mut options = upstream(socket.address);
+    options.recheck = Duration::from_millis(20);
+    let relay = relay(options);
+    relay
+        .status(|status| status.state == SourceState::Live)
+        .await;
+    origin.save("flags: {}");
+    let doubted = relay
+        .status(|status| status.state == SourceState::Degraded)
+        .await;
+    let error = doubted.error.unwrap();
+    assert!(error.contains("suddenly lacks 1 of 1 flag"), "{error}");
+}
+
 #[tokio::test]
 async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_again_or_that_is_accepted()
  {
