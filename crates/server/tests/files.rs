@@ -7,9 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::listening::eventually;
 use common::*;
-use flagwire_server::environment::{Environment, SourceStatus};
+use flagwire_server::environment::Environment;
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
 use serde_json::Value;
@@ -91,10 +90,10 @@ async fn deleted_and_made_anew() {
     let mut followed = plain().await;
     for number in 1..3 {
         fs::remove_file(followed.path()).unwrap();
-        wait_for(&followed.server.environment, |status| {
-            status.error.is_some()
-        })
-        .await;
+        followed
+            .server
+            .status(|status| status.error.is_some())
+            .await;
         assert_eq!(
             followed
                 .server
@@ -167,18 +166,20 @@ async fn half_written_and_broken_files_change_nothing_until_they_are_whole() {
         ("flags:\n  numbr: [1]\n", ":2:10: "),
     ] {
         fs::write(followed.path(), broken).unwrap();
-        wait_for(&followed.server.environment, |status| {
-            status
-                .error
-                .as_ref()
-                .is_some_and(|error| error.contains(place))
-        })
-        .await;
+        followed
+            .server
+            .status(|status| {
+                status
+                    .error
+                    .as_ref()
+                    .is_some_and(|error| error.contains(place))
+            })
+            .await;
     }
     assert_eq!(followed.server.environment.current().unwrap().generation, 1);
     fs::write(followed.path(), flags(1)).unwrap();
     followed.expect(1).await;
-    wait_for(&followed.server.environment, |status| status.healthy).await;
+    followed.server.status(|status| status.healthy).await;
 }
 
 #[tokio::test]
@@ -193,7 +194,7 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     })
     .await;
-    wait_for(&followed.server.environment, |status| status.healthy).await;
+    followed.server.status(|status| status.healthy).await;
     let environment = Arc::clone(&followed.server.environment);
     let editor = environment.editor().unwrap();
     tokio::task::spawn_blocking(move || {
@@ -306,11 +307,13 @@ async fn half_a_file_whose_writer_comes_back_deletes_nothing_and_is_told_of() {
     let text = many(100, 1);
     let (first, second) = text.split_at(text.find("  flag-50:").unwrap());
     fs::write(followed.path(), first).unwrap();
-    wait_for(&followed.server.environment, |status| {
-        let warning = status.warning.as_deref().unwrap_or_default();
-        warning.contains("has lost 50 of 101 flags") && status.healthy
-    })
-    .await;
+    followed
+        .server
+        .status(|status| {
+            let warning = status.warning.as_deref().unwrap_or_default();
+            warning.contains("has lost 50 of 101 flags") && status.healthy
+        })
+        .await;
     let mut appending = fs::OpenOptions::new()
         .append(true)
         .open(followed.path())
@@ -321,10 +324,10 @@ async fn half_a_file_whose_writer_comes_back_deletes_nothing_and_is_told_of() {
     assert_eq!(count(&followed), 101);
     let generation = followed.server.environment.current().unwrap().generation;
     assert_eq!(generation, 2, "nothing was put in force in between");
-    wait_for(&followed.server.environment, |status| {
-        status.warning.is_none()
-    })
-    .await;
+    followed
+        .server
+        .status(|status| status.warning.is_none())
+        .await;
 }
 
 #[tokio::test]
@@ -333,10 +336,10 @@ async fn many_flags_that_are_taken_out_for_good_are_gone_in_the_end() {
     let beside = followed.directory.path().join("beside.yaml");
     fs::write(&beside, many(40, 1)).unwrap();
     fs::rename(&beside, followed.path()).unwrap();
-    wait_for(&followed.server.environment, |status| {
-        status.warning.is_some()
-    })
-    .await;
+    followed
+        .server
+        .status(|status| status.warning.is_some())
+        .await;
     assert_eq!(count(&followed), 101);
     followed.expect(1).await;
     assert_eq!(count(&followed), 41);
@@ -357,12 +360,4 @@ async fn truncated_to_nothing_and_cut_inside_a_character_change_nothing() {
     drop(writer);
     followed.expect(1).await;
     assert!(followed.server.environment.status().healthy);
-}
-
-/// Waits until the source says so.
-async fn wait_for(environment: &Environment, condition: impl FnMut(&SourceStatus) -> bool) {
-    let mut status = environment.watch_status();
-    let last = status.clone();
-    let reached = async { drop(status.wait_for(condition).await.unwrap()) };
-    eventually(reached, || format!("{:?}", last.borrow())).await;
 }
