@@ -21,7 +21,8 @@
 //! # Map
 //! `client` joins the mechanisms and holds the commands; `client/auth`, `client/snapshot`, `client/stream`, `client/tabs`,
 //! `client/page` and `client/metrics` are the mechanisms. Inputs and outputs are data that depends on no mechanism: `input`,
-//! `output`, `request`, `state`, `error`, and `message`, which the tabs of a group send to each other. `codec` is the interface
+//! `config`, `output`, `request`, `state`, `error`, `time`, and `message`, which the tabs of a group send to each other. `codec` is the
+//! interface
 //! to requests, replies and values. The mechanisms use `sse`, `backoff`, `timer` and `order`; `clock` converts the readings of a
 //! wall clock; `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`,
 //! `serde_codec` is a codec with values in Rust, and `http` writes its requests.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+use crate::compiled::{
+    Check, Component, Flag, Group, GroupRule, IDENTIFIER, IdSet, MapEntry, NAME, Need, Pick,
+    Program, Rollout, Rule, RuleSource, Serve, Test,
+};
 use crate::graph::components;
 use crate::model::{Clause, FeatureConfig, Segment, Serve as ServeConfig, State};
 use crate::patterns::Patterns;
 use crate::problem::Problems;
-use crate::program::{
-    Check, Component, Flag, Group, GroupRule, IDENTIFIER, IdSet, MapEntry, NAME, Need, Pick,
-    Program, Rollout, Rule, RuleSource, Serve, Test,
-};
 use crate::{Problem, Subject, TypedValue};
 
 /// Resolves the names of a configuration whose lists are sorted and without duplicates.

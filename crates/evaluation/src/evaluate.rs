@@ -13,9 +13,11 @@ use flagwire_core::protocol::Target;
 
 use self::notes::Notes;
 use self::prerequisites::PrerequisiteCheck;
+use crate::compiled::{
+    Flag, IDENTIFIER, MapEntry, NAME, Pick, Program, Rollout, Rule, Serve, Test,
+};
 use crate::explanation::{ClauseCheck, Membership, Step};
 use crate::model::{Clause, Distribution, FeatureConfig};
-use crate::program::{Flag, IDENTIFIER, MapEntry, NAME, Pick, Program, Rollout, Rule, Serve, Test};
 use crate::{EvaluationError, EvaluationRef, Reason, Snapshot};
 
 /// Evaluates several flags of a snapshot for one target. It keeps what several of them may need: the target's attributes as

@@ -66,7 +66,7 @@
 //!
 //! # Modules
 //!
-//! `snapshot` is the entry. `model` has the types of the wire. `compile` turns them into a `program`, in which names are
+//! `snapshot` is the entry. `model` has the types of the wire. `compile` turns them into a `Program` (module `compiled`), in which names are
 //! numbers, and reports problems (`problem`; `graph` finds cycles). `evaluate` runs the program, and records steps in the types
 //! of `explanation`. `patterns` compiles patterns and limits their cost. `text` turns attributes into text, `murmur` computes
 //! buckets, and `value` reads values by their kind.
@@ -92,6 +92,7 @@
 )]
 
 mod compile;
+mod compiled;
 mod error;
 mod evaluate;
 mod explanation;
@@ -100,7 +101,6 @@ pub mod model;
 mod murmur;
 mod patterns;
 mod problem;
-mod program;
 mod snapshot;
 mod text;
 mod value;

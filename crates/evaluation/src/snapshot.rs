@@ -4,9 +4,9 @@ use flagwire_core::protocol::{Evaluation, Target};
 use serde::Serialize;
 
 use crate::compile::{compile, flag_at, segment_at};
+use crate::compiled::Program;
 use crate::model::{FeatureConfig, Segment};
 use crate::problem::Problems;
-use crate::program::Program;
 use crate::{EvaluationError, Explanation, ForTarget, Outcome, Problem, Subject};
 
 /// About how many bytes the steps of an explanation may take, which is enough for some thousand steps.

@@ -12,7 +12,7 @@
 //! | [`plan`], `config_file`, [`config`], [`telemetry`] | the environments that the options describe; the configuration file; the command line and environment variables; logs |
 //! | [`routes`] | one small handler for each endpoint |
 //! | [`serve`] | sockets, limits, and the orderly end |
-//! | `state`, `cache`, `metrics`, `target` | what handlers share; replies that are made once; counters for Prometheus; the target that a request is for |
+//! | `state`, `cache`, `prometheus`, `target` | what handlers share; replies that are made once; counters for Prometheus; the target that a request is for |
 //! | [`source`], [`replicas`] | where configurations come from; several servers as one, through Redis |
 //! | `stream` | open streams: their events and heartbeats, the threads that hold their sockets, their end |
 //! | [`environment`] | the state in force, what changed, who reads it, and what is reported about it |
@@ -48,9 +48,9 @@ mod files;
 pub mod import;
 mod json;
 mod limits;
-mod metrics;
 mod peer;
 pub mod plan;
+mod prometheus;
 pub mod replicas;
 pub mod routes;
 mod run;

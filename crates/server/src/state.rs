@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::environment::Environment;
-use crate::{auth, cache, metrics, stream, target};
+use crate::{auth, cache, prometheus, stream, target};
 
 /// Everything that handlers share.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     pub(crate) signer: Arc<auth::token::Signer>,
     pub(crate) targets: Arc<target::TargetStore>,
-    pub(crate) metrics: Arc<metrics::HttpMetrics>,
+    pub(crate) metrics: Arc<prometheus::HttpMetrics>,
     pub(crate) replies: Arc<cache::ReplyCache>,
     pub(crate) drain: Arc<stream::Drain>,
     pub(crate) guesses: Arc<auth::Guesses>,

@@ -123,7 +123,7 @@ async fn exposed() -> BTreeSet<String> {
         .filter_map(|line| line.split(['{', ' ']).next().map(str::to_owned))
         .collect();
     // There only with Redis, which this server has not.
-    let source = include_str!("../src/metrics.rs");
+    let source = include_str!("../src/prometheus.rs");
     for (name, ending) in [
         ("replica_leader", ""),
         ("redis_up", ""),

@@ -1,8 +1,8 @@
 //! Decides whether a target belongs to groups, which may refer to each other.
 
 use super::ForTarget;
+use crate::compiled::{Component, RuleSource};
 use crate::explanation::{Membership, SegmentCheck, SegmentRuleCheck};
-use crate::program::{Component, RuleSource};
 
 impl<'s> ForTarget<'s, '_> {
     /// Whether the target belongs to one of the groups before the first that excludes it.

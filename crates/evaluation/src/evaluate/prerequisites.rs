@@ -1,8 +1,8 @@
 //! Decides whether the prerequisites of a flag are met, and those of the flags that they name.
 
 use super::ForTarget;
+use crate::compiled::{Flag, Need};
 use crate::explanation::{PrerequisiteOutcome, Step};
-use crate::program::{Flag, Need};
 
 impl<'s> ForTarget<'s, '_> {
     /// Checks all prerequisites that a flag leads to, depth first, and returns whether they are met.

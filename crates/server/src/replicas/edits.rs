@@ -10,8 +10,8 @@ use redis::RedisResult;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
+use super::connection::{Connection, reason};
 use super::options::ReplicaOptions;
-use super::redis::{Connection, reason};
 use super::revision::{CopyState, Revision, Verdict};
 use super::store::{self, Keys};
 use crate::environment::{Document, Edit, EditError, Editor, Environment};

@@ -24,21 +24,22 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `replica` | the loop of one environment on one replica: connecting, looking, leading, following, going on alone |
+//! | `replication` | the loop of one environment on one replica: connecting, looking, leading, following, going on alone |
 //! | `snapshots`, `source_task`, `abstention`, `report` | its parts: snapshots to and from Redis, the running source, when to let another replica lead, what is reported |
 //! | `file_copy`, `copy_on_disk`, `revision` | the copy of the flags file, and how it compares with that of others |
 //! | `edits`, `leader_editor` | changes of flags on a follower and on the leader |
-//! | `store`, [`redis`] | the keys and commands; the connection |
+//! | `store`, [`connection`] | the keys and commands; the connection |
+//! | `options` | what can be set, see [`ReplicaOptions`] |
 //! | `secret` | the signing secret that all replicas share |
 
 mod abstention;
+pub mod connection;
 mod copy_on_disk;
 mod edits;
 mod file_copy;
 mod leader_editor;
 mod options;
-pub mod redis;
-mod replica;
+mod replication;
 mod report;
 mod revision;
 pub(crate) mod secret;
@@ -50,9 +51,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use self::connection::{AddressError, Redis};
 pub use self::options::ReplicaOptions;
-pub use self::redis::{AddressError, Redis};
-use self::replica::Replication;
+use self::replication::Replication;
 use crate::environment::Environment;
 use crate::source::{BoxFuture, Origin, Source};
 

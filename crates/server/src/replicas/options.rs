@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::redis::Redis;
+use super::connection::Redis;
 use crate::auth::hex;
 
 /// The options by which replicas find each other.

@@ -8,8 +8,8 @@ use redis::RedisError;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::connection::reason;
 use super::options::ReplicaOptions;
-use super::redis::reason;
 use crate::environment::{Environment, ReplicaStatus, Role, SourceState, SourceStatus};
 use crate::time::{from_unix_seconds, unix_seconds};
 

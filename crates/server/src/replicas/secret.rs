@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 
+use super::connection::{Connection, reason};
 use super::options::ReplicaOptions;
-use super::redis::{Connection, reason};
 use crate::auth::token::Signer;
 use crate::files::FileWorker;
 

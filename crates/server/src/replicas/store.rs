@@ -20,7 +20,7 @@ use redis::streams::{StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, cmd};
 use serde::{Deserialize, Serialize};
 
-use super::redis::Connection;
+use super::connection::Connection;
 use super::revision::Revision;
 use crate::environment::{Configuration, ConfigurationRef, Document, InForce};
 use crate::versions::Versions;
