@@ -1,4 +1,4 @@
-// `npx flagwire`: the package's command.
+// The package's command, `npx flagwire`.
 
 import { migrates } from "./migrate.mjs";
 import { writesTypes } from "./types.mjs";
@@ -37,7 +37,7 @@ async function main([command, ...args]) {
 }
 
 main(process.argv.slice(2)).catch((error) => {
-  // A mistake of the caller is said in a sentence; anything else is one of the program, and its stack helps.
+  // A mistake of the caller is reported in a sentence. Any other error is a fault of the program, for which the stack helps.
   console.error(error instanceof Mistake ? error.message : error);
   process.exitCode = 1;
 });

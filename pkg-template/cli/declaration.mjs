@@ -1,15 +1,15 @@
-// Flags as the text of a `.d.ts`.
+// Writes flags as the text of a `.d.ts` file.
 
 /**
  * @typedef {object} Flag
  * @property {string} kind `boolean`, `int`, `string` or `json`
- * @property {unknown[]} values those of its variations, as JavaScript has them
- * @property {boolean} complete whether these are all it can have
+ * @property {unknown[]} values the values of its variations, as JavaScript values
+ * @property {boolean} complete whether these are all possible values
  *
  * @typedef {Map<string, Flag>} Flags by name
  */
 
-/** Types longer than this are written on several lines. */
+/** The length in characters from which a type is written on several lines. */
 const WIDTH = 120;
 const HEAD = "interface Flags {";
 
@@ -33,11 +33,11 @@ export {};
 }
 
 /**
- * What a file that was written before says otherwise.
+ * Compares a file that was written before with the present flags.
  *
  * @param {string | undefined} before
  * @param {string} now
- * @returns {string | undefined} the rest of a sentence about the file; nothing where it says the same
+ * @returns {string | undefined} the rest of a sentence about the file; nothing if there is no difference
  */
 export function differences(before, now) {
   if (before === undefined) return "does not exist";
@@ -55,7 +55,7 @@ function list(names) {
 }
 
 /**
- * The types by flag in a text that {@link declaration} wrote, whoever has put it into other lines since.
+ * Reads the types by flag from a text that {@link declaration} wrote, even if a formatter has changed its lines since.
  *
  * @param {string} text
  */
@@ -64,7 +64,7 @@ function typesIn(text) {
   const types = new Map();
   const head = text.indexOf(HEAD);
   if (head < 0) return types;
-  // Texts are taken whole: there may be any sign in them.
+  // String literals are skipped as a whole, because they may contain any character.
   const tokens = text.slice(head + HEAD.length).match(/"(?:[^"\\]|\\.)*"|[\w$]+|[^\s\w$"]/g) ?? [];
   /** @type {string[]} */
   let entry = [];
@@ -90,13 +90,14 @@ function typeOf({ kind, values, complete }) {
     case "int":
       return "number";
     case "string": {
-      // One by one where all are known: then a comparison with another text is a mistake. A single one will hardly stay alone.
+      // If all values are known, the type lists them, so that a comparison with another text is an error. A single value will
+      // probably get company, so it becomes `string`.
       const texts = [...new Set(values)].map((value) => JSON.stringify(value));
       return complete && texts.length > 1 ? broken(texts.join(" | "), () => texts.map((text) => `\n      | ${text}`).join("")) : "string";
     }
     default: {
       const shape = complete ? shapeOf(values, "") : "unknown";
-      // Of what is always empty the file does not tell the shape; the type `unknown` leaves it to the default.
+      // An object or list that is always empty says nothing about its shape; with `unknown` the default decides.
       if (shape === "object" || shape === "unknown[]") return "unknown";
       return broken(shape, () => shapeOf(values, "    "));
     }
@@ -109,10 +110,10 @@ function broken(short, long) {
 }
 
 /**
- * The type of several JSON values: one of objects, with what only some have as optional, and one of lists.
+ * Returns the type of several JSON values. Objects become one type, in which keys that only some have are optional; so do lists.
  *
  * @param {unknown[]} values
- * @param {string} indent of the line it starts in; the empty text for all in one line
+ * @param {string} indent of the line it starts on; the empty text writes all on one line
  * @returns {string}
  */
 function shapeOf(values, indent) {

@@ -1,4 +1,4 @@
-// What Git has of files, and which it ignores.
+// Asks Git which files it has stored and which it ignores.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
@@ -6,17 +6,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /**
- * `ignores` says whether a file is excluded by a .gitignore; `missing` why Git could not bring a file back, or `undefined` where it could.
+ * `ignores` returns whether a .gitignore excludes a file. `missing` returns why Git could not restore a file, or `undefined` if it could.
  *
  * @typedef {{ ignores: (path: string) => boolean, missing: (path: string) => { path: string, why: string } | undefined }} History
  */
 
-/** By folder. @type {Map<string, History>} */
+/** The histories by folder. @type {Map<string, History>} */
 const byFolder = new Map();
-/** By repository. @type {Map<string, History>} */
+/** The histories by repository. @type {Map<string, History>} */
 const byRepository = new Map();
 
-/** @param {string} path @returns {History} that of the repository which the file is in */
+/** @param {string} path @returns {History} the history of the file's repository */
 export function historyOf(path) {
   const folder = dirname(path);
   let history = byFolder.get(folder);
@@ -45,7 +45,7 @@ function repository(top) {
   };
 }
 
-/** Outside of a repository a .gitignore counts as well; Git reads it with a repository that is made for the question. @type {History} */
+/** The history outside of a repository. A .gitignore counts there too; Git reads it from a temporary repository. @type {History} */
 const noRepository = {
   ignores(path) {
     const ignoring = ignoringFolder(path);
@@ -61,7 +61,7 @@ const noRepository = {
   missing: (path) => ({ path, why: "in no repository" }),
 };
 
-/** The outermost folder around a file that has a .gitignore. @param {string} path @returns {string | undefined} */
+/** Returns the outermost folder around a file that has a .gitignore. @param {string} path @returns {string | undefined} */
 function ignoringFolder(path) {
   let found;
   for (let folder = dirname(path);; folder = dirname(folder)) {
@@ -70,9 +70,9 @@ function ignoringFolder(path) {
   }
 }
 
-/** What Git prints; `undefined` where it fails or is not there. @param {string} folder @param {string[]} args */
+/** Returns the output of Git; `undefined` if it fails or is not installed. @param {string} folder @param {string[]} args */
 function git(folder, args) {
-  // Variables of a hook would name another repository.
+  // A Git hook sets variables that would name another repository.
   const { GIT_DIR: _, GIT_WORK_TREE: __, GIT_INDEX_FILE: ___, ...env } = process.env;
   const { status, stdout } = spawnSync("git", args, { cwd: folder, encoding: "utf8", maxBuffer: 1 << 28, env });
   return status === 0 ? stdout : undefined;

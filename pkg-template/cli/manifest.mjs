@@ -1,4 +1,4 @@
-// What `npx flagwire migrate` changes in a package.json: the dependencies.
+// Finds what `npx flagwire migrate` changes in a package.json: the dependencies.
 
 import { parseExpression } from "@babel/parser";
 import { PACKAGES } from "./rewrite.mjs";
@@ -44,7 +44,7 @@ function dependencies(properties, text, needed, { edits, left }) {
   const own = `"flagwire": "^${VERSION}"`;
   const [first] = hits;
   if (!has && !removed.length) {
-    // In a line of its own where each dependency has one.
+    // The new dependency gets its own line if each dependency has one.
     const space = /\s*$/.exec(text.slice(0, first.start))?.[0] ?? "";
     edits.push({ start: first.start, end: first.start, text: `${own},${space}`, what: own });
     return;
@@ -53,7 +53,7 @@ function dependencies(properties, text, needed, { edits, left }) {
     const [replaced] = removed.splice(0, 1);
     edits.push({ start: replaced.start, end: replaced.end, text: own, what: `${name(replaced)} → ${own}` });
   }
-  // Neighbours are removed together: each takes a comma with it.
+  // Adjacent entries are removed together, because each takes one comma with it.
   for (let index = 0; index < properties.length; index++) {
     const from = index;
     while (removed.includes(properties[index])) index++;
@@ -64,7 +64,7 @@ function dependencies(properties, text, needed, { edits, left }) {
   }
 }
 
-/** Overrides, configuration of Jest, and what else may name a package. @param {Node} node @param {import("./rewrite.mjs").Findings} found */
+/** Reports other places that may name a package, such as overrides and the configuration of Jest. @param {Node} node @param {import("./rewrite.mjs").Findings} found */
 function others(node, { left }) {
   if (node?.type === "StringLiteral" && NAMED.test(node.value)) left.push({ at: node.start, what: `${NAMED.exec(node.value)?.[0]} is named here` });
   for (const child of [node?.key, node?.value, ...(node?.properties ?? []), ...(node?.elements ?? [])]) if (child?.type) others(child, { edits: [], left });

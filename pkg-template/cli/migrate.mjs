@@ -24,11 +24,11 @@ what package.json depends on. Prints each change, and each place that is left to
 
 const SCRIPT = /\.(?:(d\.)?([mc]?[jt]s)|[jt]sx)$/;
 const COMPONENT = /\.(?:vue|svelte)$/;
-/** What may name the SDK or its server, and is not rewritten: the lines are printed. */
+/** Files that may name the SDK or its server but are not rewritten: their lines are printed. */
 const OTHER = /\.(?:html?|astro|mdx|json|jsonc|json5|ya?ml|toml|conf)$|(?:^|[\\/])\.env[\w.-]*$/;
-/** What package managers write. */
+/** The lock files of package managers. */
 const LOCK = /(?:^|[\\/])(?:package-lock|npm-shrinkwrap|pnpm-lock|bun|\.pnp(?:\.loader|\.data)?)\.\w+$/;
-/** A comment, or a script and its attributes. */
+/** Matches a comment, or a script with its attributes. */
 const BLOCK = /<!--[^]*?-->|(<script\b((?:"[^"]*"|'[^']*'|[^'">])*)>)([^]*?)<\/script\s*>/gi;
 
 /** @param {string[]} args */
@@ -87,7 +87,7 @@ function parsed(args) {
 
 /** @param {string | undefined} given */
 function addressOf(given) {
-  // A path is an address on the page's own origin.
+  // A path is relative to the page's own origin.
   if (given === undefined || /^\/(?!\/)\S*$/.test(given)) return given;
   if (!/^https?:\/\/[^\s/]+/.test(given) || !URL.canParse(given)) throw new Mistake(`--base-url must be an address such as https://flags.example.com, or a path such as /flags; it is ${JSON.stringify(given)}`);
   return given;
@@ -99,13 +99,13 @@ function folderOf(given) {
     const root = realpathSync(given);
     if (statSync(root).isDirectory()) return root;
   } catch {
-    // said below
+    // The error is reported below.
   }
   throw new Mistake(`There is no folder ${given}.`);
 }
 
 /**
- * Everything of interest below a folder.
+ * Collects the findings in all files below a folder.
  *
  * @param {string} root
  * @param {string | undefined} baseUrl
@@ -142,7 +142,7 @@ function findingsIn(path, text, baseUrl) {
   return mentions(text, 0);
 }
 
-/** The scripts of a Vue or Svelte component. @param {string} text @param {{ baseUrl: string | undefined, eol: string }} options @returns {Findings} */
+/** Returns the findings in the scripts of a Vue or Svelte component. @param {string} text @param {{ baseUrl: string | undefined, eol: string }} options @returns {Findings} */
 function findingsInBlocks(text, options) {
   /** @type {Findings} */
   const all = { edits: [], left: [] };
@@ -159,7 +159,7 @@ function findingsInBlocks(text, options) {
   return all;
 }
 
-/** Where a text that is no script names the SDKs or their server. @param {string} text @param {number} from @returns {Findings} */
+/** Returns the places where a text that is not a script names the SDKs or their server. @param {string} text @param {number} from @returns {Findings} */
 function mentions(text, from) {
   const names = Object.keys(PACKAGES).map((name) => name.replace(/\W/g, "\\$&")).join("|");
   const found = text.matchAll(new RegExp(`(?:${names})(?![\\w-])|\\bff\\.harness\\.io\\b`, "g"));

@@ -1,4 +1,4 @@
-/** What the caller can set right. The message says what is wrong and what to do. */
+/** An error that the caller can correct. Its message says what is wrong and what to do. */
 export class Mistake extends Error {}
 
 /** @param {unknown} error */

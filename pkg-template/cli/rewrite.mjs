@@ -1,14 +1,14 @@
-// What `npx flagwire migrate` changes in one script: the packages that it imports, and where its clients find the server.
+// Finds what `npx flagwire migrate` changes in one script: the packages that it imports, and the server's URL for its clients.
 //
-// The script is parsed, not searched: a comment or a text that looks like an import stays. Edits are places in the text, so everything
-// else stays as it is, byte for byte.
+// The script is parsed, so that a comment or a string that looks like an import is not changed. Edits replace parts of the text, so
+// that everything else stays the same, byte for byte.
 
 import { parse } from "@babel/parser";
 
-/** The SDKs' packages, and what takes their place. */
+/** The SDKs' packages and their replacements. */
 export const PACKAGES = { "@harnessio/ff-javascript-client-sdk": "flagwire/harness", "@harnessio/ff-react-client-sdk": "flagwire/harness/react" };
 
-/** What a file has to have in it to be of interest. */
+/** The pattern that a file must match to be parsed. */
 export const OF_INTEREST = /@harnessio\/|\bff\.harness\.io\b|flagwire\/harness/;
 
 /**
@@ -17,20 +17,20 @@ export const OF_INTEREST = /@harnessio\/|\bff\.harness\.io\b|flagwire\/harness/;
  * @typedef {{ start: number, end: number, text: string, what: string }} Edit
  */
 /**
- * A place that is left to the user. `keeps` is the package that it still needs.
+ * A place that the user has to change. `keeps` is the package that it still needs.
  *
  * @typedef {{ at: number, what: string, keeps?: string }} Left
  */
 /** @typedef {{ edits: Edit[], left: Left[] }} Findings */
 /** @typedef {any} Node a node of Babel's tree, of which there are too many kinds to tell apart here */
 
-/** Paths below a package that have nothing but what the entry exports. @type {Record<string, RegExp>} */
+/** The paths below a package that only have exports of its main entry. @type {Record<string, RegExp>} */
 const DEEP = {
   "@harnessio/ff-javascript-client-sdk": /^\/dist(?:\/(?:index|types|sdk\.esm|sdk\.cjs)(?:\.js|\.d\.ts|\.d)?)?\/?$/,
   "@harnessio/ff-react-client-sdk": /^\/dist\/(?:esm|cjs)(?:\/(?:index|context\/FFContext|hooks\/\w+|hoc\/\w+|test-utils(?:\/(?:index|TestWrapper))?)(?:\.js|\.d\.ts|\.d)?)?\/?$/,
 };
 const NAMED = /@harnessio\/ff-(?:javascript|react)-client-sdk(?![\w-])/;
-/** A name that is put together elsewhere. */
+/** The note about a module name that is computed. */
 const CUT_OFF = /^@harnessio\/(?:ff-)?$/;
 const HARNESS = /^(?:https?:)?\/\/(?:[\w-]+\.)*ff\.harness\.io(?![\w.-])/i;
 const MENTIONED_HOST = /\bff\.harness\.io\b/i;
@@ -45,7 +45,7 @@ const MOCKS = new Set(
 
 /**
  * @param {string} script
- * @param {string} language the ending of a file in it, without the dot: `tsx`; `d.` before it where the file declares types
+ * @param {string} language the extension of the file without the dot, such as `tsx`; with `d.` before it for declarations
  * @param {{ baseUrl?: string | undefined, eol?: string }} options
  * @returns {Findings}
  */
@@ -75,7 +75,7 @@ export function rewrite(script, language, { baseUrl, eol = "\n" }) {
 /** @param {string} script @param {string} language @param {Findings} found @returns {Node | undefined} */
 function parsed(script, language, { left }) {
   const typescript = /** @type {const} */ (["typescript", { dts: language.startsWith("d.") }]);
-  // Flow's own types are in JavaScript files; TypeScript is tried for what that does not read.
+  // JavaScript files may contain Flow's types. If Flow's grammar does not fit, TypeScript's is tried.
   const ways = /^(?:d\.)?[mc]?ts$/.test(language) ? [[typescript]] : language === "tsx" ? [[typescript, "jsx"]] : [["flow", "jsx"], [typescript, "jsx"], [typescript]];
   let why = "";
   for (const plugins of ways) {
@@ -110,7 +110,7 @@ function walk(node, parents, visit) {
   }
 }
 
-/** The value of a text that is written as one. @param {Node} node @returns {string | undefined} */
+/** Returns the value of a string literal or a template without expressions. @param {Node} node @returns {string | undefined} */
 function textOf(node) {
   if (node.type === "StringLiteral") return node.value;
   return node.type === "TemplateElement" ? (node.value.cooked ?? node.value.raw) : undefined;
@@ -140,9 +140,9 @@ function replacementOf(specifier) {
   return undefined;
 }
 
-/** Whether a text says which module is meant. @param {Node} node @param {Node[]} parents */
+/** Returns whether a string names a module. @param {Node} node @param {Node[]} parents */
 function isSpecifier(node, parents) {
-  // A template has the text inside, a literal type of TypeScript around it.
+  // In a template the string is inside; a literal type of TypeScript is around it.
   let place = parents.length - 1;
   if (parents[place]?.type === "TemplateLiteral") {
     if (parents[place].expressions.length) return false;
@@ -171,13 +171,13 @@ function isSpecifier(node, parents) {
   }
 }
 
-/** Whether a function's first argument is a module. @param {Node} callee */
+/** Returns whether a function's first argument is a module. @param {Node} callee */
 function takesModule(callee) {
   if (callee.type === "Import") return true;
   if (callee.type === "Identifier") return callee.name === "require";
   if (callee.type !== "MemberExpression") return false;
   const method = nameOf(callee.property) ?? "";
-  // import.meta.resolve
+  // This is import.meta.resolve.
   if (callee.object.type === "MetaProperty") return method === "resolve";
   const base = baseOf(callee.object);
   return (
@@ -185,7 +185,7 @@ function takesModule(callee) {
   );
 }
 
-/** What a chain of calls begins with: jest in jest.mock("a").mock("b"). @param {Node} node @returns {string | undefined} */
+/** Returns the name at the start of a chain of calls: jest in jest.mock("a").mock("b"). @param {Node} node @returns {string | undefined} */
 function baseOf(node) {
   if (node.type === "CallExpression") return baseOf(node.callee);
   return node.type === "MemberExpression" ? baseOf(node.object) : nameOf(node);
@@ -197,7 +197,7 @@ function nameOf(node) {
   return node?.type === "StringLiteral" ? node.value : undefined;
 }
 
-/** The option or variable for an address that a text is the value of, maybe as a default: `baseUrl: process.env.URL ?? "…"`. @param {Node[]} parents */
+/** Returns the option or variable for a URL whose value is a string, also as a default: `baseUrl: process.env.URL ?? "…"`. @param {Node[]} parents */
 function urlOption(parents) {
   for (const parent of parents.toReversed()) {
     if (/^(?:TemplateLiteral|LogicalExpression|ConditionalExpression|TS\w+Expression|ParenthesizedExpression)$/.test(parent.type)) continue;
@@ -208,7 +208,7 @@ function urlOption(parents) {
 }
 
 /**
- * What a script calls the SDK's `initialize` and `FFContextProvider`, and the whole of its exports.
+ * Returns the local names of the SDK's `initialize` and `FFContextProvider`, and of namespace imports.
  *
  * @param {Node} tree
  */
@@ -249,7 +249,7 @@ function isNamed(node, locals, spaces, exported) {
 
 /** @typedef {{ script: string, found: Findings, names: ReturnType<typeof clientNames>, baseUrl: string | undefined, eol: string, url: string }} Place */
 
-/** `initialize(key, target, options)`. @param {Node} call @param {Place} place */
+/** Handles a call of `initialize(key, target, options)`. @param {Node} call @param {Place} place */
 function optionsOfCall(call, place) {
   const [, target, options] = call.arguments;
   if (call.arguments.slice(0, 3).some(({ type }) => type === "SpreadElement")) return unseen(call, "initialize", place);
@@ -257,7 +257,7 @@ function optionsOfCall(call, place) {
   addOptions(call, target.end, (urls) => `, { ${urls} }`, "initialize", place);
 }
 
-/** `<FFContextProvider options={…}>`. @param {Node} element @param {Place} place */
+/** Handles an element `<FFContextProvider options={…}>`. @param {Node} element @param {Place} place */
 function optionsOfElement(element, place) {
   const given = element.attributes.find((/** @type {Node} */ attribute) => attribute.type === "JSXAttribute" && nameOf(attribute.name) === "options");
   if (given?.value?.type === "JSXExpressionContainer") return checkOptions(given.value.expression, "FFContextProvider", place);
@@ -271,8 +271,8 @@ function unseen(node, what, { found }) {
 }
 
 /**
- * @param {Node} node what has no options
- * @param {number} at where they belong
+ * @param {Node} node the call or element without options
+ * @param {number} at where the options belong
  * @param {(urls: string) => string} written
  * @param {string} what
  * @param {Place} place
@@ -291,7 +291,7 @@ function checkOptions(options, what, place) {
   const missing = ["baseUrl", "eventUrl"].filter((name) => !has(name));
   if (missing.length && object.properties.some(({ type }) => type === "SpreadElement")) return unseen(options, what, place);
   const { found, baseUrl, url, script, eol } = place;
-  // Another call with the same object may have been here.
+  // Another call with the same object may have added them already.
   if (!missing.length || found.edits.some(({ start }) => start === object.start + 1)) return;
   if (baseUrl === undefined) {
     const says = missing.includes("baseUrl") ? `this ${what} has no baseUrl, so it talks to Harness` : `this ${what} has no eventUrl, so it posts counts to Harness`;

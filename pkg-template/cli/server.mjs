@@ -1,4 +1,4 @@
-// The flags of an environment, asked of its server.
+// Fetches the flags of an environment from its server.
 
 import { Mistake, messageOf } from "./mistake.mjs";
 
@@ -22,12 +22,12 @@ export async function flagsOfServer(baseUrl, apiKey) {
     return new Map(configs.map((/** @type {Record<string, unknown>} */ config) => [String(config["feature"]), flagOfConfig(config)]));
   }
   const list = await ask(`${environment}/target/${target.identifier}/evaluations${cluster}`, { headers });
-  // One value says what kind it is, and no more.
+  // A single value tells the kind of the flag, and nothing else.
   return new Map(list.map((/** @type {Record<string, string>} */ { flag, kind, value }) => [flag, { kind: kindOf(kind), values: [valueOf(kind, value)], complete: false }]));
 }
 
 /**
- * @param {any} config a flag as the protocol has it
+ * @param {any} config a flag in the protocol's form
  * @returns {import("./declaration.mjs").Flag}
  */
 export function flagOfConfig(config) {
@@ -36,7 +36,7 @@ export function flagOfConfig(config) {
   return { kind, values: variations.map((/** @type {any} */ variation) => valueOf(kind, String(variation?.value))), complete: variations.length > 0 };
 }
 
-/** @param {string | undefined} kind as it is read by the client: what it does not know is text */
+/** @param {string | undefined} kind read as the client reads it: an unknown kind is text */
 function kindOf(kind) {
   const known = String(kind).toLowerCase();
   return known === "number" ? "int" : ["boolean", "int", "json"].includes(known) ? known : "string";
@@ -57,7 +57,7 @@ async function ask(url, init) {
   let response;
   let text;
   try {
-    // Of all of the answer: a command that hangs holds up whoever builds.
+    // The limit covers the whole reply, because a command that hangs would block a build.
     response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
     text = await response.text();
   } catch (error) {

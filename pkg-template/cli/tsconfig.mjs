@@ -1,4 +1,4 @@
-// Which files a project's tsconfig.json makes TypeScript compile, and so where a file of types has to be.
+// Finds the files that a project's tsconfig.json includes, and so the place where TypeScript sees a file of types.
 //
 // Source: https://www.typescriptlang.org/tsconfig/#include, #exclude, #files, #extends and #references.
 
@@ -17,13 +17,13 @@ import { Mistake, messageOf } from "./mistake.mjs";
  *
  * @typedef {object} Project
  * @property {Config[]} configs the project's own tsconfig.json, and those that it refers to
- * @property {(path: string) => boolean} includes whether any of them reaches a `.d.ts`
- * @property {(name: string) => string} placeOf where to put a `.d.ts` of that name; beside the tsconfig.json where nothing is reached
+ * @property {(path: string) => boolean} includes whether any of them includes a `.d.ts`
+ * @property {(name: string) => string} placeOf where to put a `.d.ts` of that name; next to the tsconfig.json if nothing is included
  */
 
-/** Without wildcards and ending, a pattern names a folder. */
+/** Matches a pattern that names a folder, because it has neither wildcards nor an extension. */
 const FOLDER = /^[^.*?]+$/;
-/** Folders that a `**` never means. */
+/** The folders that `**` never matches. */
 const NO_SOURCES = "(?!(?:node_modules|bower_components|jspm_packages)(?:/|$))";
 
 /**
@@ -51,7 +51,7 @@ function project(root) {
   const configs = [...found.values()];
   const includes = (/** @type {string} */ path) => configs.some((config) => reaches(config, slashed(path)));
   const placeOf = (/** @type {string} */ name) => {
-    // Sources before tests and scripts, should they be apart.
+    // Configurations of sources come before those of tests and scripts.
     const folders = configs.flatMap(({ include }) => include.map(baseOf)).sort((one, other) => rank(one) - rank(other));
     const places = [dirname(slashed(root)), ...folders].map((folder) => `${folder}/${name}`).filter(includes);
     return resolve(places.find((place) => existsSync(place)) ?? places[0] ?? join(dirname(root), name));
@@ -69,7 +69,7 @@ function collect(file, found) {
   if (found.has(file)) return;
   const { files, include, exclude, references, outDir } = read(file, []);
   const folder = slashed(dirname(file));
-  // What a config says about its files may be nothing: then it is all below it.
+  // Without `files` and `include` a configuration includes everything below its folder.
   const all = files || include ? (include ?? []) : [`${folder}/**/*`];
   const defaults = ["node_modules", "bower_components", "jspm_packages"].map((name) => `${folder}/${name}`);
   found.set(file, { file, ownsFiles: all.length > 0 || !!files?.length, files: files ?? [], include: all, exclude: exclude ?? [...defaults, ...outDir] });
@@ -81,16 +81,16 @@ function collect(file, found) {
 }
 
 /**
- * What a config says about its files, with what it inherits, as absolute paths.
+ * Returns what a configuration says about its files, with what it inherits, as absolute paths.
  *
  * @param {string} file
- * @param {string[]} chain the configs that extend it
+ * @param {string[]} chain the configurations that extend it
  * @returns {{ files?: string[], include?: string[], exclude?: string[], references: string[], outDir: string[] }}
  */
 function read(file, chain) {
   const json = parse(file);
   const folder = dirname(file);
-  // `${configDir}` is the folder of the config that inherits.
+  // `${configDir}` is the folder of the configuration that inherits.
   const own = dirname(chain[0] ?? file);
   const absolute = (/** @type {string} */ path) => {
     const filled = path.replace("${configDir}", own);
@@ -113,7 +113,7 @@ function read(file, chain) {
 }
 
 /**
- * The file that a config extends: beside it, or in a package; none where that is not installed.
+ * Returns the file that a configuration extends: a path, or a file in a package; nothing if the package is not installed.
  *
  * @param {string} base
  * @param {string} from
@@ -129,14 +129,14 @@ function extended(base, from) {
       const path = find(name);
       if (path.endsWith(".json")) return path;
     } catch {
-      // Not under this name.
+      // The package has no file of this name.
     }
   }
   return undefined;
 }
 
 /**
- * JSON with comments, and commas before closing brackets.
+ * Reads JSON with comments and trailing commas.
  *
  * @param {string} file
  * @returns {Record<string, any>}
@@ -160,7 +160,7 @@ function reaches({ files, include, exclude }, path) {
 
 /**
  * @param {string} pattern
- * @param {boolean} including a pattern of `include`, whose wildcards pass over hidden files and packages
+ * @param {boolean} including whether it is a pattern of `include`, whose wildcards skip hidden files and packages
  */
 function matcher(pattern, including) {
   const last = pattern.slice(pattern.lastIndexOf("/") + 1);
@@ -172,11 +172,11 @@ function matcher(pattern, including) {
     const text = part.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^/]*").replaceAll("?", "[^/]");
     return `${slash}${/^[*?]/.test(part) ? hidden : ""}${text}`;
   });
-  // What is excluded takes along all that is below it.
+  // An excluded folder excludes everything below it.
   return new RegExp(`^${source.join("")}${including ? "" : "(?:$|/)"}${including ? "$" : ""}`);
 }
 
-/** The folder that a pattern starts in. @param {string} pattern */
+/** Returns the folder in which a pattern starts. @param {string} pattern */
 function baseOf(pattern) {
   const parts = pattern.split("/");
   const wild = parts.findIndex((part) => /[*?]/.test(part));

@@ -1,4 +1,4 @@
-// `npx flagwire types`: writes a project's own flags as types.
+// Runs `npx flagwire types`, which writes a project's own flags as types.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
@@ -60,7 +60,7 @@ function parse(args) {
 }
 
 /**
- * What to say where the compiler does not see a file: it would go on to accept any name, without a word.
+ * Returns a warning if the compiler does not include a file, because it would then silently accept any name.
  *
  * @param {import("./tsconfig.mjs").Project | undefined} project
  * @param {string} path

@@ -1,9 +1,9 @@
 /**
- * For code written against `@harnessio/ff-javascript-client-sdk` 1.32: the same exports and behaviour, on this client.
+ * A replacement for `@harnessio/ff-javascript-client-sdk` 1.32, with the same exports and behaviour on top of Flagwire's client.
  *
- * Kept: names, order and payloads of events, `ready` as soon as there are any values, reads without a check of types, one count
- * for each flag in 500 ms. Not kept, being defects: changes missed while the stream reconnects, events lost between chunks,
- * giving up for good after one failed sign-in, flags that never go, `changed` for JSON that is the same.
+ * It keeps the names, order and payloads of events, `ready` as soon as there are any values, reads without a check of types, and one
+ * count for each flag in 500 ms. It does not keep defects: changes missed while the stream reconnects, events lost between chunks,
+ * giving up after one failed sign-in, deleted flags that stay, and `changed` for equal JSON.
  *
  * @packageDocumentation
  */
@@ -15,9 +15,9 @@ import { record } from "./record";
 import { sha256 } from "./sha256";
 import type { CacheOptions as CoreCacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";
 
-/** Reads of a flag within so many milliseconds count once. */
+/** Reads of a flag within this many milliseconds are counted once. */
 const COUNT_INTERVAL_MS = 500;
-/** `refreshEvaluations` does nothing before so many milliseconds have passed since the last time. */
+/** `refreshEvaluations` does nothing until this many milliseconds have passed since the last refresh. */
 const REFRESH_INTERVAL_MS = 60_000;
 const EVENT_URL = "https://events.ff.harness.io/api/1.0";
 
@@ -42,7 +42,7 @@ export enum Event {
   ERROR_DEFAULT_VARIATION_RETURNED = "default variation returned",
 }
 
-/** Who flags are served to. */
+/** The user or device that flags are evaluated for. */
 export interface Target {
   identifier: string;
   name?: string;
@@ -50,7 +50,7 @@ export interface Target {
   attributes?: object;
 }
 
-/** A flag's value, converted. */
+/** The converted value of a flag. */
 export type VariationValue = boolean | string | number | object | undefined;
 
 export interface VariationValueWithDebug {
@@ -63,7 +63,7 @@ export interface DefaultVariationEventPayload {
   defaultVariation: VariationValue;
 }
 
-/** A flag's result for the target. */
+/** The result of one flag for the target. */
 export interface Evaluation {
   flag: string;
   identifier: string;
@@ -72,7 +72,7 @@ export interface Evaluation {
   deleted?: boolean;
 }
 
-/** What the server says on the stream. */
+/** An event on the server's stream. */
 export interface StreamEvent {
   event: string;
   domain: string;
@@ -81,7 +81,7 @@ export interface StreamEvent {
   evaluations?: Evaluation[];
 }
 
-/** What the listeners of each event get. */
+/** The arguments of the listeners of each event. */
 export interface EventCallbackMapping {
   [Event.READY]: (flags: Record<string, VariationValue>) => void;
   [Event.CONNECTED]: () => void;
@@ -116,30 +116,30 @@ export type APIRequestMiddleware = (request: Parameters<typeof fetch>) => Parame
 
 export type { Logger };
 
-/** Where values are kept, if that answers at once. */
+/** A synchronous storage for values. */
 export interface SyncStorage {
   getItem: (key: string) => string | null;
   setItem: (key: string, value: string) => void;
   removeItem: (key: string) => void;
 }
 
-/** Where values are kept, if that answers later. */
+/** An asynchronous storage for values. */
 export interface AsyncStorage {
   getItem: (key: string) => Promise<string | null>;
   setItem: (key: string, value: string) => Promise<void>;
   removeItem: (key: string) => Promise<void>;
 }
 
-/** How values are kept from one visit to the next. */
+/** Options of the cache, which keeps values from one visit to the next. */
 export interface CacheOptions extends Pick<CoreCacheOptions, "ttl" | "storage"> {
   /**
-   * Keep values apart for targets with other attributes: all of them, or those named.
+   * Whether values are cached separately for each combination of attributes: of all attributes, or of those named.
    * @default false
    */
   deriveKeyFromTargetAttributes?: boolean | readonly string[];
 }
 
-/** Options of {@link initialize}; {@link CoreOptions} says what each does. */
+/** Options of {@link initialize}; they are documented at {@link CoreOptions}. */
 export interface Options extends
   Pick<
     CoreOptions,
@@ -164,19 +164,19 @@ export interface Options extends
 /** A client. */
 export interface Result {
   on: EventOnBinding;
-  /** Without arguments closes the client. */
+  /** Removes listeners. Without arguments it closes the client. */
   off: EventOffBinding;
   variation: VariationFn;
   close: () => void;
-  /** Stores evaluations that the page has from elsewhere, on the next macrotask. */
+  /** Stores evaluations that the page already has, in the next macrotask. */
   setEvaluations: (evaluations: Evaluation[]) => void;
-  /** Changes every request before it is sent. One at a time: the last wins. */
+  /** Sets a function that changes every request before it is sent. It replaces the one that was set before. */
   registerAPIRequestMiddleware: (middleware: APIRequestMiddleware) => void;
   /** Fetches all evaluations, at most once a minute. */
   refreshEvaluations: () => void;
 }
 
-/** Makes a client, which starts by itself. */
+/** Creates a client, which connects by itself. */
 export const initialize = (apiKey: string, target: Target, options: Options = {}): Result => {
   const client = new HarnessClient(apiKey, target, options);
   return {
@@ -194,7 +194,7 @@ type Listener = (payload: unknown) => void;
 
 interface Slot {
   value: unknown;
-  /** When a read was counted last. */
+  /** The time of the last read that was counted, by flag. */
   counted: number;
 }
 
@@ -203,15 +203,15 @@ class HarnessClient {
   readonly #logger: Logger;
   #listeners = new Map<string, Listener[]>();
   #slots = new Map<string, Slot>();
-  /** Values that were there before anybody could listen, and that no listener was called with. */
+  /** The values that were present before a listener could be added, for which no listener was called. */
   #untold: CoreEvaluation[];
   #ready = false;
   #closed = false;
-  /** The server has answered, so that there is something to refresh. */
+  /** Whether the server has answered, without which there is nothing to refresh. */
   #initialised = false;
-  /** The first fetch has failed, and `error` has not been said. */
+  /** Whether the first fetch has failed and `error` was not emitted yet. */
   #fetchFailed = false;
-  /** What was heard of the stream and of polling before that: listeners know these events to come after. */
+  /** The events of the stream and of polling before that, held back because listeners expect them after it. */
   #held: [event: EventName, payload: unknown][] = [];
   #refreshed = 0;
   readonly #streaming: boolean;
@@ -224,10 +224,10 @@ class HarnessClient {
     this.core = start(apiKey, target as never, {
       ...options,
       cache: options.cache && { ...cache, key: (target) => place(apiKey, target.identifier, target.attributes ?? {}, cache.deriveKeyFromTargetAttributes) },
-      // The published one posts there whatever the base URL is.
+      // The published SDK posts to this URL whatever the base URL is.
       eventUrl: options.eventUrl ?? EVENT_URL,
       pollingEnabled: options.pollingEnabled ?? streaming,
-      // A native EventSource would go past the middleware.
+      // A native EventSource would bypass the middleware.
       streamTransport: "fetch",
     });
     this.#untold = this.core.evaluations();
@@ -262,7 +262,7 @@ class HarnessClient {
     if (!Array.isArray(evaluations) || !evaluations.length) return;
     setTimeout(() => {
       if (this.#closed) return;
-      // Values may come converted, as listeners of `changed` get them.
+      // Values may be converted already, as listeners of `changed` receive them.
       const texts = (evaluations as readonly (Evaluation | null)[]).map((evaluation) => ({ ...(evaluation as Evaluation), value: textOf(evaluation?.value) }));
       this.core.setEvaluations(texts);
       this.#becomeReady();
@@ -283,7 +283,7 @@ class HarnessClient {
     if (this.#streaming) this.#listeners.clear();
   }
 
-  /** Passes an event of the core on, in the order that listeners know. */
+  /** Emits an event of the core in the order of the published SDK. */
   #heard(event: EventName, payload: unknown): void {
     switch (event) {
       case "changed":
@@ -293,7 +293,7 @@ class HarnessClient {
         this.#becomeReady();
         break;
       case "stopped":
-        // It is the stream's.
+        // The error belongs to the stream.
         if (!this.#streaming || !this.#initialised) return;
         break;
       case "flags loaded":
@@ -313,7 +313,7 @@ class HarnessClient {
         this.#fetchFailed = true;
         break;
       case "error":
-        // The specific event comes first, with the same error.
+        // The specific event is emitted first, with the same error.
         if (this.#held.at(-1)?.[1] === payload) return void this.#held.push([event, payload]);
         this.#logger.error(`[FF-SDK] ${(payload as FlagwireError).message}`);
         this.#emit(event, payload);
@@ -323,13 +323,13 @@ class HarnessClient {
     this.#emit(event, payload);
   }
 
-  /** The first fetch is over, well or not. */
+  /** Handles the end of the first fetch, successful or not. */
   #initialise(): void {
     if (this.#initialised) return;
     this.#initialised = true;
     const held = this.#held;
     this.#held = [];
-    // Without a stream polling starts before `ready`.
+    // Without a stream, polling starts before `ready`.
     if (held.length === 1 && held[0]![0] === "polling") this.#emit(...held.pop()!);
     this.#becomeReady();
     for (const [event, payload] of held) this.#heard(event, payload);
@@ -339,11 +339,11 @@ class HarnessClient {
     const held = this.#slots.get(change.flag);
     if (change.deleted) this.#slots.delete(change.flag);
     else this.#hold(change.flag, change.kind, change.value);
-    // A cached value that the server confirms with another variation is no change to these listeners.
+    // These listeners expect no change if the server sends a cached value with a different variation.
     if (change.deleted || !held || held.value !== change.value) this.#emit(Event.CHANGED, change);
   }
 
-  /** Neither NaN nor the text of what should be a number is a value: reads give the default. */
+  /** Returns whether a value can be read. Reads return the default for NaN and for a number that stayed text. */
   #hold(flag: string, kind: string, value: unknown): void {
     if (typeof value === "string" && /^(int|number)$/i.test(kind)) this.#slots.delete(flag);
     else this.#slots.set(flag, { value, counted: -Infinity });
@@ -384,7 +384,7 @@ function textOf(value: unknown): string {
   }
 }
 
-/** Where the published one keeps a target's values, so that a site which moves keeps what its visitors have. */
+/** Returns the storage key of the published SDK, so that visitors keep their cached values when a site changes over. */
 function place(apiKey: string, identifier: string, attributes: { readonly [name: string]: unknown }, derive: CacheOptions["deriveKeyFromTargetAttributes"]): string {
   let chosen = "";
   if (derive) {

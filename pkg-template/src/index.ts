@@ -19,12 +19,12 @@ import { copyTarget } from "./target";
 import type { Options, Target } from "./types";
 
 /**
- * Makes a client, which starts by itself. Returns at once: until the server's evaluations are there `variation()` answers
- * with cached or given values, or the default.
+ * Creates a client, which connects by itself. The call returns at once: until the server's evaluations arrive, `variation()`
+ * returns values from the cache or from `bootstrap`, or else the default.
  *
  * @param apiKey a client key of the environment
- * @throws FlagwireError where the key or the target's identifier is missing, or the target cannot be sent. Never because of the
- * network.
+ * @throws FlagwireError if the key or the target's identifier is missing, or the target cannot be sent. A network failure never makes
+ * it throw.
  */
 export function initialize(apiKey: string, target: Target, options?: Options): Client {
   if (!apiKey || typeof apiKey !== "string") {

@@ -32,20 +32,20 @@ import type { Options, Target } from "./types";
 import { haveValues, limitOf, within } from "./waiting";
 
 const READY_TIMEOUT_MS = 5_000;
-/** Codes of errors that another context may not meet; any other final one is the key's or the server's. */
+/** The codes of final errors that a different context may not cause. Any other final error concerns the key or the server. */
 const OF_THE_TARGET = ["missing-target", "invalid-target", "bad-request", "too-large"];
 
 /** Options of {@link FlagwireWebProvider}. */
 export interface FlagwireWebProviderOptions extends Options {
   /**
-   * Milliseconds after which starting, or changing the context, fails if there are no values for the context yet. The provider is in error
-   * then, goes on trying, and is ready as soon as they are there.
+   * The time in milliseconds after which starting, or changing the context, fails if there are no values for the context yet. The
+   * provider then has the status ERROR, keeps trying, and becomes ready when values arrive.
    * @default 5000
    */
   readyTimeout?: number;
   /**
-   * Gets what the application tracks, to hand it on to its analytics: the protocol has no place for it.
-   * @default nobody
+   * Receives the application's tracking events, to pass them to its analytics; the protocol has no place for them.
+   * @default none
    */
   onTrack?: (event: string, context: EvaluationContext, details: TrackingEventDetails) => void;
 }
@@ -53,43 +53,44 @@ export interface FlagwireWebProviderOptions extends Options {
 type Status = "ready" | "stale" | "error" | "fatal";
 
 /**
- * Serves OpenFeature from Flagwire. The context's `targetingKey` is the target's identifier, what else it has its attributes.
+ * A provider that serves OpenFeature from Flagwire. The context's `targetingKey` is the target's identifier; all else in the context is
+ * an attribute.
  *
- * - It may be set before there is a `targetingKey`: its status is ERROR and defaults are served, until a context has one.
- * - Starting and changing the context end after `readyTimeout` at the latest. Values at hand (`bootstrap`, for the first context, or the
- *   cache) are enough to be ready; should the server not answer in that time, the provider is stale.
- * - While a context is changed the last one's values are served, as STALE. Where the new one's do not come in time, defaults are, or, if
- *   it is the same user with other attributes, the last values. A context without `targetingKey` has defaults at once.
- * - Of several changes in quick succession the last wins, and all end with it.
- * - A refused key is FATAL, and stays so until the provider is set again.
- * - The reason of a value is CACHED or STALE where it is that, else UNKNOWN: the server says what a target gets, and not why.
+ * - You may set the provider before there is a `targetingKey`: its status is ERROR and defaults are served until a context has one.
+ * - Starting and changing the context end after `readyTimeout` at the latest. Values from `bootstrap` (for the first context) or from the
+ *   cache are enough to be ready; if the server does not answer in that time, the provider is stale.
+ * - While the context changes, the previous context's values are served as STALE. If the new values do not arrive in time, defaults are
+ *   served, or the previous values if only the attributes differ. A context without `targetingKey` has defaults at once.
+ * - Of several changes in quick succession the last wins, and all of them end with it.
+ * - After a refused key the status is FATAL until the provider is set again.
+ * - The reason of a value is CACHED or STALE if it is that, else UNKNOWN: the server sends a target's value without the reason.
  */
 export class FlagwireWebProvider implements Provider {
   readonly metadata = { name: "flagwire" } as const;
   readonly runsOn = "client";
-  /** It has one target at a time. */
+  /** The provider has one target at a time. */
   readonly domainScoped = true;
   readonly events = new OpenFeatureEventEmitter();
   readonly #apiKey: string;
   readonly #options: FlagwireWebProviderOptions;
   readonly #limitMs: number;
   #client: Client | undefined;
-  /** Whether `bootstrap` was used: it is one target's. */
+  /** Whether `bootstrap` was used, which belongs to one target. */
   #started = false;
-  /** Whose flags are asked for, and whose the client has. They differ while the context changes. */
+  /** The target that was requested, and the target whose values the client has. They differ while the context changes. */
   #wanted: string | undefined;
   #owner: string | undefined;
-  /** Why there are no values to serve. */
+  /** The error because of which there are no values. */
   #problem: OpenFeatureError | undefined;
-  /** The values are of the cache or of `bootstrap`, and the server has not answered in time. */
+  /** Whether the values are from the cache or `bootstrap` and the server has not answered in time. */
   #unheard = false;
-  /** Counts how often it was started or closed. */
+  /** Counts starts and closings, so that a late callback knows that it is out of date. */
   #life = 0;
-  /** Getting values for the last context. */
+  /** The promise of values for the latest context. */
   #latest: Promise<void> | undefined;
-  /** Calls of OpenFeature that wait; it sets the status by their outcome itself. */
+  /** The number of pending calls of OpenFeature, which sets the status from their outcome itself. */
   #pending = 0;
-  /** The status that OpenFeature has, as long as nothing is pending. */
+  /** The status that OpenFeature was given last, valid while no call is pending. */
   #told: Status | undefined;
   #changed: Set<string> | undefined;
 
@@ -100,7 +101,7 @@ export class FlagwireWebProvider implements Provider {
     this.#limitMs = limitOf(options.readyTimeout, READY_TIMEOUT_MS);
   }
 
-  /** The client at work; none while the context has no `targetingKey`, and another one afterwards. */
+  /** The present client. There is none while the context has no `targetingKey`, and a new one afterwards. */
   get client(): Client | undefined {
     return this.#client;
   }
@@ -144,7 +145,7 @@ export class FlagwireWebProvider implements Provider {
     if (this.#problem) return failed(this.#problem.code, this.#problem.message);
     if (!client) return failed(ErrorCode.PROVIDER_NOT_READY, "the provider is not initialised");
     const { value, variation, reason, isDefaultValue } = client.variationDetail(flag as never, defaultValue as never);
-    // A default of null, which is an object here, fits any value there.
+    // The client would accept any value for a default of null, which OpenFeature treats as an object.
     if (!isDefaultValue && typeof value === typeof defaultValue) return { value: value as T, ...(variation !== undefined && { variant: variation }), reason: this.#reason() };
     if (reason !== "not-found") return failed(ErrorCode.TYPE_MISMATCH, `the value of ${flag} is no ${typeof defaultValue}`);
     return client.state().status === "initializing"
@@ -152,20 +153,20 @@ export class FlagwireWebProvider implements Provider {
       : failed(ErrorCode.FLAG_NOT_FOUND, `there is no flag ${flag}`);
   }
 
-  /** The server evaluates for the target, and does not say by which rule. */
+  /** Returns the reason for OpenFeature. The server does not send the rule by which it evaluated. */
   #reason(): string {
     const status = this.#client?.state().status;
     if (status === "cached") return StandardResolutionReasons.CACHED;
     return status === "stale" || this.#owner !== this.#wanted ? StandardResolutionReasons.STALE : StandardResolutionReasons.UNKNOWN;
   }
 
-  /** Gets values for a context. What it returns is settled after the limit at the latest. */
+  /** Requests values for a context. The promise settles after the limit at the latest. */
   #adopt(context: EvaluationContext, starting: boolean): Promise<void> {
     const life = this.#life;
     this.#pending++;
     const work = (this.#latest = this.#reconcile(context));
     const isLatest = () => work === this.#latest;
-    // It may end after the limit, and is a success then all the same.
+    // The request may succeed after the limit, and its values are then served all the same.
     work.then(
       () => isLatest() && this.#serve(undefined),
       (error: OpenFeatureError) => isLatest() && this.#fail(error),
@@ -173,7 +174,7 @@ export class FlagwireWebProvider implements Provider {
     const settled = within(this.#outcome(), this.#limitMs).then((inTime) => {
       if (inTime) return;
       const late = `there are no values for this context after ${this.#limitMs} ms; it is tried further`;
-      // The last context's values may be another user's.
+      // The previous context's values may belong to another user.
       if (life === this.#life && this.#owner !== this.#wanted) this.#serve(new ProviderNotReadyError(late));
       throw new GeneralError(late);
     });
@@ -183,12 +184,12 @@ export class FlagwireWebProvider implements Provider {
       this.#told = told;
       this.#tell();
     };
-    // OpenFeature sets its status by the outcome. It asks for that as soon as this has returned, so what is asked for afterwards comes later.
+    // OpenFeature sets its status from the outcome as soon as this promise settles, so a status that is reported afterwards comes later.
     queueMicrotask(() => void settled.then(() => over("ready"), (error: unknown) => over(starting && error instanceof ProviderFatalError ? "fatal" : "error")));
     return settled;
   }
 
-  /** Settled as the last context is: earlier ones do not matter any more. */
+  /** Settles as the request for the latest context does, because earlier ones no longer matter. */
   async #outcome(): Promise<void> {
     for (let latest: unknown; latest !== this.#latest;) {
       latest = this.#latest;
@@ -201,7 +202,7 @@ export class FlagwireWebProvider implements Provider {
     if (!this.#latest) throw new GeneralError("the provider is closed");
   }
 
-  /** Resolves when there are values for the context. Rejects with an error of OpenFeature when there will not be any. */
+  /** Resolves when there are values for the context. Rejects with an error of OpenFeature if there will be none. */
   async #reconcile(context: EvaluationContext): Promise<void> {
     if (this.#problem instanceof ProviderFatalError) throw this.#problem;
     try {
@@ -211,7 +212,7 @@ export class FlagwireWebProvider implements Provider {
       else await haveValues(this.#start(target));
     } catch (thrown) {
       const error = errorOf(thrown);
-      // At once: who is gone has no values any more.
+      // This happens at once, so that values of a user who has logged out are not served.
       if (error instanceof TargetingKeyMissingError) this.#fail(error);
       throw error;
     }
@@ -223,12 +224,12 @@ export class FlagwireWebProvider implements Provider {
     this.#started = true;
     this.#problem = undefined;
     client.on("changed", ({ flag }) => {
-      // The first values, and those of another context, are no change of configuration.
+      // The first values, and those of a new context, are not a change of configuration.
       if (!this.#pending) this.#tellChanged([flag]);
     });
     client.on("state", () => this.#tell());
     client.on("auth error", (error) => {
-      // Also long after it was ready: the key was revoked.
+      // This also happens long after the provider was ready, if the key is revoked.
       if (error.final && client === this.#client) this.#fail(errorOf(error));
     });
     this.#unheard = false;
@@ -242,22 +243,22 @@ export class FlagwireWebProvider implements Provider {
     return client;
   }
 
-  /** There are no values for the context, and there will not be any. */
+  /** Handles that there will be no values for the context. */
   #fail(error: OpenFeatureError): void {
     if (this.#problem instanceof ProviderFatalError) return;
     this.#serve(error);
     if (error instanceof ProviderFatalError) return; // the client has stopped, and says why
-    // It would go on with the last target's values.
+    // The client would continue to serve the previous target's values.
     this.#client?.close();
     this.#client = this.#owner = undefined;
   }
 
-  /** From now on values of the context are served, or defaults. */
+  /** Serves the context's values, or defaults, from now on. */
   #serve(problem: OpenFeatureError | undefined): void {
     const before = this.#problem;
     this.#problem = problem;
     if (!problem) this.#owner = this.#wanted;
-    // What is read changes for all flags at once. A new context's values are announced by OpenFeature, which is silent about errors.
+    // All flags change at once. OpenFeature announces a new context's values itself, but no event after an error.
     if (problem ? !before : before && !this.#pending) this.#tellChanged(Object.keys(this.#client?.flags() ?? {}));
     this.#tell();
   }
@@ -284,7 +285,7 @@ export class FlagwireWebProvider implements Provider {
     for (const flag of flags) this.#changed.add(flag);
   }
 
-  /** Tells OpenFeature the status, where it has another one. */
+  /** Reports the status to OpenFeature if it differs from the last one. */
   #tell(): void {
     const status = this.#status();
     if (this.#pending || !this.#told || !status || this.#told === status) return;
@@ -295,7 +296,7 @@ export class FlagwireWebProvider implements Provider {
     else this.events.emit(ProviderEvents.Error, { message, errorCode: this.#problem!.code });
   }
 
-  /** The status to report; none where it stays. */
+  /** Returns the status to report, or nothing if it stays the same. */
   #status(): Status | undefined {
     if (this.#problem) return this.#problem instanceof ProviderFatalError ? "fatal" : "error";
     const { status, reason } = this.#client?.state() ?? {};

@@ -1,23 +1,23 @@
-// Checks the options and fills in the defaults.
+// Checks the options and applies the defaults.
 
 import { TRANSPORTS } from "./border";
 import { describe } from "./error";
 import type { Logger, Options } from "./types";
 
-/** Set by the build. */
+/** The build sets this. */
 declare const DEVELOPMENT: boolean;
 
 const HARNESS = "https://config.ff.harness.io/api/1.0";
 const HARNESS_EVENTS = "https://events.ff.harness.io/api/1.0";
 const MIN_INTERVAL = 60_000;
 
-/** Whether it was said in this page or process that Harness ends. */
+/** Whether the warning that Harness Feature Flags ends was given in this page or process. */
 let warned = false;
 
-/** What Node, and what imitates it, says of the environment. */
+/** The environment variables of Node and of runtimes like it. */
 const environment = (): unknown => (globalThis as { process?: { env?: { NODE_ENV?: unknown } } }).process?.env?.NODE_ENV;
 
-/** Where the service is. */
+/** The URLs of the service. */
 export interface Endpoints {
   base_: string;
   events_: string;
@@ -25,11 +25,11 @@ export interface Endpoints {
 
 export interface CoreOptions {
   endpoints_: Endpoints;
-  /** What the core gets: the options at the places of `OptionPlace`, but the last. */
+  /** The options as the core receives them: in the order of `OptionPlace`, without the last. */
   numbers_: readonly number[];
 }
 
-/** Writes to the options' logger, or the console. What that throws is nobody's business: it must not go through the core. */
+/** Writes to the options' logger, or to the console. Errors of a logger are ignored, because they must not pass through the core. */
 export type Log = (level: keyof Logger, text: string, ...data: unknown[]) => void;
 
 export function logOf({ logger }: Options): Log {
@@ -37,35 +37,35 @@ export function logOf({ logger }: Options): Log {
     try {
       (typeof logger?.[level] === "function" ? logger : console)[level]("Flagwire: " + text, ...data);
     } catch {
-      // as if nobody read it
+      // The message is lost, as it would be without a console.
     }
   };
 }
 
-/** The default of a wrong option is taken; in development a warning names it. */
+/** Returns the default for an option of the wrong type; in development a warning names the option. */
 export function coreOptions(options: Options, log: Log): CoreOptions {
-  /** The type of `fallback` is the option's. */
+  /** The type of `fallback` is the type of the option. */
   function pick<K extends keyof Options>(name: K, fallback: NonNullable<Options[K]>): NonNullable<Options[K]> {
     const value = options[name] ?? fallback;
     if (typeof value === typeof fallback && value === value) return value;
     if (DEVELOPMENT) log("warn", describe("option", name, "a " + typeof fallback, String(fallback)));
     return fallback;
   }
-  // Whatever is given counts: a page that means its own server must never talk to another one with its key and its users.
+  // Any value that is given is used: a page that names its own server must never send its key and its users to another one.
   const url = (name: "baseUrl" | "eventUrl", fallback: string) => {
     const value: unknown = options[name] ?? fallback;
     if (DEVELOPMENT && typeof value !== "string" && !(value instanceof URL)) log("warn", describe("option", name, "a URL", String(value)));
     return String(value).replace(/\/+$/, "");
   };
   const baseUrl = url("baseUrl", HARNESS);
-  // Node and edge runtimes have this build in production, too.
+  // Node and edge runtimes use this build in production too.
   if (DEVELOPMENT && !warned && /^https:\/\/[\w.-]+\.ff\.harness\.io(?:[:/]|$)/i.test(baseUrl) && environment() !== "production") {
     warned = true;
     log("warn", describe("harness-ends"));
   }
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto") as "auto");
-  // The core takes what it does not know for `auto`.
+  // The core treats an unknown value as `auto`.
   if (DEVELOPMENT && transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
   return {
     endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl == null ? HARNESS_EVENTS : baseUrl) },

@@ -1,5 +1,5 @@
-// What is rendered on a server, where no client is made: reads of the evaluations that the page starts with. The page hydrates
-// with the same.
+// Rendering on a server creates no client. It reads the evaluations that the page starts with, so that the page hydrates with the
+// same values.
 
 import { valueOf } from "./index";
 import type { Client } from "./client";
@@ -10,17 +10,17 @@ import { evaluationsIn } from "./values";
 const NOWHERE: State = { status: "initializing", since: 0 };
 const BOOTSTRAPPED: State = { status: "cached", since: 0 };
 
-/** The evaluations of a page that can be read, as a client takes them. */
+/** Returns the evaluations of a page that a client would accept. */
 export function presets(bootstrap: readonly Evaluation[] | undefined): readonly Evaluation[] {
   return evaluationsIn(bootstrap);
 }
 
-/** How far a page's first values can be trusted. */
+/** Returns the state that goes with a page's first values. */
 export function presetState(bootstrap: readonly Evaluation[]): State {
   return bootstrap.length ? BOOTSTRAPPED : NOWHERE;
 }
 
-/** What a page's first values make of a read. */
+/** Reads a flag from a page's first values. */
 export function preset(bootstrap: readonly Evaluation[], flag: string, defaultValue: unknown): Variation<unknown> {
   const evaluation = bootstrap.find((evaluation) => evaluation.flag === flag);
   if (!evaluation) return { value: defaultValue, reason: "not-found", isDefaultValue: true };
@@ -29,17 +29,17 @@ export function preset(bootstrap: readonly Evaluation[], flag: string, defaultVa
   return { value, variation: evaluation.identifier, reason: "evaluated", isDefaultValue: false };
 }
 
-/** The values of all flags that a page starts with. */
+/** Returns the values of all flags that a page starts with. */
 export function presetFlags(bootstrap: readonly Evaluation[]): { readonly [flag: string]: Json } {
   return record(bootstrap.map((evaluation) => [evaluation.flag, valueOf(evaluation)]));
 }
 
-/** Whether a page is rendered on a server here. */
+/** Is `true` if this code renders a page on a server. */
 export function isServer(): boolean {
   return typeof window === "undefined";
 }
 
-/** Takes a client's place while rendering on a server: has the page's first values, asks nobody, and needs no closing. */
+/** Replaces a client while rendering on a server: it has the page's first values, makes no requests, and needs no closing. */
 export function renderingClient(options: Options | undefined): Client {
   const bootstrap = presets(options?.bootstrap);
   const detail = (flag: string, defaultValue: unknown) => preset(bootstrap, flag, defaultValue);

@@ -23,27 +23,27 @@ import type { Json, Options, State, Target, Variation } from "./types";
 import { hasValues, haveValues, limitOf, within } from "./waiting";
 
 const SUSPENSE_TIMEOUT_MS = 3_000;
-/** Below the time after which a client that React has not committed is closed. */
+/** Milliseconds; shorter than the time after which an uncommitted client is closed. */
 const MAX_SUSPENSE_TIMEOUT_MS = 30_000;
 
-/** What {@link FlagwireProvider} takes: what a client is made of, or a client. */
+/** The props of {@link FlagwireProvider}: either those from which it creates a client, or a client. */
 export type FlagwireProviderProps =
   & { children?: ReactNode }
   & (
     | {
-      /** A client key of the environment. Another one makes another client. */
+      /** A client key of the environment. A different key creates a new client. */
       apiKey: string;
       /**
-       * Who flags are served to. Another one is switched to without a new client, and the last one's values stay until the new one's are
-       * there; for another `identifier`, for 5 seconds at the most.
+       * The user or device that flags are evaluated for. The client switches to a different target and keeps the previous values until the
+       * new ones arrive; if the `identifier` differs, for 5 seconds at most.
        */
       target: Target;
-      /** Read when the client is made. For values while rendering on a server, and while hydrating, give `bootstrap`. */
+      /** Options, which are read when the client is created. Pass `bootstrap` to have values while rendering on a server and hydrating. */
       options?: Options;
       client?: undefined;
     }
     | {
-      /** A client made elsewhere. It is not closed by the provider. */
+      /** A client that was created elsewhere. The provider does not close it. */
       client: Client;
       apiKey?: undefined;
       target?: undefined;
@@ -51,18 +51,19 @@ export type FlagwireProviderProps =
     }
   );
 
-/** How a hook reads. */
+/** Options of a hook that reads a flag. */
 export interface ReadOptions {
   /**
-   * Suspend while there are no values at all, until they are there, are known not to come, or `suspenseTimeoutMs` has passed.
-   * Values at hand, from `bootstrap`, the cache or the server, are rendered at once. A component that rendered a default renders
-   * again when its flag's value arrives. On a page that a server rendered nothing suspends, so that nothing on it vanishes.
+   * Whether to suspend while there are no values. The component renders as soon as values arrive, are known not to arrive, or
+   * `suspenseTimeoutMs` has passed. Values from `bootstrap`, the cache or the server are rendered at once. A component that rendered
+   * a default renders again when its flag's value arrives. On a page that a server rendered nothing suspends, so that no content
+   * disappears.
    * @default false
    */
   suspense?: boolean;
   /**
-   * Milliseconds after which a component that suspends renders the default, at most 30000. Components of one client that give the
-   * same limit wait together: for a client it passes once.
+   * The time in milliseconds after which a suspended component renders the default, at most 30000. Components of one client with the
+   * same limit wait together, so that a client's page waits for that time only once.
    * @default 3000
    */
   suspenseTimeoutMs?: number;
@@ -71,31 +72,32 @@ export interface ReadOptions {
 const Context = createContext<Held | undefined>(undefined);
 
 /**
- * Gives a client to the components inside. Safe in StrictMode: one client is made, and closed after the provider has gone. It never
- * throws while rendering: where the key or the target is missing or wrong, that is logged, and defaults are rendered until it is not.
+ * Provides a client to the components inside. It is safe in StrictMode: it creates one client, and closes it after the provider was
+ * unmounted. It never throws while rendering: if the key or the target is missing or wrong, it logs that and renders defaults until
+ * they are right.
  */
 export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
   const { apiKey, target, options, client, children } = props;
-  // Another key or server is another client; another target is not.
+  // A different key or server needs a new client; a different target does not.
   const origin = client ? undefined : JSON.stringify([apiKey, options?.baseUrl]);
   const identity = identityOf(target);
-  // useId would give another one at each attempt to render.
+  // useId would return a different one at each attempt to render.
   const key = origin + identity;
   const [first] = useState({ identity, bootstrap: options?.bootstrap });
   const create = () => {
     if (client) return given(client);
-    // The values that a page has for one target are not another's.
+    // A page's values for one target must not be shown to another.
     const another = identity !== first.identity && options?.bootstrap === first.bootstrap;
     return make(key, origin!, apiKey!, target!, another ? { ...options, bootstrap: [] } : options);
   };
-  // State alone would not do: what suspends before the first commit is thrown away with its state.
+  // State is not enough: React discards the state of a component that suspends before the first commit.
   const [held, setHeld] = useState(create);
   const hydrating = useSyncExternalStore(neverChanges, no, yes);
   if (hydrating && held.client) neverSuspend.add(held.client);
 
   const stale = held.origin !== origin || (client !== undefined && held.client !== client);
   useEffect(() => {
-    // A part of the page that was hidden and is shown again has its effects again, and its state still.
+    // If a part of the page is hidden and shown again, its effects run again while its state was kept.
     if (stale || held.closed) setHeld(create());
     else return claim(held, key);
   }, [stale, held]);
@@ -109,7 +111,7 @@ export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
     void switchTarget(held, target!).then((switched) => {
       if (switched || over) return;
       const next = create();
-      // What is shown is not to vanish.
+      // Content that is shown must not disappear.
       if (held.client && next.client && target) neverSuspend.add(next.client);
       setHeld(next);
     });
@@ -120,14 +122,14 @@ export function FlagwireProvider(props: FlagwireProviderProps): ReactNode {
 }
 
 /**
- * The value of a flag, or `defaultValue` where there is no such flag, none yet, or its value is of another type. Renders
- * again when that flag changes, and for no other.
+ * Returns the value of a flag. Returns `defaultValue` if there is no such flag, if it has not arrived yet, or if its value has another
+ * type. The component renders again when that flag changes, and for no other flag.
  */
 export function useFlag<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: N, defaultValue: T, options?: ReadOptions): FlagValue<N, T> {
   return useFlagDetail<T, N>(flag, defaultValue, options).value;
 }
 
-/** Like {@link useFlag}, and says where the value is from. */
+/** Returns the value as {@link useFlag} does, with its reason. */
 export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = FlagName>(
   flag: N,
   defaultValue: T,
@@ -138,13 +140,13 @@ export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = Fla
   if (suspense && client) suspend(client, Math.min(limitOf(suspenseTimeoutMs, SUSPENSE_TIMEOUT_MS), MAX_SUSPENSE_TIMEOUT_MS));
   const type = typeof defaultValue;
   const store = useMemo(() => {
-    // Read once for each change, and not for each render: reads are counted.
+    // The flag is read once for each change and not for each render, because reads are counted.
     let detail: Variation<unknown> | undefined;
     let seen = 0;
     return {
       subscribe(changed: () => void) {
         if (!client) return () => {};
-        // It may have changed after it was rendered.
+        // The flag may have changed after it was rendered.
         if (seen !== changesOf(client).n) detail = undefined;
         return client.onFlag(flag, () => {
           detail = undefined;
@@ -160,11 +162,11 @@ export function useFlagDetail<T extends FlagDefault<N>, N extends FlagName = Fla
   }, [held, client, flag, type]);
   const rendered = useMemo(() => preset(held.bootstrap, flag, defaultValue), [held, flag, type]);
   const detail = useSyncExternalStore(store.subscribe, store.read, () => rendered);
-  // Defaults may be written in place, as objects, and are others at each render.
+  // A default may be an object literal in the call, which is a new object at each render.
   return (detail.isDefaultValue ? { ...detail, value: defaultValue } : detail) as Variation<FlagValue<N, T>>;
 }
 
-/** The values of all flags. Renders again when any of them changes; counts no reads. */
+/** Returns the values of all flags. The component renders again when any of them changes. No reads are counted. */
 export function useFlags(): FlagValues {
   const held = useHeld();
   const { client } = held;
@@ -173,7 +175,7 @@ export function useFlags(): FlagValues {
     let flags: { readonly [flag: string]: Json } | undefined;
     return {
       subscribe(changed: () => void) {
-        // Thousands of changes may arrive at once.
+        // Thousands of changes may arrive together; the component renders once for them.
         const forget = () => {
           if (!flags) return;
           flags = undefined;
@@ -187,15 +189,15 @@ export function useFlags(): FlagValues {
   return useSyncExternalStore(store.subscribe, store.read, () => rendered);
 }
 
-/** The client, for what the hooks do not offer; `undefined` while rendering on a server and while hydrating what it rendered. */
+/** Returns the client, for whatever the hooks do not offer. Returns `undefined` while rendering on a server and while hydrating. */
 export function useFlagwireClient(): Client | undefined {
   const { client } = useHeld();
   return useSyncExternalStore(neverChanges, () => client, nothing);
 }
 
 /**
- * How far the values can be trusted, since when and why. While rendering on a server, and while hydrating, `cached` where
- * there are `bootstrap` values and `initializing` where there are none.
+ * Returns the state of the client: its status, since when, and why. While rendering on a server and while hydrating, the status is
+ * `cached` if there are `bootstrap` values, else `initializing`.
  */
 export function useFlagwireState(): State {
   const { client, bootstrap } = useHeld();
@@ -204,7 +206,7 @@ export function useFlagwireState(): State {
   return useSyncExternalStore(subscribe, () => client?.state() ?? rendered, () => rendered);
 }
 
-// For useSyncExternalStore, which takes the last on a server and while hydrating.
+// These are for useSyncExternalStore, which uses the last one on a server and while hydrating.
 const neverChanges = () => () => {};
 const nothing = () => undefined;
 const no = () => false;
@@ -218,7 +220,7 @@ function useHeld(): Held {
 
 const changes = new WeakMap<Client, { n: number }>();
 
-/** How many changes there were in the life of a client. */
+/** Counts the changes of each client. */
 function changesOf(client: Client): { n: number } {
   let count = changes.get(client);
   if (!count) {
@@ -229,14 +231,14 @@ function changesOf(client: Client): { n: number } {
   return count;
 }
 
-/** Clients of pages that a server rendered, and those that take the place of one whose values are on the page. */
+/** The clients of pages that a server rendered, and clients that replace one whose values are on the page. */
 const neverSuspend = new WeakSet<Client>();
-/** What is thrown to React, by client and limit: the same promise for all components, until it is settled. */
+/** The promises that are thrown to React, by client and limit: all components share one until it settles. */
 const waits = new WeakMap<Client, Map<number, { readonly promise: Promise<void>; over: boolean }>>();
 
-/** Throws a promise to React, while there are no values and the limit has not passed. */
+/** Suspends the component by throwing a promise, while there are no values and the limit has not passed. */
 function suspend(client: Client, limitMs: number): void {
-  // What a server rendered would be taken off the page, when React renders it again.
+  // Suspending would remove what the server rendered from the page.
   if (hasValues(client) || neverSuspend.has(client)) return;
   let byLimit = waits.get(client);
   if (!byLimit) waits.set(client, byLimit = new Map());

@@ -1,17 +1,17 @@
-// What the development build says of errors and warnings; the production build says the code and the data instead. Each code is
-// described in docs/ERRORS.md, and a test compares.
+// The texts of errors and warnings in the development build; the production build gives the code and the data instead.
+// docs/ERRORS.md describes each code, and a test compares the two.
 
 import { causeOf, nearest } from "./diagnose";
 import type { EventName } from "./events";
 import type { Slot } from "./values";
 
-/** What belongs to a failed request or stream: the event, where it went, the status, the server's own words, what was thrown. */
+/** The data of a failed request or stream: the event, the URL, the status, the server's message, and the error that was thrown. */
 type Service = [event: EventName, address: string, status?: number, words?: string, thrown?: unknown];
 
-/** What belongs to a read that gave the default: the flag, what there is of it, the default, and all flags there are. */
+/** The data of a read that returned the default: the flag's name, its evaluation if there is one, the default, and all flags. */
 type Read = [flag: string, found?: Slot | undefined, defaultValue?: unknown, names?: Iterable<string>];
 
-/** So much of a server's words is cited. */
+/** The number of characters of a server's message that are quoted. */
 const MAX_WORDS = 300;
 
 const DOING: { readonly [event: string]: string } = {
@@ -22,23 +22,23 @@ const DOING: { readonly [event: string]: string } = {
   "metrics error": "posting metrics to",
 };
 
-/** Puts the parts that all failed requests share around what is known of one. */
+/** Returns a message with the parts that all failed requests have in common. */
 function failed([event, address, status, words]: Service, why: string): string {
-  // One line: whoever answers could forge others, and colour a terminal.
+  // The quote is kept to one line without control characters: a server could forge log lines or colour a terminal with them.
   const said = words ? `; the server says: ${words.replace(/[\s\p{Cc}]+/gu, " ").slice(0, MAX_WORDS).replace(/\.? ?$/, "")}` : "";
   return `${DOING[event]} ${address} failed${status ? ` with status ${status}` : ""}: ${why}${said}`;
 }
 
-/** A sentence without its full stop, for each code. */
+/** The sentence for each code, without its full stop. */
 export const sentences = {
-  // What was passed.
+  // Wrong arguments.
   "missing-key": () => "the API key is missing; pass a client key of your environment as the first argument",
   "missing-target": () => 'a target with an identifier is missing; pass e.g. { identifier: "user-42" }',
   "invalid-target": (why: unknown) => `the target cannot be sent as JSON: ${String(why).replace(/\s+/g, " ")}; pass texts, numbers, booleans, lists and plain objects`,
   "option": (name: string, wanted: string, used: string) => `the option ${name} must be ${wanted}; ${used} is used`,
   "evaluations": (what: string) => `${what} must be a list of evaluations, { flag, identifier, value, kind } with four texts each; what is none was left out`,
 
-  // Requests and the stream.
+  // Failed requests and streams.
   "network": (...data: Service) => failed(data, data[0] !== "stream error" ? `no answer came (${causeOf(data[1], data[4])}). It is tried again` : `it ended${data[4] ? ` (${causeOf(data[1], data[4])})` : ""}. It is opened again`),
   "timeout": (...data: Service | [timeoutMs: number]) => data.length === 1 ? `no evaluations came within ${data[0]} ms. It is tried further` : failed(data, "no answer came in time. It is tried again"),
   "malformed": (...data: Service) =>
@@ -76,20 +76,20 @@ export const sentences = {
 
   "harness-ends": () => "the client talks to Harness, whose Feature Flags end on 2026-12-31 for free plans and on 2027-04-30 for paid plans; pass baseUrl, the address of your own server",
 
-  // A mistake that a server does not refuse, found in development.
+  // A mistake that a server accepts, found in development.
   "server-key": () => "this is a server key; everybody who opens the page can read it, and all rules with it. Pass a client key, and replace this one",
 } as const;
 
-/** Names what is said; of an error it is the `code`. */
+/** The code of a message; errors have it as their `code`. */
 export type Code = keyof typeof sentences;
 
 /** The codes of failed requests and of the stream. */
 export type FailureCode = "network" | "timeout" | "malformed" | "bad-request" | "unauthorized" | "not-found" | "too-large" | "throttled" | "server" | "status";
 
-/** What belongs to a code. */
+/** The data of a code. */
 export type Data<C extends Code> = Parameters<(typeof sentences)[C]>;
 
-/** Whether a value is not what its kind says: the text is what is left of it. */
+/** Returns whether a value could not be converted to its kind, so that it stayed text. */
 export function isNone({ value_: value, evaluation_: { kind, value: text } }: Slot): boolean {
   return value === text && kind.toLowerCase() !== "string";
 }

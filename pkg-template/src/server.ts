@@ -1,5 +1,5 @@
 /**
- * For servers and edge functions that render pages: flags for one request, and the text by which they reach the page.
+ * Fetches flags for one request, in servers and edge functions that render pages, and writes them into the page.
  *
  * ```ts
  * const flags = await fetchEvaluations("api-key", { identifier: "user-42" }).catch(() => []);
@@ -17,53 +17,53 @@ import type { Evaluation, Logger, Options, Target } from "./types";
 import { limitOf } from "./waiting";
 
 const TIMEOUT_MS = 3_000;
-/** For how long a failure is remembered: a service that is away costs one page in so many milliseconds its timeout. */
+/** Milliseconds for which a failure is remembered: while a service is down, one page in this time waits for its timeout. */
 const OUTAGE_MS = 5_000;
-/** The longest time for which others leave the asking to one call. */
+/** The longest time in milliseconds for which other calls leave it to one call to ask again. */
 const MAX_PROBE_MS = 30_000;
-/** Of more services than this nothing is remembered for long. */
+/** The largest number of services whose failures are remembered. */
 const MAX_SERVICES = 1_000;
 
 /** Options of {@link fetchEvaluations}. */
 export interface FetchEvaluationsOptions extends Pick<Options, "baseUrl" | "logger" | "debug" | "wasm"> {
   /**
-   * Milliseconds after which the page is better rendered without.
+   * The time limit in milliseconds, after which the page should be rendered with defaults.
    * @default 3000
    */
   timeoutMs?: number;
 }
 
-/** What calls know of one service from those before. Moments are those of `performance.now()`. */
+/** The results of earlier calls to one service. Times are those of `performance.now()`. */
 interface Service {
-  /** When it answered last. */
+  /** The time of the last answer. */
   heard: number;
   outage?: {
     readonly error: FlagwireError;
-    /** Who would wait longer than the call that failed may ask. */
+    /** The timeout of the call that failed; a call with a longer one may ask again. */
     readonly waitedMs: number;
     until: number;
   };
 }
 
-/** By base URL and key. */
+/** The services, by base URL and key. */
 const services = new Map<string, Service>();
 
 /**
- * All evaluations of a target, for one request. Signs in, fetches and closes: two requests, no stream, and no reads counted,
- * because the page counts its own.
+ * Returns all evaluations of a target, for one request. It signs in, fetches and closes: two requests, no stream, and no counted
+ * reads, because the page counts its own.
  *
- * A service that does not answer in time, or refuses the key, is left alone for 5 seconds: calls with the same `baseUrl` and key reject at
- * once meanwhile, unless their `timeoutMs` is longer than what was waited already. Then one call asks again, and the others go on
- * rejecting until that one knows. So an outage costs one page in five seconds its timeout, and not each.
+ * If a service does not answer in time, or refuses the key, calls with the same `baseUrl` and key reject at once for 5 seconds, unless
+ * their `timeoutMs` is longer than that of the failed call. Then one call asks again, and the others continue to reject until it has an
+ * answer. In an outage only one page in five seconds waits for its timeout.
  *
- * @throws FlagwireError where the key or the target is refused, or nothing has come in time; its `cause` is what failed last. Render
- * with defaults then. Where Next renders a page ahead of requests, what its `fetch` throws is passed on: Next learns from it that the
+ * @throws FlagwireError if the key or the target is refused, or no answer arrives in time; its `cause` is the last failure. Render the
+ * page with defaults then. While Next prerenders a page, the error of its `fetch` is passed on, because Next learns from it that the
  * page has to wait for a request.
  */
 export async function fetchEvaluations(apiKey: string, target: Target, options: FetchEvaluationsOptions = {}): Promise<Evaluation[]> {
   const { timeoutMs: given, ...rest } = options;
   const timeoutMs = limitOf(given, TIMEOUT_MS);
-  // Next, with `cacheComponents`, renders pages ahead of requests up to what has to wait, and allows neither the time nor chance before.
+  // With `cacheComponents` Next prerenders pages up to the first dynamic part, and forbids reading the time or random numbers before it.
   await new Promise((resolve) => setTimeout(resolve));
   const service = serviceOf(apiKey, options.baseUrl);
   const begun = performance.now();
@@ -75,7 +75,7 @@ export async function fetchEvaluations(apiKey: string, target: Target, options: 
   }
   let failed: FlagwireError | undefined;
   const client = initialize(apiKey, target, { ...rest, logger: unless(() => endsRendering(failed), options.logger), streamEnabled: false, pollingEnabled: false, enableAnalytics: false });
-  // The others need not try as long as this call does. Not for longer, should it never be heard of again.
+  // Other calls need not try while this one does, but only for a limited time, in case it never returns.
   if (known) outage.until = begun + Math.min(timeoutMs, MAX_PROBE_MS);
   client.on("error", (error) => {
     failed = error;
@@ -90,7 +90,7 @@ export async function fetchEvaluations(apiKey: string, target: Target, options: 
     const { code } = error as FlagwireError;
     const late = code === "timeout" ? new FlagwireError(`no evaluations after ${timeoutMs} ms`, code, failed?.status, false, failed) : (error as FlagwireError);
     if (code !== "timeout" && code !== "unauthorized") answered(service);
-    // Where others were answered meanwhile it was this call's bad luck.
+    // If other calls were answered meanwhile, the service is not down.
     else if (service.heard < begun) {
       const waitedMs = code === "timeout" ? Math.max(timeoutMs, service.outage?.waitedMs ?? 0) : Infinity;
       service.outage = { error: late, waitedMs, until: performance.now() + OUTAGE_MS };
@@ -102,14 +102,14 @@ export async function fetchEvaluations(apiKey: string, target: Target, options: 
 }
 
 /**
- * Whether a failure is how a framework ends the rendering of a page ahead of requests: what Next's `fetch` throws then has a `digest`, by
- * which Next knows it again. It says nothing about the flag service.
+ * Returns whether a failure is the way in which a framework ends prerendering: the error of Next's `fetch` then has a `digest`, by which
+ * Next recognises it. Such a failure says nothing about the flag service.
  */
 function endsRendering(failure: FlagwireError | undefined): boolean {
   return typeof (failure?.cause as { digest?: unknown } | undefined)?.digest === "string";
 }
 
-/** A logger that keeps a warning to itself where the event that comes right after it says that there is nothing to warn of. */
+/** Returns a logger that drops a warning if the event that follows at once shows that there is no reason for it. */
 function unless(quiet: () => boolean, logger: Partial<Logger> | undefined): Logger {
   const write = (level: keyof Logger, data: unknown[]) => (typeof logger?.[level] === "function" ? (logger as Logger) : console)[level](...data);
   return {
@@ -120,7 +120,7 @@ function unless(quiet: () => boolean, logger: Partial<Logger> | undefined): Logg
         try {
           if (!quiet()) write("warn", data);
         } catch {
-          // Nobody would catch it here, and the process would end.
+          // An error here would be uncaught and would end the process.
         }
       }),
     error: (...data) => write("error", data),
@@ -143,11 +143,11 @@ function answered(service: Service): void {
 }
 
 /**
- * Evaluations as text to be put between `<script>` and `</script>`: a JavaScript expression, and JSON as well. Nothing in it can end
- * the element or start a comment, whatever the flags' values are. Not meant for attributes.
+ * Returns evaluations as text to put between `<script>` and `</script>`. It is a JavaScript expression and also JSON. Whatever the flags'
+ * values are, nothing in it can end the element or start a comment. Do not use it in attributes.
  */
 export function dehydrate(evaluations: readonly Evaluation[]): string {
   const fields = evaluations.map(({ flag, identifier, value, kind }) => ({ flag, identifier, value, kind }));
-  // The last two end a line in scripts of before 2019.
+  // The last two end a line in JavaScript engines from before 2019.
   return JSON.stringify(fields).replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,11 +1,11 @@
-// SHA-256 of a text, as lower-case hexadecimal. `crypto.subtle` has it too, but answers later, and the first values must be
-// there at once.
+// Computes the SHA-256 of a text as lower-case hexadecimal. `crypto.subtle` is asynchronous, and the first values have to be available
+// synchronously.
 //
 // Source: FIPS 180-4.
 
 import { encode } from "./guard";
 
-/** The first `count` primes' fractional parts of `root`, 32 bits each: the standard's constants, without their table. */
+/** Returns the first 32 bits of the fractional parts of the `root`s of the first `count` primes: the standard's constants. */
 function fractions(count: number, root: (prime: number) => number): number[] {
   const parts: number[] = [];
   for (let candidate = 2; parts.length < count; candidate++) {

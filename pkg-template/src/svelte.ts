@@ -23,14 +23,14 @@ import { isServer, renderingClient } from "./preset";
 import type { Options, State, Target } from "./types";
 import { settled } from "./waiting";
 
-/** What {@link setFlagwire} takes: what a client is made of, or a client. */
+/** The options of {@link setFlagwire}: either those from which it creates a client, or a client. */
 export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
 
 const KEY = Symbol.for("flagwire");
 
 /**
- * Makes a client, for this component and those below. It is closed with the component, unless it was given. While rendering on a
- * server none is made: `options.bootstrap` is rendered, and nothing is fetched.
+ * Creates a client for this component and those below, and closes it with the component; a client that you pass is not closed. While
+ * rendering on a server it creates none, renders the values of `options.bootstrap`, and fetches nothing.
  */
 export function setFlagwire(options: FlagwireOptions): Client {
   const client = options.client ?? (isServer() ? renderingClient(options.options) : initialize(options.apiKey, options.target, options.options));
@@ -39,14 +39,14 @@ export function setFlagwire(options: FlagwireOptions): Client {
   return client;
 }
 
-/** The client that a component above has set. */
+/** Returns the client that a component above has set. */
 export function getFlagwire(): Client {
   if (!hasContext(KEY)) throw new Error("Flagwire: there is no client here; call setFlagwire({ apiKey, target }) in a component above");
   return getContext<Client>(KEY);
 }
 
 /**
- * The value of a flag as a store, or `defaultValue`.
+ * Returns the value of a flag, or `defaultValue`, as a store.
  *
  * @param client the one of the context by default; give one outside of components
  */
@@ -58,7 +58,7 @@ export function flag<T extends FlagDefault<N>, N extends FlagName = FlagName>(na
   });
 }
 
-/** The values of all flags as a store. Counts no reads. */
+/** Returns the values of all flags as a store. No reads are counted. */
 export function flags(client: Client = getFlagwire()): Readable<FlagValues> {
   return readable(client.flags(), (set) => {
     let due = false;
@@ -68,14 +68,14 @@ export function flags(client: Client = getFlagwire()): Readable<FlagValues> {
     };
     update();
     return client.on("changed", () => {
-      // Thousands of changes may arrive at once.
+      // Thousands of changes may arrive together; the store is updated once for them.
       if (!due) queueMicrotask(update);
       due = true;
     });
   });
 }
 
-/** How far the values can be trusted, as a store. */
+/** Returns the state of the client as a store. */
 export function flagwireState(client: Client = getFlagwire()): Readable<State> {
   return readable(client.state(), (set) => {
     set(client.state());
@@ -84,10 +84,10 @@ export function flagwireState(client: Client = getFlagwire()): Readable<State> {
 }
 
 /**
- * For `{#await flagwireReady()}`: resolves as soon as there are values, from `bootstrap`, the cache or the server, and when none came in
- * time, to how far they can be trusted. Never rejects. Stores follow what comes later.
+ * Waits for values, for `{#await flagwireReady()}`. The promise resolves to the client's state as soon as there are values from
+ * `bootstrap`, the cache or the server, or when the time is over. It never rejects. Stores follow values that arrive later.
  *
- * @param timeoutMs milliseconds
+ * @param timeoutMs the longest wait in milliseconds
  * @param client the one of the context by default; give one outside of components
  */
 export function flagwireReady(timeoutMs = 3_000, client: Client = getFlagwire()): Promise<State> {

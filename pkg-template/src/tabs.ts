@@ -1,14 +1,14 @@
-// The lock and the channel of a group of tabs.
+// The lock and the broadcast channel of a group of tabs.
 
 import { Input } from "./border";
 import { attempt } from "./guard";
 
-/** Receives the inputs that the group leads to. */
+/** Receives the inputs that come from the group. */
 type Hear = (input: number, text?: string) => void;
 
 /**
- * This tab's part in a group. Where the browser has no locks or no channel, or refuses them (a frame in a sandbox, a site whose data is
- * blocked), each tab is a group of its own. Nothing of it throws.
+ * Joins this tab to its group. If the browser has no locks or no broadcast channel, or refuses them (in a sandboxed frame, or for a site
+ * whose data is blocked), each tab is a group by itself. Nothing here throws.
  */
 export class Group {
   readonly #name: string;
@@ -27,12 +27,12 @@ export class Group {
         if (Array.isArray(data)) this.#tell(Input.MESSAGE + Number(data[0]), String(data[1]));
       };
     } catch {
-      // then it waits for no lock either
+      // Then there is no request for the lock either.
     }
     void this.lead_(false);
   }
 
-  /** Waits for the lock, or takes it from whoever holds it. */
+  /** Requests the lock and waits for it, or steals it from the tab that holds it. */
   async lead_(steal: boolean): Promise<void> {
     let waiting: AbortController | undefined;
     await undefined;
@@ -47,16 +47,16 @@ export class Group {
             this.#release = release;
             this.#tell(Input.LEADING);
           });
-        // Stealing does not wait, so it takes no signal.
+        // Stealing never waits, and the platform allows no signal with it.
         await navigator.locks.request(this.#name, steal ? { steal } : { signal: waiting.signal }, hold);
       }
     } catch {
-      // aborted, stolen or refused: what is the case says which
+      // The request was aborted or refused, or the lock was stolen; the state below tells which.
     }
-    // Our waiting was aborted.
+    // The request was aborted.
     if (this.#left || waiting !== this.#waiting) return;
     if (this.#release) {
-      // The lock we held was stolen.
+      // This tab's lock was stolen.
       this.#release = undefined;
       this.#tell(Input.LOST);
       void this.lead_(false);

@@ -1,13 +1,13 @@
-// Who flags are served to, as it is sent.
+// Converts a target into the form that is sent.
 
 import { fault } from "./error";
 import type { Target } from "./types";
 
 /**
- * A deep copy as JSON has it, so that later changes of the application's object make no difference, and whatever is written of it
- * later can be written. A BigInt becomes text, a `Map` an object, a `Set` a list; what has `toJSON`, such as a `Date`, what that says.
+ * Returns a deep copy of a target as JSON, so that later changes of the application's object have no effect, and writing it as text
+ * cannot fail. A BigInt becomes text, a `Map` an object, a `Set` a list; an object with `toJSON`, such as a `Date`, becomes its result.
  *
- * @throws FlagwireError where the identifier is missing or is an object, and where something in it cannot be sent
+ * @throws FlagwireError if the identifier is missing or is an object, or something in the target cannot be sent
  */
 export function copyTarget(target: Target): Target {
   let copy: Target | null;
@@ -17,24 +17,24 @@ export function copyTarget(target: Target): Target {
     throw fault("invalid-target", true, error, error);
   }
   const identifier: unknown = copy?.identifier ?? "";
-  // All objects, promises among them, would be one user: `[object Object]`.
+  // All objects, promises among them, would become the same user: `[object Object]`.
   if (identifier === "" || typeof identifier === "object") throw fault("missing-target", true, undefined);
   copy!.identifier = String(identifier);
   return copy!;
 }
 
-/** For `JSON.stringify`: what there is in a target, as JSON can have it. Throws at what cannot be sent. */
+/** Replaces values for `JSON.stringify` by ones that JSON can hold. Throws if a value cannot be sent. */
 export function plain(key: string, value: unknown): unknown {
   const type = typeof value;
   if (type === "bigint") return String(value);
-  // JSON would leave it out without a word.
+  // JSON would leave it out silently.
   if (type === "function" || type === "symbol") throw new TypeError(`${key} is a ${type}`);
   return value instanceof Map ? Object.fromEntries(value) : value instanceof Set ? [...value] : value;
 }
 
 /**
- * Replaces halves of characters, as of an emoji that was cut in two: no UTF-8 can hold them, and servers refuse them. `json` is what
- * `JSON.stringify` wrote, where they alone are escapes that begin with `ud`.
+ * Replaces lone surrogates, such as those of an emoji that was cut in two: UTF-8 cannot hold them, and servers refuse them. `json` must
+ * be the output of `JSON.stringify`, in which only they are written as escapes that begin with `ud`.
  */
 export function wellFormed(json: string): string {
   return json.replace(/\\(ud...|.)/g, (escape, what: string) => (what[1] ? "\ufffd" : escape));

@@ -3,22 +3,28 @@
 /** Any JSON value. Values of `json` flags are frozen. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** Who flags are served to: a user or a device. */
+/** The user or device that flags are evaluated for. */
 export interface Target {
-  /** Unique and stable. Harness accepts letters, digits and `.@_-`. */
+  /** Identifies the target. It must be unique and must not change. Harness accepts letters, digits and `.@_-`. */
   identifier: string;
-  /** For people to read; the identifier where it is missing. */
+  /**
+   * A name for people to read.
+   * @default the identifier
+   */
   name?: string;
-  /** Whether the target is unknown to you. Give all anonymous visitors one identifier, and they count as one. */
+  /**
+   * Whether you do not know who the target is. If all anonymous visitors share one identifier, they count as one target.
+   * @default false
+   */
   anonymous?: boolean;
   /**
-   * What rules look at, e.g. `{ plan: "gold", beta: true }`. Values may be any JSON; a BigInt is sent as text. Copied when passed, so
-   * later changes make no difference. Functions, symbols and what refers to itself are refused.
+   * The attributes that rules compare, e.g. `{ plan: "gold", beta: true }`. Values may be any JSON; a BigInt is sent as text. The client
+   * copies them when you pass them, so that later changes have no effect. Functions, symbols and circular objects are refused.
    */
   attributes?: Record<string, unknown>;
 }
 
-/** A flag's result for one target, as servers send it. */
+/** The result of one flag for one target, as the server sends it. */
 export interface Evaluation {
   /** Identifier of the flag. */
   flag: string;
@@ -30,107 +36,110 @@ export interface Evaluation {
   kind: string;
 }
 
-/** What listeners of changes get. `V` is the type of the flag's values. */
+/** The change that a listener is called with. `V` is the type of the flag's values. */
 export interface Change<V = Json> {
   /** Identifier of the flag. */
   readonly flag: string;
-  /** The new value, converted: boolean, number, text, or parsed and frozen JSON; `undefined` where the flag is gone. */
+  /** The new value: a boolean, a number, text, or parsed and frozen JSON. It is `undefined` if the flag was deleted. */
   readonly value: V | undefined;
-  /** Identifier of the variation; missing where the flag is gone. */
+  /** Identifier of the variation; missing if the flag was deleted. */
   readonly identifier?: string;
-  /** Kind of the flag; missing where the flag is gone. */
+  /** Kind of the flag; missing if the flag was deleted. */
   readonly kind?: string;
-  /** The flag is gone. */
+  /** `true` if the flag was deleted. */
   readonly deleted?: true;
 }
 
-/** How far the values can be trusted. */
+/** The status of a client, which says how current its values are. */
 export type Status =
-  /** No values yet: defaults are served. */
+  /** There are no values yet, and every read returns its default. */
   | "initializing"
-  /** Values of an earlier visit or given by the page; the server has not been heard yet. */
+  /** The values are from an earlier visit or from `bootstrap`; the server has not answered yet. */
   | "cached"
-  /** What the server said last, and nothing is known to be wrong: changes are heard of in the way that the options ask for. */
+  /** The values are the server's, and changes arrive as the options ask: by the stream, or by polling. */
   | "ready"
-  /** What the server said last, but it may have changed since: the reason says what is wrong. */
+  /** The values are the server's last answer, but may be out of date; the reason says why. */
   | "stale"
-  /** Closed. */
+  /** The client was closed. */
   | "closed";
 
-/** Why the status is what it is; missing where nothing is wrong. */
+/** The reason for a status; missing if nothing is wrong. */
 export type Reason =
-  /** Signing in fails: the server answered with an error that may pass, or refused a token that is being replaced. */
+  /** Signing in fails: the server answered with a temporary error, or refused a token, which the client is replacing. */
   | "auth"
   /** Fetching evaluations fails: the server answered with an error. */
   | "fetch"
-  /** There is to be a stream, and the last attempt at it failed, or it was lost, or it was given up. Flags are polled. */
+  /** The stream could not be opened, was lost, or was given up after too many attempts. The client polls meanwhile. */
   | "stream"
-  /** The page is hidden, and its stream was closed. */
+  /** The page is hidden, and the client has closed its stream. */
   | "hidden"
-  /** The target was switched, and its evaluations have not come yet. */
+  /** The target was switched, and its evaluations have not arrived yet. */
   | "target"
-  /** The server refused the key or the target. Nothing is tried any more but with another target. */
+  /** The server refused the key or the target. The client tries again only with another target. */
   | "refused"
-  /** Signing in or fetching evaluations got no answer, or none in time; it is tried again. */
+  /** A sign-in or a fetch of evaluations got no answer in time; the client tries again. */
   | "unreachable"
-  /** There was an internal error; the client starts again, once. */
+  /** There was an internal error; the client restarts itself once. */
   | "internal";
 
-/** How far the values can be trusted, since when and why. */
+/** The state of a client: its status, the time since when it has that status, and the reason. */
 export interface State {
   readonly status: Status;
-  /** When it became so: milliseconds since the Unix epoch. */
+  /** The time at which the status began, in milliseconds since the Unix epoch. */
   readonly since: number;
   readonly reason?: Reason;
 }
 
-/** Why a read gave what it gave. */
+/** The reason for the value that a read returned. */
 export type VariationReason =
-  /** The server's evaluation. */
+  /** The value is the server's evaluation. */
   | "evaluated"
-  /** No such flag, or none yet. */
+  /** The default was returned: there is no such flag, or it has not arrived yet. */
   | "not-found"
-  /** The flag's value is of another type than the default. */
+  /** The default was returned: the flag's value has another type than the default. */
   | "wrong-type";
 
-/** A read, explained. */
+/** The result of a read, with its reason. */
 export interface Variation<T> {
-  /** The flag's value, or the default. */
+  /** The value of the flag, or the default. */
   readonly value: T;
   /** Identifier of the variation; missing where the default was returned. */
   readonly variation?: string;
   readonly reason: VariationReason;
-  /** Whether the default was returned. */
+  /** `true` if the default was returned. */
   readonly isDefaultValue: boolean;
 }
 
-/** The type a read has, given its default: `true` means any boolean. */
+/** The type of a read with a given default: with `true` it is any boolean. */
 export type Widen<T> = T extends boolean ? boolean : T extends number ? number : T extends string ? string : T;
 
-/** Where the cache is kept. `localStorage` fits; so do React Native's and other asynchronous storages. */
+/** A storage for the cache. `localStorage` fits, and so do asynchronous storages such as React Native's. */
 export interface CacheStorage {
   getItem(key: string): string | null | undefined | Promise<string | null | undefined>;
   setItem(key: string, value: string): unknown;
   removeItem(key: string): unknown;
 }
 
-/** How values are kept from one visit to the next. */
+/** Options of the cache, which keeps values from one visit to the next. */
 export interface CacheOptions {
   /**
-   * Milliseconds after which what was kept is thrown away.
-   * @default for ever
+   * The age in milliseconds after which cached values are discarded.
+   * @default no limit
    */
   ttl?: number;
-  /** @default localStorage, else sessionStorage, else nowhere */
+  /**
+   * The storage that keeps the values.
+   * @default localStorage, else sessionStorage, else none
+   */
   storage?: CacheStorage;
   /**
-   * Names the place of a target's values, for instance where its attributes count as well.
+   * Returns the storage key for a target, for instance one that depends on its attributes too.
    * @default "flagwire-" and a hash of the base URL, the API key and the target's identifier
    */
   key?: (target: Target) => string;
 }
 
-/** Where messages go. */
+/** The logger that receives messages. */
 export interface Logger {
   debug(...data: unknown[]): void;
   info(...data: unknown[]): void;
@@ -138,38 +147,38 @@ export interface Logger {
   error(...data: unknown[]): void;
 }
 
-/** Changes a request before it is sent: takes and returns what `fetch` takes. Must not be asynchronous. */
+/** Changes a request before it is sent. It takes and returns the arguments of `fetch`, and must not be asynchronous. */
 export type APIRequestMiddleware = (request: [url: string, init: RequestInit]) => [url: string, init: RequestInit];
 
-/** The options of {@link initialize}; all may be left out. */
+/** The options of {@link initialize}. All are optional. */
 export interface Options {
   /**
-   * Where sign-in, evaluations and the stream are.
+   * The base URL for sign-in, evaluations and the stream.
    * @default "https://config.ff.harness.io/api/1.0"
    */
   baseUrl?: string | URL;
   /**
-   * Where metrics are posted.
+   * The base URL that metrics are posted to.
    * @default `baseUrl` where that is given, else "https://events.ff.harness.io/api/1.0"
    */
   eventUrl?: string | URL;
   /**
-   * Keep a stream open, so that changes arrive at once.
+   * Whether to keep a stream open, by which changes arrive at once.
    * @default true
    */
   streamEnabled?: boolean;
   /**
-   * How the stream is opened: by a native `EventSource` where the server offers that, or by `fetch`.
+   * The way to open the stream: by a native `EventSource` if the server offers that, or by `fetch`.
    * @default "auto"
    */
   streamTransport?: "auto" | "eventsource" | "fetch";
   /**
-   * Failed attempts in a row after which the stream is given up and polling takes its place.
+   * The number of failed attempts in a row after which the client gives the stream up and polls instead.
    * @default Infinity
    */
   maxStreamRetries?: number;
   /**
-   * Poll when streaming is off, or while the stream is down.
+   * Whether to poll when streaming is off, and while the stream is down.
    * @default true
    */
   pollingEnabled?: boolean;
@@ -179,7 +188,7 @@ export interface Options {
    */
   pollingInterval?: number;
   /**
-   * Count reads and post the counts.
+   * Whether to count reads and post the counts.
    * @default true
    */
   enableAnalytics?: boolean;
@@ -189,37 +198,40 @@ export interface Options {
    */
   eventsSyncInterval?: number;
   /**
-   * Milliseconds that signing in may take before it is tried again.
+   * The time limit for signing in, in milliseconds. After it the client tries again.
    * @default 30000
    */
   authRequestReadTimeout?: number;
   /**
-   * Keep values from one visit to the next.
+   * Whether to keep values from one visit to the next, and how.
    * @default false
    */
   cache?: boolean | CacheOptions;
-  /** Evaluations to start with, e.g. of the server that rendered the page: see `flagwire/server`. They win over cached ones. */
+  /** Evaluations to start with, for example from the server that rendered the page; see `flagwire/server`. They replace cached ones. */
   bootstrap?: readonly Evaluation[];
   /**
-   * Milliseconds after which the stream of a hidden page is closed, until the page is looked at again.
+   * The time in milliseconds after which the client closes the stream of a hidden page. It opens it again when the page is visible.
    * @default never
    */
   pauseWhenHidden?: number;
   /**
-   * Share one stream among the tabs of this origin that have the same key and target.
+   * Whether to share one stream among all tabs of this origin with the same key and target.
    * @default true
    */
   shareStream?: boolean;
   /**
-   * Log what is going on, and not errors alone.
+   * Whether to log what the client does, in addition to errors.
    * @default false
    */
   debug?: boolean;
-  /** @default console */
+  /**
+   * The logger that receives messages.
+   * @default console
+   */
   logger?: Logger;
   /**
-   * Where the WebAssembly file is, or the compiled module, for tools that cannot find it by themselves.
-   * @default the file beside this script
+   * The URL of the WebAssembly file, or the compiled module, for tools that cannot find the file.
+   * @default the file next to this script
    */
   wasm?: string | URL | WebAssembly.Module;
 }

@@ -1,17 +1,17 @@
-// The values, and the counts of their reads. The core says what to store; a read must not ask it, because passing a flag's
-// name into WebAssembly takes ten times as long as looking it up here.
+// The values of flags, and the counts of their reads. The core decides what is stored. Reads do not ask it, because passing a flag's
+// name into WebAssembly takes ten times as long as a lookup in JavaScript.
 
 import { encode } from "./guard";
 import { record } from "./record";
 import { wellFormed } from "./target";
 import type { Change, Evaluation, Json, Target } from "./types";
 
-/** The most bytes of one metrics post: browsers refuse `keepalive` bodies past 64 KiB in flight. */
+/** The largest body of a metrics post in bytes: browsers refuse `keepalive` requests with more than 64 KiB under way. */
 const MAX_METRICS_BYTES = 60_000;
-/** The most counters kept while they cannot be posted; reads of changed flags past that go uncounted. */
+/** The largest number of counters that are kept while posting fails. Reads of further variations are not counted. */
 const MAX_COUNTERS = 10_000;
 
-/** The types of values, with a number each: comparing numbers is quicker than comparing what `typeof` says. */
+/** The types of values as numbers, because comparing numbers is faster than comparing results of `typeof`. */
 export const enum ValueType {
   /** An object, a list, or null. */
   OBJECT = -1,
@@ -20,13 +20,13 @@ export const enum ValueType {
   NUMBER = 2,
 }
 
-/** What `typeof` says of each, by number. */
+/** The result of `typeof` for each type, by number. */
 const TYPES = ["boolean", "string", "number"];
 
-/** One flag: its evaluation, its value converted once, and how often it was read. */
+/** The slot of one flag: its evaluation, its converted value, and the number of reads. */
 export class Slot {
   n = 0;
-  /** The moment of the core's own order as of which the evaluation is known. */
+  /** The moment, in the core's order, at which this evaluation was known to hold. */
   asOf_ = 0;
   readonly value_: Json;
   readonly type_: ValueType;
@@ -37,7 +37,7 @@ export class Slot {
   }
 }
 
-/** What storing altered: the flag's new slot, or its name where it is gone. */
+/** A change that storing made: the flag's new slot, or its name if it was removed. */
 export type Changes = (Slot | string)[];
 
 interface Count {
@@ -50,23 +50,23 @@ interface Count {
 /** The values of one client. */
 export class Values {
   readonly slots_ = new Map<string, Slot>();
-  /** When flags were removed, until that cannot matter any more. */
+  /** The moments at which flags were removed, kept while older replies may still arrive. */
   readonly #gone = new Map<string, number>();
-  /** The counts of slots that are gone, of earlier targets, and of posts that failed. */
+  /** The counts of removed slots, of earlier targets, and of posts that failed. */
   #counts = new Map<string, Count>();
   #aside: Count[] = [];
 
   constructor(public target_: Target) {}
 
-  /** Stores a list that is all there is, known as of then. What is known later stays. */
+  /** Stores the complete list of evaluations as of a moment. Evaluations of a later moment stay. */
   replace_(list: Evaluation[], asOf: number): Changes | undefined {
     const changes = this.merge_(list, asOf) ?? [];
-    // What was listed is now known as of then, or later.
+    // Each evaluation in the list is now known as of that moment or a later one.
     for (const [flag, slot] of this.slots_) if (slot.asOf_ < asOf) this.#drop(flag, slot, changes);
     return some(changes);
   }
 
-  /** Stores evaluations and leaves the other flags alone. */
+  /** Stores some evaluations and leaves the other flags unchanged. */
   merge_(list: readonly Evaluation[], asOf: number): Changes | undefined {
     const changes: Changes = [];
     for (const evaluation of list) this.#store(evaluation, asOf, changes);
@@ -82,18 +82,18 @@ export class Values {
     return some(changes);
   }
 
-  /** Forgets when flags were removed, because nothing older than what is known now will come any more. */
+  /** Forgets the moments of removals, because no older reply can arrive any more. */
   settle_(): void {
     this.#gone.clear();
   }
 
-  /** Prepares for a core that begins, and with it another order: anything that it says is news. */
+  /** Prepares for a new core, whose order of moments starts again: everything it stores counts as newer. */
   begin_(): void {
     this.settle_();
     for (const slot of this.slots_.values()) slot.asOf_ = 0;
   }
 
-  /** Makes all reads from now on the new target's. */
+  /** Switches to a new target, to which all further reads belong. */
   setTarget_(target: Target): void {
     for (const slot of this.slots_.values()) this.#retire(slot);
     this.target_ = target;
@@ -107,7 +107,7 @@ export class Values {
     return record([...this.slots_].map(([flag, slot]) => [flag, slot.value_]));
   }
 
-  /** Takes counts as the body of a metrics post, and holds them as pending. What does not fit stays for the next. */
+  /** Returns counts as the body of a metrics post, and keeps them as pending. Counts that do not fit stay for the next post. */
   takeCounts_(version: string): string | undefined {
     for (const slot of this.slots_.values()) this.#retire(slot);
     const timestamp = Date.now();
@@ -135,7 +135,7 @@ export class Values {
     return entries.length ? `{"metricsData":[${entries}]}` : undefined;
   }
 
-  /** Drops the pending counts, which arrived or can never arrive; with `keep` they are counted again. */
+  /** Drops the pending counts, because they arrived or never can; with `keep` they are added back instead. */
   settleCounts_(keep: boolean): void {
     if (keep) { for (const count of this.#aside) this.#count(count.flag_, count.variation_, count.target_, count.n); }
     this.#aside = [];
@@ -172,7 +172,7 @@ export class Values {
   }
 }
 
-/** Returns what listeners get of a change. */
+/** Returns the change in the form that listeners receive. */
 export function changeOf(change: Slot | string): Change {
   return typeof change === "string"
     ? { flag: change, value: undefined, deleted: true }
@@ -180,8 +180,8 @@ export function changeOf(change: Slot | string): Change {
 }
 
 /**
- * The evaluations in a list; none where it is no list. The empty text is a legitimate value. The variation's identifier, which the
- * protocol leaves optional, is empty where it is missing.
+ * Returns the valid evaluations in a list; none if it is not a list. The empty text is a valid value. The variation's identifier is
+ * optional in the protocol, and becomes the empty text if it is missing.
  */
 export function evaluationsIn(list: unknown): Evaluation[] {
   if (!Array.isArray(list)) return [];
@@ -192,19 +192,19 @@ export function evaluationsIn(list: unknown): Evaluation[] {
   });
 }
 
-/** Returns the list, or nothing where it is empty. */
+/** Returns the list, or nothing if it is empty. */
 export function some<T>(list: T[]): T[] | undefined {
   return list.length ? list : undefined;
 }
 
-/** Sorts a list in place by the flags' names. */
+/** Sorts a list by the flags' names, in place. */
 export function sorted(list: Evaluation[]): Evaluation[] {
   return list.sort((one, other) => (one.flag < other.flag ? -1 : 1));
 }
 
 /**
- * The value as JavaScript has it. JSON that does not parse stays text, and so does what should be a number and is none: neither NaN nor
- * infinity is ever a value.
+ * Converts a value by its kind. JSON that does not parse stays text, and so does a number that is none: neither NaN nor infinity is
+ * ever a value.
  */
 export function convert({ kind, value }: Evaluation): Json {
   switch (kind.toLowerCase()) {
@@ -215,7 +215,7 @@ export function convert({ kind, value }: Evaluation): Json {
       return value.trim() && isFinite(+value) ? +value : value;
     case "json":
       try {
-        // The reviver sees inner values first, so all of it is frozen.
+        // The reviver is called for inner values first, so that every object is frozen.
         return JSON.parse(value, (_, inner) => Object.freeze(inner)) as Json;
       } catch {
         return value;
@@ -232,7 +232,7 @@ function sameValue(held: Slot, { kind, value }: Evaluation): boolean {
   return type === "json" && same(held.value_, convert({ flag: "", identifier: "", kind, value }));
 }
 
-/** Returns whether two JSON values are the same, whatever the order of their keys. */
+/** Returns whether two JSON values are equal, ignoring the order of keys. */
 function same(one: unknown, other: unknown): boolean {
   if (typeof one !== "object" || typeof other !== "object" || !one || !other) return one === other;
   const keys = Object.keys(one);

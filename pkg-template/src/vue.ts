@@ -18,15 +18,15 @@ import { isServer, renderingClient } from "./preset";
 import type { Options, State, Target } from "./types";
 import { settled } from "./waiting";
 
-/** What the plugin takes: what a client is made of, or a client. */
+/** The options of the plugin: either those from which it creates a client, or a client. */
 export type FlagwireOptions = { apiKey: string; target: Target; options?: Options; client?: undefined } | { client: Client };
 
-/** The place of the client, for `provide` in parts of an application that need another one. */
+/** The injection key of the client, for `provide` in parts of an application that need a different one. */
 export const flagwireKey: InjectionKey<Client> = Symbol("flagwire");
 
 /**
- * `app.use(flagwire, { apiKey, target, options })`. A client made by it is closed when the application is unmounted. While rendering on a
- * server none is made: `options.bootstrap` is rendered, and nothing is fetched.
+ * The plugin: `app.use(flagwire, { apiKey, target, options })`. It closes the client that it created when the application is unmounted.
+ * While rendering on a server it creates none, renders the values of `options.bootstrap`, and fetches nothing.
  */
 export const flagwire = {
   install(app: App, options: FlagwireOptions): void {
@@ -36,14 +36,14 @@ export const flagwire = {
   },
 };
 
-/** The client that the plugin, or a component above, provides. */
+/** Returns the client that the plugin, or a component above, provides. */
 export function useFlagwireClient(): Client {
   const client = inject(flagwireKey, undefined);
   if (!client) throw new Error("Flagwire: there is no client here; call app.use(flagwire, { apiKey, target }) first");
   return client;
 }
 
-/** The value of a flag as a read-only ref, or `defaultValue`. Both may be refs or getters; the name may change. */
+/** Returns the value of a flag, or `defaultValue`, as a read-only ref. Both arguments may be refs or getters, and the name may change. */
 export function useFlag<T extends FlagDefault<N>, N extends FlagName = FlagName>(flag: MaybeRefOrGetter<N>, defaultValue: T): Readonly<Ref<FlagValue<N, T>>> {
   const client = useFlagwireClient();
   const read = (name: N) => client.variation<T, N>(name, defaultValue);
@@ -59,7 +59,7 @@ export function useFlag<T extends FlagDefault<N>, N extends FlagName = FlagName>
   return value;
 }
 
-/** The values of all flags as a read-only ref. Counts no reads. */
+/** Returns the values of all flags as a read-only ref. No reads are counted. */
 export function useFlags(): Readonly<Ref<FlagValues>> {
   const client = useFlagwireClient();
   const flags = shallowRef(client.flags());
@@ -70,7 +70,7 @@ export function useFlags(): Readonly<Ref<FlagValues>> {
   };
   onScopeDispose(
     client.on("changed", () => {
-      // Thousands of changes may arrive at once.
+      // Thousands of changes may arrive together; the ref is updated once for them.
       if (!due) queueMicrotask(update);
       due = true;
     }),
@@ -78,7 +78,7 @@ export function useFlags(): Readonly<Ref<FlagValues>> {
   return flags;
 }
 
-/** How far the values can be trusted, as a read-only ref. */
+/** Returns the state of the client as a read-only ref. */
 export function useFlagwireState(): Readonly<Ref<State>> {
   const client = useFlagwireClient();
   const state = shallowRef(client.state());
@@ -87,10 +87,10 @@ export function useFlagwireState(): Readonly<Ref<State>> {
 }
 
 /**
- * For an asynchronous `setup` below `<Suspense>`: resolves as soon as there are values, from `bootstrap`, the cache or the server, and when
- * none came in time, to how far they can be trusted. Never rejects. Flags that come later are drawn then.
+ * Waits for values in an asynchronous `setup` below `<Suspense>`. The promise resolves to the client's state as soon as there are values
+ * from `bootstrap`, the cache or the server, or when the time is over. It never rejects. Values that arrive later are rendered then.
  *
- * @param timeoutMs milliseconds
+ * @param timeoutMs the longest wait in milliseconds
  */
 export function useFlagwireReady(timeoutMs = 3_000): Promise<State> {
   return settled(useFlagwireClient(), timeoutMs);

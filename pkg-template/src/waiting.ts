@@ -1,16 +1,16 @@
-// Waiting with a limit, for what awaits a client: suspense, OpenFeature's lifecycle, components of Vue and Svelte. A page must never
-// wait for the flag server without an end.
+// Waits with a time limit, for code that awaits a client: suspense, OpenFeature's lifecycle, components of Vue and Svelte. A page must
+// never wait for the flag server without a limit.
 
 import type { Client } from "./client";
 import { cancel, later } from "./guard";
 import type { State } from "./types";
 
-/** A limit as an option says it, in milliseconds; `fallback` where it says none, or what is no number. */
+/** Returns a time limit from an option, in milliseconds, or `fallback` if the option is missing or is not a number. */
 export function limitOf(option: number | undefined, fallback: number): number {
   return typeof option === "number" && option >= 0 ? option : fallback;
 }
 
-/** Resolves to whether `work` ended well within `limitMs`. Rejects as `work` does, where it does so in time. */
+/** Resolves to whether `work` resolved within `limitMs`. Rejects if `work` rejects in that time. */
 export function within(work: Promise<unknown>, limitMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = later(() => resolve(false), limitMs);
@@ -20,8 +20,8 @@ export function within(work: Promise<unknown>, limitMs: number): Promise<boolean
 }
 
 /**
- * Resolves as soon as the client has values to read, wherever from: `bootstrap`, the cache, the server. Rejects like
- * `Client.ready` where there will be none.
+ * Resolves as soon as the client has values from `bootstrap`, the cache or the server. Rejects as `Client.ready` does if it will have
+ * none.
  */
 export async function haveValues(client: Client): Promise<void> {
   if (hasValues(client)) return;
@@ -35,13 +35,13 @@ export async function haveValues(client: Client): Promise<void> {
   });
 }
 
-/** Resolves to the client's state as soon as it has values, will have none, or the limit has passed. */
+/** Resolves to the client's state as soon as it has values, cannot have any, or the limit has passed. */
 export async function settled(client: Client, timeoutMs: number): Promise<State> {
   await within(haveValues(client), limitOf(timeoutMs, 3_000)).catch(() => false);
   return client.state();
 }
 
-/** Whether the client has values to read, wherever from. */
+/** Returns whether the client has values from any source. */
 export function hasValues(client: Client): boolean {
   return client.state().status !== "initializing";
 }

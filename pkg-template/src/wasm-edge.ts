@@ -1,6 +1,5 @@
-// Takes the place of wasm.ts in the build for edge runtimes (Cloudflare's workers, Vercel's edge functions), which compile
-// WebAssembly at deployment only: there a module is imported, and arrives compiled. `?module` is what Next asks for, and
-// what Cloudflare's tools accept.
+// Replaces wasm.ts in the build for edge runtimes (Cloudflare Workers, Vercel Edge Functions). They compile WebAssembly only at
+// deployment, so the compiled module is imported. Next requires the suffix `?module`, and Cloudflare's tools accept it.
 
 import compiled from "./flagwire.wasm?module";
 import { instantiate, type Core } from "./bindings.js";
@@ -10,7 +9,7 @@ export type { Core, Source } from "./wasm";
 
 let shared: Core | undefined;
 
-/** The core. No promise is kept: one request may not wait for another's there. */
+/** Returns the core. No promise is shared, because a request may not wait for another request's promise in these runtimes. */
 export async function loadCore(source: Source, fresh: boolean): Promise<Core> {
   if (fresh || !shared) shared = await instantiate(source instanceof WebAssembly.Module ? source : compiled);
   return shared;

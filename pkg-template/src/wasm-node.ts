@@ -1,5 +1,5 @@
-// Takes the place of wasm.ts in the build for Node. The module is part of the script: a file beside it would not be there any more
-// where a server's code is bundled, as Next's is.
+// Replaces wasm.ts in the build for Node. The module is part of the script, because a separate file would be missing once a server's
+// code is bundled, as Next does.
 
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
@@ -10,10 +10,10 @@ import type { Core, Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
-/** The module as it came: after a trap another instance is made of it. */
+/** The compiled module, kept because a new instance is created from it after a trap. */
 let held: WebAssembly.Module | BufferSource | undefined;
 
-/** As in wasm.ts. */
+/** Returns the core, as the function in wasm.ts does. */
 export function loadCore(source: Source, fresh: boolean): Promise<Core> {
   return instance(fresh, async () => instantiate(held ??= await load(source)));
 }
@@ -21,7 +21,7 @@ export function loadCore(source: Source, fresh: boolean): Promise<Core> {
 async function load(source: Source): Promise<WebAssembly.Module | BufferSource> {
   if (source === undefined) return bytes;
   if (source instanceof WebAssembly.Module) return source;
-  // A path is relative to where the program runs.
+  // A path is relative to the working directory.
   const url = new URL(source, pathToFileURL("./"));
   if (url.protocol === "file:") return readFile(url);
   const response = await fetch(url);

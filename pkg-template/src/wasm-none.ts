@@ -1,5 +1,5 @@
-// Takes the place of wasm.ts in `flagwire/javascript`, and where CommonJS is asked for outside of Node: the core as JavaScript,
-// imported like anything else. Service workers know no import(), by which wasm.ts would get it.
+// Replaces wasm.ts in `flagwire/javascript`, and for CommonJS outside of Node: imports the core as JavaScript statically. Service
+// workers do not support import(), by which wasm.ts would load it.
 
 import { instantiate } from "./fallback";
 import { instance } from "./instance";
@@ -7,8 +7,8 @@ import type { Core, Source } from "./wasm";
 
 export type { Core, Source } from "./wasm";
 
-/** The core. */
+/** Returns the core. */
 export function loadCore(_source: Source, fresh: boolean): Promise<Core> {
-  // The module is in the script.
+  // The core is part of this script.
   return instance(fresh, () => instantiate(undefined as never));
 }

@@ -1,4 +1,4 @@
-// Loads the core, once for all clients of the page: as WebAssembly, or as JavaScript where that does not run, whatever the cause.
+// Loads the core once for all clients of a page: as WebAssembly, or as JavaScript if WebAssembly does not run for any reason.
 
 import { instantiate, type Core } from "./bindings.js";
 import { attempt, encode } from "./guard";
@@ -6,28 +6,28 @@ import { instance } from "./instance";
 
 export type { Core };
 
-/** Where to load from; given by the first client. */
+/** The URL or module to load; the first client sets it. */
 export type Source = string | URL | WebAssembly.Module | undefined;
 
-/** A classic script's own place is known only while it runs for the first time. An element that is only named `currentScript` is none. */
+/** The URL of a classic script, which is known only during its first run. An element that is merely named `currentScript` is ignored. */
 const script = attempt(() => (document.currentScript as HTMLScriptElement).tagName === "SCRIPT" && (document.currentScript as HTMLScriptElement).src);
 
-/** The module as it came: after a trap another instance is made of it. */
+/** The compiled module, kept because a new instance is created from it after a trap. */
 let held: WebAssembly.Module | BufferSource | undefined;
 
 /**
- * The core.
+ * Returns the core.
  *
- * @param fresh asks for an instance that nobody has used yet
- * @param warn is called once where the JavaScript build is used, with the reason
- * @throws Error, which names both files, where neither build can be loaded. That is forgotten: it can be tried again.
+ * @param fresh asks for a new instance
+ * @param warn is called once with the reason if the JavaScript build is used
+ * @throws Error, which names both files, if neither build can be loaded. A later call tries again.
  */
 export function loadCore(source: Source, fresh: boolean, warn: (why: string) => void): Promise<Core> {
   return instance(fresh, async () => {
     let from: unknown = source;
     try {
-      // A browser without WebAssembly and a page whose policy forbids it refuse even this, so nothing is fetched in vain. WebKit's
-      // policy refuses instances alone.
+      // A browser without WebAssembly, and a page whose policy forbids it, refuse even this, so that nothing is fetched for nothing.
+      // In WebKit a policy only refuses instances.
       new WebAssembly.Instance(new WebAssembly.Module(encode("\0asm\x01\0\0\0")));
       from ??= place();
       held ??= source instanceof WebAssembly.Module ? source : await download(from as URL);
@@ -48,10 +48,10 @@ export function loadCore(source: Source, fresh: boolean, warn: (why: string) => 
 
 function place(): URL {
   try {
-    // Bundlers look for exactly this.
+    // Bundlers recognise exactly this expression.
     return new URL("./flagwire.wasm", import.meta.url);
   } catch {
-    // A classic script has no `import.meta`.
+    // `import.meta` does not exist in a classic script.
     return new URL("flagwire.wasm", script || location.href);
   }
 }

@@ -1,5 +1,5 @@
-// The wire: requests as they are sent, replies and streams as they are read. The core says what to ask, when, and what a reply
-// counts for; `crates/npm-client/src/host.rs` is the other half. Names that end in `_` are used between the two alone, and shortened by the build.
+// The wire: sends requests, and reads replies and streams. The core decides what to request, when, and what a reply
+// means; `crates/npm-client/src/host.rs` is the counterpart. Names that end in `_` are used only between the two, and the build shortens them.
 
 import type { Saved } from "./cache";
 import { Ask, ChangeCode, ErrorKind, Input, SignIn } from "./border";
@@ -14,14 +14,14 @@ import { evaluationsIn, some, sorted, type Values } from "./values";
 declare const VERSION: string;
 declare const DEVELOPMENT: boolean;
 
-/** A `Harness-Target` header of this many characters and more is left out, as the published clients do. */
+/** A `Harness-Target` header of at least this many characters is left out, as in the published clients. */
 const MAX_TARGET_HEADER = 262_144;
 
-/** The number of a sign-in that the core has not asked for yet. The numbers that the core gives begin at 1. */
+/** The number of a sign-in that was sent before the core asked for it. The core's numbers begin at 1. */
 const EARLY = -1;
 
 const HEARTBEAT = "heartbeat";
-/** The data of a heartbeat that says nothing but that the connection is there. */
+/** The data of a heartbeat, which only shows that the connection is alive. */
 const ALIVE = encode("{}");
 const CHANGE_KINDS = ["create", "patch", "delete"];
 const DOMAINS = ["flag", "target-segment"];
@@ -30,33 +30,33 @@ const SDK = { "Harness-SDK-Info": `Flagwire ${VERSION} Client` };
 
 type Prepared = [url: string, init: RequestInit];
 
-/** What the data of a stream's event says. */
+/** The data of an event on the stream. */
 interface ChangeEvent {
   code_: ChangeCode;
   identifier_?: string;
-  /** The new evaluations, where the event has any and all of them are complete. */
+  /** The new evaluations, if the event has any and all of them are complete. */
   carried_?: Evaluation[] | undefined;
 }
 
 export class Wire {
   middleware_: APIRequestMiddleware | undefined;
-  /** What was thrown by the last request or stream that got no answer. */
+  /** The error of the last request or stream that got no answer. */
   thrown_: unknown;
-  /** What the server said in the last answer, in its own words. */
+  /** The server's message in its last reply. */
   words_: string | undefined;
-  /** Called where a page has signed in with a server key. The production build never calls it. */
+  /** Is called if a page has signed in with a server key. The production build never calls it. */
   onServerKey_?: () => void;
   readonly #apiKey: string;
   readonly #endpoints: Endpoints;
   readonly #values: Values;
   readonly #hear: Hear;
-  /** What ends each request and stream under way; nothing where the browser does not allow that. */
+  /** The functions that abort requests and streams under way; undefined if the browser cannot abort them. */
   readonly #underWay = new Map<number, { abort: () => void } | undefined>();
-  /** Counts the cores that ask: one that trapped is followed by another, whose numbers begin again. */
+  /** Counts core instances: after a trap there is a new one, whose request numbers begin again. */
   #life = 0;
-  /** The body and the reply of a sign-in that was sent before the core asked for it. */
+  /** The body and the reply of the sign-in that was sent before the core asked for it. */
   #early: [body?: RequestInit["body"], reply?: Promise<Response>] = [];
-  /** What the last sign-in gave: headers of all requests after it, where they go, and the URL for a native stream. */
+  /** The results of the last sign-in: the headers and URLs of later requests, and the URL for a native stream. */
   #headers: Record<string, string> = {};
   #environment = "";
   #cluster = "";
@@ -69,12 +69,12 @@ export class Wire {
     this.#hear = hear;
   }
 
-  /** Returns the base URL of the requests that an `ErrorKind` names. */
+  /** Returns the base URL of the requests that an `ErrorKind` stands for. */
   address_(kind: number): string {
     return kind === ErrorKind.METRICS ? this.#endpoints.events_ : this.#endpoints.base_;
   }
 
-  /** Returns the name of the group of tabs that share a stream. It is a hash: nobody reads a key or a target in a list of locks. */
+  /** Returns the name of the group of tabs that share a stream. It is a hash, so that a list of locks shows no key and no target. */
   group_(): string | undefined {
     const target = this.#targetHeader();
     return target ? "flagwire-1-" + hash(this.#endpoints.base_, this.#apiKey, target) : undefined;
@@ -92,14 +92,14 @@ export class Wire {
     if (ask === Ask.STREAM) Object.assign(headers, { "API-Key": this.#apiKey, Accept: "text/event-stream", "Cache-Control": "no-cache" });
     else {
       url = `${base}/client/env/${this.#environment}/target/${encodeURIComponent(this.#values.target_.identifier)}/evaluations`;
-      // Half a character in a name cannot be encoded. UTF-8 has a sign in its place.
+      // A lone surrogate in a name cannot be encoded; UTF-8 replaces it with U+FFFD.
       if (ask === Ask.FLAG) url += "/" + encodeURIComponent(decode(encode(text!)));
-      // The second is what browsers add by themselves, and what keeps happy-dom from looking for an answer in a cache of its own.
+      // Browsers add the second header by themselves; it keeps happy-dom from using its own cache.
       else if (text) Object.assign(headers, { "If-None-Match": text, "Cache-Control": "no-cache" });
     }
-    // A list that was cut or replaced on the way, kept by the browser's own cache with its `ETag`, would be confirmed by a 304 and
-    // served broken again and again. Only here, because Chromium asks for a preflight before each such request to another origin;
-    // a single flag that cannot be read is followed by this.
+    // A list that was damaged on the way, stored in the browser's cache with its `ETag`, would be confirmed by a 304 each time.
+    // Only this request bypasses the cache, because Chromium sends a preflight for each such request to another origin; after
+    // a single flag that cannot be read the whole list is fetched.
     return [url + this.#cluster, ask === Ask.ALL ? { headers, cache: "no-store" } : { headers }];
   }
 
@@ -109,15 +109,15 @@ export class Wire {
     return body === undefined ? undefined : [url, { method: "POST", headers: { ...this.#allHeaders(), ...JSON_TYPE }, body }];
   }
 
-  /** Sends the first sign-in, while the core that will ask for it is still on its way. */
+  /** Sends the first sign-in while the core is still loading. */
   signInEarly_(): void {
     const request = this.request_(Ask.SIGN_IN) as Prepared;
     const reply = this.#fetch(EARLY, request, false, false);
-    reply.catch(() => {}); // the core's to hear of
+    reply.catch(() => {}); // the core handles the failure when it asks
     this.#early = [request[1].body, reply];
   }
 
-  /** Sends a request, and reports its reply. A detached one cannot be ended. */
+  /** Sends a request and reports its reply. A detached request cannot be aborted. */
   async send_(id: number, request: Prepared, keepalive: boolean, detached: boolean): Promise<void> {
     const life = this.#life;
     let reply: Parameters<Hear> = [Input.FAILURE, undefined, id];
@@ -126,14 +126,14 @@ export class Wire {
       const response = await this.#fetch(id, request, keepalive, detached);
       const { status, headers } = response;
       const etag = headers.get("etag");
-      // A body that is no JSON is the core's to judge by its status.
+      // The core decides by the status what a body without JSON means.
       const body: unknown = await response.json().catch(() => {});
-      // Frameworks answer with lists and objects, too.
+      // Frameworks reply with lists and objects too.
       const said = (body as { message?: unknown } | undefined)?.message;
       words = typeof said === "string" ? said : said ? JSON.stringify(said) : undefined;
       reply = [Input.REPLY, body, id, status, retryAfter(headers), etag];
     } catch (error) {
-      // No reply, or what `fetch` resolves to is no response: any script may have put its own in place of the browser's.
+      // There is no reply, or `fetch` resolved to something that is not a response, because a script has replaced the browser's `fetch`.
       this.thrown_ = error;
     }
     if (life !== this.#life) return;
@@ -142,7 +142,7 @@ export class Wire {
     this.#hear(...reply);
   }
 
-  /** Opens a stream, and reports what comes of it. A native one is the browser's own `EventSource`. */
+  /** Opens a stream and reports its events. A native stream uses the browser's `EventSource`. */
   async open_(id: number, request: Prepared | string, native: boolean): Promise<void> {
     const life = this.#life;
     const hear: Hear = (...heard) => life === this.#life && this.#hear(...heard);
@@ -155,7 +155,7 @@ export class Wire {
       const isStream = /^text\/event-stream/i.test(headers.get("content-type")!);
       hear(isStream ? Input.OPENED : Input.ANSWERED, undefined, id, status, retryAfter(headers));
       const reader = response.body!.getReader();
-      // Where the request cannot be ended, as it has no signal or that does nothing.
+      // This ends the reading where the request cannot be aborted: there is no signal, or it has no effect.
       const before = this.#underWay.get(id);
       const abort = () => {
         attempt(() => reader.cancel().catch(() => {}));
@@ -167,7 +167,7 @@ export class Wire {
         (kind, data) => kind !== HEARTBEAT && hear(Input.EVENT, encode(data), id),
         (delayMs) => hear(Input.RETRY, undefined, id, delayMs),
       );
-      // Whatever comes is a sign of life, comments too.
+      // Any data shows that the connection is alive, comments too.
       for (let part; !(part = await reader.read()).done; read(part.value)) hear(Input.HEARTBEAT, ALIVE, id);
     } catch (error) {
       thrown = error;
@@ -181,7 +181,7 @@ export class Wire {
     this.#underWay.set(id, { abort: () => source.close() });
     source.addEventListener("*", ({ data }) => this.#hear(Input.EVENT, encode(data as string), id));
     source.addEventListener(HEARTBEAT, ({ data }) => this.#hear(Input.HEARTBEAT, encode(data as string), id));
-    // Also one that the browser would recover from by itself: the core decides when to try again.
+    // This also ends streams that the browser would reopen by itself, because the core decides when to try again.
     source.onerror = () => {
       this.thrown_ = undefined;
       this.#hear(Input.ENDED, undefined, id);
@@ -192,7 +192,7 @@ export class Wire {
     const [body, reply] = this.#early;
     this.#early = [];
     if (reply) {
-      // The core's first request is the sign-in; of another target where that was switched meanwhile.
+      // The core's first request is the sign-in, but for a different target if that was switched meanwhile.
       if (body === init.body) {
         this.#underWay.set(id, this.#underWay.get(EARLY));
         return reply;
@@ -202,7 +202,7 @@ export class Wire {
     if (!detached) {
       const abort = attempt(() => {
         const one = new AbortController();
-        // Test environments mix a controller of their own with Node's `fetch`, which refuses its signals.
+        // Test environments combine their own controller with Node's `fetch`, which refuses its signals.
         new Request(url, one);
         return one;
       });
@@ -213,13 +213,13 @@ export class Wire {
     return fetch(...(this.middleware_?.([url, init]) ?? ([url, init] as const)));
   }
 
-  /** Drops a request or a stream; one that is still under way is ended. */
+  /** Forgets a request or a stream, and aborts it if it is still under way. */
   end_(id: number): void {
     attempt(() => this.#underWay.get(id)?.abort());
     this.#underWay.delete(id);
   }
 
-  /** Ends everything, because nobody waits for anything any more. */
+  /** Aborts everything, because the client was closed. */
   endAll_(): void {
     this.#life++;
     for (const id of this.#underWay.keys()) this.end_(id);
@@ -235,7 +235,7 @@ export class Wire {
       const environment = text(claims["environment"]);
       if (!environment) return SignIn.UNREADABLE;
       this.#environment = environment;
-      // Harness shards by cluster: every URL after sign-in names it.
+      // Harness is divided into clusters, and every URL after sign-in names the cluster.
       this.#cluster = "?cluster=" + encodeURIComponent(text(claims["clusterIdentifier"]) || "1");
       this.#headers = {
         Authorization: "Bearer " + token,
@@ -258,7 +258,7 @@ export class Wire {
       if (kind < 0 || place < 0) return { code_: ChangeCode.UNKNOWN };
       const carried = evaluationsIn(evaluations);
       const complete = carried.length === (evaluations as unknown[] | undefined)?.length;
-      // No address can name these two: URLs are resolved. Like a change of a target group, they make all flags be fetched.
+      // URLs resolve `.` and `..`, so these two flags cannot be fetched by name. All flags are fetched instead, as for a target group.
       return { code_: (place || /^\.\.?$/.test(identifier) ? ChangeCode.CREATE_GROUP : ChangeCode.CREATE_FLAG) + kind, identifier_: identifier, carried_: complete ? some(carried) : undefined };
     } catch {
       return { code_: ChangeCode.MALFORMED };
@@ -274,20 +274,20 @@ export class Wire {
     return [this.#values.target_, this.#values.list_()];
   }
 
-  /** Against Harness no other names may be sent: its CORS preflight would fail. */
+  /** The headers of a request. Harness allows no other names: its CORS preflight would fail. */
   #allHeaders(): Record<string, string> {
     const all = { ...this.#headers, "Harness-Target": this.#targetHeader() };
     return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
   }
 
-  /** Returns base64 of the UTF-8 of the target's JSON, or nothing where that is too long for a header. */
+  /** Returns the target's JSON as base64 of its UTF-8, or nothing if that is too long for a header. */
   #targetHeader(): string {
     const header = btoa(bytesOf(JSON.stringify(this.#values.target_)));
     return header.length < MAX_TARGET_HEADER ? header : "";
   }
 }
 
-/** Returns the milliseconds from now that `Retry-After` asks for, in seconds or by a date; NaN where it is neither. */
+/** Returns the delay that `Retry-After` asks for in milliseconds, from seconds or a date; NaN if it is neither. */
 function retryAfter(headers: Headers): number {
   const header = headers.get("retry-after") || "none";
   const seconds = Number(header);

@@ -141,7 +141,7 @@ export const mutations = [
   { name: "Half of an address is enough for a native stream.", file: WIRE, by: "facade", from: "/^http/.test(this.#streamUrl) ? this.#streamUrl : base", to: '/^http/.test(this.#streamUrl) ? this.#streamUrl : ""' },
   { name: "An option of a wrong type is taken.", file: OPTIONS, by: "facade", from: "if (typeof value === typeof fallback && value === value) return value;", to: "return value;" },
   { name: "A number that is none is taken.", file: OPTIONS, by: "facade", from: " && value === value) return", to: ") return" },
-  { name: "A logger that throws ends what was logged of.", file: OPTIONS, by: "facade", from: "    } catch {\n      // as if nobody read it\n    }", to: "    } finally {\n    }" },
+  { name: "A logger that throws ends what was logged of.", file: OPTIONS, by: "facade", from: "    } catch {\n      // The message is lost, as it would be without a console.\n    }", to: "    } finally {\n    }" },
   {
     name: "Two options have changed places.",
     file: OPTIONS,
