@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use self::given::Trimmed;
 pub use self::import::{ExportOptions, ImportOptions};
-use crate::auth::{BadSecret, Hashed};
+use crate::auth::{BadAdminToken, BadSecret, Hashed};
 
 /// The client key of a server that was given none and listens to this machine only.
 pub const DEV_CLIENT_KEY: &str = "flagwire-dev-client-key";
@@ -222,6 +222,10 @@ pub struct Options {
         value_name = "TOKEN", value_parser = given::key())]
     pub admin_token: Option<Hashed>,
 
+    /// A file with further, named tokens for the admin page: in each line a name, `read` or `edit`, and the token or its hash.
+    #[arg(long, env = "FLAGWIRE_ADMIN_TOKENS_FILE", value_name = "FILE", value_parser = given::path())]
+    pub admin_tokens_file: Option<PathBuf>,
+
     /// An origin whose pages may use this server; `*` for all. May be given several times.
     #[arg(
         long = "cors-origin",
@@ -346,6 +350,9 @@ pub enum ConfigError {
     /// The configuration file was read, but cannot be used.
     #[error("the configuration file cannot be used: {0}")]
     File(String),
+    /// The tokens of the admin page cannot be used.
+    #[error("{0}")]
+    AdminToken(#[from] BadAdminToken),
     /// The options of an environment cannot be used.
     #[error("environment `{0}`: {1}")]
     Environment(String, String),
@@ -411,6 +418,7 @@ impl Options {
             &mut self.state_dir,
             &mut self.tls_certificate,
             &mut self.tls_key,
+            &mut self.admin_tokens_file,
         ] {
             path.take_if(|path| path.as_os_str().is_empty());
         }

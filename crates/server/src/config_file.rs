@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 use secrecy::SecretString;
 
-use crate::auth::Hashed;
+use crate::auth::{Hashed, Permission};
 use crate::config::{ConfigError, Options};
 use crate::files::write::directory_of;
 use flagwire_flags_file::Problem;
@@ -22,7 +22,18 @@ use flagwire_flags_file::node::{self, Key, Node, Value};
 pub(crate) struct ConfigFile {
     /// The environments by name; `None` if the file has no such section.
     pub(crate) environments: Option<BTreeMap<String, EnvironmentOptions>>,
+    /// The named admin tokens, in the order of the file.
+    pub(crate) admin_tokens: Vec<AdminTokenOptions>,
     settings: BTreeMap<String, Setting>,
+}
+
+/// A named admin token. It has a value or a file, or else cannot be used.
+#[derive(Debug, Default)]
+pub(crate) struct AdminTokenOptions {
+    pub(crate) name: String,
+    pub(crate) may: Option<Permission>,
+    pub(crate) token: Option<Hashed>,
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// The options of one environment.
@@ -158,6 +169,10 @@ impl ConfigFile {
                 file.environments = Some(environments(node)?);
                 continue;
             }
+            if name == "admin-tokens" {
+                file.admin_tokens = admin_tokens(node)?;
+                continue;
+            }
             let Some(arg) = option(&command, name) else {
                 return Err(Problem::new(
                     key.at,
@@ -191,6 +206,55 @@ fn environments(node: &Node) -> Result<BTreeMap<String, EnvironmentOptions>, Pro
             node.at,
             "`environments` is a map from name to what is said of it",
         )),
+    }
+}
+
+fn admin_tokens(node: &Node) -> Result<Vec<AdminTokenOptions>, Problem> {
+    let like =
+        "`admin-tokens` is a list, as in `- { name: ana, may: edit, token-file: ana.token }`";
+    match &node.value {
+        Value::List(nodes) => nodes.iter().map(AdminTokenOptions::read).collect(),
+        Value::Null => Ok(Vec::new()),
+        _ => Err(Problem::new(node.at, like)),
+    }
+}
+
+impl AdminTokenOptions {
+    fn read(node: &Node) -> Result<Self, Problem> {
+        let Value::Map(entries) = &node.value else {
+            return Err(Problem::new(
+                node.at,
+                "an admin token is a map, as in `{ name: ana, may: edit, token-file: ana.token }`",
+            ));
+        };
+        let mut read = Self::default();
+        for (key, node) in entries {
+            let given = one(key, node)?;
+            match key.text.as_str() {
+                "name" => read.name = given.unwrap_or_default(),
+                "may" => {
+                    read.may = given.as_deref().and_then(Permission::parse);
+                    if read.may.is_none() {
+                        let reason = "`may` of an admin token is `read` or `edit`";
+                        return Err(Problem::new(node.at, reason));
+                    }
+                }
+                "token" => {
+                    let token = Hashed::try_from(given.unwrap_or_default());
+                    read.token = Some(token.map_err(|error| {
+                        Problem::new(node.at, format!("`token` of an admin token: {error}"))
+                    })?);
+                }
+                "token-file" => read.token_file = given.map(PathBuf::from),
+                other => {
+                    let reason = format!(
+                        "unknown field `{other}` of an admin token; it may have: name, may, token, token-file"
+                    );
+                    return Err(Problem::new(key.at, reason));
+                }
+            }
+        }
+        Ok(read)
     }
 }
 

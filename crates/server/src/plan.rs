@@ -1,6 +1,8 @@
 //! Finds out from the options and the configuration file which environments are served, from which sources and with
 //! which keys.
 
+mod admin_tokens;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::auth::{BadSecret, Grant, Hashed, KeyKind, Keys};
+use crate::auth::{AdminTokens, BadSecret, Grant, Hashed, KeyKind, Keys};
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::config_file::{ConfigFile, EnvironmentOptions};
 use crate::files;
@@ -48,6 +50,8 @@ pub struct Plan {
     pub state_dir: PathBuf,
     /// How the server finds its replicas, if it has any.
     pub replicas: Option<ReplicaOptions>,
+    /// The tokens of the admin page.
+    pub admin_tokens: AdminTokens,
 }
 
 impl Plan {
@@ -58,9 +62,15 @@ impl Plan {
     pub fn of(options: &Options) -> Result<Self, ConfigError> {
         options.complete()?;
         let file = match &options.config {
-            Some(path) => ConfigFile::read(path)?.environments,
-            None => None,
+            Some(path) => ConfigFile::read(path)?,
+            None => ConfigFile::default(),
         };
+        let beside = options
+            .config
+            .as_deref()
+            .map_or_else(|| Path::new(""), directory_of);
+        let admin_tokens = admin_tokens::gather(options, file.admin_tokens, beside)?;
+        let file = file.environments;
         // Options in the file have its directory in their paths already; the paths of its environments start at
         // `directory`.
         let directory = match (&options.config, &file) {
@@ -108,6 +118,7 @@ impl Plan {
             environments,
             development_keys,
             replicas: replicas(options, &state_dir)?,
+            admin_tokens,
             state_dir,
         })
     }

@@ -153,7 +153,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
             heartbeat: options.heartbeat(),
             ticket_seconds: options.ticket_seconds,
             cors_origins: options.cors_origins.clone(),
-            admin_token: options.admin_token,
+            admin_tokens: plan.admin_tokens.clone(),
             server_keys_in_browsers: options.server_keys_in_browsers,
             loopback: address.ip().is_loopback(),
         },

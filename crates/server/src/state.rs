@@ -39,8 +39,8 @@ pub struct Settings {
     pub ticket_seconds: u64,
     /// Origins whose pages may use the server; `*` for all.
     pub cors_origins: Vec<String>,
-    /// The token that the admin page asks for.
-    pub admin_token: Option<auth::Hashed>,
+    /// The tokens that the admin page asks for. If there is none, the page works on this machine only.
+    pub admin_tokens: auth::AdminTokens,
     /// Whether pages may use server keys.
     pub server_keys_in_browsers: bool,
     /// Whether only this machine reaches the server.

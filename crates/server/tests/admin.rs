@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use common::*;
 use flagwire_server::Settings;
-use flagwire_server::auth::Hashed;
+use flagwire_server::auth::{AdminTokens, Hashed};
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
 use serde_json::{Value, json};
@@ -466,7 +466,7 @@ async fn beyond_this_machine_it_takes_the_admin_token() {
     let guarded = server_with(
         Settings {
             loopback: false,
-            admin_token: Some(Hashed::of("secret")),
+            admin_tokens: AdminTokens::single(Hashed::of("secret")),
             ..settings()
         },
         Some(FLAGS),

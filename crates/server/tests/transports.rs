@@ -9,7 +9,7 @@ use axum::http::{Request, StatusCode};
 use common::transport::{Client, PATIENT, Site, Transport, serve_over};
 use common::*;
 use flagwire_server::Settings;
-use flagwire_server::auth::Hashed;
+use flagwire_server::auth::{AdminTokens, Hashed};
 use flagwire_server::serve::{Limits, Serving, Timeouts};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ async fn the_admin_page_works_under_the_servers_own_names_and_no_other() {
 async fn wrong_admin_tokens_of_one_address_are_looked_at_now_and_then() {
     for transport in Transport::ALL {
         let settings = Settings {
-            admin_token: Some(Hashed::of("the-right-one")),
+            admin_tokens: AdminTokens::single(Hashed::of("the-right-one")),
             ..settings()
         };
         let server = server_with(settings, Some(FLAGS));

@@ -1,5 +1,6 @@
 //! Decides what a client may do, by SDK keys and the tokens that are given for them.
 
+mod admin;
 mod guesses;
 mod hashed;
 mod hs256;
@@ -8,6 +9,7 @@ pub(crate) mod token;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+pub use self::admin::{AdminTokens, AdminUser, BadAdminToken, Permission};
 pub(crate) use self::guesses::Guesses;
 pub use self::hashed::{BadSecret, Hashed};
 

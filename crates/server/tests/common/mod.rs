@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use flagwire_server::auth::{Grant, Hashed, KeyKind, Keys};
+use flagwire_server::auth::{AdminTokens, Grant, Hashed, KeyKind, Keys};
 use flagwire_server::environment::Environment;
 use flagwire_server::environment::changes::Difference;
 use flagwire_server::serve::Serving;
@@ -56,7 +56,7 @@ pub fn settings() -> Settings {
         heartbeat: Duration::from_secs(3600),
         ticket_seconds: 60,
         cors_origins: vec!["*".to_owned()],
-        admin_token: None,
+        admin_tokens: AdminTokens::default(),
         server_keys_in_browsers: false,
         loopback: true,
     }
@@ -246,6 +246,7 @@ impl Stream {
     }
 }
 
+pub mod admin;
 pub mod listening;
 pub mod replicas;
 pub mod running;

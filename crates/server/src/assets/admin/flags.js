@@ -52,7 +52,7 @@ export function show(overview) {
   el("source").textContent = `from ${overview.source.source}`;
   const readOnly = el("read-only");
   readOnly.hidden = overview.editable || overview.source.source === "";
-  readOnly.textContent = `These flags come from ${overview.source.source} and are changed there; here they can be looked at.`;
+  readOnly.textContent = overview.reader ? `Your token, ${overview.reader}, may read, not edit, so nothing can be changed here.` : `These flags come from ${overview.source.source} and are changed there; here they can be looked at.`;
   list.classList.toggle("many", rows.size > MANY);
   filter();
   groups(overview.groups);

@@ -12,10 +12,20 @@ const VIEWS = ["flags", "why", "streams", "events"];
 
 /** The overview, with its flags and groups. */
 let shown;
+/** Who uses this page, and whether this user may `read` or `edit`. */
+let user;
 
 function show(overview) {
   // Flags and groups are left out where they are those of before.
   shown = overview.flags ? overview : { ...overview, flags: shown.flags, groups: shown.groups };
+  user = overview.user ?? user;
+  const reads = user?.may === "read";
+  // All that can be changed looks at this.
+  shown.editable &&= !reads;
+  shown.reader = reads ? user.name : undefined;
+  el("user").textContent = user && user.name !== "local" ? user.name : "";
+  el("user").title = reads ? "may read, not edit" : "may edit";
+  el("accept").disabled = reads;
   const { environment, environments, source } = shown;
   el("environment-label").hidden = false;
   options(el("environment"), environments.map((name) => [name, name]), environment);

@@ -42,7 +42,7 @@ async function call(path, init = {}) {
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
   const message = body.message ?? `The server answered ${response.status}.`;
-  if (response.status === 401) refused(token ? "That is not this server's admin token." : "");
+  if (response.status === 401) refused(token ? "That is no admin token of this server." : "");
   throw Object.assign(new Error(sentence(message)), { status: response.status });
 }
 

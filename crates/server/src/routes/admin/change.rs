@@ -55,6 +55,7 @@ pub(super) async fn change(
 ) -> Result<Json<describe::Overview>, ApiError> {
     let Admin {
         environment,
+        user,
         address,
     } = admin;
     let edit = edit(json(&headers, &body, HINT)?)?;
@@ -72,9 +73,10 @@ pub(super) async fn change(
     .await
     .map_err(|error| ApiError::Internal(error.to_string()))?;
     let by = address.map(tracing::field::display);
+    let user = user.name;
     let change = in_words(&edit).join(", ");
     made.map_err(|error| {
-        tracing::warn!(environment = environment.name(), flag, change, by, %error, "not changed from the admin page");
+        tracing::warn!(environment = environment.name(), flag, change, user, by, %error, "not changed from the admin page");
         match error {
             EditError::UnknownFlag(_) => ApiError::NotFound(error.to_string()),
             EditError::UnknownVariation { .. } => ApiError::BadRequest(error.to_string()),
@@ -93,6 +95,7 @@ pub(super) async fn change(
         environment = environment.name(),
         flag,
         change,
+        user,
         by,
         "changed from the admin page"
     );

@@ -5,17 +5,17 @@ use std::net::IpAddr;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::auth::Hashed;
+use crate::auth::AdminUser;
 use crate::error::ApiError;
 use crate::state::AppState;
 
 /// Refuses requests from other sites, and requests without the admin token. If no token is set, allows requests to a
-/// server that listens on this machine only, under a name of this machine.
+/// server that listens on this machine only, under a name of this machine. Returns who sends the request.
 pub(super) fn guard(
     headers: &HeaderMap,
     address: IpAddr,
     state: &AppState,
-) -> Result<(), ApiError> {
+) -> Result<AdminUser, ApiError> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let refused = |reason: &str| Err(ApiError::Forbidden(reason.to_owned()));
     let Some(host) = text(HOST) else {
@@ -31,32 +31,37 @@ pub(super) fn guard(
     {
         return refused("the admin page cannot be used from another site");
     }
-    match &state.settings.admin_token {
-        Some(wanted) => {
-            let given = text(AUTHORIZATION)
-                .and_then(|value| value.split_once(' '))
-                .map(|(_, token)| token.trim())
-                .unwrap_or_default();
-            let wrong = ApiError::Unauthorized("the admin token is missing or wrong");
-            // The page first sends a request without a token, which does not count as a guess.
-            if given.is_empty() {
-                return Err(wrong);
-            }
-            let is_right = || Hashed::of(given) == *wanted;
-            match state.guesses.look(address, given.len(), is_right) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(wrong),
-                Err(wait) => Err(ApiError::TooManyGuesses(wait)),
-            }
+    let tokens = &state.settings.admin_tokens;
+    if !tokens.is_empty() {
+        let given = text(AUTHORIZATION)
+            .and_then(|value| value.split_once(' '))
+            .map(|(_, token)| token.trim())
+            .unwrap_or_default();
+        let wrong = ApiError::Unauthorized("the admin token is missing or wrong");
+        // The page first sends a request without a token, which does not count as a guess.
+        if given.is_empty() {
+            return Err(wrong);
         }
-        None if !state.settings.loopback => refused(
-            "this server can be reached from other machines; start it with --admin-token to use the admin page",
-        ),
-        None if is_loopback_name(host) => Ok(()),
-        None => refused(
-            "open the admin page as http://localhost or http://127.0.0.1, or start the server with --admin-token",
-        ),
+        let mut user = None;
+        let is_right = || {
+            user = tokens.find(given);
+            user.is_some()
+        };
+        let checked = state.guesses.look(address, given.len(), is_right);
+        checked.map_err(ApiError::TooManyGuesses)?;
+        return user.cloned().ok_or(wrong);
     }
+    if !state.settings.loopback {
+        return refused(
+            "this server can be reached from other machines; start it with --admin-token to use the admin page",
+        );
+    }
+    if is_loopback_name(host) {
+        return Ok(AdminUser::local());
+    }
+    refused(
+        "open the admin page as http://localhost or http://127.0.0.1, or start the server with --admin-token",
+    )
 }
 
 /// Whether a `Host` header names this machine.

@@ -18,14 +18,15 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::access::Parameters;
+use crate::auth::{AdminUser, Permission};
 use crate::environment::Environment;
 use crate::error::ApiError;
 use crate::peer::Peer;
@@ -37,12 +38,15 @@ const MAX_STREAMS: usize = 200;
 /// Replies of these endpoints must not be cached, as only requests with the token may see them.
 const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
+/// The one endpoint that changes nothing although its method is not GET, as a target is sent in its body.
+const EXPLAIN: &str = "/admin/explain";
+
 pub(super) fn routes() -> Router<AppState> {
     page::routes()
         .route("/admin/state", get(overview))
         .route("/admin/streams", get(streams))
         .route("/admin/events", get(live::events))
-        .route("/admin/explain", post(explain::explain))
+        .route(EXPLAIN, post(explain::explain))
         .route("/admin/accept", post(change::accept))
         .route("/admin/flags/{flag}", post(change::change))
 }
@@ -50,8 +54,23 @@ pub(super) fn routes() -> Router<AppState> {
 /// A request that has passed the guard, and the environment that it is for.
 struct Admin {
     environment: Arc<Environment>,
+    /// Who sends the request.
+    user: AdminUser,
     /// The client's address, for the log.
     address: Option<IpAddr>,
+}
+
+/// Refuses a request that changes something, if its sender may only read. Everything counts as a change that is not known to be
+/// none.
+fn permit(user: &AdminUser, parts: &Parts) -> Result<(), ApiError> {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD) || parts.uri.path() == EXPLAIN;
+    if reads || user.may == Permission::Edit {
+        return Ok(());
+    }
+    Err(ApiError::Forbidden(format!(
+        "token `{}` may read, not edit",
+        user.name
+    )))
 }
 
 /// Unknown parameters are ignored.
@@ -66,7 +85,9 @@ impl FromRequestParts<AppState> for Admin {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let from = Peer::of(&parts.extensions);
-        guard::guard(&parts.headers, from, state).inspect_err(|error| {
+        let user = guard::guard(&parts.headers, from, state);
+        let user = user.and_then(|user| permit(&user, parts).map(|()| user));
+        let user = user.inspect_err(|error| {
             let address = address.map(tracing::field::display);
             // The guesses before this one were logged, and there may be many more.
             if matches!(error, ApiError::TooManyGuesses(_)) {
@@ -89,6 +110,7 @@ impl FromRequestParts<AppState> for Admin {
         let environment = environment.ok_or(ApiError::Unavailable("there is no environment"))?;
         Ok(Self {
             environment: Arc::clone(environment),
+            user,
             address,
         })
     }
@@ -117,6 +139,14 @@ struct OverviewQuery {
     content: Option<String>,
 }
 
+/// The overview, and who asks for it.
+#[derive(Debug, Serialize)]
+struct OverviewFor {
+    user: AdminUser,
+    #[serde(flatten)]
+    overview: describe::Overview,
+}
+
 /// `GET /admin/state`: everything the page shows. With `content` the flags and groups are left out if they are still
 /// those of that configuration.
 async fn overview(
@@ -125,7 +155,8 @@ async fn overview(
     Parameters(query): Parameters<OverviewQuery>,
 ) -> Response {
     let overview = describe::Overview::of(&state, &admin.environment, query.content.as_deref());
-    ([NO_STORE], Json(overview)).into_response()
+    let user = admin.user;
+    ([NO_STORE], Json(OverviewFor { user, overview })).into_response()
 }
 
 #[derive(Debug, Deserialize)]
