@@ -3,7 +3,7 @@
 
 /** What is reported to the core, or asked of it. */
 export const enum Input {
-  /** The time that `arm_` asked for is reached. */
+  /** The timer that `arm_` has set fired. */
   TICK = 0,
   /** The application closes the client. */
   CLOSE = 1,
@@ -15,11 +15,11 @@ export const enum Input {
   IDENTIFY = 4,
   /** The application sets evaluations, which are the detail. */
   SET = 5,
-  /** The network is back. */
+  /** The browser is online again. */
   ONLINE = 6,
-  /** The page is looked at. */
+  /** The page became visible. */
   VISIBLE = 7,
-  /** The page is hidden. */
+  /** The page became hidden. */
   HIDDEN = 8,
   /** The page is being left, and may be frozen or discarded. */
   LEFT = 9,
@@ -33,19 +33,19 @@ export const enum Input {
   FAILURE = 13,
   /** A request was answered. The detail is the reply's JSON. */
   REPLY = 14,
-  /** The head of the answer to a stream's request is there, and it is no event stream. */
+  /** The head of the reply to a stream's request arrived, and it is not an event stream. */
   ANSWERED = 15,
-  /** The head of the answer to a stream's request is there, and it is an event stream. */
+  /** The head of the reply to a stream's request arrived, and it is an event stream. */
   OPENED = 16,
   /** A stream asked for a delay before the next attempt: `status` milliseconds. */
   RETRY = 17,
-  /** An event came on a stream. The detail is its data. From here on, a detail is bytes, and `status` is their number. */
+  /** A stream had an event. The detail is its data. From here on a detail is bytes, and `status` is their number. */
   EVENT = 18,
-  /** A stream gave a sign of life. The detail is the data of a heartbeat. */
+  /** A stream showed that it is alive. The detail is the data of a heartbeat. */
   HEARTBEAT = 19,
-  /** A stream ended, whatever the cause. */
+  /** A stream ended for any reason. */
   ENDED = 20,
-  /** The client begins. It is the first input, and comes once. */
+  /** The client starts. This is the first input, and comes once. */
   START = 21,
   /** Another tab sent the first of the messages of `TabMessage`; the number of another message is added to this one. */
   MESSAGE = 22,
@@ -53,11 +53,11 @@ export const enum Input {
 
 /** What the core lets the facade know. Most of the numbers are places in `EVENTS`, too. */
 export const enum Emitted {
-  /** The first evaluations of the server are there. */
+  /** The first evaluations of the server arrived. */
   READY = 0,
   /** The stream is open. */
   CONNECTED = 1,
-  /** The stream is lost. */
+  /** The stream was lost. */
   DISCONNECTED = 2,
   /** The client was closed. */
   STOPPED = 3,
@@ -67,9 +67,9 @@ export const enum Emitted {
   POLLING_STOPPED = 5,
   /** All evaluations were fetched. */
   FLAGS_LOADED = 6,
-  /** Evaluations differ from what they were. The detail is what `Values` returned. */
+  /** Evaluations changed. The detail is the list of changes that `Values` returned. */
   CHANGED = 7,
-  /** The values are those of the target of the last switch but `number`, counted from 1. */
+  /** The values now belong to the target of the switch with this number; the first switch has the number 1. */
   IDENTIFIED = 8,
   /** The state has changed. The number is that of the status, shifted by `StateNumber.REASON_BITS`, and that of the reason. */
   STATE = 9,
@@ -79,15 +79,15 @@ export const enum Emitted {
 
 /** What was being done when it failed. */
 export const enum ErrorKind {
-  /** Signing in. */
+  /** The sign-in. */
   AUTH = 0,
-  /** Fetching all evaluations. */
+  /** The fetch of all evaluations. */
   FETCH_FLAGS = 1,
-  /** Fetching one evaluation. */
+  /** The fetch of one evaluation. */
   FETCH_FLAG = 2,
   /** The stream, or an event on it. */
   STREAM = 3,
-  /** Posting metrics. */
+  /** The post of metrics. */
   METRICS = 4,
 }
 
@@ -112,9 +112,9 @@ export const REASONS = [undefined, "auth", "fetch", "stream", "hidden", "target"
 
 /** What a request is written for. */
 export const enum Ask {
-  /** Signing in. */
+  /** The sign-in. */
   SIGN_IN = 0,
-  /** All evaluations. The text is the tag of the list that is known. */
+  /** All evaluations. The text is the entity tag of the known list. */
   ALL = 1,
   /** One evaluation. The text is the flag. */
   FLAG = 2,
@@ -126,7 +126,7 @@ export const enum Ask {
 
 /** What a reply to signing in holds. */
 export const enum SignIn {
-  /** The reply cannot be read. */
+  /** The reply could not be read. */
   UNREADABLE = 0,
   /** The reply has a token. */
   TOKEN = 1,
@@ -136,9 +136,9 @@ export const enum SignIn {
 
 /** What the data of an event says. */
 export const enum ChangeCode {
-  /** The data is not what the protocol says. */
+  /** The data does not follow the protocol. */
   MALFORMED = 0,
-  /** The event is of a sort that this version does not know. */
+  /** This version does not know the kind of the event. */
   UNKNOWN = 1,
   /** A flag was created. */
   CREATE_FLAG = 2,
@@ -166,19 +166,19 @@ export const enum TabAction {
 
 /** What the tabs of a group say to each other. */
 export const enum TabMessage {
-  /** A tab joined, or came back: how does the stream stand? */
+  /** A tab joined or came back, and asks for the state of the stream. */
   HELLO = 0,
-  /** There is a new leader, at work on the stream. */
+  /** There is a new leader, which is opening the stream. */
   LEAD = 1,
   /** The leader's stream has just opened. */
   OPEN = 2,
-  /** The leader's stream is open. In an answer to `Hello` one byte says for how many seconds no event has come. */
+  /** The leader's stream is open. In an answer to `Hello` one byte has the number of seconds since the last event. */
   ALIVE = 3,
-  /** The leader's stream is down, and the leader goes on trying. */
+  /** The leader's stream is down, and the leader keeps trying to open it. */
   DOWN = 4,
-  /** An event came; this is its data. */
+  /** The stream had an event, whose data follows. */
   EVENT = 5,
-  /** A tab follows; the answer to a leader that may not know. */
+  /** A tab follows the leader. It is the answer to a leader that may not know of the tab. */
   HERE = 6,
 }
 
@@ -186,11 +186,11 @@ export const enum TabMessage {
 export const enum OptionPlace {
   /** Whether a stream is kept open. */
   STREAMING = 0,
-  /** How the stream is opened, by `StreamTransport`. */
+  /** The way to open the stream, a number of `StreamTransport`. */
   TRANSPORT = 1,
-  /** Failed attempts in a row after which the stream is given up. */
+  /** The number of failed attempts in a row after which the stream is given up. */
   MAX_STREAM_RETRIES = 2,
-  /** Whether evaluations are polled while there is no stream. */
+  /** Whether to poll evaluations while there is no stream. */
   POLLING = 3,
   /** Milliseconds between polls. */
   POLLING_INTERVAL = 4,
@@ -198,7 +198,7 @@ export const enum OptionPlace {
   METRICS = 5,
   /** Milliseconds between posts of counts. */
   METRICS_INTERVAL = 6,
-  /** Milliseconds that signing in may take. */
+  /** The time limit for signing in, in milliseconds. */
   SIGN_IN_TIMEOUT = 7,
   /** Whether values are written to the cache. */
   CACHE = 8,
@@ -212,11 +212,11 @@ export const enum OptionPlace {
 
 /** How the stream is opened. */
 export const enum StreamTransport {
-  /** By the browser's own `EventSource` where sign-in offers that, else by `fetch`. */
+  /** The browser's own `EventSource` if the sign-in offers that, else `fetch`. */
   AUTO = 0,
-  /** By the browser's own `EventSource`. */
+  /** The browser's own `EventSource`. */
   EVENT_SOURCE = 1,
-  /** By `fetch`. */
+  /** `fetch`. */
   FETCH = 2,
 }
 

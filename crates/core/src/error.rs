@@ -15,17 +15,17 @@ pub struct Error {
 }
 
 numbered! {
-    /// What was being done when it failed.
+    /// The operation that failed.
     pub enum ErrorKind {
-        /// Signing in.
+        /// The sign-in.
         Auth,
-        /// Fetching all evaluations.
+        /// The fetch of all evaluations.
         FetchFlags,
-        /// Fetching one evaluation.
+        /// The fetch of one evaluation.
         FetchFlag,
         /// The stream, or an event on it.
         Stream,
-        /// Posting metrics.
+        /// The post of metrics.
         Metrics,
     }
 }

@@ -3,39 +3,39 @@
 use crate::numbered;
 
 numbered! {
-    /// How far the values can be trusted.
+    /// The status of a client, which says how current its values are.
     pub enum Status {
-        /// No values yet: defaults are served.
+        /// There are no values yet, and every read returns its default.
         Initializing,
-        /// Values of an earlier visit or given by the page; the server has not been heard yet.
+        /// The values are from an earlier visit or given by the page; the server has not answered yet.
         Cached,
-        /// What the server said last, and nothing is known to be wrong: changes are heard of in the way that the options ask for.
+        /// The values are the server's, and changes arrive as the options ask: by the stream, or by polling.
         Ready,
-        /// What the server said last, but it may have changed since: the reason says what is wrong.
+        /// The values are the server's last answer, but may be out of date; the reason says why.
         Stale,
-        /// Closed by the application.
+        /// The application has closed the client.
         Closed,
     }
 }
 
 numbered! {
-    /// Why the status is what it is.
+    /// The reason for a status.
     pub enum Why {
         /// Nothing is wrong.
         Fine,
-        /// Signing in fails: the server answered with an error that may pass, or refused a token that is being replaced.
+        /// Signing in fails: the server answered with a temporary error, or refused a token, which the client is replacing.
         Auth,
         /// Fetching evaluations fails: the server answered with an error.
         Fetch,
-        /// There is to be a stream, and the last attempt at it failed, or it was lost, or it was given up.
+        /// The stream could not be opened, was lost, or was given up after too many attempts.
         Stream,
-        /// The page is hidden and its stream was closed.
+        /// The page is hidden, and the client has closed its stream.
         Hidden,
-        /// The target was switched and its evaluations have not come yet.
+        /// The target was switched, and its evaluations have not arrived yet.
         Target,
-        /// The server refused the key or the target. Nothing is tried any more but with another target.
+        /// The server refused the key or the target. The client tries again only with another target.
         Refused,
-        /// Signing in or fetching evaluations got no answer, or none in time.
+        /// A sign-in or a fetch of evaluations got no answer in time.
         Unreachable,
     }
 }

@@ -1,5 +1,5 @@
-//! What crosses between WebAssembly and JavaScript as a number. This file is the only source of these numbers, together with the
-//! enums of the core that [`typescript`] lists.
+//! The numbers that cross between WebAssembly and JavaScript. This file is their only source, together with the enums of the core
+//! that [`typescript`] lists.
 //!
 //! `pkg-template/src/border.ts` is written from it: `FLAGWIRE_WRITE=1 cargo test -p flagwire-npm-client --test border` writes the file,
 //! and without the variable the test fails where the file differs.
@@ -10,9 +10,9 @@ use flagwire_core::{Ask as CoreAsk, SignedIn, Status, Why, numbered};
 use flagwire_core::{Cause, ErrorKind, TabMessage};
 
 numbered! {
-    /// What JavaScript reports to the core, or asks of it on behalf of the application. It is the first argument of `call_`.
+    /// The inputs of the core: what happened, or what the application asks for. An input is the first argument of `call_`.
     pub enum Input {
-        /// The time that `arm_` asked for is reached.
+        /// The timer that `arm_` has set fired.
         Tick,
         /// The application closes the client.
         Close,
@@ -24,11 +24,11 @@ numbered! {
         Identify,
         /// The application sets evaluations, which are the detail.
         Set,
-        /// The network is back.
+        /// The browser is online again.
         Online,
-        /// The page is looked at.
+        /// The page became visible.
         Visible,
-        /// The page is hidden.
+        /// The page became hidden.
         Hidden,
         /// The page is being left, and may be frozen or discarded.
         Left,
@@ -42,19 +42,19 @@ numbered! {
         Failure,
         /// A request was answered. The detail is the reply's JSON.
         Reply,
-        /// The head of the answer to a stream's request is there, and it is no event stream.
+        /// The head of the reply to a stream's request arrived, and it is not an event stream.
         Answered,
-        /// The head of the answer to a stream's request is there, and it is an event stream.
+        /// The head of the reply to a stream's request arrived, and it is an event stream.
         Opened,
         /// A stream asked for a delay before the next attempt: `status` milliseconds.
         Retry,
-        /// An event came on a stream. The detail is its data. From here on, a detail is bytes, and `status` is their number.
+        /// A stream had an event. The detail is its data. From here on a detail is bytes, and `status` is their number.
         Event,
-        /// A stream gave a sign of life. The detail is the data of a heartbeat.
+        /// A stream showed that it is alive. The detail is the data of a heartbeat.
         Heartbeat,
-        /// A stream ended, whatever the cause.
+        /// A stream ended for any reason.
         Ended,
-        /// The client begins. It is the first input, and comes once.
+        /// The client starts. This is the first input, and comes once.
         Start,
         /// Another tab sent the first of the messages of `TabMessage`; the number of another message is added to this one.
         Message,
@@ -62,13 +62,13 @@ numbered! {
 }
 
 numbered! {
-    /// What the core lets JavaScript know by `emit_`.
+    /// The events that the core reports to JavaScript by `emit_`.
     pub enum Emitted {
-        /// The first evaluations of the server are there.
+        /// The first evaluations of the server arrived.
         Ready,
         /// The stream is open.
         Connected,
-        /// The stream is lost.
+        /// The stream was lost.
         Disconnected,
         /// The client was closed.
         Stopped,
@@ -78,9 +78,9 @@ numbered! {
         PollingStopped,
         /// All evaluations were fetched.
         FlagsLoaded,
-        /// Evaluations differ from what they were. The detail is what `Values` returned.
+        /// Evaluations changed. The detail is the list of changes that `Values` returned.
         Changed,
-        /// The values are those of the target of the last switch but `number`, counted from 1.
+        /// The values now belong to the target of the switch with this number; the first switch has the number 1.
         Identified,
         /// The state has changed. The number is that of the status, shifted by `StateNumber.REASON_BITS`, and that of the reason.
         State,
@@ -90,11 +90,11 @@ numbered! {
 }
 
 numbered! {
-    /// What `request_` writes a request for.
+    /// The kinds of request that `request_` writes.
     pub enum Ask {
-        /// Signing in.
+        /// The sign-in.
         SignIn,
-        /// All evaluations. The text is the tag of the list that is known.
+        /// All evaluations. The text is the entity tag of the known list.
         All,
         /// One evaluation. The text is the flag.
         Flag,
@@ -106,9 +106,9 @@ numbered! {
 }
 
 numbered! {
-    /// What `signIn_` found in a reply.
+    /// The results of `signIn_`, which reads a reply to a sign-in.
     pub enum SignIn {
-        /// The reply cannot be read.
+        /// The reply could not be read.
         Unreadable,
         /// The reply has a token.
         Token,
@@ -118,11 +118,11 @@ numbered! {
 }
 
 numbered! {
-    /// What `changeEvent_` found in the data of an event. The three kinds of change have the same order for flags and groups.
+    /// The results of `changeEvent_`, which reads the data of an event. The three kinds of change have the same order for flags and groups.
     pub enum ChangeCode {
-        /// The data is not what the protocol says.
+        /// The data does not follow the protocol.
         Malformed,
-        /// The event is of a sort that this version does not know.
+        /// This version does not know the kind of the event.
         Unknown,
         /// A flag was created.
         CreateFlag,
@@ -140,7 +140,7 @@ numbered! {
 }
 
 numbered! {
-    /// What `tabs_` is to do in the group of tabs.
+    /// The actions of `tabs_` in the group of tabs.
     pub enum TabAction {
         /// Leave the group.
         Leave,
@@ -156,11 +156,11 @@ numbered! {
     pub enum OptionPlace {
         /// Whether a stream is kept open.
         Streaming,
-        /// How the stream is opened, by `StreamTransport`.
+        /// The way to open the stream, a number of `StreamTransport`.
         Transport,
-        /// Failed attempts in a row after which the stream is given up.
+        /// The number of failed attempts in a row after which the stream is given up.
         MaxStreamRetries,
-        /// Whether evaluations are polled while there is no stream.
+        /// Whether to poll evaluations while there is no stream.
         Polling,
         /// Milliseconds between polls.
         PollingInterval,
@@ -168,7 +168,7 @@ numbered! {
         Metrics,
         /// Milliseconds between posts of counts.
         MetricsInterval,
-        /// Milliseconds that signing in may take.
+        /// The time limit for signing in, in milliseconds.
         SignInTimeout,
         /// Whether values are written to the cache.
         Cache,
@@ -182,18 +182,18 @@ numbered! {
 }
 
 numbered! {
-    /// How the stream is opened.
+    /// The ways to open the stream.
     pub enum StreamTransport {
-        /// By the browser's own `EventSource` where sign-in offers that, else by `fetch`.
+        /// The browser's own `EventSource` if the sign-in offers that, else `fetch`.
         Auto,
-        /// By the browser's own `EventSource`.
+        /// The browser's own `EventSource`.
         EventSource,
-        /// By `fetch`.
+        /// `fetch`.
         Fetch,
     }
 }
 
-/// How many bits of [`Emitted::State`]'s number are the reason's.
+/// The number of bits of the reason in the number of [`Emitted::State`].
 pub const REASON_BITS: u32 = 4;
 
 /// Returns the number of a state, for [`Emitted::State`].
@@ -201,7 +201,7 @@ pub(crate) const fn state_number(status: Status, why: Why) -> u32 {
     ((status as u32) << REASON_BITS) | why as u32
 }
 
-/// Returns the number and the text of what the core asks for.
+/// Returns the number and the text of a request of the core.
 pub const fn ask<'a, T>(ask: &CoreAsk<'a, T>) -> (Ask, Option<&'a T>) {
     match *ask {
         CoreAsk::SignIn => (Ask::SignIn, None),
@@ -212,7 +212,7 @@ pub const fn ask<'a, T>(ask: &CoreAsk<'a, T>) -> (Ask, Option<&'a T>) {
     }
 }
 
-/// Returns what the number that `signIn_` returned says.
+/// Returns the meaning of a number that `signIn_` returned.
 #[must_use]
 pub const fn signed_in(number: u32) -> Option<SignedIn> {
     let offers_native = match SignIn::from_number(number) {
@@ -224,7 +224,7 @@ pub const fn signed_in(number: u32) -> Option<SignedIn> {
 }
 
 impl ChangeCode {
-    /// Returns what happened to what. There is nothing to return for [`Unknown`](Self::Unknown) and [`Malformed`](Self::Malformed).
+    /// Returns the kind of change and what it changed; nothing for [`Unknown`](Self::Unknown) and [`Malformed`](Self::Malformed).
     #[must_use]
     pub const fn change(self) -> Option<(Domain, Change)> {
         Some(match self {
@@ -279,11 +279,11 @@ pub fn typescript() -> String {
 
 #[cfg(not(target_family = "wasm"))]
 mod typescript {
-    //! Parts of TypeScript.
+    //! Writes parts of TypeScript.
 
     use std::fmt::Write as _;
 
-    /// A `const enum`, whose numbers are written into the places where they are used.
+    /// Writes a `const enum`, whose numbers the compiler inlines where they are used.
     pub(super) fn numbers<T: Copy>(name: &str, about: &str, all: &[(T, &str, &str)]) -> String {
         let mut text = format!("/** {about} */\nexport const enum {name} {{\n");
         for (number, (_, variant, explanation)) in all.iter().enumerate() {
@@ -293,7 +293,7 @@ mod typescript {
         text + "}\n"
     }
 
-    /// A `const enum` of numbers that are given.
+    /// Writes a `const enum` with given numbers.
     pub(super) fn constants(name: &str, about: &str, all: &[(String, u32)]) -> String {
         let mut text = format!("/** {about} */\nexport const enum {name} {{\n");
         for (variant, number) in all {
@@ -302,7 +302,7 @@ mod typescript {
         text + "}\n"
     }
 
-    /// A list of names as the application sees them. `Fine` is what needs no name.
+    /// Writes a list of names as the application sees them. `Fine` has no name.
     pub(super) fn texts<T: Copy>(name: &str, about: &str, all: &[(T, &str, &str)]) -> String {
         let texts = all.iter().map(|(_, variant, _)| match *variant {
             "Fine" => "undefined".to_owned(),
@@ -315,7 +315,7 @@ mod typescript {
         )
     }
 
-    /// An explanation without Rust's links: ``[`Hello`](Self::Hello)`` is `` `Hello` ``.
+    /// Returns a doc comment without Rust's links: ``[`Hello`](Self::Hello)`` becomes `` `Hello` ``.
     fn plain(explanation: &str) -> String {
         let mut parts = explanation.trim().split('[');
         let mut text = parts.next().unwrap_or_default().to_owned();
@@ -327,7 +327,7 @@ mod typescript {
         text
     }
 
-    /// `FetchFlags` is `FETCH_FLAGS`.
+    /// Returns a name in capitals: `FetchFlags` becomes `FETCH_FLAGS`.
     fn screaming(variant: &str) -> String {
         let mut name = String::new();
         for (place, letter) in variant.char_indices() {

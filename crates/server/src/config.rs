@@ -69,12 +69,12 @@ const MAX_MILLISECONDS: u64 = MAX_SECONDS * 1000;
     args_conflicts_with_subcommands = true
 )]
 pub struct Options {
-    /// Something else than serving.
+    /// The subcommand; without one the server serves.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The flags file. It is reloaded as it is saved. Where there is none it is waited for; without keys of your own, a commented
-    /// sample is written.
+    /// The flags file, which is reloaded whenever it is saved. If it does not exist the server waits for it, or writes a commented
+    /// sample if you gave no keys.
     #[arg(
         long,
         env = "FLAGWIRE_FLAGS",
@@ -82,11 +82,11 @@ pub struct Options {
         value_name = "FILE", value_parser = given::path())]
     pub flags: PathBuf,
 
-    /// Base URL of a server to take the flags from instead: Harness, its relay, or another flagwire-server.
+    /// The base URL of a server to take the flags from instead: Harness, its relay, or another flagwire-server.
     #[arg(long, env = "FLAGWIRE_UPSTREAM", value_name = "URL", value_parser = given::text())]
     pub upstream: Option<String>,
 
-    /// The upstream's key for back ends.
+    /// A server key of the upstream.
     #[arg(
         long,
         env = "FLAGWIRE_API_KEY",
@@ -94,15 +94,15 @@ pub struct Options {
         value_name = "KEY", value_parser = given::secret())]
     pub api_key: Option<SecretString>,
 
-    /// A file with that key and nothing else, as secrets are mounted.
+    /// A file with a server key of the upstream and nothing else, such as a mounted secret.
     #[arg(long, env = "FLAGWIRE_API_KEY_FILE", value_name = "FILE", value_parser = given::path())]
     pub api_key_file: Option<PathBuf>,
 
-    /// Base URL for metrics, where it is not the upstream's.
+    /// The base URL for metrics, if it is not the upstream's.
     #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL", value_parser = given::text())]
     pub upstream_events: Option<String>,
 
-    /// Seconds between two questions to the upstream while its stream is down; a tenth more or less.
+    /// The seconds between two polls of the upstream while its stream is down, varied by a tenth.
     #[arg(
         long,
         env = "FLAGWIRE_POLL_SECONDS",
@@ -112,11 +112,11 @@ pub struct Options {
     )]
     pub poll_seconds: u64,
 
-    /// A YAML file with any of these options by their names, and with environments that have flags and keys of their own.
+    /// A YAML file with any of these options by their names, and with several environments, each with its own flags and keys.
     #[arg(long, env = "FLAGWIRE_CONFIG", value_name = "FILE", value_parser = given::path())]
     pub config: Option<PathBuf>,
 
-    /// Where replicas of this server meet: redis://host:6379, rediss://host:6380 (TLS),
+    /// The Redis through which replicas of this server share flags: redis://host:6379, rediss://host:6380 (TLS),
     /// redis+sentinel://host:26379,host:26379/name or redis+cluster://host:6379,host:6379.
     #[arg(
         long,
@@ -125,15 +125,15 @@ pub struct Options {
         value_name = "URL", value_parser = given::secret())]
     pub redis: Option<SecretString>,
 
-    /// A PEM file with the certificates that Redis is trusted by, in place of the system's.
+    /// A PEM file with the certificates to verify Redis with, instead of the system's.
     #[arg(long, env = "FLAGWIRE_REDIS_CA", value_name = "FILE", value_parser = given::path())]
     pub redis_ca: Option<PathBuf>,
 
-    /// The user that Sentinels know, where they have users; that of the servers is in the address.
+    /// The user name for Sentinels. The user of the Redis servers is part of the URL.
     #[arg(long, env = "FLAGWIRE_REDIS_SENTINEL_USER", value_name = "NAME", value_parser = given::text())]
     pub redis_sentinel_user: Option<String>,
 
-    /// The password that Sentinels ask for; that of the servers is in the address.
+    /// The password for Sentinels. The password of the Redis servers is part of the URL.
     #[arg(
         long,
         env = "FLAGWIRE_REDIS_SENTINEL_PASSWORD",
@@ -141,7 +141,7 @@ pub struct Options {
         value_name = "PASSWORD", value_parser = given::secret())]
     pub redis_sentinel_password: Option<SecretString>,
 
-    /// Begins all names in Redis; replicas of one another have the same.
+    /// The prefix of all keys in Redis. All replicas must use the same.
     #[arg(
         long,
         env = "FLAGWIRE_REDIS_PREFIX",
@@ -149,11 +149,11 @@ pub struct Options {
         value_name = "NAME", value_parser = given::text())]
     pub redis_prefix: String,
 
-    /// Milliseconds after which a leader that does not answer is taken for gone.
+    /// The milliseconds after which a leader that does not answer is replaced.
     #[arg(long, default_value_t = 6_000, hide = true, value_parser = Trimmed(RangedU64ValueParser::<u64>::new().range(100..=MAX_MILLISECONDS)))]
     pub redis_lease_ms: u64,
 
-    /// Address and port to listen on; port 0 takes a free one.
+    /// The address and port to listen on; port 0 chooses a free one.
     #[arg(
         long,
         env = "FLAGWIRE_LISTEN",
@@ -181,7 +181,7 @@ pub struct Options {
         value_name = "KEY", value_parser = given::key())]
     pub server_keys: Vec<Hashed>,
 
-    /// Whether server keys are taken from pages, too. Whoever opens such a page can read the key and all rules.
+    /// Whether pages may use server keys. Everybody who opens such a page can read the key and all rules.
     #[arg(
         long,
         env = "FLAGWIRE_SERVER_KEYS_IN_BROWSERS",
@@ -190,7 +190,7 @@ pub struct Options {
         value_name = "BOOL", value_parser = given::boolean())]
     pub server_keys_in_browsers: bool,
 
-    /// The environment's name.
+    /// The name of the environment.
     #[arg(
         long,
         env = "FLAGWIRE_ENVIRONMENT",
@@ -198,11 +198,11 @@ pub struct Options {
         value_name = "NAME", value_parser = given::text())]
     pub environment: String,
 
-    /// Whether stream events carry the new evaluations for the stream's target; a relay's do not.
+    /// Whether events on the stream contain the new evaluations for the stream's target. Those of Harness's relay do not.
     #[arg(long, env = "FLAGWIRE_EVENT_EVALUATIONS", default_value_t = true, action = ArgAction::Set, value_name = "BOOL", value_parser = given::boolean())]
     pub event_evaluations: bool,
 
-    /// What tokens are signed with. Without it a random one is kept in the state directory.
+    /// The secret that tokens are signed with. Without it the server creates a random one and keeps it in the state directory.
     #[arg(
         long,
         env = "FLAGWIRE_TOKEN_SECRET",
@@ -210,11 +210,11 @@ pub struct Options {
         value_name = "SECRET", value_parser = given::secret())]
     pub token_secret: Option<SecretString>,
 
-    /// Where the server keeps what must last through a restart. Default: `.flagwire` beside the flags file.
+    /// The directory for data that must survive a restart. Default: `.flagwire` next to the flags file.
     #[arg(long, env = "FLAGWIRE_STATE_DIR", value_name = "DIRECTORY", value_parser = given::path())]
     pub state_dir: Option<PathBuf>,
 
-    /// What the admin page asks for, or `sha256:` and its hash. Without it, the page works on this machine only.
+    /// The token for the admin page, or `sha256:` and its hash. Without one the page works on this machine only.
     #[arg(
         long,
         env = "FLAGWIRE_ADMIN_TOKEN",
@@ -236,7 +236,7 @@ pub struct Options {
         value_name = "ORIGIN", value_parser = given::origin)]
     pub cors_origins: Vec<String>,
 
-    /// Connections that one address may have open; 0 for any number, as behind a load balancer.
+    /// The largest number of connections from one address; 0 for no limit, for example behind a load balancer.
     #[arg(
         long,
         env = "FLAGWIRE_CONNECTIONS_PER_ADDRESS",
