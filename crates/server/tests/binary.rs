@@ -76,7 +76,7 @@ fn a_header_of_256_kilobytes_is_taken_and_one_much_longer_is_431() {
         &reply[..reply.len().min(200)]
     );
     let mut socket = TcpStream::connect(&server.address).unwrap();
-    // The server may answer and close before all is sent.
+    // The server may answer and close the connection before everything was sent.
     drop(write!(
         socket,
         "GET / HTTP/1.1\r\nhost: x\r\nharness-target: {}\r\n\r\n",
@@ -135,7 +135,7 @@ fn what_cannot_be_served_safely_is_refused() {
     }
 }
 
-/// Lists are written `a, b`, files end in a line end, and names stand for addresses.
+/// Brings output into one form: lists are written `a, b`, files end in a line end, and names replace addresses.
 #[test]
 fn values_of_variables_are_trimmed_and_what_can_never_match_is_refused() {
     let program = |variables: &[(&str, &str)], args: &[&str]| {
@@ -434,7 +434,7 @@ fn check_says_where_mistakes_are_and_schema_prints_what_editors_need() {
             && err.contains("none.yaml"),
         "{err}"
     );
-    // What reads well and cannot work has its place, too.
+    // A value that can be read but cannot work is reported with its place too.
     let circle = "flags:\n  a: { value: true, requires: { b: true } }\n  b: { value: true, requires: { a: true } }\n";
     std::fs::write(directory.path().join("circle.yaml"), circle).unwrap();
     let (code, _, err) = run(&["check", "circle.yaml"]);

@@ -1,5 +1,5 @@
-//! All that is said of flags and groups arrives wherever they go: through the endpoints for back ends, a relay, Redis, a
-//! replica and a file, down to the admin page.
+//! Tests that every property of flags and groups is passed on: by the endpoints for back ends, a relay, Redis, a replica and a
+//! file, and to the admin page.
 
 mod common;
 
@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-/// With quotes, line ends, and characters of every length.
+/// Makes texts with quotes, line ends, and characters of every length in UTF-8.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-z\"\\\\\n<é日]{0,8}", 1 => any::<String>()]
 }
@@ -59,7 +59,7 @@ fn clause() -> impl Strategy<Value = Clause> {
     })
 }
 
-/// Without a name of its own, which its place gives it, and without a version, which the server gives it.
+/// Makes a flag without an identifier, which its position determines, and without a version, which the server assigns.
 fn flag() -> impl Strategy<Value = FeatureConfig> {
     let variation = (text(), text(), option::of(text()), option::of(text())).prop_map(
         |(identifier, value, name, description)| Variation {
@@ -190,7 +190,7 @@ fn segment() -> impl Strategy<Value = Segment> {
     })
 }
 
-/// Never without flags or groups: a relay does not believe an upstream that suddenly has none.
+/// Makes configurations that always have flags and groups, because a relay doubts an upstream that suddenly has none.
 fn configuration() -> impl Strategy<Value = Configuration> {
     let flags = btree_map(text(), flag(), 1..4);
     let segments = btree_map(text(), segment(), 1..3);
@@ -209,7 +209,7 @@ fn configuration() -> impl Strategy<Value = Configuration> {
     })
 }
 
-/// What an environment holds, as it leaves for a relay: old rules of groups are written as serving rules, which mean the same.
+/// Returns an environment's configuration as a relay receives it: the old rules of groups are written as equivalent serving rules.
 fn held(environment: &Environment) -> (Vec<FeatureConfig>, Vec<Segment>) {
     let current = environment.current().unwrap();
     let segments = current.snapshot.segments().iter();
@@ -234,7 +234,7 @@ fn versions((flags, segments): &(Vec<FeatureConfig>, Vec<Segment>)) -> Versions 
     )
 }
 
-/// Flags and groups as the admin page has them.
+/// Returns flags and groups as the admin page receives them.
 async fn shown(server: &Server) -> (Value, Value) {
     let request = Request::get("/admin/state")
         .header("host", "127.0.0.1")
@@ -249,13 +249,13 @@ fn cases(cases: u32) -> TestRunner {
     TestRunner::new(Config {
         cases,
         failure_persistence: None,
-        // A smaller case might differ in nothing but what is lost, and then never arrive.
+        // A shrunk case might differ only in a property that is lost, and would then never arrive.
         max_shrink_iters: 0,
         ..Config::default()
     })
 }
 
-/// From a server by its endpoints and stream to a replica that leads, from there by Redis to one that follows.
+/// Passes configurations from a server by its endpoints and stream to a leading replica, and by Redis to a follower.
 #[test]
 fn through_a_relay_and_redis_nothing_is_lost() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -311,7 +311,7 @@ fn on_disk_nothing_is_lost() {
     cases(200).run(&configuration(), run).unwrap();
 }
 
-/// Descriptions, tags and owners are for people inside; whoever opens a page holds its client key.
+/// Tests that client keys do not give access to descriptions, tags and owners, because every visitor of a page has its client key.
 #[tokio::test]
 async fn what_is_said_for_people_leaves_by_no_client_key() {
     let said = |on: bool| {
@@ -381,7 +381,7 @@ async fn what_is_said_for_people_leaves_by_no_client_key() {
     }
 }
 
-/// Readers of published schemas may be strict; what they do not know is left out for them.
+/// Tests that fields outside the published schemas are left out for clients that may reject unknown fields.
 #[tokio::test]
 async fn descriptions_leave_for_those_who_ask() {
     let server = server_with(

@@ -1,4 +1,4 @@
-//! Streams and limits as they are on a socket, byte for byte.
+//! Tests streams and limits on a socket, byte for byte.
 
 mod common;
 
@@ -34,7 +34,7 @@ impl Client {
         Self::over(TcpStream::connect(address).await.unwrap(), request).await
     }
 
-    /// Little room on this side, so that the other side's is soon full.
+    /// Opens a connection with a small buffer on this side, so that the server's buffer is soon full.
     async fn send_with_little_room(address: SocketAddr, request: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -49,7 +49,7 @@ impl Client {
         }
     }
 
-    /// Everything up to `end`, which is taken along; at the end of the connection, what there is.
+    /// Reads up to and including `end`, or to the end of the connection.
     async fn until(&mut self, end: &str) -> String {
         loop {
             if let Some(at) = self.text.find(end) {
@@ -70,7 +70,7 @@ impl Client {
         self.until("\0").await
     }
 
-    /// One chunk of a chunked body, without its length.
+    /// Reads one chunk of a chunked body, without its length.
     async fn chunk(&mut self) -> String {
         let length = self.until("\r\n").await;
         let length = usize::from_str_radix(length.trim_end(), 16).expect(&length);
@@ -121,7 +121,7 @@ async fn a_stream_is_a_chunked_body_and_the_last_on_its_connection() {
     );
     let id = event.rsplit_once("id: ").unwrap().1.trim_end().to_owned();
 
-    // Several configurations at once make one chunk at most each, and all arrive.
+    // Several configurations at the same time make at most one chunk each, and all of them arrive.
     for rps in 200..210 {
         server.save(&FLAGS.replace("rps: 100", &format!("rps: {rps}")));
     }
@@ -130,7 +130,7 @@ async fn a_stream_is_a_chunked_body_and_the_last_on_its_connection() {
         all.push_str(&client.chunk().await);
     }
 
-    // Whoever comes back gets what was missed with the first bytes.
+    // A reader that reconnects gets the missed events with the first bytes.
     let request = stream_request(&token, &format!("last-event-id: {id}\r\n"));
     let mut back = Client::send(address, &request).await;
     back.until("\r\n\r\n").await;
@@ -205,7 +205,7 @@ async fn requests_sent_at_once_are_answered_in_order_before_the_stream_takes_the
     );
     let live = "GET /live HTTP/1.1\r\nhost: x\r\n\r\n";
     let stream = stream_request(&token, "");
-    // What comes after the stream can have no answer.
+    // A request after the stream on the same connection gets no answer.
     let mut client = Client::send(address, &format!("{evaluations}{live}{stream}{live}")).await;
     for end in ["\"flag\":\"page-size\"", "{\"live\":true}"] {
         let reply = client.until(end).await;
@@ -251,7 +251,7 @@ async fn a_reader_that_does_not_read_is_cut_off_and_the_others_are_not_kept_wait
     stuck.until("\r\n\r\n").await;
     let mut quick = Client::send(address, &request).await;
     quick.until("\r\n\r\n").await;
-    // More than the kernel takes for a reader that does not, and then more configurations than it may lag behind.
+    // This is more than the kernel buffers for a reader that does not read, and then more configurations than a reader may lag behind.
     let long = "x".repeat(4_000);
     for round in 0..450 {
         server.save(&format!("flags: {{ greeting: \"{round} {long}\" }}"));
@@ -374,13 +374,13 @@ async fn a_stream_is_no_idle_connection() {
     let mut client = Client::send(address, &stream_request(&token, "")).await;
     client.until("\r\n\r\n").await;
     assert_eq!(client.chunk().await, ":\n\n");
-    // A connection that does nothing ends in the meantime.
+    // An idle connection ends in the meantime.
     Client::send(address, "").await.remaining().await;
     server.save(&FLAGS.replace("dark-mode: false", "dark-mode: true"));
     assert!(client.chunk().await.starts_with("event: *\n"));
 }
 
-/// A stream of its own for a target, opened by the token in the header.
+/// Opens a stream for a target by the token in the header.
 async fn open(address: SocketAddr, token: &str) -> Client {
     let mut client = Client::send(address, &stream_request(token, "")).await;
     client.until("\r\n\r\n").await;
@@ -388,7 +388,7 @@ async fn open(address: SocketAddr, token: &str) -> Client {
     client
 }
 
-/// A native `EventSource`.
+/// Opens a stream as a native `EventSource` does.
 async fn open_by_ticket(server: &Server, address: SocketAddr) -> Client {
     let reply = server.sign_in(CLIENT_KEY, ada()).await;
     let url = reply["streamUrl"].as_str().unwrap();
@@ -445,7 +445,7 @@ async fn a_reader_that_pauses_gets_all_it_has_missed_whole_and_in_order() {
     slow.until("\r\n\r\n").await;
     assert_eq!(slow.chunk().await, ":\n\n");
     let mut quick = open(address, &token).await;
-    // More than the kernel takes for a reader that does not, but fewer configurations than it may lag behind.
+    // This is more than the kernel buffers for a reader that does not read, but fewer configurations than a reader may lag behind.
     let long = "x".repeat(8_000);
     for round in 0..200 {
         server.save(&format!("flags: {{ greeting: \"{round} {long}\" }}"));
@@ -453,7 +453,7 @@ async fn a_reader_that_pauses_gets_all_it_has_missed_whole_and_in_order() {
     }
     let mut next = 0;
     while next < 200 {
-        // What waited together may come in one chunk.
+        // Events that waited together may come in one chunk.
         let chunk = slow.chunk().await;
         for event in chunk.split_inclusive("\n\n") {
             if event.contains("\"identifier\":\"greeting\"") {
@@ -499,7 +499,7 @@ async fn one_that_talks_without_end_keeps_nobody_waiting() {
     let token = server.token(CLIENT_KEY, ada()).await;
     let mut others = Vec::new();
     let mut talkers = Vec::new();
-    // Enough for each thread to have some of both.
+    // There are enough for each thread to have some of both kinds.
     for _ in 0..8 {
         let (_, mut talker) = open(address, &token).await.socket.into_split();
         talkers.push(tokio::spawn(async move {

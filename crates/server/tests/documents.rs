@@ -1,4 +1,4 @@
-//! What docs/OPERATIONS.md and the files in packaging/ say is what the program does.
+//! Tests that docs/OPERATIONS.md and the files in packaging/ agree with the program.
 //!
 //! `UPDATE_DOCS=1 cargo test -p flagwire-server --test documents` writes the list of options.
 
@@ -99,7 +99,7 @@ fn what_an_environment_may_have_is_listed() {
     assert!(number >= 7, "{error}");
 }
 
-/// The names of what `/metrics` offers, with the endings that samples have.
+/// Returns the names of the metrics at `/metrics`, with the suffixes of samples.
 async fn exposed() -> BTreeSet<String> {
     let server = server();
     server.other.apply(flags_file::parse(FLAGS).unwrap());
@@ -122,7 +122,7 @@ async fn exposed() -> BTreeSet<String> {
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split(['{', ' ']).next().map(str::to_owned))
         .collect();
-    // There only with Redis, which this server has not.
+    // These metrics exist only with Redis, which this server does not use.
     let source = include_str!("../src/prometheus.rs");
     for (name, ending) in [
         ("replica_leader", ""),
@@ -136,7 +136,7 @@ async fn exposed() -> BTreeSet<String> {
     names
 }
 
-/// All names of metrics in a text.
+/// Returns all names of metrics in a text.
 fn named(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| {
@@ -198,7 +198,7 @@ fn the_unit_and_the_container_start_the_program_with_options_it_has() {
         let mut number = 0;
         for word in text.split(|c: char| c.is_whitespace() || "\"',=[].".contains(c)) {
             let known = if let Some(long) = word.strip_prefix("--") {
-                // What builds and runs the image has options of its own.
+                // The tool that builds and runs the image has its own options.
                 if matches!(
                     long,
                     "from" | "release" | "locked" | "chown" | "read-only" | "cap-drop"

@@ -1,4 +1,4 @@
-//! Every way in which a flags file changes under a running server.
+//! Tests every way in which a flags file changes under a running server.
 
 mod common;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-/// A server that follows a file, and a stream that tells of what it finds in it.
+/// A server that watches a file, and a stream that reports the changes.
 struct Followed {
     directory: TempDir,
     server: Server,
@@ -24,7 +24,7 @@ struct Followed {
 }
 
 impl Followed {
-    /// Follows `flags.yaml`, which `prepare` makes in the directory, with `dark-mode` of the value 0.
+    /// Starts a server for `flags.yaml`, which `prepare` creates in the directory, with `dark-mode` of the value 0.
     async fn new(prepare: impl FnOnce(&Path)) -> Self {
         let directory = TempDir::new().unwrap();
         prepare(directory.path());
@@ -121,7 +121,7 @@ async fn moved_away_and_back() {
     followed.expect(1).await;
 }
 
-/// Kubernetes mounts a ConfigMap so: `flags.yaml -> ..data/flags.yaml`, `..data -> ..2026_11`, and swaps `..data`.
+/// Tests the way Kubernetes mounts a ConfigMap: `flags.yaml -> ..data/flags.yaml`, `..data -> ..2026_11`, where `..data` is replaced.
 #[tokio::test]
 async fn a_config_map_swap() {
     let mut followed = Followed::new(|directory| {
@@ -237,12 +237,12 @@ fn count(followed: &Followed) -> usize {
     current.snapshot.flags().len()
 }
 
-/// A hundred flags and `number`, of the value 0.
+/// Returns a file with a hundred flags and `number`, of the value 0.
 async fn hundred() -> Followed {
     Followed::new(|directory| fs::write(directory.join("flags.yaml"), many(100, 0)).unwrap()).await
 }
 
-/// Between two writes of a program that writes slowly.
+/// The pause between two writes of a program that writes slowly.
 async fn slowly() {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
 }
@@ -251,7 +251,7 @@ async fn slowly() {
 async fn what_is_written_slowly_is_read_once_its_writer_has_closed_it() {
     let mut followed = hundred().await;
     let text = many(100, 1);
-    // Cut at ends of lines, where each part is a valid file.
+    // The text is cut at line ends, where each part is a valid file.
     let (first, rest) = text.split_at(text.find("  flag-50:").unwrap());
     let (second, third) = rest.split_at(rest.find("  flag-96:").unwrap());
     let mut writer = fs::File::create(followed.path()).unwrap();

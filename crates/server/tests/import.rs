@@ -1,4 +1,4 @@
-//! The program carries environments over from a stand-in for the old service, which plays its protocol.
+//! Tests that the program imports environments from a stand-in for Harness, which speaks its protocol.
 
 mod common;
 #[path = "../../flags-file/tests/environment/mod.rs"]
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use stand_in::{Fault, StandIn};
 use tempfile::TempDir;
 
-/// Exit code, standard output, standard error.
+/// Runs the program. Returns the exit code, the standard output and the standard error.
 type Ended = (Option<i32>, String, String);
 
 async fn run(directory: &Path, args: &[&str]) -> Ended {
@@ -38,7 +38,7 @@ async fn run(directory: &Path, args: &[&str]) -> Ended {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// A directory with the keys in files.
+/// Makes a directory with the keys in files.
 fn directory() -> TempDir {
     let directory = TempDir::new().unwrap();
     for (name, key) in [
@@ -86,7 +86,7 @@ async fn two_hundred_flags_are_carried_over_proven_and_the_same_each_time() {
     let (code, out, err) = run(directory.path(), &["check", "flags.yaml"]).await;
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
 
-    // What is there stays as it is, unless it may be overwritten; then it is the same again.
+    // A file that exists is kept unless it may be overwritten; then it has the same text again.
     fs::write(directory.path().join("flags.yaml"), "flags: {}\n").unwrap();
     let (code, _, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1));
@@ -96,7 +96,7 @@ async fn two_hundred_flags_are_carried_over_proven_and_the_same_each_time() {
     assert_eq!(code, Some(0));
     assert_eq!(text(&directory, "flags.yaml"), written);
 
-    // There and back, comments excepted.
+    // Export and import again give the same file, except for comments.
     let plain = |text: &str| -> Vec<String> {
         let without = |line: &str| {
             let code = line
@@ -126,7 +126,7 @@ async fn two_hundred_flags_are_carried_over_proven_and_the_same_each_time() {
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains(": 0 differences"), "{out}");
     similar(&plain(&text(&directory, "again.yaml")), &plain(&written));
-    // The export is a flags file of its own.
+    // The export is itself a flags file.
     let (code, ..) = run(directory.path(), &["check", "export.json"]).await;
     assert_eq!(code, Some(0));
 }
@@ -198,7 +198,7 @@ async fn what_cannot_be_imported_is_said_in_a_sentence_and_leaves_nothing_behind
         assert_eq!(code, Some(1));
         assert!(err.contains("there is no directory nowhere"), "{err}");
     }
-    // Keys are not given as arguments, and a source is needed.
+    // Keys are not accepted as arguments, and a source is required.
     for args in [
         &["import"][..],
         &["import", "--from", &old.url],
@@ -210,7 +210,7 @@ async fn what_cannot_be_imported_is_said_in_a_sentence_and_leaves_nothing_behind
     assert_eq!(left(&directory), [] as [&str; 0]);
 }
 
-/// A flag of two variations with one rule.
+/// Returns a flag with two variations and one rule.
 fn flag(name: &str, clause: &Value) -> Value {
     json!({
         "feature": name, "kind": "boolean", "state": "on", "project": "p", "environment": "e",
@@ -335,7 +335,7 @@ async fn several_environments_come_with_a_configuration_that_lets_their_keys_in(
         "{out}"
     );
 
-    // The old keys open the new server.
+    // The new server accepts the old keys.
     let path = directory.path().to_owned();
     let served = tokio::task::spawn_blocking(move || {
         let server = Running::start(&path, &["--config", "flagwire.yaml"]);

@@ -1,4 +1,4 @@
-//! The layout of the server: which module may use which.
+//! Tests the layout of the server: which module may use which.
 //!
 //! Two rules that no compiler checks: the top-level modules do not use each other in a circle, and the state in force knows
 //! nothing of the modules that fill it, serve it or copy it.
@@ -79,7 +79,7 @@ fn uses() -> Uses {
                 if user == "lib" || name == user {
                     continue;
                 }
-                // What is no module is an item of `lib.rs`.
+                // A name that is not a module is an item of `lib.rs`.
                 let name = if modules.contains(name) { name } else { "lib" };
                 let place = format!("{path}:{number}");
                 used.entry(name.to_owned()).or_insert(place);
@@ -98,7 +98,7 @@ fn uses() -> Uses {
     uses
 }
 
-/// A way along uses from `from` to `to`, if there is one: the files and lines that make it.
+/// Returns a path of uses from `from` to `to`, if there is one, as files and lines.
 fn way(uses: &Uses, from: &str, to: &str) -> Option<Vec<String>> {
     let mut ways = vec![(from, Vec::new())];
     let mut seen = BTreeSet::from([from]);

@@ -1,4 +1,4 @@
-//! OpenFeature's remote evaluation protocol, request by request. The published provider runs in `tests/interop`.
+//! Tests OpenFeature's remote evaluation protocol, request by request. The published provider runs in `tests/interop`.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn tag(response: &Response<Body>) -> String {
     response.headers()["etag"].to_str().unwrap().to_owned()
 }
 
-/// Where the reply says that the events are.
+/// Returns the address of the events from the reply.
 async fn events_url(response: Response<Body>) -> String {
     let (status, body) = read(response).await;
     assert_eq!(status, StatusCode::OK, "{body}");
@@ -141,7 +141,7 @@ async fn what_is_wrong_with_a_request_is_said_with_the_protocols_codes() {
     );
 }
 
-/// Caches believe `STATIC`: the value is the same whatever the context.
+/// Tests the reason `STATIC`, which caches rely on: the value is the same for every context.
 #[tokio::test]
 async fn only_a_flag_that_asks_nothing_about_the_context_is_static() {
     let server = server();
@@ -300,7 +300,7 @@ async fn a_key_or_a_token_opens_in_either_header_and_nothing_else_does() {
         ("x-api-key", "wrong".to_owned(), 401),
         ("authorization", "Basic abc".to_owned(), 401),
         ("accept", "*/*".to_owned(), 401),
-        // Its environment has no configuration yet.
+        // The environment has no configuration yet.
         ("x-api-key", "other-key".to_owned(), 503),
     ] {
         let reply = server
@@ -378,7 +378,7 @@ async fn the_event_stream_says_when_to_ask_again_and_costs_a_304_when_nothing_wa
         (serde_json::from_str(data).unwrap(), id.to_owned())
     };
 
-    // What happened between the reply and the opening would be missed without this one.
+    // Without this event, a change between the reply and the opening of the stream would be missed.
     let mut stream = open(None).await;
     let (event, id) = read_event(stream.frame().await.unwrap());
     assert_eq!(event["type"], "refetchEvaluation");
@@ -397,7 +397,7 @@ async fn the_event_stream_says_when_to_ask_again_and_costs_a_304_when_nothing_wa
         StatusCode::NOT_MODIFIED
     );
 
-    // Two changes at once are one event.
+    // Two changes at the same time make one event.
     server.save(
         &FLAGS
             .replace("dark-mode: false", "dark-mode: true")
@@ -409,7 +409,7 @@ async fn the_event_stream_says_when_to_ask_again_and_costs_a_304_when_nothing_wa
     let reply = server.send(request(&path, &headers, &context())).await;
     assert_eq!(reply.status(), StatusCode::OK);
 
-    // A reader that comes back hears of what it missed, and of nothing else.
+    // A reader that reconnects gets the events that it missed, and no others.
     let mut back = open(Some(&id)).await;
     assert_eq!(read_event(back.frame().await.unwrap()).1, new_id);
     let mut up_to_date = open(Some(&new_id)).await;
@@ -473,10 +473,10 @@ async fn a_client_that_heard_of_a_change_elsewhere_waits_a_moment_for_it() {
     let content = other.environment.current().unwrap().content.clone();
     let path = format!("{ALL}?flagConfigEtag={content}");
     let ask = || server.send(request(&path, &[("x-api-key", CLIENT_KEY)], &context()));
-    // It does not come: the answer is what there is.
+    // The configuration does not arrive, and the reply has the present values.
     let (_, stale) = read(ask().await).await;
     assert_eq!(stale["flags"], before["flags"]);
-    // It comes while the client waits.
+    // The configuration arrives while the client waits.
     let (reply, ()) = tokio::join!(ask(), async {
         tokio::task::yield_now().await;
         server.save(&changed);

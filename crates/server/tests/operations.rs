@@ -1,4 +1,4 @@
-//! What whoever runs the server relies on: probes, status, metrics, limits.
+//! Tests what operators rely on: probes, status, metrics, limits.
 
 mod common;
 
@@ -41,7 +41,7 @@ async fn text(server: &Server, path: &str) -> String {
     .unwrap()
 }
 
-/// A server whose two environments both have flags.
+/// Makes a server with two environments that both have flags.
 fn full() -> Server {
     let server = server();
     server.other.apply(flags_file::parse(FLAGS).unwrap());
@@ -176,7 +176,7 @@ async fn a_body_past_the_limit_is_413_and_reports_may_be_larger() {
             .header("x-api-key", CLIENT_KEY)
             .body(Body::from(large(70_000)))
             .unwrap();
-        // Before the key is looked at, or after; never served.
+        // The request is refused before or after the key is checked, and never served.
         let (status, body) = read(server.send(request).await).await;
         assert_eq!(
             (status, &body["code"]),
@@ -198,10 +198,10 @@ async fn a_body_past_the_limit_is_413_and_reports_may_be_larger() {
     assert_eq!(report(1_100_000).await, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
-/// The first line of the reply to raw bytes.
+/// Returns the first line of the reply to raw bytes.
 async fn ask(address: std::net::SocketAddr, request: Vec<u8>) -> String {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
-    // The server may stop reading in the middle.
+    // The server may stop reading in the middle of the bytes.
     let writing = tokio::spawn(async move {
         drop(writer.write_all(&request).await);
         writer
@@ -270,13 +270,13 @@ async fn connections_of_one_address_are_limited_and_come_free_again() {
     assert!(ok);
     assert!(!open().await.1, "a third one is refused");
     drop(first);
-    // The server notices in its own time.
+    // The server notices that later.
     while !open().await.1 {
         tokio::task::yield_now().await;
     }
 }
 
-/// On every address, with a body still on its way, and readable by pages.
+/// Tests refusals on every path, while the body is still being sent, and that pages can read them.
 #[tokio::test]
 async fn a_connection_past_the_limit_is_told_why_and_counted() {
     let server = server();
@@ -331,12 +331,12 @@ async fn a_connection_past_the_limit_is_told_why_and_counted() {
         );
         assert_eq!(refused.get(), count as u64 + 1);
     }
-    // Whoever asks for nothing is not waited for.
+    // The server does not wait for connections without a request.
     let mut silent = TcpStream::connect(address).await.unwrap();
     assert_eq!(silent.read(&mut [0; 8]).await.unwrap(), 0);
 
-    // With so many of them, the refusal is sent at once, before they ask. Again if this machine was too busy
-    // to open them all in the time that the first of them had.
+    // With this many connections the refusal is sent at once, before a request. The test opens them again if this machine was too
+    // busy to open all of them within the time limit of the first.
     let mut reply = String::new();
     while reply.is_empty() {
         let mut silent = Vec::new();

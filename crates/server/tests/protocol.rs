@@ -1,4 +1,4 @@
-//! The endpoints, asked as published clients ask them.
+//! Tests the endpoints with the requests of published clients.
 
 mod common;
 
@@ -132,7 +132,7 @@ async fn slashes_too_many_in_an_address_are_read_over() {
 #[tokio::test]
 async fn targets_whose_names_addresses_cannot_hold_are_served() {
     let server = server();
-    // As URL parsers resolve `target/./evaluations` and `target/../evaluations`.
+    // These are the paths to which URL parsers resolve `target/./evaluations` and `target/../evaluations`.
     for (identifier, path) in [
         (".", "/client/env/development/target/evaluations"),
         ("..", "/client/env/development/evaluations"),
@@ -486,7 +486,7 @@ async fn metrics_are_counted_and_only_malformed_json_is_refused() {
     );
 }
 
-/// As the SDKs for Java, Ruby, .NET and iOS name it, and after reports that name what there is not.
+/// Tests metrics as the SDKs for Java, Ruby, .NET and iOS report them, and after reports of flags that do not exist.
 #[tokio::test]
 async fn a_flag_is_counted_by_its_name_alone_and_whatever_else_is_reported() {
     let server = server();
@@ -573,7 +573,7 @@ async fn a_preflight_allows_every_header_that_published_clients_send() {
         }
         assert!(header("access-control-max-age").parse::<u64>().unwrap() > 0);
     }
-    // Errors must be readable from other origins, too.
+    // Errors must be readable from other origins too.
     let mut request = get(EVALUATIONS, "nonsense");
     request
         .headers_mut()
@@ -586,7 +586,7 @@ async fn a_preflight_allows_every_header_that_published_clients_send() {
     );
 }
 
-/// Tracing adds headers of its own to every request of a page, and a middleware any that it likes.
+/// Tests CORS with any header, because tracing and middleware add their own to every request of a page.
 #[tokio::test]
 async fn a_preflight_allows_any_header_but_answers_no_junk() {
     let server = server();

@@ -1,4 +1,4 @@
-//! Three processes of the program that share through Redis, one of them killed under load.
+//! Tests three processes of the program that share flags through Redis, one of which is killed under load.
 
 mod common;
 
@@ -21,7 +21,7 @@ const ALL: &str = "/client/env/development/target/user-42/evaluations";
 
 struct Process {
     running: Running,
-    /// Each has a state directory of its own, as on a machine of its own.
+    /// Starts a replica with its own state directory, as on a separate machine.
     directory: TempDir,
 }
 
@@ -64,7 +64,7 @@ impl Process {
             if condition(&status) {
                 return status;
             }
-            // There is no event for whoever asks from outside.
+            // A process has no event to wait for, so the status is polled.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -80,7 +80,7 @@ impl Process {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
-    /// Reads events on a thread until one says `wanted`.
+    /// Reads events on a thread until one contains `wanted`.
     fn stream_until(&self, token: &str, wanted: &'static str) -> std::thread::JoinHandle<()> {
         let mut socket = TcpStream::connect(&self.running.address).unwrap();
         write!(
@@ -89,7 +89,7 @@ impl Process {
         )
         .unwrap();
         let mut lines = BufReader::new(socket).lines();
-        // The first comment says that it is open.
+        // The first comment shows that the stream is open.
         while lines.next().unwrap().unwrap() != ":" {}
         std::thread::spawn(move || while !lines.next().unwrap().unwrap().contains(wanted) {})
     }
@@ -101,7 +101,7 @@ fn signal(process: &Process, signal: &str) {
     assert!(sent.success());
 }
 
-/// Asks for all evaluations over and over. Returns how many were answered and how many were not as they should be.
+/// Requests all evaluations again and again. Returns the number of replies, and the number of wrong ones.
 fn load(
     address: String,
     token: String,
@@ -153,7 +153,7 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
         );
         assert_eq!(status["version"], first.status()["version"]);
     }
-    // Nobody configured a secret: all sign with one they share, and a token of one opens the others.
+    // No secret is configured: all replicas sign with a shared one, and accept each other's tokens.
     let token = first.running.token();
     for one in [&second, &third] {
         assert!(
@@ -184,7 +184,7 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
         assert!(good > 0 && bad == 0, "{good} good, {bad} bad");
     }
 
-    // A flushed Redis is filled again, the secret with it.
+    // A flushed Redis is filled again, and gets the secret back.
     redis.flush().await;
     let refills = |one: &Process| one.status()["replica"]["refills"].as_u64().unwrap();
     while refills(&second) + refills(&third) == 0 {
@@ -201,7 +201,7 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
     }
     assert_eq!(secrets().await, 1, "each took the first one's");
 
-    // A leader that stands still for longer than its lease loses it, and when it goes on it follows.
+    // A leader that is stopped for longer than its lease loses it, and follows once it continues.
     let (asleep, other) = if leads(&second.status()) {
         (&second, &third)
     } else {
@@ -222,7 +222,7 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
         one.serves(&token, "true").await;
     }
 
-    // One that starts while the upstream is down.
+    // This replica starts while the upstream is down.
     let address = socket.kill();
     let cold = Process::start(&redis, &url);
     cold.serves(&token, "true").await;
@@ -235,7 +235,7 @@ async fn the_leader_killed_under_load_is_missed_by_nobody() {
         1
     );
 
-    // The leader is asked to stop: it hands over, and does not make the others wait for the lease.
+    // A leader that is asked to stop releases its lease, so that the others do not have to wait for its end.
     let _socket = listen_on(&address.to_string(), app_of(&upstream)).await;
     upstream.save(FLAGS);
     let (leader, other) = if leads(&second.status()) {

@@ -1,4 +1,4 @@
-//! Flags files as large as real ones are read, and small ones that stand for something huge are refused with a sentence.
+//! Tests that large flags files are read, and that small ones which expand to something huge are refused with a sentence.
 
 mod common;
 
@@ -51,7 +51,7 @@ fn a_file_that_grows_out_of_all_proportion_is_refused_with_a_sentence() {
     }
 }
 
-/// Of all flags with their steps, each of which leads through all before it.
+/// Explains all flags with their steps, where each flag requires all flags before it.
 #[tokio::test]
 async fn explaining_all_flags_of_a_chain_of_prerequisites_is_bounded() {
     let mut text = "flags:\n  f0: true\n".to_owned();
@@ -85,7 +85,7 @@ async fn explaining_all_flags_of_a_chain_of_prerequisites_is_bounded() {
     let length = reply.to_string().len();
     assert!(length < 2_000_000, "{length}");
 
-    // Without steps nothing is followed twice, and nothing is said to be left out.
+    // Without steps no flag is evaluated twice, and nothing is reported as left out.
     let (_, reply) = read(server.send(request(json!({ "target": target }))).await).await;
     assert_eq!(reply["flags"][1_999].get("omitted"), None);
     let body = json!({ "flag": "f1999", "target": target });

@@ -1,5 +1,5 @@
-//! Keys, tokens, tickets and targets do not leave the program by its log, its status or its errors, and what it keeps
-//! on disk is its owner's alone.
+//! Tests that keys, tokens, tickets and targets do not appear in the log, the status or errors, and that only the owner can read
+//! the files on disk.
 
 mod common;
 
@@ -19,11 +19,11 @@ const BACK_END: &str = "server-key-5be2a417";
 const RELAYED: &str = "relay-client-key-77d0";
 const ADMIN: &str = "admin-token-c3a9e6";
 const SIGNING: &str = "signing-secret-2d90b6-0123456789abcdef";
-/// In the address of an upstream, where a gateway might want it.
+/// A secret in the URL of an upstream, as a gateway may require it.
 const QUERY: &str = "gateway-token-41e7";
 const EMAIL: &str = "ada@example.com";
 
-/// Between two questions to another process.
+/// The pause between two requests to another process.
 fn moment() {
     std::thread::sleep(std::time::Duration::from_millis(20));
 }
@@ -37,14 +37,14 @@ fn between<'t>(text: &'t str, start: &str, end: char) -> &'t str {
         .unwrap()
 }
 
-/// Reads a stream until it shows that it is open.
+/// Reads a stream until its first bytes show that it is open.
 fn open_stream(server: &Running, path: &str, headers: &str) {
     let mut socket = TcpStream::connect(&server.address).unwrap();
     write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\n{headers}\r\n").unwrap();
     let mut lines = BufReader::new(socket).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "HTTP/1.1 200 OK");
     let mut lines = lines.skip_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()));
-    // The first heartbeat, as a comment or an event.
+    // This is the first heartbeat, as a comment or an event.
     assert!(
         lines.any(|line| line.is_ok_and(|line| line.starts_with([':', 'e']))),
         "{path}"
@@ -58,7 +58,7 @@ fn post(server: &Running, path: &str, headers: &str, body: &str) -> String {
     ))
 }
 
-/// Uses everything that takes a secret, rightly and wrongly. Returns the tokens and tickets that came of it.
+/// Uses each endpoint that takes a secret with right and wrong ones. Returns the tokens and tickets from the replies.
 fn use_all(server: &Running, key: &str, environment: &str) -> Vec<String> {
     let reply = server.sign_in(key);
     let token = between(&reply, "\"authToken\":\"", '"').to_owned();
@@ -88,7 +88,7 @@ fn use_all(server: &Running, key: &str, environment: &str) -> Vec<String> {
     );
     let events = between(&all, "\"requestUri\":\"", '"');
     open_stream(server, events, "");
-    // Torn and misplaced, as a mistaken client would send them.
+    // These are damaged or in the wrong place, as a faulty client would send them.
     post(
         server,
         "/client/auth",
@@ -122,7 +122,7 @@ fn use_all(server: &Running, key: &str, environment: &str) -> Vec<String> {
     let refetch = between(&all, "ticket=", '"').to_owned();
     [token, ticket, refetch]
         .iter()
-        // The head of all tokens is the same; payload and signature are what must not be seen.
+        // All tokens have the same header; the payload and the signature must not appear.
         .flat_map(|jwt| jwt.split('.').skip(1).map(str::to_owned))
         .collect()
 }
@@ -160,7 +160,7 @@ fn at_the_loudest_no_secret_is_in_the_log_the_status_or_the_metrics() {
         .concat(),
         log(&relay_at),
     );
-    // One whose key is refused.
+    // This server's key is refused.
     let refused_at = part("refused");
     let wrong = "no-such-server-key-1c44";
     let refused = Running::logging(
@@ -186,7 +186,7 @@ fn at_the_loudest_no_secret_is_in_the_log_the_status_or_the_metrics() {
 
     let mut secrets = use_all(&origin, CLIENT, "development");
     secrets.extend(use_all(&relay, RELAYED, "development"));
-    // Changes go through the relay's session and stream.
+    // Changes arrive through the relay's session and stream.
     let path = origin_at.join("flags.yaml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}\n# saved\n")).unwrap();

@@ -1,4 +1,4 @@
-//! The stream, byte for byte.
+//! Tests the stream, byte for byte.
 
 mod common;
 
@@ -161,7 +161,7 @@ async fn a_group_that_no_flag_names_is_no_news_to_clients_but_to_back_ends() {
 async fn a_deleted_group_is_told_through_the_flags_that_named_it() {
     let server = server();
     let mut stream = open(&server, CLIENT_KEY, ada()).await;
-    // The flag keeps naming it, as a flag from an upstream may.
+    // The flag still names the group, as a flag from an upstream may.
     let mut configuration = flagwire_server::flags_file::parse(FLAGS).unwrap();
     configuration.segments.clear();
     server.environment.apply(configuration);
@@ -380,7 +380,7 @@ async fn a_reader_that_comes_back_gets_the_last_state_of_what_it_missed() {
         (&json!("limits"), &json!("{\"rps\":8}"))
     );
 
-    // Ids of another process, of the future and of nobody replay nothing to a client: the next event is the next change.
+    // An event id of another process, of the future, or without meaning replays nothing: the next event is the next change.
     for id in ["0123456789ab-1", "nonsense", &format!("{seen}~999999")] {
         let mut stream = back(id).await;
         server.save(FLAGS);
@@ -442,7 +442,7 @@ async fn streams_of_a_server_that_stops_end_one_after_another() {
         app: app(state.with_drain(Duration::from_millis(500))),
         ..server
     };
-    // No more than a thousand a second, but in half a second at most: a window of 200 ms for these.
+    // Streams end at no more than a thousand a second and within half a second: these have a window of 200 ms.
     let mut streams = Vec::new();
     for _ in 0..200 {
         streams.push(open(&server, CLIENT_KEY, ada()).await);

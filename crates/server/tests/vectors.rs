@@ -1,4 +1,4 @@
-//! The evaluation crate's vectors through HTTP: what the crate serves must come out of the server unchanged.
+//! Runs the evaluation crate's vectors through HTTP: the server must return the crate's results unchanged.
 
 mod common;
 
@@ -12,7 +12,7 @@ use common::*;
 use flagwire_server::environment::Configuration;
 use serde_json::{Value, json};
 
-/// Whether a served value is the expected one, by the flag's kind.
+/// Returns whether a served value equals the expected one, by the flag's kind.
 fn holds(evaluation: &Value, expected: &Value) -> bool {
     let value = evaluation["value"].as_str().unwrap();
     match evaluation["kind"]
@@ -56,7 +56,7 @@ async fn every_vector_that_the_protocol_can_ask_for_holds() {
                 .as_str()
                 .filter(|_| test["local"] != json!(true))
             else {
-                // Over the protocol there is always a target.
+                // In the protocol there is always a target.
                 skipped += 1;
                 continue;
             };

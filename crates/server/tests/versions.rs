@@ -1,5 +1,5 @@
-//! Versions never fall: what a published server SDK holds, which drops whatever is not greater, is what the server serves,
-//! whatever happens to the server.
+//! Tests that versions never decrease: a published server SDK, which ignores a version that is not greater, has the configuration
+//! that the server serves, whatever happens to the server.
 
 mod common;
 
@@ -22,7 +22,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// Holds flags by the rule of the published server SDKs.
+/// The flags of an SDK that follows the rule of the published server SDKs.
 #[derive(Default)]
 struct Sdk {
     flags: BTreeMap<String, FeatureConfig>,
@@ -47,14 +47,14 @@ impl Sdk {
         }
     }
 
-    /// As on a poll, or when an id is unknown: flags that are gone stay.
+    /// Fetches all flags, as on a poll or for an unknown event id. Deleted flags stay, as in the SDKs.
     fn fetches(&mut self, environment: &Environment) {
         for flag in environment.current().unwrap().snapshot.flags() {
             self.store(flag);
         }
     }
 
-    /// Whether it evaluates as the server does, as far as the server has the flags.
+    /// Returns whether the SDK evaluates each of the server's flags as the server does.
     fn agrees(&self, environment: &Environment) -> Result<(), String> {
         let plain = |flag: &FeatureConfig| FeatureConfig {
             version: None,
@@ -72,7 +72,7 @@ impl Sdk {
 
 #[derive(Clone, Debug)]
 struct Step {
-    /// Value and version of each flag; no flag where it is `None`.
+    /// The value and version of each flag; `None` if there is no such flag.
     flags: [Option<(u8, Option<i64>)>; 3],
     from: Counting,
     event: What,
@@ -80,11 +80,11 @@ struct Step {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum What {
-    /// The SDK gets the change.
+    /// The SDK gets the change by the stream.
     Change,
-    /// The server is another process, which remembers; the SDK gets an event for everything.
+    /// The server restarts with its state, and the SDK gets an event for everything.
     Restart,
-    /// The change comes while nobody listens, and the SDK fetches later.
+    /// The change happens while the SDK has no stream, and the SDK fetches later.
     Missed,
 }
 
@@ -92,7 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
     let version = prop_oneof![
         3 => Just(None),
         2 => (1_i64..20).prop_map(Some),
-        // A time, as this server makes them, and one far ahead.
+        // These are a time, as this server assigns it, and one far in the future.
         1 => (1_795_000_000_i64..1_796_000_000).prop_map(Some),
         1 => (4_000_000_000_i64..4_000_000_010).prop_map(Some),
     ];
@@ -146,7 +146,7 @@ fn whatever_happens_an_sdk_that_drops_what_is_not_greater_holds_what_is_served()
             if step.event == What::Restart {
                 let before = environment.current();
                 environment = start(&path);
-                // A relay keeps what it had in force.
+                // A relay keeps its configuration.
                 if let Some(before) = before.filter(|_| from == Counting::Upstream) {
                     let kept = Configuration {
                         flags: before.snapshot.flags().to_vec(),
@@ -160,7 +160,7 @@ fn whatever_happens_an_sdk_that_drops_what_is_not_greater_holds_what_is_served()
             match step.event {
                 What::Change if environment.current().unwrap().generation > 1 => {
                     sdk.hears(&differences, &environment);
-                    // What it missed before.
+                    // These are the events that the SDK missed.
                     sdk.fetches(&environment);
                 }
                 _ => sdk.fetches(&environment),
@@ -174,7 +174,7 @@ fn whatever_happens_an_sdk_that_drops_what_is_not_greater_holds_what_is_served()
     runner.run(&steps, run).unwrap();
 }
 
-/// A server whose file it really reads, in the way of the program.
+/// A server that reads its file as the program does.
 struct Running {
     environment: Arc<Environment>,
     stop: watch::Sender<bool>,
@@ -249,7 +249,7 @@ async fn the_version_that_an_edit_leaves_in_the_file_does_not_win_after_a_restar
         assert!(edited > before);
         drop(first);
         if state.is_none() {
-            // The clock is all there is to go by, so it has to have moved on past the changes of one second.
+            // The versions depend on the clock, so it must have advanced past the changes of one second.
             while unix_seconds() < edited.unwrap() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -270,7 +270,7 @@ async fn the_version_that_an_edit_leaves_in_the_file_does_not_win_after_a_restar
         }
         drop(second);
 
-        // Another import takes the place of the file while no server runs.
+        // A new import replaces the file while no server runs.
         std::fs::write(
             &file,
             FULL.replace("version: 3", "version: 4")
@@ -304,7 +304,7 @@ async fn an_id_of_before_a_restart_is_known_where_nothing_has_changed() {
     assert_eq!(stream.event().await["event"], "patch");
 }
 
-/// Answers with an entity tag, by which a relay's look for what it has missed costs next to nothing.
+/// Replies with an entity tag, so that a relay's check for missed changes is cheap.
 #[tokio::test]
 async fn lists_of_rules_have_a_tag_that_changes_with_values_and_versions() {
     let server = server();

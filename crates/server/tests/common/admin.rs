@@ -1,4 +1,4 @@
-//! Requests to the admin page's endpoints.
+//! Makes requests to the admin page's endpoints.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Server, read};
 
-/// Asks for an endpoint as a browser on this machine does. An empty token is left out, and so is an empty body.
+/// Sends a request as a browser on this machine does. An empty token or body is left out.
 pub async fn ask_as(
     server: &Server,
     token: &str,

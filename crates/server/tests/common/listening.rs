@@ -1,4 +1,4 @@
-//! Servers on real sockets, each on a runtime of its own, so that one can be ended as a crash would.
+//! Runs servers on real sockets, each on its own runtime, so that a test can end one as a crash would.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct Listening {
     stop: watch::Sender<bool>,
 }
 
-/// Serves on `address`; port 0 takes a free one.
+/// Serves on `address`; port 0 chooses a free one.
 pub async fn listen_on(address: &str, app: Router) -> Listening {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -47,7 +47,7 @@ pub async fn listen_on(address: &str, app: Router) -> Listening {
     }
 }
 
-/// A server that was killed gives its address back once its runtime has ended, which nobody waits for.
+/// Binds the address of a server that was killed, which becomes free once its runtime has ended.
 async fn bind(address: String) -> TcpListener {
     let bound = async {
         loop {
@@ -69,7 +69,7 @@ pub async fn listen(app: Router) -> Listening {
 }
 
 impl Listening {
-    /// All its connections end at once.
+    /// Ends all connections at once.
     pub fn kill(mut self) -> SocketAddr {
         self.stop.send_replace(true);
         if let Some(runtime) = self.runtime.take() {
@@ -94,7 +94,7 @@ pub fn upstream(address: SocketAddr) -> UpstreamOptions {
     )
 }
 
-/// A server whose flags come from an upstream. Ends with the test's runtime.
+/// Starts a server whose flags come from an upstream. It ends with the test's runtime.
 pub fn relay(options: UpstreamOptions) -> Server {
     let environment = Arc::new(Environment::new("development"));
     let (stop, stopping) = watch::channel(false);
@@ -103,7 +103,7 @@ pub fn relay(options: UpstreamOptions) -> Server {
     server_of(environment, stop, stopping)
 }
 
-/// A replica that serves the same environment from its own sockets.
+/// Starts a replica that serves the same environment from its own sockets.
 pub fn app_of(server: &Server) -> Router {
     let stopping = server.stop.subscribe();
     app(AppState::new(
@@ -115,10 +115,10 @@ pub fn app_of(server: &Server) -> Router {
     ))
 }
 
-/// How long a test waits for what should have happened, on a machine that runs others beside it.
+/// The longest time that a test waits for an event, on a machine that runs other tests at the same time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Waits for `event`, and fails with `now` where it does not come.
+/// Waits for `event`, and fails with the text of `now` if it does not happen in time.
 pub async fn eventually<T>(event: impl Future<Output = T>, now: impl FnOnce() -> String) -> T {
     match tokio::time::timeout(PATIENCE, event).await {
         Ok(value) => value,
@@ -137,13 +137,13 @@ impl Server {
         .await
     }
 
-    /// Until this configuration is in force.
+    /// Waits until this configuration is in force.
     pub async fn has(&self, content: &str) {
         let same = |current: &Current| current.content == content;
         self.until(same, || format!("the content {content}")).await;
     }
 
-    /// Until it serves the flag's variation by default.
+    /// Waits until the server serves the flag's variation by default.
     pub async fn serves(&self, flag: &str, variation: &str) {
         let same = |current: &Current| {
             let flag = current.snapshot.flag(flag);
@@ -152,7 +152,7 @@ impl Server {
         self.until(same, || format!("{flag}: {variation}")).await;
     }
 
-    /// Until the configuration in force meets `condition`.
+    /// Waits until the configuration in force meets `condition`.
     pub async fn until(
         &self,
         condition: impl Fn(&Current) -> bool,

@@ -1,4 +1,4 @@
-//! A server without a socket, and a reader of its streams.
+//! Runs a server without a socket, and reads its streams.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -52,7 +52,7 @@ pub struct Server {
 pub fn settings() -> Settings {
     Settings {
         event_evaluations: true,
-        // Long, so that a heartbeat in a test is one that was due at once.
+        // The interval is long, so that a heartbeat in a test can only be the first one.
         heartbeat: Duration::from_secs(3600),
         ticket_seconds: 60,
         cors_origins: vec!["*".to_owned()],
@@ -62,7 +62,7 @@ pub fn settings() -> Settings {
     }
 }
 
-/// A server with a client key and a server key for `development`, and a client key for `other`.
+/// Makes a server with a client key and a server key for `development`, and a client key for `other`.
 pub fn server_with(settings: Settings, flags: Option<&str>) -> Server {
     let environment = Arc::new(Environment::new("development"));
     if let Some(flags) = flags {
@@ -128,7 +128,7 @@ impl Server {
         self.environment.apply(flags_file::parse(flags).unwrap())
     }
 
-    /// Asks the service without a socket, or over the transport that [`transport::wanted`] says.
+    /// Sends a request without a socket, or over the transport of [`transport::wanted`].
     pub async fn send(&self, request: Request<Body>) -> Response<Body> {
         let site = self.site.get_or_init(async || {
             let (app, stopping) = (self.app.clone(), self.stop.subscribe());
@@ -141,7 +141,7 @@ impl Server {
         }
     }
 
-    /// Also once the server's sockets are closed.
+    /// Sends a request without a socket, which also works after the server's sockets were closed.
     pub async fn send_without_socket(&self, request: Request<Body>) -> Response<Body> {
         self.app.clone().oneshot(request).await.unwrap()
     }
@@ -158,7 +158,7 @@ impl Server {
         read(self.send(get(path, token)).await).await
     }
 
-    /// The reply to a sign-in.
+    /// Returns the reply to a sign-in.
     pub async fn sign_in(&self, key: &str, target: Value) -> Value {
         let (status, reply) = self
             .post(
@@ -177,7 +177,7 @@ impl Server {
             .to_owned()
     }
 
-    /// What opens the stream by URL alone.
+    /// Returns the ticket that opens the stream by URL.
     pub async fn ticket(&self, key: &str, target: Value) -> String {
         let reply = self.sign_in(key, target).await;
         let url = reply["streamUrl"].as_str().unwrap();
@@ -217,7 +217,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The next frame with its blank line, or `None` at the end of the stream.
+    /// Returns the next frame with its blank line, or `None` at the end of the stream.
     pub async fn frame(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
@@ -229,7 +229,7 @@ impl Stream {
         }
     }
 
-    /// The data of the next event, heartbeats skipped.
+    /// Returns the data of the next event, and skips heartbeats.
     pub async fn event(&mut self) -> Value {
         loop {
             let frame = self.frame().await.expect("the stream ended");

@@ -1,4 +1,4 @@
-//! Real Redis servers for the tests, and replicas that share through them.
+//! Starts real Redis servers, and replicas that share flags through them.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -18,10 +18,10 @@ use tokio::sync::watch;
 use super::listening::eventually;
 use super::{Server, server_of};
 
-/// Short, so that a take-over does not take long; long enough for a busy machine to renew it.
+/// The lease: short, so that a new leader is elected soon, and long enough for a busy machine to renew it.
 pub const LEASE: Duration = Duration::from_millis(1500);
 
-/// The program, or `None` where Redis is not installed.
+/// Returns the path of `redis-server`, or `None` if Redis is not installed.
 pub fn program() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("REDIS_SERVER") {
         return Some(path.into());
@@ -33,13 +33,13 @@ pub fn program() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Nobody listens on it at the moment. Not one that the system would give out: until it is listened on, a connection of
-/// another test could get it.
+/// Returns a port on which nobody listens, outside of the range from which the system assigns ports to connections: otherwise a
+/// connection of another test could take it before Redis does.
 pub fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     loop {
         let tried = TRIED.fetch_add(1, Ordering::Relaxed);
-        // Programs of tests that run at the same time begin in different places.
+        // Test programs that run at the same time start at different ports.
         let place = std::process::id().wrapping_mul(101).wrapping_add(tried);
         let port = 20_000 + (place % 12_000) as u16;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
@@ -48,7 +48,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// A Redis server without persistence. Ends with the test.
+/// A Redis server without persistence, which ends with the test.
 pub struct RedisServer {
     child: Child,
     pub port: u16,
@@ -57,7 +57,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// `None`, with a line that says so, where Redis is not installed.
+    /// Starts a server. Returns `None`, and prints a line, if Redis is not installed.
     pub fn start() -> Option<Self> {
         let port = free_port();
         Self::start_with(port, &["--port", &port.to_string()])
@@ -87,13 +87,13 @@ impl RedisServer {
         self.child.id()
     }
 
-    /// As a crash would.
+    /// Ends the server as a crash would.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// On the same port, with nothing in it.
+    /// Starts the server again on the same port, without data.
     pub fn restart(&mut self) {
         self.child = run(&program().unwrap(), &self.args, self.directory.path());
     }
@@ -119,7 +119,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// Returns once it accepts connections.
+/// Starts the process, and returns once it accepts connections.
 fn run(program: &Path, args: &[String], directory: &Path) -> Child {
     let mut child = Command::new(program)
         .current_dir(directory)
@@ -133,12 +133,12 @@ fn run(program: &Path, args: &[String], directory: &Path) -> Child {
     while !log.contains("Ready to accept connections") && !log.contains("+monitor") {
         assert_ne!(out.read_line(&mut log).unwrap(), 0, "{log}");
     }
-    // What else it says must not fill the pipe.
+    // The rest of its output is read so that it does not fill the pipe.
     std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
     child
 }
 
-/// A replica on a runtime of its own, so that it can be ended as a crash would.
+/// A replica on its own runtime, so that a test can end it as a crash would.
 pub struct Replicated {
     pub server: Server,
     runtime: Option<Runtime>,
@@ -168,7 +168,7 @@ pub fn replica(options: ReplicaOptions, origin: impl Origin + 'static) -> Replic
 }
 
 impl Replicated {
-    /// All its tasks and connections end at once.
+    /// Ends all tasks and connections at once.
     pub fn kill(mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -179,7 +179,7 @@ impl Replicated {
         self.server.environment.replica().unwrap()
     }
 
-    /// Until it stands so.
+    /// Waits until the replica's status meets the condition.
     pub async fn stands(&self, condition: impl Fn(&ReplicaStatus) -> bool) -> ReplicaStatus {
         let mut watched = self.server.environment.watch_replica();
         let last = watched.clone();

@@ -1,4 +1,4 @@
-//! The program as a process of its own.
+//! Runs the program as a separate process.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-/// The program as it was built with the tests, or the one that `FLAGWIRE_SERVER` names.
+/// Returns the program that was built with the tests, or the one that `FLAGWIRE_SERVER` names.
 pub fn command(directory: &Path) -> Command {
     let program = std::env::var_os("FLAGWIRE_SERVER");
     let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_flagwire-server").into());
@@ -30,7 +30,7 @@ pub fn fails(directory: &Path, args: &[&str]) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// A running server, ended with the test.
+/// A running server, which ends with the test.
 pub struct Running {
     pub child: Child,
     pub address: String,
@@ -42,7 +42,7 @@ impl Running {
         Self::spawn(directory, args, Stdio::piped())
     }
 
-    /// With its log in a file, as a pipe that nobody reads fills up.
+    /// Starts the server with its log in a file, because a pipe that nobody reads would fill up.
     pub fn logging(directory: &Path, args: &[&str], log: File) -> Self {
         Self::spawn(directory, args, log.into())
     }
@@ -63,7 +63,7 @@ impl Running {
             .expect(&first)
             .to_owned();
         let mut printed = String::new();
-        // The lines for people come in one go with the first.
+        // The lines for people are printed together with the first one.
         while !printed.contains("page") {
             assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{printed}");
         }
@@ -113,7 +113,7 @@ impl Running {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n{more}\r\n"))
     }
 
-    /// Returns the exit code, and the log where it is not in a file.
+    /// Waits for the end of the process. Returns the exit code, and the log if it is not in a file.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         assert!(

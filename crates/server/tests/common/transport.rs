@@ -1,4 +1,4 @@
-//! The service behind real sockets, over each transport that it serves, with a client for each.
+//! Runs the service behind real sockets, over each of its transports, with a client for each.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Long enough for everything, so that only what a test shortens is ever waited for.
+/// Time limits that no test reaches, unless it shortens one.
 pub const PATIENT: Timeouts = Timeouts {
     head: HOUR,
     idle: HOUR,
@@ -31,7 +31,7 @@ pub const PATIENT: Timeouts = Timeouts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// HTTP/1.1 as it is.
+    /// HTTP/1.1 without encryption.
     Plain,
     /// HTTP/1.1 over TLS.
     Tls,
@@ -43,11 +43,11 @@ impl Transport {
     pub const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Http2];
 }
 
-/// Bytes in both directions.
+/// A connection that bytes can be read from and written to.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// A service behind a socket of this transport. Ends with the test's runtime, or as `stopping` turns true.
+/// A service behind a socket of this transport. It ends with the test's runtime, or when `stopping` becomes true.
 #[derive(Clone, Debug)]
 pub struct Site {
     pub transport: Transport,
@@ -82,7 +82,7 @@ pub async fn serve_over(
     }
 }
 
-/// Writes a certificate for localhost, which stands for itself, and its key.
+/// Writes a self-signed certificate for localhost, and its key.
 pub fn certify(certificate: &Path, key: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(certificate, made.cert.pem()).unwrap();
@@ -91,7 +91,7 @@ pub fn certify(certificate: &Path, key: &Path) -> CertificateDer<'static> {
 }
 
 impl Site {
-    /// One that runs already.
+    /// Returns a service that runs already.
     pub fn at(transport: Transport, address: SocketAddr, trusted: CertificateDer<'static>) -> Self {
         Self {
             transport,
@@ -100,7 +100,7 @@ impl Site {
         }
     }
 
-    /// A connection as it is before its first byte of HTTP. With little room on this side, that of the server is soon full.
+    /// Opens a connection, before its first byte of HTTP. With a small buffer on this side the server's buffer is soon full.
     pub async fn raw(&self, little_room: bool) -> std::io::Result<Box<dyn Io>> {
         let socket = TcpSocket::new_v4()?;
         if little_room {
@@ -160,7 +160,7 @@ enum Sender {
 /// One connection.
 pub struct Client {
     sender: Sender,
-    /// What requests are sent to that name no host of their own.
+    /// The host of requests that name none.
     host: String,
 }
 
@@ -190,7 +190,7 @@ impl Client {
         Ok(reply.map(Body::new))
     }
 
-    /// Until the server has ended the connection.
+    /// Waits until the server has ended the connection.
     pub async fn ended(&mut self) {
         match &mut self.sender {
             Sender::Http1(sender) => {
@@ -207,8 +207,8 @@ impl Client {
     }
 }
 
-/// Over which transport requests are sent that tests hand to the service without a socket: `FLAGWIRE_TEST_TRANSPORT` is
-/// `plain`, `tls` or `http2`. Without it, and in tests whose clock stands still, there is no socket.
+/// Returns the transport for requests that tests otherwise send without a socket. The variable `FLAGWIRE_TEST_TRANSPORT` is
+/// `plain`, `tls` or `http2`. Without it, and in tests whose clock is paused, there is no socket.
 pub fn wanted() -> Option<Transport> {
     let transport = match std::env::var("FLAGWIRE_TEST_TRANSPORT").ok()?.as_str() {
         "plain" => Transport::Plain,
