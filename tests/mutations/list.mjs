@@ -167,7 +167,14 @@ export const mutations = [
     name: "The admin page's guard lets everybody in.",
     file: "crates/server/src/routes/admin/mod.rs",
     by: ["-p", "flagwire-server", "--test", "admin", "--test", "security"],
-    from: "guard::guard(&parts.headers, from, state).inspect_err(",
-    to: "Ok::<_, ApiError>(drop(from)).inspect_err(",
+    from: "let user = guard::guard(&parts.headers, from, state);",
+    to: "let user = guard::guard(&parts.headers, from, state).or_else(|_| Ok::<_, ApiError>(AdminUser::local()));",
+  },
+  {
+    name: "A token that may only read edits.",
+    file: "crates/server/src/routes/admin/mod.rs",
+    by: ["-p", "flagwire-server", "--test", "admin_tokens"],
+    from: "if reads || user.may == Permission::Edit {",
+    to: "if reads || true || user.may == Permission::Edit {",
   },
 ];
