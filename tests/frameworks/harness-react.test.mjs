@@ -7,6 +7,7 @@ import { run } from "../../scripts/lib/run.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
 import { bundleForNode, servePage } from "../lib/bundle.mjs";
 import { FLAGS, TARGET } from "../lib/flags.mjs";
+import { startProxy } from "../lib/proxy.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
 const PUBLISHED = "@harnessio/ff-react-client-sdk";
@@ -109,7 +110,14 @@ window.withTestWrappers = (flags, others) => flushSync(() => root.render(<TestWr
 /** @typedef {{ url: string, alias: Record<string, string> }} Library */
 
 /** Waits until the page shows a text. @param {import("playwright-core").Page} page @param {string} selector @param {string} text */
-const until = (page, selector, text) => page.waitForFunction(([selector, text]) => document.querySelector(selector)?.textContent === text, /** @type {const} */ ([selector, text]));
+async function until(page, selector, text) {
+  try {
+    await page.waitForFunction(([selector, text]) => document.querySelector(selector)?.textContent === text, /** @type {const} */ ([selector, text]));
+  } catch (error) {
+    const [url, shown] = await page.evaluate((selector) => [location.href, document.querySelector(selector)?.textContent], selector);
+    throw new Error(`${url} never showed ${text} in ${selector}; it shows ${shown}`, { cause: error });
+  }
+}
 
 /** Waits until something was noted, since the page was opened or the log taken. @param {import("playwright-core").Page} page @param {...unknown} start what the entry begins with */
 const noted = (page, ...start) => page.waitForFunction((start) => window.log.some((entry) => start.every((value, place) => entry[place] === value)), start);
@@ -183,7 +191,7 @@ for (
       same(`starts, changes, creates, deletes and unmounts with ${JSON.stringify(props)}`, async (page, { server, props: basic, show }) => {
         await show({ ...basic, ...props, part: "All" });
         await until(page, "#values", READY);
-        await server.request(({ path }) => path.endsWith("/stream"));
+        await server.stream();
         server.editFlags((text) => text.replace("default: classic", "default: ocean"));
         await until(page, "#values", OCEAN);
         server.editFlags((text) => text.replace("flags:\n", "flags:\n  brand-new: 7\n"));
@@ -191,6 +199,19 @@ for (
         server.editFlags((text) => text.replace("  brand-new: 7\n", ""));
         await until(page, "#names", "dark-mode free-shipping page-size theme");
         return page.evaluate(() => [document.body.innerHTML, window.end(), document.body.innerHTML]);
+      });
+    }
+
+    if (version === "19") {
+      same("misses no change from the moment in which the server has its stream, however late that is", async (page, { server, props, show, t }) => {
+        const proxy = await startProxy(t, server.url);
+        // Its preflight passes at once.
+        proxy.decide = ({ stream }) => (stream ? { delayMs: 500 } : {});
+        await show({ ...props, options: { baseUrl: proxy.url, eventUrl: proxy.url } });
+        await until(page, "#values", READY);
+        await server.stream();
+        server.editFlags((text) => text.replace("default: classic", "default: ocean"));
+        await until(page, "#values", OCEAN);
       });
     }
 

@@ -127,7 +127,7 @@ test("says why a default was given", async (t) => {
 
 test("tells of changes, with the flags that changed", async (t) => {
   const { server, page } = await start(t);
-  await server.request(({ path }) => path.endsWith("/stream") || path.includes("/stream"));
+  await server.stream();
   await forget(page);
   server.editFlags((text) => text.replace("default: classic", "default: ocean"));
   assert.deepEqual(await event(page, "PROVIDER_CONFIGURATION_CHANGED"), ["PROVIDER_CONFIGURATION_CHANGED", ["theme"]]);
@@ -318,7 +318,7 @@ test("a context without targeting key is an error that says so", async (t) => {
 
 test("ends its client when another provider takes its place", async (t) => {
   const { server, page } = await start(t);
-  await server.request(({ path }) => path.includes("/stream"));
+  await server.stream();
   const value = await page.evaluate(async () => {
     const { provider } = { provider: window.OpenFeature.getProvider() };
     const inner = provider.client;
@@ -367,7 +367,7 @@ test("once closed it is not ready, and can be initialised again", async (t) => {
 
 test("drives OpenFeature's React SDK", async (t) => {
   const { server, page } = await start(t);
-  await server.request(({ path }) => path.includes("/stream"));
+  await server.stream();
   await page.evaluate(() => window.render());
   await page.locator("#theme", { hasText: "classic" }).waitFor();
   server.editFlags((text) => text.replace("default: classic", "default: ocean"));

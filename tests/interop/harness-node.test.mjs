@@ -44,7 +44,7 @@ test("sees changes live", async (t) => {
   const { server, client, close } = await start(t);
   atEnd(t, close);
   await client.waitForInitialization();
-  await server.request(({ path }) => path.endsWith("/stream"));
+  await server.stream();
   const expected = new Map([
     ["dark-mode", true],
     ["theme", "ocean"],

@@ -41,7 +41,7 @@ test("renders the fallback, then the flags, then changes", async (t) => {
   await page.getByText(JSON.stringify(["classic", "default", false, names])).waitFor();
   assert.equal(await page.locator("#fallback").count(), 0);
   assert.equal(await page.getByText("free shipping").count(), 1);
-  await server.request(({ path }) => path.endsWith("/stream"));
+  await server.stream();
   server.editFlags((text) => text.replace("default: classic", "default: ocean"));
   await page.getByText(JSON.stringify(["ocean", "default", false, names])).waitFor();
 });

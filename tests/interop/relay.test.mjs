@@ -60,7 +60,7 @@ function reader(read) {
 async function backEnd(t, server) {
   const { client, close } = nodeClient(t, server);
   await client.waitForInitialization();
-  await server.request(({ path }) => path.endsWith("/stream"));
+  await server.stream();
   const read = () =>
     Promise.all([
       client.boolVariation("dark-mode", TARGET, true),

@@ -39,7 +39,7 @@ async function change(server, variation) {
  */
 async function throughARestart(server, sees, { comesBack = true } = {}) {
   await sees("classic");
-  await server.request(({ path }) => path.endsWith("/stream"));
+  await server.stream();
   await change(server, "ocean");
   await sees("ocean");
   server.forgetRequests();
@@ -47,7 +47,7 @@ async function throughARestart(server, sees, { comesBack = true } = {}) {
   // While it is down, so that nothing but the way back tells of it.
   server.editFlags((text) => text.replace("variation: ocean", "variation: forest"));
   await server.start();
-  await server.request(({ path }) => path.endsWith("/stream"));
+  await server.stream();
   if (comesBack) await sees("forest");
   // And live again.
   await change(server, "classic");
@@ -86,7 +86,7 @@ test("the Python SDK hears of a change made while the server was down, without a
   const server = await startServer(t, { flags: FLAGS });
   const sdk = follow(t, interpreter, ["python/follow.py", server.url, SERVER_KEY]);
   await sdk.prints("theme classic");
-  await server.request(({ path }) => path.endsWith("/stream"));
+  await server.stream();
   await server.stop();
   server.editFlags((text) => text.replace("variation: classic", "variation: forest"));
   await server.start();

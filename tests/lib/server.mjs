@@ -45,7 +45,7 @@ export async function startServer(t, { flags, args = [], env } = {}) {
 export class TestServer {
   /** Base URL, without a slash at its end. */
   url = "";
-  /** Every request since the last `forgetRequests`, in the order in which they were answered. */
+  /** Every request since the last `forgetRequests`, preflights left out, in the order in which they were answered. */
   requests = /** @type {LoggedRequest[]} */ ([]);
   /** Every line that the server printed. */
   lines = /** @type {string[]} */ ([]);
@@ -137,6 +137,14 @@ export class TestServer {
   }
 
   /**
+   * Waits until a client's stream is open: the server counts a stream among its readers before it answers the request, so no change from
+   * here on is kept from it. A stream that has been opened since the last `forgetRequests` counts.
+   */
+  stream() {
+    return this.request(({ method, path, status }) => method === "GET" && path.endsWith("/stream") && status === 200);
+  }
+
+  /**
    * Waits until the server has printed a line that matches.
    *
    * @param {RegExp} pattern
@@ -174,7 +182,8 @@ export class TestServer {
   #read(line) {
     this.lines.push(line);
     const { message, method, path, status } = parse(line);
-    if (message === "request") this.requests.push({ method, path, status });
+    // A browser sends a preflight by itself, with the path of the request that it then sends or does not.
+    if (message === "request" && method !== "OPTIONS") this.requests.push({ method, path, status });
     for (const check of this.#listeners) check();
   }
 }
