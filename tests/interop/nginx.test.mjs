@@ -51,9 +51,24 @@ async function freePorts(count) {
 
 /** An nginx of the test's own in front of a server. @param {Scope} t @param {TestServer} server */
 async function startNginx(t, server) {
+  const { certificate, key } = certify(t);
+  const { service, plain, encrypted } = await until("nginx to have its ports", () => tryNginx(t, server, certificate, key));
+  atEnd(t, service.stop);
+  return {
+    http1: /** @type {Way} */ ({ url: `http://127.0.0.1:${plain}`, args: ["--http1.1"] }),
+    http2: /** @type {Way} */ ({ url: `https://127.0.0.1:${encrypted}`, args: ["--http2", "--cacert", certificate] }),
+    /** Ends it as a crash would. */
+    kill: async () => {
+      process.kill(service.pid, "SIGKILL");
+      await service.exited;
+    },
+  };
+}
+
+/** Starts nginx; nothing where somebody else took one of its ports meanwhile. @param {Scope} t @param {TestServer} server @param {string} certificate @param {string} key */
+async function tryNginx(t, server, certificate, key) {
   const folder = tempDir(t);
   const [plain, encrypted] = await freePorts(2);
-  const { certificate, key } = certify(t);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${name};`).join(" ");
   writeFileSync(
     join(folder, "nginx.conf"),
@@ -73,17 +88,13 @@ async function startNginx(t, server) {
     }`,
   );
   // Says its version once it listens.
-  const service = await startService("nginx", nginx, ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr"], { ready: /\[notice\].* nginx\// });
-  atEnd(t, service.stop);
-  return {
-    http1: /** @type {Way} */ ({ url: `http://127.0.0.1:${plain}`, args: ["--http1.1"] }),
-    http2: /** @type {Way} */ ({ url: `https://127.0.0.1:${encrypted}`, args: ["--http2", "--cacert", certificate] }),
-    /** Ends it as a crash would. */
-    kill: async () => {
-      process.kill(service.pid, "SIGKILL");
-      await service.exited;
-    },
-  };
+  try {
+    const service = await startService("nginx", nginx, ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr"], { ready: /\[notice\].* nginx\// });
+    return { service, plain, encrypted };
+  } catch (error) {
+    if (!/in use/i.test(String(error))) throw error;
+    return undefined;
+  }
 }
 
 /**

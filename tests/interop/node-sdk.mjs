@@ -2,8 +2,9 @@
 
 import { join } from "node:path";
 import { Client, FileStore } from "@harnessio/ff-nodejs-server-sdk";
-import { tempDir } from "../lib/scope.mjs";
+import { atEnd, tempDir } from "../lib/scope.mjs";
 import { SERVER_KEY } from "../lib/server.mjs";
+import { until } from "../lib/wait.mjs";
 
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -24,7 +25,14 @@ export function nodeClient(t, server, { key = SERVER_KEY, url = server.url, opti
     logger: SILENT,
     ...options,
   });
-  /** Posts what it counted; it would go on trying when the server is gone. */
+  // A request that fails is sent again for ever, also by a client that is closed: what is under way when the server ends would keep this
+  // process alive.
+  const { interceptors } = /** @type {any} */ (client).httpsClient;
+  let underWay = 0;
+  interceptors.request.use((/** @type {object} */ request) => ((underWay += 1), request));
+  interceptors.response.use((/** @type {object} */ response) => ((underWay -= 1), response), (/** @type {Error} */ error) => ((underWay -= 1), Promise.reject(error)));
+  atEnd(t, () => until("the published SDK's requests to be answered", () => underWay === 0));
+  /** Ends it, and waits until the server has what it counted. */
   const close = async () => {
     client.close();
     await server.request(({ path, status }) => path.includes("/metrics/") && status === 200);

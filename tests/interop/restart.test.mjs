@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { TARGET } from "../lib/flags.mjs";
 import { atEnd } from "../lib/scope.mjs";
 import { SERVER_KEY, startServer } from "../lib/server.mjs";
+import { until } from "../lib/wait.mjs";
 import { nodeClient } from "./node-sdk.mjs";
 import { follow, javaClassPath, missing, python } from "./runtimes.mjs";
 
@@ -59,13 +60,8 @@ test("the Node SDK hears of changes over a restart", async (t) => {
   const { client, close } = nodeClient(t, server);
   atEnd(t, close);
   await client.waitForInitialization();
-  /** @param {string} value */
-  const sees = async (value) => {
-    while ((await client.stringVariation("theme", TARGET, "default")) !== value) {
-      // It polls while there is no stream, and tells nobody of what it finds then.
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
+  /** It polls while there is no stream, and tells nobody of what it finds then. @param {string} value */
+  const sees = (value) => until(`it to evaluate to ${value}`, async () => (await client.stringVariation("theme", TARGET, "default")) === value);
   // It opens the stream again without a fetch and without an id; what it missed it learns with the flag's next change.
   await throughARestart(server, sees, { comesBack: false });
 });

@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -46,12 +46,23 @@ async function cached(name, manifest, install) {
   const hash = createHash("sha256").update(readFileSync(join(here, manifest))).digest("hex").slice(0, 16);
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "flagwire-tests");
   const folder = join(cache, `${name}-${hash}`);
-  if (existsSync(join(folder, "complete"))) return folder;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  await install(folder);
-  mkdirSync(join(folder, "complete.new"));
-  renameSync(join(folder, "complete.new"), join(folder, "complete"));
+  const isComplete = () => existsSync(join(folder, "complete"));
+  if (isComplete()) return folder;
+  mkdirSync(cache, { recursive: true });
+  // Another test file may install the same at the same time: each does it in a folder of its own, and the first that is complete takes the name.
+  const own = mkdtempSync(join(cache, `${name}-`));
+  try {
+    await install(own);
+    mkdirSync(join(own, "complete"));
+    if (!isComplete()) {
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(own, folder);
+    }
+  } catch (error) {
+    if (!isComplete()) throw error;
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
   return folder;
 }
 
