@@ -14,12 +14,11 @@ import { startServer } from "../lib/server.mjs";
 import { startProxy } from "../lib/proxy.mjs";
 import { serveClientPage, told } from "../lib/client-page.mjs";
 import { atEnd } from "../lib/scope.mjs";
+import { PATIENCE_MS } from "../lib/wait.mjs";
 import { Random } from "./random.mjs";
 import { Weather } from "./weather.mjs";
 
 const CLOCK_FACTOR = 10;
-/** How long after the storm all must be well, in our time; five minutes of the pages'. */
-const HEALED_WITHIN_MS = 30_000;
 const KEY = "flagwire-dev-client-key";
 
 /** What runs where: each context has connections and storage of its own, as each visitor has. */
@@ -281,7 +280,7 @@ async function until(since, what, lack) {
   for (;;) {
     const amiss = await lack();
     if (amiss === undefined) return;
-    if (Date.now() - since > HEALED_WITHIN_MS) throw new Error(`waited in vain for ${what}: ${amiss}`);
+    if (Date.now() - since > PATIENCE_MS) throw new Error(`waited in vain for ${what}: ${amiss}`);
     await pause(50);
   }
 }

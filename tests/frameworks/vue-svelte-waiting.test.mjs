@@ -55,6 +55,13 @@ function svelte(t, generate) {
   return `import App from ${JSON.stringify(path)};`;
 }
 
+function withResolvers() {
+  /** @type {() => void} */
+  let resolve = () => {};
+  const promise = /** @type {Promise<void>} */ (new Promise((done) => void (resolve = done)));
+  return { promise, resolve };
+}
+
 const define = { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "true" };
 for (
   const [name, page, server, alias] of /** @type {const} */ ([
@@ -120,13 +127,15 @@ for (
     assert.match(output, />ocean</);
     assert.match(output, />theme</);
     assert.equal(proxy.requests.length, 0);
-    proxy.decide = () => ({ refuse: "hang" });
+    const { promise, resolve } = withResolvers();
+    proxy.decide = () => ({ hold: promise });
     await page.evaluate((html) => void (document.getElementById("root").innerHTML = html), output.trim());
     await start({ bootstrap: BOOTSTRAP });
     await shows("state", "cached");
     await shows("names", "theme");
-    proxy.decide = () => ({});
     await shows("theme", "ocean");
+    resolve();
+    await shows("theme", "classic");
     assert.deepEqual(warnings.filter((text) => /hydrat|mismatch/i.test(text)), []);
   });
 }

@@ -80,6 +80,13 @@ async function until(page, name, flag) {
   return log.jsonValue();
 }
 
+/** Waits until nothing more follows the opening of the stream: ours fetches all once more then. @param {import("playwright-core").Page} page @param {Library} library */
+async function settled(page, library) {
+  await until(page, "connected");
+  const lists = library.name === "published" ? 1 : 2;
+  await page.waitForFunction((lists) => window.log.filter(([event]) => event === "flags loaded").length >= lists, lists);
+}
+
 /** @param {import("playwright-core").Page} page */
 const forget = (page) => page.evaluate(() => void (window.log.length = 0));
 
@@ -133,6 +140,7 @@ describe("drop-in", () => {
         window.log.slice(-1),
       ]),
     );
+    await settled(page, library);
     for (
       const [from, to, flag] of [
         ["dark-mode: false", "dark-mode: true", "dark-mode"],
@@ -216,10 +224,8 @@ describe("drop-in", () => {
     const server = await startServer(t, { flags: FLAGS });
     const page = await open(t, library);
     await start(page, server.url);
-    await until(page, "connected");
-    // Ours fetches all once more when the stream has opened; to cut that off would be another test.
-    const lists = library.name === "published" ? 1 : 2;
-    await page.waitForFunction((lists) => window.log.filter(([event]) => event === "flags loaded").length >= lists, lists);
+    // To cut off the list that ours fetches would be another test.
+    await settled(page, library);
     await forget(page);
     await server.stop();
     return until(page, "disconnected");
@@ -232,7 +238,7 @@ describe("drop-in", () => {
     const sent = [];
     page.on("request", (request) => void (request.url().startsWith(server.url) && sent.push(request.url())));
     await start(page, server.url);
-    await until(page, "connected");
+    await settled(page, library);
     server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true"));
     await until(page, "changed", "dark-mode");
     await page.waitForFunction(() => window.requests.some(([, path]) => path.endsWith("/evaluations/dark-mode")));
