@@ -11,6 +11,7 @@ import { run } from "../../scripts/lib/run.mjs";
 import { FLAGS } from "../lib/flags.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { startServer } from "../lib/server.mjs";
+import { TEST_LIMIT } from "./limit.mjs";
 
 const modules = join(import.meta.dirname, "node_modules");
 const samples = join(import.meta.dirname, "samples");
@@ -74,7 +75,7 @@ async function tsc(path) {
 async function passes(t, path, args) {
   const server = await startServer(t, { flags: FLAGS });
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const { code, output } = await run(process.execPath, args, { cwd: path, env: { ...env, CI: "1", NO_COLOR: "1", SERVER: server.url } });
+  const { code, output } = await run(process.execPath, [...args, TEST_LIMIT], { cwd: path, env: { ...env, CI: "1", NO_COLOR: "1", SERVER: server.url } });
   assert.equal(code, 0, output);
 }
 

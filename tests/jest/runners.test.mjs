@@ -9,6 +9,7 @@ import { FLAGS } from "../lib/flags.mjs";
 import { installPackage } from "../lib/install.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { startServer } from "../lib/server.mjs";
+import { TEST_LIMIT } from "./limit.mjs";
 
 const modules = join(import.meta.dirname, "node_modules");
 const folder = tempDir({ after });
@@ -38,7 +39,7 @@ function project(name, files, manifest = {}) {
 async function passes(t, path, args, env) {
   const server = await startServer(t, { flags: FLAGS });
   const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
-  const { code, output } = await run(process.execPath, args, { cwd: path, env: { ...rest, CI: "1", NO_COLOR: "1", SERVER: server.url, FLAGS: server.flagsFile, ...env } });
+  const { code, output } = await run(process.execPath, [...args, TEST_LIMIT], { cwd: path, env: { ...rest, CI: "1", NO_COLOR: "1", SERVER: server.url, FLAGS: server.flagsFile, ...env } });
   assert.equal(code, 0, output);
   assert.doesNotMatch(output, /did not exit|Unhandled|open handle/i);
 }
@@ -92,7 +93,7 @@ describe("Vitest", () => {
       const path = project(`vitest-${environment}`, { "entries.mjs": "entries.mjs" });
       writeFileSync(
         join(path, "modules.test.mjs"),
-        'import { expect, test } from "vitest";\nimport { live, load } from "./entries.mjs";\ntest("load", async () => expect(await load()).toEqual([]));\ntest("live", async () => expect(await live()).toEqual({ seen: [4, 12], errors: [] }), 60_000);\n',
+        'import { expect, test } from "vitest";\nimport { live, load } from "./entries.mjs";\ntest("load", async () => expect(await load()).toEqual([]));\ntest("live", async () => expect(await live()).toEqual({ seen: [4, 12], errors: [] }));\n',
       );
       await passes(t, path, [join(modules, "vitest", "vitest.mjs"), "run", "--environment", environment]);
     });
