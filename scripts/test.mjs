@@ -15,6 +15,8 @@ import { everythingEnv, LIMIT_MINUTES, suites as list, testsOf } from "./lib/sui
 
 const ALL = "all";
 const suites = list();
+/** How long the files with failed tests may take when they are run once more: all suites are to have the time that they need. */
+const REPEAT_MINUTES = 5;
 
 // CI reads panics, which say their place by themselves: without what a debugger wants, forty test programs compile and link faster.
 if (process.env.CI) process.env.CARGO_PROFILE_DEV_DEBUG ??= "0";
@@ -70,11 +72,11 @@ function choose(wanted) {
 /**
  * @param {Suite} suite
  * @param {() => import("./lib/suites.mjs").Command | Promise<import("./lib/suites.mjs").Command>} [command]
+ * @param {number} [minutes] after which it counts as hung and is ended
  * @returns {Promise<Result>}
  */
-async function perform(suite, command = suite.command) {
+async function perform(suite, command = suite.command, minutes = suite.minutes ?? LIMIT_MINUTES) {
   const started = Date.now();
-  const minutes = suite.minutes ?? LIMIT_MINUTES;
   let code = 1;
   let output = "";
   let hung = false;
@@ -100,7 +102,8 @@ async function perform(suite, command = suite.command) {
 }
 
 /**
- * Runs the files with failed tests once more. What passes now is named as unsteady; it counts as failed all the same.
+ * Runs the files with failed tests once more. What passes now is named as unsteady; it counts as failed all the same. Of what does not come to
+ * its end, nothing is said.
  *
  * @param {Result} result
  */
@@ -108,10 +111,11 @@ async function repeat(result) {
   const files = failedFiles(result.output);
   if (files.length === 0) return;
   console.log(`\n── ${result.suite.name}: ${files.join(", ")} once more, to see whether that repeats; the failures count either way ──`);
-  const again = await perform(result.suite, () => testsOf(files));
-  const still = failedTests(again.output);
-  result.unsteady = failedTests(result.output).filter((name) => !still.includes(name));
+  const again = await perform(result.suite, () => testsOf(files), REPEAT_MINUTES);
   result.seconds += again.seconds;
+  const still = failedTests(again.output);
+  if (again.failed > still.length) return console.log(`── ${result.suite.name}: they did not come to their end`);
+  result.unsteady = failedTests(result.output).filter((name) => !still.includes(name));
   for (const name of result.unsteady) console.log(`── ${result.suite.name}: NOT STEADY, failed and then passed: ${name}`);
 }
 

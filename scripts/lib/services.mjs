@@ -7,6 +7,10 @@ import { Plain } from "./run.mjs";
 /** How long a program may take to end after it was asked to: seconds on a crowded machine. */
 const GRACE_MS = 20_000;
 
+/** Ends at once what this program has started and not ended. @type {Set<() => void>} */
+const ends = new Set();
+process.on("exit", () => ends.forEach((end) => end()));
+
 /**
  * @typedef {object} Service
  * @property {string} name
@@ -37,6 +41,9 @@ export function startService(name, program, args, { ready, cwd, env, onLine }) {
     const lines = [];
     /** @type {Promise<number | null>} */
     const exited = new Promise((settle) => child.once("close", (code) => settle(code)));
+    const end = () => void child.kill("SIGKILL");
+    ends.add(end);
+    child.once("exit", () => ends.delete(end));
     const stop = async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");

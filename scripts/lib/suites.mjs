@@ -28,6 +28,15 @@ import { browserTests, shippedScripts } from "./wasm-tests.mjs";
 /** How long a suite may take where it says nothing else: several times what the slowest needs on two cores. */
 export const LIMIT_MINUTES = 15;
 
+/**
+ * How long a test file may take. Node's limit is for the file as a whole, and names no test: a test that hangs is found before that, by the
+ * module below.
+ */
+const FILE_LIMIT_MINUTES = 12;
+
+/** Ends a test file in which no test begins or ends any more. */
+const ENDS_WHEN_STILL = "./tests/lib/limit.mjs";
+
 /** Set to `all`, it makes the tests that `tests/lib/everything.mjs` shortens run in full. */
 const EVERYTHING = "FLAGWIRE_TESTS";
 
@@ -179,7 +188,7 @@ export function testPrograms() {
 
 /** The package's sources, imported by Node as they stand. */
 function facadeTests() {
-  return node("--import", "./tests/lib/typescript.mjs", "--test", "--test-reporter=spec", ...testFiles(join(root, "tests", FACADE)).sort());
+  return node("--import", "./tests/lib/typescript.mjs", "--import", ENDS_WHEN_STILL, "--test", "--test-reporter=spec", ...testFiles(join(root, "tests", FACADE)).sort());
 }
 
 /** The tests of the npm package's module, and the core's twice more: compiled to wasm, and that with the package's own codec, in headless Chromium. */
@@ -211,15 +220,13 @@ function folderSuites() {
 }
 
 /**
- * Runs test files in Node. A file whose tests have ended and whose process does not is a failure, as what is closed must leave nothing. The
- * clients of others in tests/interop are not held to that: a file with the published Node SDK once did not end, for a reason that is not known.
+ * Runs test files in Node. A file whose tests have ended and whose process does not is a failure, as what is closed must leave nothing.
  *
  * @param {string[]} files
  * @returns {Command}
  */
 export function testsOf(files) {
-  const others = files.some((file) => /[\\/]interop[\\/]/.test(file));
-  return node("--test", "--test-timeout=300000", ...(others ? ["--test-force-exit"] : []), "--test-reporter=spec", ...files);
+  return node("--import", ENDS_WHEN_STILL, "--test", `--test-timeout=${FILE_LIMIT_MINUTES * 60_000}`, "--test-reporter=spec", ...files);
 }
 
 /**

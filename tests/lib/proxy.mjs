@@ -2,6 +2,10 @@
 
 import { createServer, request as httpRequest } from "node:http";
 import { atEnd } from "./scope.mjs";
+import { impatience, PATIENCE_MS } from "./wait.mjs";
+
+/** How long a test waits for what clients do only after some failures. */
+const RETRYING_MS = 3 * PATIENCE_MS;
 
 /**
  * What a request suffers; nothing where all is missing.
@@ -84,20 +88,32 @@ export class Proxy {
   }
 
   /**
-   * Waits until the condition holds; it is looked at after each step of each request.
+   * Waits until the condition holds; it is looked at after each step of each request. The client may have to try several times, with
+   * growing pauses.
    *
    * @param {() => boolean} condition
    */
   until(condition) {
-    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+    return new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#watchers.delete(look);
+        reject(impatience(`the proxy to see ${condition}; ${this.streams.size} streams are open, and the last requests were\n${this.#lastRequests()}`, RETRYING_MS));
+      }, RETRYING_MS).unref();
       const look = () => {
         if (!condition()) return;
+        clearTimeout(timer);
         this.#watchers.delete(look);
         resolve();
       };
       this.#watchers.add(look);
       look();
     });
+  }
+
+  #lastRequests() {
+    return this.requests.slice(-20).map(({ method, path, status, delivered, openedAt }) => `${method} ${path} ${status ?? "not passed on or not answered"}${delivered ? ", delivered" : ""}${openedAt === undefined ? "" : ", opened"}`).join(
+      "\n",
+    );
   }
 
   /** @param {Seen} seen @param {string} step */

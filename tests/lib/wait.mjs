@@ -25,7 +25,7 @@ export async function until(what, look) {
   throw impatience(what);
 }
 
-/** @param {string | (() => string)} what */
-export function impatience(what) {
-  return new Error(`waited ${PATIENCE_MS / 1000} s for ${typeof what === "string" ? what : what()}`);
+/** @param {string | (() => string)} what @param {number} [waitedMs] */
+export function impatience(what, waitedMs = PATIENCE_MS) {
+  return new Error(`waited ${waitedMs / 1000} s for ${typeof what === "string" ? what : what()}`);
 }

@@ -1,12 +1,15 @@
 // The list of suites: the documents name them all, and what it names is there.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { root } from "../../scripts/lib/paths.mjs";
 import { run } from "../../scripts/lib/run.mjs";
-import { OVER_HTTP2, suites, testPrograms } from "../../scripts/lib/suites.mjs";
+import { OVER_HTTP2, suites, testPrograms, testsOf } from "../../scripts/lib/suites.mjs";
+import { tempDir } from "../lib/scope.mjs";
+import { PATIENCE_MS, until } from "../lib/wait.mjs";
 
 const list = suites();
 
@@ -38,6 +41,41 @@ test("names are unique, and a suite comes after those that it needs", () => {
 test("what runs over HTTP/2 by default are test programs of the server", () => {
   const programs = testPrograms();
   assert.deepEqual(OVER_HTTP2.filter((name) => !programs.includes(name)), []);
+});
+
+test("a test that hangs is named, and its file ends with what it started", async (t) => {
+  const file = join(tempDir(t), "hangs.test.mjs");
+  const services = JSON.stringify(pathToFileURL(join(root, "scripts", "lib", "services.mjs")).href);
+  writeFileSync(
+    file,
+    `import { describe, test } from "node:test";
+    import { startService } from ${services};
+    test("ends", () => {});
+    describe("of several", () => test("hangs", async () => {
+      const { pid } = await startService("a service", process.execPath, ["-e", "console.log('ready'); setInterval(() => {}, 1e6)"], { ready: /ready/ });
+      console.log("service " + pid);
+      setInterval(() => {}, 1e6);
+      await new Promise(() => {});
+    }));`,
+  );
+  const { program, args } = testsOf([file]);
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  let [code, output] = [0, ""];
+  // As long as the service needs to start.
+  for (let stillMs = 3_000; !output.includes("service ") && stillMs < PATIENCE_MS; stillMs *= 2) {
+    ({ code, output } = await run(program, args, { cwd: root, env: { ...env, FLAGWIRE_STILL_MS: String(stillMs) } }));
+  }
+  assert.equal(code, 1);
+  assert.match(output, /hangs\.test\.mjs: no test has begun or ended for \d+ s; under way: (of several > )?hangs$/m);
+  assert.match(output, /✔ ends/);
+  const [, pid = ""] = /^service (\d+)$/m.exec(output) ?? assert.fail(output);
+  await until("the service to end", () => {
+    try {
+      return !process.kill(Number(pid), 0);
+    } catch {
+      return true;
+    }
+  });
 });
 
 test("a suite that does not exist is refused with the names of those that do", async () => {
