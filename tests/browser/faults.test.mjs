@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startBrowser } from "../lib/browser.mjs";
 import { startClient, told, untilServed, untilTold } from "../lib/client-page.mjs";
+import { gate } from "../lib/wait.mjs";
 import { edit, isFetchOfAll, isSignIn, isStream, setUp, untilSettled } from "./support.mjs";
 
 const browser = await startBrowser({ after });
@@ -23,6 +24,18 @@ for (const transport of ["fetch", "eventsource"]) {
     await untilServed(page, "theme", "ocean");
     const { changes } = await told(page);
     assert.deepEqual(changes.filter(({ flag }) => flag === "theme").map(({ value }) => value), ["classic", "sunset", "ocean"]);
+  });
+
+  test(`a change between the list and the opening of the stream is seen: ${transport}`, async (t) => {
+    const { server, proxy, page } = await setUp(t, browser);
+    const { opened, open } = gate();
+    proxy.decide = ({ stream }) => (stream ? { passAfter: opened } : {});
+    await startClient(page, proxy.url, { options: { streamTransport: transport } });
+    await untilServed(page, "theme", "classic");
+    await proxy.until(() => proxy.requests.some(isStream));
+    await edit(server, (text) => text.replace("classic", "sunset"));
+    open();
+    await untilServed(page, "theme", "sunset");
   });
 
   test(`events that arrive byte by byte are understood: ${transport}`, async (t) => {

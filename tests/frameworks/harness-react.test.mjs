@@ -9,6 +9,7 @@ import { bundleForNode, servePage } from "../lib/bundle.mjs";
 import { FLAGS, TARGET } from "../lib/flags.mjs";
 import { startProxy } from "../lib/proxy.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
+import { gate } from "../lib/wait.mjs";
 
 const PUBLISHED = "@harnessio/ff-react-client-sdk";
 const browser = await startBrowser({ after });
@@ -124,19 +125,12 @@ const noted = (page, ...start) => page.waitForFunction((start) => window.log.som
 
 /** Keeps a page from signing in until the returned function is called. @param {import("playwright-core").Page} page @returns {Promise<() => void>} */
 async function heldBack(page) {
-  const { promise, resolve } = /** @type {{ promise: Promise<void>, resolve: () => void }} */ (withResolvers());
+  const { opened, open } = gate();
   await page.route("**/client/auth", async (route) => {
-    await promise;
+    await opened;
     await route.continue();
   });
-  return resolve;
-}
-
-function withResolvers() {
-  /** @type {() => void} */
-  let resolve = () => {};
-  const promise = new Promise((done) => void (resolve = () => done(undefined)));
-  return { promise, resolve };
+  return open;
 }
 
 /** @param {unknown[]} values the last says whether there are none yet */

@@ -12,6 +12,7 @@ import { FLAGS, TARGET } from "../lib/flags.mjs";
 import { startProxy } from "../lib/proxy.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { CLIENT_KEY, startServer } from "../lib/server.mjs";
+import { gate } from "../lib/wait.mjs";
 
 const browser = await startBrowser({ after });
 const BOOTSTRAP = [{ flag: "theme", identifier: "ocean", value: "ocean", kind: "string" }];
@@ -53,13 +54,6 @@ function svelte(t, generate) {
   const path = join(tempDir(t), "App.js");
   writeFileSync(path, compile(SVELTE, { name: "App", filename: "App.svelte", dev: false, generate }).js.code);
   return `import App from ${JSON.stringify(path)};`;
-}
-
-function withResolvers() {
-  /** @type {() => void} */
-  let resolve = () => {};
-  const promise = /** @type {Promise<void>} */ (new Promise((done) => void (resolve = done)));
-  return { promise, resolve };
 }
 
 const define = { __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "true" };
@@ -127,14 +121,14 @@ for (
     assert.match(output, />ocean</);
     assert.match(output, />theme</);
     assert.equal(proxy.requests.length, 0);
-    const { promise, resolve } = withResolvers();
-    proxy.decide = () => ({ hold: promise });
+    const { opened, open: answer } = gate();
+    proxy.decide = () => ({ hold: opened });
     await page.evaluate((html) => void (document.getElementById("root").innerHTML = html), output.trim());
     await start({ bootstrap: BOOTSTRAP });
     await shows("state", "cached");
     await shows("names", "theme");
     await shows("theme", "ocean");
-    resolve();
+    answer();
     await shows("theme", "classic");
     assert.deepEqual(warnings.filter((text) => /hydrat|mismatch/i.test(text)), []);
   });

@@ -12,6 +12,7 @@ const RETRYING_MS = 3 * PATIENCE_MS;
  *
  * @typedef {object} Fault
  * @property {number} [delayMs] it is passed on so much later
+ * @property {Promise<unknown>} [passAfter] it is passed on only then
  * @property {Promise<unknown>} [hold] the reply is kept back until then, while the server has counted the request
  * @property {"reset" | "hang"} [refuse] the connection is cut before the server hears of it, or never answered
  * @property {{ status: number, headers?: Record<string, string>, body?: string }} [answer] the proxy's own answer; the server never hears of it
@@ -135,9 +136,10 @@ export class Proxy {
       this.requests.push(seen);
       this.#step(seen, "came");
     }
-    const { refuse, answer, delayMs, hold } = seen.fault;
+    const { refuse, answer, delayMs, passAfter, hold } = seen.fault;
     response.on("error", () => undefined);
     if (delayMs) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await passAfter;
     if (refuse === "hang") return;
     if (refuse === "reset") return void request.socket.destroy();
     if (answer) {

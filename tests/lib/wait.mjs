@@ -29,3 +29,10 @@ export async function until(what, look) {
 export function impatience(what, waitedMs = PATIENCE_MS) {
   return new Error(`waited ${waitedMs / 1000} s for ${typeof what === "string" ? what : what()}`);
 }
+
+/** A promise, and the function that resolves it. @returns {{ opened: Promise<void>, open: () => void }} */
+export function gate() {
+  let open = () => {};
+  const opened = /** @type {Promise<void>} */ (new Promise((resolve) => (open = resolve)));
+  return { opened, open: () => open() };
+}
