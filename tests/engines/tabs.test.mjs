@@ -89,6 +89,8 @@ for (const engine of await startEngines({ after })) {
     for (const streamTransport of TRANSPORTS) {
       test(`a page in the back/forward cache shows what changed meanwhile: ${streamTransport}`, async (t) => {
         const { server, proxy, page, url } = await live(t, engine, { options: { streamTransport } });
+        // Whether an engine keeps the page may depend on it.
+        await proxy.until(() => proxy.streams.size === 1);
         await comeBack(page, url, async () => {
           await proxy.until(() => proxy.streams.size === 0);
           changeTheme(server, "classic", "ocean");

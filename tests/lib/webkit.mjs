@@ -7,10 +7,10 @@ import { atEnd } from "./scope.mjs";
 import { PATIENCE_MS, until } from "./wait.mjs";
 
 /**
- * How long the driver may take for a command. It answers some never: one that came to a page which was going into the back/forward cache, or
- * coming out of it.
+ * How long the driver may take for a script. It answers some never: one that came to a page which was going into the back/forward cache, or
+ * coming out of it. Whoever waits for something asks again.
  */
-const COMMAND_MS = PATIENCE_MS / 3;
+const SCRIPT_MS = PATIENCE_MS / 3;
 
 /** The driver has not answered a command. It takes others. */
 export class Unanswered extends Error {}
@@ -40,12 +40,13 @@ export async function startWebKit(t, args) {
   const base = `http://127.0.0.1:${port}`;
   /** @param {string} method @param {string} path @param {unknown} [body] */
   const ask = async (method, path, body) => {
-    const signal = AbortSignal.timeout(COMMAND_MS);
+    const limitMs = path.endsWith("/execute/async") ? SCRIPT_MS : PATIENCE_MS;
+    const signal = AbortSignal.timeout(limitMs);
     const content = body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
     const reply = fetch(base + path, { method, signal, ...content }).then((response) => response.json());
     const { value } = /** @type {{ value: any }} */ (
       await reply.catch((error) => {
-        throw signal.aborted ? new Unanswered(`WebKitWebDriver has not answered ${method} ${path} in ${COMMAND_MS / 1000} s`) : error;
+        throw signal.aborted ? new Unanswered(`WebKitWebDriver has not answered ${method} ${path} in ${limitMs / 1000} s`) : error;
       })
     );
     if (value?.error) throw new Error(`${value.error}: ${value.message}`);
