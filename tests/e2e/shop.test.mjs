@@ -135,7 +135,7 @@ test("a patch without evaluations leads to one request for that flag and nothing
   await page.locator('html[data-theme="sunset"]').waitFor();
   await server.request(({ path }) => path.endsWith("/evaluations/theme"));
 
-  const asked = server.requests.filter(isClientTraffic).map(({ method, path }) => `${method} ${path.replace(/.*(?=\/evaluations)/, "…")}`);
+  const asked = (await server.answered()).filter(isClientTraffic).map(({ method, path }) => `${method} ${path.replace(/.*(?=\/evaluations)/, "…")}`);
   assert.deepEqual(asked, ["GET …/evaluations/dark-mode", "GET …/evaluations/theme"]);
   await assertNotReloaded(page);
 });
@@ -149,7 +149,7 @@ test("a change with evaluations needs no request at all", async (t) => {
   await page.locator('html[data-scheme="dark"]').waitFor();
   server.editFlags((text) => text.replace("default: classic", "default: sunset"));
   await page.locator('html[data-theme="sunset"]').waitFor();
-  assert.deepEqual(server.requests.filter(isClientTraffic), []);
+  assert.deepEqual((await server.answered()).filter(isClientTraffic), []);
 });
 
 test("shopping as somebody else fetches that person's values, without a reload", async (t) => {

@@ -302,7 +302,7 @@ console.log(JSON.stringify(log));`;
             ([props, value]) => window.show({ ...props, initialEvaluations: [{ flag: "missing", identifier: "a", value, kind: "string" }] }),
             /** @type {const} */ ([{ apiKey: CLIENT_KEY, target: TARGET, options: { baseUrl: server.url, eventUrl: server.url } }, value]),
           );
-        const signIns = () => server.requests.filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length;
+        const signIns = async () => (await server.answered()).filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length;
         await show("a");
         await until(page, "#values", READY);
         await show("a");
@@ -310,7 +310,7 @@ console.log(JSON.stringify(log));`;
         await show("b");
         await noted(page, "call", "close");
         await until(page, "#values", READY);
-        assert.equal(signIns(), 2);
+        assert.equal(await signIns(), 2);
       });
 
       test("callbacks are those of the last render", async (t) => {

@@ -122,7 +122,7 @@ for (
       const { server, page } = await render(t, "strict");
       await all(page);
       assert.equal(await page.evaluate(() => window.clients.size), 1);
-      assert.equal(server.requests.filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length, 1);
+      assert.equal((await server.answered()).filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length, 1);
       server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true"));
       await shows(page, "dark-mode", true);
       await shows(page, "all", { "dark-mode": true, "free-shipping": true, limits: { rps: 10, regions: ["eu"] }, "page-size": 4, theme: "classic" });
@@ -178,7 +178,7 @@ for (
       await shows(page, "theme", "classic");
       await shows(page, "state", "ready");
       assert.equal(await page.locator("#fallback").count(), 0);
-      assert.equal(server.requests.filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length, 1);
+      assert.equal((await server.answered()).filter(({ method, path }) => method === "POST" && path.endsWith("/client/auth")).length, 1);
     });
   });
 }

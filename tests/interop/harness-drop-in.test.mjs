@@ -259,8 +259,8 @@ describe("drop-in", () => {
     });
     const loaded = await until(page, "flags loaded");
     await page.evaluate(() => window.client.refreshEvaluations());
-    const fetches = () => server.requests.filter(({ method, path }) => method === "GET" && path.endsWith("/evaluations")).length;
-    return [loaded, fetches()];
+    const fetches = (await server.answered()).filter(({ method, path }) => method === "GET" && path.endsWith("/evaluations")).length;
+    return [loaded, fetches];
   });
 
   same("takes numeric target identifiers", async (t, library) => {

@@ -84,7 +84,7 @@ test("sees changes live, a burst of them with one question", async (t) => {
   const values = await page.evaluate(() => window.read().map(([value]) => value));
   assert.deepEqual(values, [true, "ocean", 12, { rps: 10, regions: ["eu"] }, true, "default", "wrong type"]);
   assert.deepEqual(
-    server.requests.filter(({ method }) => method === "POST").map(({ path, status }) => [path, status]),
+    (await server.answered()).filter(({ method }) => method === "POST").map(({ path, status }) => [path, status]),
     [["/ofrep/v1/evaluate/flags", 200]],
   );
 });
@@ -96,7 +96,7 @@ test("another context gets its own values, on the same stream", async (t) => {
   // Its rule did not match, which is no reason to take the value for everybody's.
   const { value, reason } = await page.evaluate(() => window.client.getBooleanDetails("free-shipping", true));
   assert.deepEqual([value, reason], [false, "DEFAULT"]);
-  assert.equal(server.requests.filter(({ method, path }) => method === "GET" && path === "/ofrep/v1/events").length, 1);
+  assert.equal((await server.answered()).filter(({ method, path }) => method === "GET" && path === "/ofrep/v1/events").length, 1);
 });
 
 test("after the server was gone, what changed meanwhile is found without polling", async (t) => {

@@ -11,6 +11,9 @@ import { impatience, PATIENCE_MS, until } from "./wait.mjs";
 export const CLIENT_KEY = "flagwire-dev-client-key";
 export const SERVER_KEY = "flagwire-dev-server-key";
 
+/** Where requests of the tests' own go, which are no client's. */
+const MARK = "/mark-of-a-test/";
+
 /**
  * @typedef {object} LoggedRequest
  * @property {string} method
@@ -57,6 +60,8 @@ export class TestServer {
   /** @type {import("../../scripts/lib/services.mjs").Service | undefined} */
   #service;
   #listeners = new Set(/** @type {(() => void)[]} */ ([]));
+  #marks = 0;
+  #marked = "";
 
   /**
    * @param {string} flagsFile
@@ -137,6 +142,19 @@ export class TestServer {
   }
 
   /**
+   * Every request that has been answered by now: what somebody else has heard of already may not have been logged here yet. The server logs
+   * a request before it answers, one after the other.
+   *
+   * @returns {Promise<LoggedRequest[]>}
+   */
+  async answered() {
+    const path = `${MARK}${(this.#marks += 1)}`;
+    await fetch(this.url + path);
+    await this.#until("the server to log a request of the test's own", () => (this.#marked === path ? true : undefined));
+    return this.requests;
+  }
+
+  /**
    * Waits until a client's stream is open: the server counts a stream among its readers before it answers the request, so no change from
    * here on is kept from it. A stream that has been opened since the last `forgetRequests` counts.
    */
@@ -183,7 +201,8 @@ export class TestServer {
     this.lines.push(line);
     const { message, method, path, status } = parse(line);
     // A browser sends a preflight by itself, with the path of the request that it then sends or does not.
-    if (message === "request" && method !== "OPTIONS") this.requests.push({ method, path, status });
+    if (message === "request" && path.startsWith(MARK)) this.#marked = path;
+    else if (message === "request" && method !== "OPTIONS") this.requests.push({ method, path, status });
     for (const check of this.#listeners) check();
   }
 }
