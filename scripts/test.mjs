@@ -6,7 +6,7 @@
 
 import { setUpFor } from "./setup.mjs";
 import { root } from "./lib/paths.mjs";
-import { count, excerpt, failedFiles, failedTests, withoutColours } from "./lib/results.mjs";
+import { count, excerpt, failedFiles, failedTests, passedTests, withoutColours } from "./lib/results.mjs";
 import { Plain, run } from "./lib/run.mjs";
 import { script } from "./lib/steps.mjs";
 import { everythingEnv, LIMIT_MINUTES, suites as list, testsOf } from "./lib/suites.mjs";
@@ -102,8 +102,7 @@ async function perform(suite, command = suite.command, minutes = suite.minutes ?
 }
 
 /**
- * Runs the files with failed tests once more. What passes now is named as unsteady; it counts as failed all the same. Of what does not come to
- * its end, nothing is said.
+ * Runs the files with failed tests once more. What passes now is named as unsteady; it counts as failed all the same.
  *
  * @param {Result} result
  */
@@ -113,9 +112,8 @@ async function repeat(result) {
   console.log(`\n── ${result.suite.name}: ${files.join(", ")} once more, to see whether that repeats; the failures count either way ──`);
   const again = await perform(result.suite, () => testsOf(files), REPEAT_MINUTES);
   result.seconds += again.seconds;
-  const still = failedTests(again.output);
-  if (again.failed > still.length) return console.log(`── ${result.suite.name}: they did not come to their end`);
-  result.unsteady = failedTests(result.output).filter((name) => !still.includes(name));
+  const passed = passedTests(again.output);
+  result.unsteady = failedTests(result.output).filter((name) => again.failed === 0 || passed.includes(name));
   for (const name of result.unsteady) console.log(`── ${result.suite.name}: NOT STEADY, failed and then passed: ${name}`);
 }
 

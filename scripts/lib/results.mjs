@@ -57,3 +57,12 @@ export function failedFiles(output) {
 export function failedTests(output) {
   return [...output.matchAll(FAILED_TEST)].map(([, , name]) => name);
 }
+
+/**
+ * The names of the tests that passed in a run of Node's test runner.
+ *
+ * @param {string} output
+ */
+export function passedTests(output) {
+  return [...output.matchAll(/^ *✔ (.+?) \([\d.]+ms\)$/gm)].map(([, name]) => name);
+}

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ifChanged } from "../../scripts/lib/fresh.mjs";
 import { atLeast, root } from "../../scripts/lib/paths.mjs";
-import { count, excerpt, failedFiles, failedTests, withoutColours } from "../../scripts/lib/results.mjs";
+import { count, excerpt, failedFiles, failedTests, passedTests, withoutColours } from "../../scripts/lib/results.mjs";
 import { ask, run } from "../../scripts/lib/run.mjs";
 import { freePort, startService } from "../../scripts/lib/services.mjs";
 import { atEnd, tempDir } from "../lib/scope.mjs";
@@ -39,6 +39,7 @@ test("node's own runner prints what is counted, also where it prints colours", a
     assert.deepEqual(count(plain), { passed: 1, failed: 1, ignored: 1 });
     assert.match(excerpt(plain), /^✖ failing tests:[^]*Error: no/);
     assert.deepEqual(failedTests(plain), ["bad"]);
+    assert.deepEqual(passedTests(plain), ["good"]);
     assert.deepEqual(failedFiles(plain).map((path) => path.replace(/^.*[\\/]/, "")), ["one.test.mjs"]);
   }
 });
