@@ -1,17 +1,24 @@
-//! Changes one flag in the text of a flags file and leaves everything else as it is: comments, order and layout.
+//! Changes one flag or group in the text of a flags file and leaves everything else as it is: comments, order and layout.
+//!
+//! [`apply`] makes small edits, such as turning a flag off. [`put`] writes the whole definition of a flag or group, and [`delete`]
+//! removes it.
 //!
 //! An edit is made in steps, each of which changes as little of the text as it can. The parser says which bytes a value
 //! covers. After each step the new text is read again, and the step is accepted only if the flags then are exactly those that
 //! were wanted. A layout that this module does not understand is therefore refused, and never damaged.
 
+mod definition;
+mod layout;
+mod merge;
 mod overrides;
 mod text;
 
 use std::ops::Range;
 
-use flagwire_evaluation::model::{FeatureConfig, Serve, State};
+use flagwire_evaluation::model::{Configuration, FeatureConfig, Serve, State};
 use serde::{Deserialize, Serialize};
 
+pub use self::definition::{Definition, Entry, Mistake, definition, delete, put};
 use self::text::{Style, extent, is_flow, json_text, literal};
 use super::full;
 use super::node::{self, Node, Value};
@@ -54,6 +61,12 @@ pub enum EditError {
         /// Identifiers of the flag's variations, with commas between them.
         known: String,
     },
+    /// There is no such group.
+    #[error("there is no group `{0}`")]
+    UnknownGroup(String),
+    /// The new definition has mistakes.
+    #[error("{}", definition::sentences(.0))]
+    Mistakes(Vec<Mistake>),
     /// The text has mistakes, or cannot be edited without touching more than the place concerned. Says so in a sentence.
     #[error("{0}")]
     Refused(String),
@@ -146,7 +159,8 @@ struct Place<'a> {
     old: &'a FeatureConfig,
 }
 
-fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
+/// Reads the text before an edit. The edit is refused if it has mistakes.
+fn read_before(text: &str) -> Result<(Node, Configuration), EditError> {
     let broken = |problem: &super::Problem| {
         EditError::Refused(format!(
             "the flags file has a mistake at {problem}; correct it first"
@@ -157,6 +171,11 @@ fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
         Some(problem) => broken(problem),
         None => EditError::Refused("the flags file cannot be read".to_owned()),
     })?;
+    Ok((document, before))
+}
+
+fn make(text: &str, flag: &str, step: &Step<'_>) -> Result<String, EditError> {
+    let (document, before) = read_before(text)?;
     let unknown = || EditError::UnknownFlag(flag.to_owned());
     let index = before
         .flags

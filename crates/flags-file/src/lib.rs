@@ -44,6 +44,7 @@ mod references;
 mod scalar;
 mod short;
 mod syntax;
+mod yaml;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

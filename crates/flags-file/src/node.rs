@@ -6,6 +6,8 @@
 //!
 //! The rules are those of YAML 1.2, core schema: only `true` and `false` are booleans; `on`, `off`, `yes` and `no` are text.
 
+pub(crate) mod json;
+
 use std::collections::HashMap;
 use std::fmt;
 

@@ -27,6 +27,14 @@ impl Style {
         }
     }
 
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) const fn line_end(&self) -> &'static str {
+        self.line_end
+    }
+
     /// Writes a key that needs no quotes in YAML.
     pub(super) fn key(&self, name: &str) -> String {
         self.keyword(name)
@@ -218,13 +226,13 @@ fn insert_at(
 }
 
 /// Where the dash of an item of a block list is.
-struct Dash {
-    at: usize,
+pub(super) struct Dash {
+    pub(super) at: usize,
     /// From 1.
     column: u64,
 }
 
-fn dash_of(text: &str, item: &Node) -> Option<Dash> {
+pub(super) fn dash_of(text: &str, item: &Node) -> Option<Dash> {
     let (start, _) = item.at.bytes?;
     let line_start = line_start(text, start)?;
     let before = text.get(line_start..start)?;
@@ -236,7 +244,7 @@ fn dash_of(text: &str, item: &Node) -> Option<Dash> {
     })
 }
 
-fn line_start(text: &str, at: usize) -> Option<usize> {
+pub(super) fn line_start(text: &str, at: usize) -> Option<usize> {
     Some(text.get(..at)?.rfind('\n').map_or(0, |end| end + 1))
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::short::about;
-use super::yaml::{Entry, Yaml};
+use crate::yaml::{Entry, Yaml};
 
 /// Writes a flag in the full form.
 pub(super) fn flag(flag: &FeatureConfig) -> Yaml {
@@ -56,7 +56,7 @@ fn lean(value: &Json, key: &str) -> Option<Yaml> {
             items
                 .iter()
                 .filter_map(|item| {
-                    Some(super::yaml::Item {
+                    Some(crate::yaml::Item {
                         value: lean(item, key)?,
                         comment: None,
                     })

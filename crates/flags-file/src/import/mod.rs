@@ -10,7 +10,6 @@ mod known;
 mod short;
 mod simplify;
 mod source;
-mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -21,7 +20,7 @@ use flagwire_evaluation::{Snapshot, Subject};
 pub use self::known::Unknown;
 use self::simplify::{Known, Simplified};
 pub use self::source::Source;
-use self::yaml::{Entry, Yaml, one_line, quoted_if_needed};
+use crate::yaml::{self, Entry, Yaml, one_line, quoted_if_needed};
 use crate::{Problem, check_identifier, parse};
 use flagwire_evaluation::model::Configuration;
 

@@ -10,8 +10,8 @@ use flagwire_evaluation::model::{
 };
 use serde_json::Value as Json;
 
-use super::yaml::{Entry, Item, Yaml, quoted, quoted_if_needed, word};
 use crate::conditions::OPERATORS;
+use crate::yaml::{Entry, Item, Yaml, quoted, quoted_if_needed, word};
 
 /// Identifier of the only variation of a flag that is written as a single value.
 const ONLY_VARIATION: &str = "default";

@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 use crate::scalar;
 
 /// The longest line, in characters. A list or map that does not fit is written as a block.
-const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 
 /// A value to be written.
 #[derive(Clone, Debug)]
-pub(super) enum Yaml {
+pub(crate) enum Yaml {
     /// As it is to stand in the file, quotes included.
     Scalar(String),
     List(Vec<Item>),
@@ -24,24 +24,24 @@ pub(super) enum Yaml {
 
 /// One entry of a list.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) value: Yaml,
+pub(crate) struct Item {
+    pub(crate) value: Yaml,
     /// A comment behind the value.
-    pub(super) comment: Option<String>,
+    pub(crate) comment: Option<String>,
 }
 
 /// One entry of a map.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// As it is to stand in the file, quotes included.
-    pub(super) key: String,
-    pub(super) value: Yaml,
+    pub(crate) key: String,
+    pub(crate) value: Yaml,
     /// A comment behind the value, or behind the key where the value is a block.
-    pub(super) comment: Option<String>,
+    pub(crate) comment: Option<String>,
 }
 
 impl Entry {
-    pub(super) fn new(key: &str, value: Yaml) -> Self {
+    pub(crate) fn new(key: &str, value: Yaml) -> Self {
         Self {
             key: key.to_owned(),
             value,
@@ -51,16 +51,17 @@ impl Entry {
 }
 
 impl Yaml {
-    pub(super) fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self::Scalar(quoted_if_needed(text))
     }
 
     /// Writes a text for places where the reader takes scalars as they are written, so that `42` and `true` need no quotes.
-    pub(super) fn word(text: &str) -> Self {
+    pub(crate) fn word(text: &str) -> Self {
         Self::Scalar(word(text))
     }
 
-    pub(super) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+    #[cfg(feature = "import")]
+    pub(crate) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self::List(
             texts
                 .into_iter()
@@ -73,7 +74,8 @@ impl Yaml {
     }
 
     /// Converts JSON to YAML's own notation.
-    pub(super) fn json(value: &Json) -> Self {
+    #[cfg(feature = "import")]
+    pub(crate) fn json(value: &Json) -> Self {
         match value {
             Json::String(text) => Self::text(text),
             Json::Array(items) => Self::List(
@@ -95,8 +97,34 @@ impl Yaml {
         }
     }
 
+    /// Returns the value without the wish to have lines of its own.
+    pub(crate) fn plain(self) -> Self {
+        match self {
+            Self::Scalar(text) => Self::Scalar(text),
+            Self::List(items) | Self::Lines(items) => Self::List(
+                items
+                    .into_iter()
+                    .map(|item| Item {
+                        value: item.value.plain(),
+                        comment: None,
+                    })
+                    .collect(),
+            ),
+            Self::Map(entries) | Self::Block(entries) => Self::Map(
+                entries
+                    .into_iter()
+                    .map(|entry| Entry {
+                        key: entry.key,
+                        value: entry.value.plain(),
+                        comment: None,
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
     /// Returns the value on one line; `None` where a part of it must have lines of its own.
-    fn flow(&self) -> Option<String> {
+    pub(crate) fn flow(&self) -> Option<String> {
         match self {
             Self::Scalar(text) => Some(text.clone()),
             Self::List(items) if items.is_empty() => Some("[]".to_owned()),
@@ -132,7 +160,7 @@ impl Yaml {
 }
 
 /// Writes the entries of a map, each on a line of its own that starts with `indent` blanks.
-pub(super) fn write_map(out: &mut String, entries: &[Entry], indent: usize) {
+pub(crate) fn write_map(out: &mut String, entries: &[Entry], indent: usize) {
     for entry in entries {
         out.push_str(&" ".repeat(indent));
         write_entry(out, entry, indent);
@@ -154,7 +182,8 @@ fn write_entry(out: &mut String, entry: &Entry, indent: usize) {
     write_block(out, &entry.value, indent + 2);
 }
 
-fn write_block(out: &mut String, value: &Yaml, indent: usize) {
+/// Writes the entries of a map or the items of a list, each on lines of its own that start with `indent` blanks.
+pub(crate) fn write_block(out: &mut String, value: &Yaml, indent: usize) {
     match value {
         Yaml::Scalar(text) => {
             out.push_str(&" ".repeat(indent));
@@ -221,7 +250,7 @@ fn end_line(out: &mut String, comment: Option<&str>) {
 }
 
 /// Puts a text on one line and without control characters, so that all of it stays within its comment.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if is_printable(c) { c } else { ' ' })
@@ -239,7 +268,7 @@ fn is_printable(c: char) -> bool {
 
 /// Writes a text for places that take scalars as they are written: without quotes where it is `true`, `false` or a plain whole
 /// number.
-pub(super) fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = matches!(digits.as_bytes(), [b'0'] | [b'1'..=b'9', ..])
         && digits.len() <= 15
@@ -253,7 +282,7 @@ pub(super) fn word(text: &str) -> String {
 }
 
 /// Writes a text, in double quotes unless every reader takes it for that text without them.
-pub(super) fn quoted_if_needed(text: &str) -> String {
+pub(crate) fn quoted_if_needed(text: &str) -> String {
     let mut characters = text.chars();
     let starts_plain = characters
         .next()
@@ -270,7 +299,7 @@ pub(super) fn quoted_if_needed(text: &str) -> String {
 }
 
 /// Writes a text in double quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
