@@ -4,6 +4,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use flagwire_core::protocol::ErrorReply;
+use flagwire_flags_file::edit::Mistake;
+use serde_json::json;
 
 /// A refused request. The body is `{"code": "<status>", "message": "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +14,9 @@ pub enum ApiError {
     /// 400: the request itself is wrong, so the same request will fail again.
     #[error("{0}")]
     BadRequest(String),
+    /// 400: a definition has mistakes. The body also has them under `mistakes`, each with its place.
+    #[error("{}", .0.iter().map(|one| one.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Mistakes(Vec<Mistake>),
     /// 401: the key, the token or the ticket is missing or wrong.
     #[error("{0}")]
     Unauthorized(&'static str),
@@ -73,7 +78,7 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Mistakes(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -128,6 +133,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Self::Internal(reason) = &self {
             tracing::error!(reason, "internal error");
+        }
+        if let Self::Mistakes(mistakes) = &self {
+            let ErrorReply { code, message } = self.body();
+            let body = json!({ "code": code, "message": message, "mistakes": mistakes });
+            return (self.status(), Json(body)).into_response();
         }
         let mut response = (self.status(), Json(self.body())).into_response();
         if let Some(seconds) = self.retry_after() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::*;
-use flagwire_server::environment::Environment;
+use flagwire_server::environment::{Environment, FlagsChange};
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
 use serde_json::Value;
@@ -202,7 +202,10 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
             default: Some("true".to_owned()),
             ..Edit::default()
         };
-        editor.edit("dark-mode", &edit)
+        editor.edit(&FlagsChange::Settings {
+            flag: "dark-mode".to_owned(),
+            edit,
+        })
     })
     .await
     .unwrap()

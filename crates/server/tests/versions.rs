@@ -12,7 +12,7 @@ use common::*;
 use flagwire_core::protocol::{Change, Domain};
 use flagwire_evaluation::model::FeatureConfig;
 use flagwire_server::environment::changes::Difference;
-use flagwire_server::environment::{Configuration, Edit, Environment};
+use flagwire_server::environment::{Configuration, Edit, Environment, FlagsChange};
 use flagwire_server::flags_file;
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
@@ -205,7 +205,8 @@ impl Running {
                 ..Edit::default()
             };
             let editor = environment.editor().unwrap();
-            editor.edit(flag, &edit).unwrap();
+            let flag = flag.to_owned();
+            editor.edit(&FlagsChange::Settings { flag, edit }).unwrap();
         };
         tokio::task::spawn_blocking(edit).await.unwrap();
     }

@@ -194,13 +194,20 @@ impl<'a> Layout<'a> {
                 None if apart && position > 0 => above.push_str(self.line_end),
                 None => {}
             }
-            if position > 0 || (inline && !above.is_empty()) {
+            if position == 0 && inline {
+                // Nothing can stand between the dash and the entry, so comments come below it.
+                out.push_str(&piece.text);
+                if !above.is_empty() {
+                    out.push_str(self.line_end);
+                    out.push_str(above.strip_suffix(self.line_end).unwrap_or(&above));
+                }
+                continue;
+            }
+            if position > 0 {
                 out.push_str(self.line_end);
             }
             out.push_str(&above);
-            if position > 0 || !inline || !above.is_empty() {
-                out.push_str(&blanks);
-            }
+            out.push_str(&blanks);
             out.push_str(&piece.text);
         }
         for gone in left..lines.len() {

@@ -24,6 +24,10 @@ pub(super) enum Role {
     Words,
     /// The value of a variation, where `5` and `"5"` differ.
     Values,
+    /// The list of rules.
+    Rules,
+    /// A rule of a flag, whose keys may have any order, or the conditions of a group.
+    Rule,
     /// Text that must not be a number, which the reader would warn of.
     Text,
     /// The state, for which `on` and `off` are usual.
@@ -35,10 +39,17 @@ impl Role {
         match (self, key) {
             (Self::Whole, "value" | "variations" | "metadata") | (Self::Values, _) => Self::Values,
             (Self::Whole, "state") => Self::State,
+            (Self::Whole, "rules" | "servingRules") => Self::Rules,
+            (Self::Rules, _) => Self::Rule,
             (_, "after") => Self::Text,
             _ => Self::Words,
         }
     }
+}
+
+/// Whether the order of a map's keys has no meaning.
+fn is_unordered(map: &serde_json::Map<String, Json>, role: Role) -> bool {
+    role == Role::Whole || (role == Role::Rule && map.contains_key("serve"))
 }
 
 /// Converts a value of the file to JSON. A scalar that JSON would write differently becomes a text where it is taken as it is
@@ -80,12 +91,12 @@ fn scalar_text(json: &Json) -> Option<String> {
     }
 }
 
-/// Whether two values have the same meaning. The order of keys counts, except in the definition itself.
+/// Whether two values have the same meaning. The order of keys counts where it has a meaning.
 fn same(one: &Json, other: &Json, role: Role) -> bool {
     match (one, other) {
         (Json::Object(a), Json::Object(b)) => {
             a.len() == b.len()
-                && if role == Role::Whole {
+                && if is_unordered(a, role) {
                     a.iter().all(|(key, value)| {
                         b.get(key)
                             .is_some_and(|other| same(value, other, role.below(key)))
@@ -349,7 +360,7 @@ impl Writer<'_> {
             })
         };
         let mut pieces = Vec::new();
-        if role == Role::Whole {
+        if is_unordered(new, role) {
             // Each key keeps its place, and new ones stand behind the one that is before them in the definition.
             let mut behind: HashMap<Option<usize>, Vec<Piece>> = HashMap::new();
             let mut kept: Vec<Option<Piece>> = old.iter().map(|_| None).collect();
@@ -471,7 +482,7 @@ impl Writer<'_> {
 /// Gives the parts of a definition the shape that they have in a new one.
 fn shaped(yaml: Yaml, wanted: &Json, role: Role) -> Yaml {
     match (yaml, wanted) {
-        (Yaml::List(mut items), Json::Array(_)) if role == Role::Words => {
+        (Yaml::List(mut items), Json::Array(_)) if role == Role::Rules => {
             for item in &mut items {
                 item.value = match std::mem::replace(&mut item.value, Yaml::List(Vec::new())) {
                     Yaml::Map(entries) if entries.iter().any(|one| one.key == "when") => {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::changes::Difference;
-use super::edit::Edit;
+use super::edit::{Edit, Entry, FlagsChange};
 use super::status::{SourceState, SourceStatus};
 use crate::time::unix_seconds;
 
@@ -70,8 +70,12 @@ enum What {
     Changes { more: usize },
     /// The status of the source changed.
     Source { state: SourceState, healthy: bool },
-    /// Somebody changed a flag through the admin page or its endpoint.
-    Edit { flag: String, by: String },
+    /// Somebody changed a flag or a group, by the name in `flag`, through the admin page or its endpoint.
+    Edit {
+        domain: Domain,
+        flag: String,
+        by: String,
+    },
 }
 
 /// The last entries of an environment.
@@ -226,19 +230,30 @@ impl Activity {
     }
 
     /// Adds an entry for a change that a person has made here.
-    pub(crate) fn edited(&self, flag: &str, edit: &Edit, by: Option<IpAddr>) {
-        self.push(
-            What::Edit {
-                flag: flag.to_owned(),
-                by: by.map_or_else(|| "an unknown address".to_owned(), |by| by.to_string()),
-            },
-            in_words(edit),
-        );
+    pub(crate) fn edited(&self, change: &FlagsChange, by: Option<IpAddr>) {
+        let by = by.map_or_else(|| "an unknown address".to_owned(), |by| by.to_string());
+        let entry = change.entry();
+        let domain = match entry {
+            Entry::Flag(_) => Domain::Flag,
+            Entry::Group(_) => Domain::TargetSegment,
+        };
+        let flag = entry.name().to_owned();
+        self.push(What::Edit { domain, flag, by }, change_in_words(change));
+    }
+}
+
+/// Describes in words what a change does, with one text for each part of it.
+pub(crate) fn change_in_words(change: &FlagsChange) -> Vec<String> {
+    match change {
+        FlagsChange::Settings { edit, .. } => in_words(edit),
+        FlagsChange::Define { revision: None, .. } => vec!["added".to_owned()],
+        FlagsChange::Define { .. } => vec!["definition changed".to_owned()],
+        FlagsChange::Delete { .. } => vec!["deleted".to_owned()],
     }
 }
 
 /// Describes in words what an edit changes, with one text for each change.
-pub(crate) fn in_words(edit: &Edit) -> Vec<String> {
+fn in_words(edit: &Edit) -> Vec<String> {
     let mut words = Vec::new();
     if let Some(on) = edit.state {
         words.push(if on { "on" } else { "off" }.to_owned());

@@ -1,8 +1,70 @@
 //! Changes that people make to flags through the admin page or its API, and who makes them where the flags come from.
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use flagwire_flags_file::edit::{Entry, Mistake};
 pub use flagwire_flags_file::{Edit, TargetEdit};
 
 use super::document::Document;
+
+/// A change of flags or groups that a person makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagsChange {
+    /// Changes single settings of a flag.
+    Settings {
+        /// The flag.
+        flag: String,
+        /// What to change about it.
+        edit: Edit,
+    },
+    /// Writes the whole definition of a flag or group.
+    Define {
+        /// The flag or group.
+        entry: Entry,
+        /// The definition, in the short or the full form.
+        definition: Value,
+        /// The revision of the definition that is replaced; `None` adds a flag or group.
+        revision: Option<String>,
+    },
+    /// Deletes a flag or group.
+    Delete {
+        /// The flag or group.
+        entry: Entry,
+        /// The revision of the definition that is deleted; `None` deletes any.
+        revision: Option<String>,
+    },
+}
+
+impl FlagsChange {
+    /// Returns the flag or group that is changed.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        match self {
+            Self::Settings { flag, .. } => Entry::Flag(flag.clone()),
+            Self::Define { entry, .. } | Self::Delete { entry, .. } => entry.clone(),
+        }
+    }
+
+    /// Makes the change in the text of a flags file, and returns the new text.
+    ///
+    /// # Errors
+    /// [`EditError`]
+    pub fn apply(&self, text: &str) -> Result<String, EditError> {
+        use flagwire_flags_file::edit;
+        let new = match self {
+            Self::Settings { flag, edit } => edit::apply(text, flag, edit),
+            Self::Define {
+                entry,
+                definition,
+                revision,
+            } => edit::put(text, entry, definition, revision.as_deref()),
+            Self::Delete { entry, revision } => edit::delete(text, entry, revision.as_deref()),
+        };
+        Ok(new?)
+    }
+}
 
 /// Why an edit was not made. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +83,12 @@ pub enum EditError {
         /// The variations that the flag has.
         known: String,
     },
+    /// There is no such group.
+    #[error("there is no group `{0}`")]
+    UnknownGroup(String),
+    /// The definition has mistakes.
+    #[error("{}", flagwire_flags_file::EditError::Mistakes(.0.clone()))]
+    Mistakes(Vec<Mistake>),
     /// The text cannot be edited without touching more than the place concerned.
     #[error("{0}")]
     Refused(String),
@@ -48,6 +116,8 @@ impl From<flagwire_flags_file::EditError> for EditError {
                 variation,
                 known,
             },
+            InText::UnknownGroup(group) => Self::UnknownGroup(group),
+            InText::Mistakes(mistakes) => Self::Mistakes(mistakes),
             InText::Refused(reason) => Self::Refused(reason),
         }
     }
@@ -59,7 +129,7 @@ pub trait Editor: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`EditError`]; nothing has changed then.
-    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError>;
+    fn edit(&self, change: &FlagsChange) -> Result<(), EditError>;
 
     /// Replaces the whole flags file, if the hash of its text is still `expected`. Returns whether it was, once the new flags are in
     /// force. Blocks.

@@ -14,7 +14,7 @@ use super::connection::{Connection, reason};
 use super::options::ReplicaOptions;
 use super::revision::{CopyState, Revision, Verdict};
 use super::store::{self, Keys};
-use crate::environment::{Document, Edit, EditError, Editor, Environment};
+use crate::environment::{Document, Edit, EditError, Editor, Environment, FlagsChange, Mistake};
 use crate::files::is_full;
 
 /// How long the leader may take to answer.
@@ -32,6 +32,8 @@ enum Request {
         flag: String,
         edit: Edit,
     },
+    /// A flag or group is to be added, deleted, or given a new definition.
+    Change { id: String, change: FlagsChange },
     /// The flags file of another replica is newer. Its text is in a key of its own.
     File { id: String, file: CopyState },
     /// Another replica has served greater versions.
@@ -88,6 +90,8 @@ enum Answer {
         variation: String,
         known: String,
     },
+    UnknownGroup(String),
+    Mistakes(Vec<Mistake>),
     Refused(String),
     /// The leader's file could not be read or written.
     Io {
@@ -121,7 +125,7 @@ pub(super) struct FollowerEditor {
 }
 
 impl Editor for FollowerEditor {
-    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
+    fn edit(&self, change: &FlagsChange) -> Result<(), EditError> {
         let environment = Environment::of_editor(&self.environment)?;
         let Some(leader) = environment.replica().and_then(|status| status.leader) else {
             return Err(EditError::Refused(
@@ -130,7 +134,7 @@ impl Editor for FollowerEditor {
             ));
         };
         self.runtime
-            .block_on(self.ask(&environment, &leader, flag, edit))
+            .block_on(self.ask(&environment, &leader, change))
     }
 }
 
@@ -139,16 +143,21 @@ impl FollowerEditor {
         &self,
         environment: &Environment,
         leader: &str,
-        flag: &str,
-        edit: &Edit,
+        change: &FlagsChange,
     ) -> Result<(), EditError> {
         let id = random_id().map_err(EditError::Refused)?;
-        let json = serde_json::to_string(&Request::Edit {
-            id: id.clone(),
-            flag: flag.to_owned(),
-            edit: edit.clone(),
-        })
-        .unwrap_or_default();
+        let request = match change.clone() {
+            FlagsChange::Settings { flag, edit } => Request::Edit {
+                id: id.clone(),
+                flag,
+                edit,
+            },
+            change => Request::Change {
+                id: id.clone(),
+                change,
+            },
+        };
+        let json = serde_json::to_string(&request).unwrap_or_default();
         let asked: RedisResult<Option<String>> = async {
             let mut connection = self.options.redis.connect(2 * PATIENCE).await?;
             store::ask(&mut connection, &self.keys, &id, &json, PATIENCE).await
@@ -187,6 +196,8 @@ impl FollowerEditor {
                 variation,
                 known,
             }),
+            Ok(Answer::UnknownGroup(group)) => Err(EditError::UnknownGroup(group)),
+            Ok(Answer::Mistakes(mistakes)) => Err(EditError::Mistakes(mistakes)),
             Ok(Answer::Refused(why)) => Err(EditError::Refused(why)),
             Ok(Answer::Io {
                 path,
@@ -278,7 +289,19 @@ pub(super) async fn perform(
                 flag,
                 "another replica asks for a change"
             );
-            (id, make(environment, flag, edit).await)
+            (
+                id,
+                make(environment, FlagsChange::Settings { flag, edit }).await,
+            )
+        }
+        Request::Change { id, change } => {
+            let entry = change.entry().to_string();
+            tracing::info!(
+                environment = name,
+                entry,
+                "another replica asks for a change"
+            );
+            (id, make(environment, change).await)
         }
         Request::File { id, file } => {
             tracing::info!(environment = name, "another replica has a newer flags file");
@@ -305,13 +328,13 @@ pub(super) async fn perform(
     }
 }
 
-async fn make(environment: Arc<Environment>, flag: String, edit: Edit) -> Answer {
+async fn make(environment: Arc<Environment>, change: FlagsChange) -> Answer {
     let made = tokio::task::spawn_blocking(move || {
         let Some(editor) = environment.editor() else {
             let why = "the leader's flags cannot be changed".to_owned();
             return Err(EditError::Refused(why));
         };
-        editor.edit(&flag, &edit).map(|()| environment.stamp())
+        editor.edit(&change).map(|()| environment.stamp())
     });
     match made.await {
         Ok(Ok(stamp)) => Answer::Made(stamp),
@@ -325,6 +348,8 @@ async fn make(environment: Arc<Environment>, flag: String, edit: Edit) -> Answer
             variation,
             known,
         },
+        Ok(Err(EditError::UnknownGroup(group))) => Answer::UnknownGroup(group),
+        Ok(Err(EditError::Mistakes(mistakes))) => Answer::Mistakes(mistakes),
         Ok(Err(EditError::Io { path, error })) => Answer::Io {
             path,
             reason: error.to_string(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::environment::{Document, Edit, EditError, Editor, Environment, Role};
+use crate::environment::{Document, EditError, Editor, Environment, FlagsChange, Role};
 
 /// How long Redis may take to store a change; less than a follower waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -62,10 +62,10 @@ impl LeaderEditor {
 }
 
 impl Editor for LeaderEditor {
-    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
+    fn edit(&self, change: &FlagsChange) -> Result<(), EditError> {
         let environment = Environment::of_editor(&self.environment)?;
         Self::may(&environment)?;
-        self.inner.edit(flag, edit)?;
+        self.inner.edit(change)?;
         self.settle(&environment)
     }
 

@@ -189,7 +189,12 @@ async fn log_request(State(state): State<AppState>, request: Request, next: Next
 /// distinguished.
 fn known(method: &Method) -> &str {
     match *method {
-        Method::GET | Method::POST | Method::OPTIONS | Method::HEAD => method.as_str(),
+        Method::GET
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::HEAD => method.as_str(),
         _ => "other",
     }
 }

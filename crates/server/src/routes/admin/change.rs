@@ -1,6 +1,7 @@
 //! Changes a flag, or accepts a configuration that is doubted.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::access::{Payload, Segments};
 use super::{Admin, describe, json};
-use crate::environment::activity::in_words;
-use crate::environment::{Edit, EditError, Role, TargetEdit};
+use crate::environment::activity::change_in_words;
+use crate::environment::{Edit, EditError, Environment, FlagsChange, Role, TargetEdit};
 use crate::error::ApiError;
 use crate::files::is_full;
 use crate::state::AppState;
@@ -53,33 +54,52 @@ pub(super) async fn change(
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Result<Json<describe::Overview>, ApiError> {
+    let edit = edit(json(&headers, &body, HINT)?)?;
+    let environment = Arc::clone(&admin.environment);
+    perform(admin, FlagsChange::Settings { flag, edit }).await?;
+    Ok(Json(describe::Overview::of(&state, &environment, None)))
+}
+
+/// Says where the flags of an environment are changed that has no editor.
+pub(super) fn elsewhere(environment: &Environment) -> ApiError {
+    ApiError::Conflict(format!(
+        "the flags of `{}` come from {}; change them there",
+        environment.name(),
+        environment.status().source
+    ))
+}
+
+/// Makes a change for the sender of a request, once they have passed the guard, and logs who made it. Returns once it is in force.
+///
+/// # Errors
+/// What the request is answered with; nothing has changed then.
+pub(super) async fn perform(admin: Admin, change: FlagsChange) -> Result<(), ApiError> {
     let Admin {
         environment,
         user,
         address,
     } = admin;
-    let edit = edit(json(&headers, &body, HINT)?)?;
     let Some(editor) = environment.editor() else {
-        return Err(ApiError::Conflict(format!(
-            "the flags of `{}` come from {}; change them there",
-            environment.name(),
-            environment.status().source
-        )));
+        return Err(elsewhere(&environment));
     };
     let made = tokio::task::spawn_blocking({
-        let (flag, edit) = (flag.clone(), edit.clone());
-        move || editor.edit(&flag, &edit)
+        let change = change.clone();
+        move || editor.edit(&change)
     })
     .await
     .map_err(|error| ApiError::Internal(error.to_string()))?;
     let by = address.map(tracing::field::display);
     let user = user.name;
-    let change = in_words(&edit).join(", ");
+    let entry = change.entry().to_string();
+    let words = change_in_words(&change).join(", ");
     made.map_err(|error| {
-        tracing::warn!(environment = environment.name(), flag, change, user, by, %error, "not changed from the admin page");
+        tracing::warn!(environment = environment.name(), entry, change = words, user, by, %error, "not changed from the admin page");
         match error {
-            EditError::UnknownFlag(_) => ApiError::NotFound(error.to_string()),
+            EditError::UnknownFlag(_) | EditError::UnknownGroup(_) => {
+                ApiError::NotFound(error.to_string())
+            }
             EditError::UnknownVariation { .. } => ApiError::BadRequest(error.to_string()),
+            EditError::Mistakes(mistakes) => ApiError::Mistakes(mistakes),
             EditError::Refused(_) => ApiError::Conflict(error.to_string()),
             EditError::Io { error: ref io, .. } if is_full(io) => {
                 ApiError::StorageFull(error.to_string())
@@ -93,14 +113,14 @@ pub(super) async fn change(
     })?;
     tracing::info!(
         environment = environment.name(),
-        flag,
-        change,
+        entry,
+        change = words,
         user,
         by,
         "changed from the admin page"
     );
-    environment.activity.edited(&flag, &edit, address);
-    Ok(Json(describe::Overview::of(&state, &environment, None)))
+    environment.activity.edited(&change, address);
+    Ok(())
 }
 
 /// `POST /admin/accept`: has the source put in force what it has, although much is missing from it.

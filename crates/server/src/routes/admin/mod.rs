@@ -5,6 +5,7 @@
 //! as a foreign site could otherwise point a name of its own at it (DNS rebinding).
 
 mod change;
+mod definitions;
 mod describe;
 mod explain;
 mod guard;
@@ -20,7 +21,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,18 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/events", get(live::events))
         .route(EXPLAIN, post(explain::explain))
         .route("/admin/accept", post(change::accept))
-        .route("/admin/flags/{flag}", post(change::change))
+        .route(
+            "/admin/flags/{flag}",
+            post(change::change)
+                .put(definitions::put_flag)
+                .delete(definitions::delete_flag),
+        )
+        .route("/admin/flags/{flag}/definition", get(definitions::flag))
+        .route(
+            "/admin/groups/{group}",
+            put(definitions::put_group).delete(definitions::delete_group),
+        )
+        .route("/admin/groups/{group}/definition", get(definitions::group))
 }
 
 /// A request that has passed the guard, and the environment that it is for.

@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
 use super::signature::Signature;
 use crate::environment::{
-    Configuration, Document, Edit, EditError, Editor, Environment, SourceState, SourceStatus,
+    Configuration, Document, EditError, Editor, Environment, FlagsChange, SourceState, SourceStatus,
 };
 use crate::files::{self, Abandoned, FileWorker, write};
 use crate::source::doubt::Loss;
-use flagwire_flags_file::{MAX_FILE_BYTES, Parsed, Problem, edit};
+use flagwire_flags_file::{MAX_FILE_BYTES, Parsed, Problem};
 
 /// The coarsest resolution of file times: two writes within this time can leave the same time of modification.
 const COARSE: Duration = Duration::from_secs(2);
@@ -417,8 +417,7 @@ impl FlagsFile {
     fn change(
         &self,
         environment: &Environment,
-        flag: &str,
-        edit: &Edit,
+        change: &FlagsChange,
         abandoned: &Abandoned,
     ) -> Result<(), EditError> {
         let io = |error| EditError::Io {
@@ -434,7 +433,7 @@ impl FlagsFile {
         let (bytes, signature) = self.read().map_err(io)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| EditError::Refused("the flags file is not UTF-8 text".to_owned()))?;
-        let edited = files::computing(|| edit::apply(&text, flag, edit))?;
+        let edited = files::computing(|| change.apply(&text))?;
         if edited != text {
             if Signature::at(&self.path).map_err(io)? != signature {
                 return Err(EditError::Refused(format!(
@@ -530,11 +529,9 @@ impl FileEditor {
 }
 
 impl Editor for FileEditor {
-    fn edit(&self, flag: &str, edit: &Edit) -> Result<(), EditError> {
-        let (flag, edit) = (flag.to_owned(), edit.clone());
-        self.work(move |file, environment, abandoned| {
-            file.change(environment, &flag, &edit, abandoned)
-        })
+    fn edit(&self, change: &FlagsChange) -> Result<(), EditError> {
+        let change = change.clone();
+        self.work(move |file, environment, abandoned| file.change(environment, &change, abandoned))
     }
 
     fn replace(&self, expected: &str, document: Document) -> Result<bool, EditError> {

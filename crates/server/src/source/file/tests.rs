@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::settling::{QUIET_FOR_LOSS, Reading};
 use super::signature::Signature;
 use super::*;
-use crate::environment::SourceState;
+use crate::environment::{Edit, FlagsChange, SourceState};
 use crate::files::{Abandoned, FileWorker};
 
 const WHOLE: Reading = Reading {
@@ -118,6 +118,16 @@ fn a_file_that_its_writer_has_open_is_not_read_before_it_is_quiet_for_its_size()
     );
 }
 
+fn turned_off() -> FlagsChange {
+    FlagsChange::Settings {
+        flag: "flag-1".to_owned(),
+        edit: Edit {
+            state: Some(false),
+            ..Edit::default()
+        },
+    }
+}
+
 #[test]
 fn an_edit_of_a_file_that_is_being_written_is_refused() {
     let (_directory, file, environment) = hundred();
@@ -125,11 +135,8 @@ fn an_edit_of_a_file_that_is_being_written_is_refused() {
     take(&file, &environment, WHOLE, false);
     let (file, environment) = (Arc::new(file), Arc::new(environment));
     let editor = FileEditor::new(&file, &environment);
-    let edit = crate::environment::Edit {
-        state: Some(false),
-        ..crate::environment::Edit::default()
-    };
-    let error = editor.edit("flag-1", &edit).unwrap_err();
+    let change = turned_off();
+    let error = editor.edit(&change).unwrap_err();
     assert!(error.to_string().contains("is writing to"), "{error}");
     assert_eq!(fs::read_to_string(&file.path).unwrap(), flags(50));
 }
@@ -165,12 +172,9 @@ async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
     assert!(error.contains("has not come to an end"), "{error}");
     assert!(error.contains("flags.yaml"), "{error}");
     assert_eq!(count(&environment), 100);
-    let edit = crate::environment::Edit {
-        state: Some(false),
-        ..crate::environment::Edit::default()
-    };
+    let change = turned_off();
     let editor = FileEditor::new(&file, &environment);
-    let edited = tokio::task::spawn_blocking(move || editor.edit("flag-1", &edit));
+    let edited = tokio::task::spawn_blocking(move || editor.edit(&change));
     assert!(edited.await.unwrap().is_err());
 
     // The mount is back, and what was saved there meanwhile is served.
