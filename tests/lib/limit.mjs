@@ -8,6 +8,9 @@ import { isMainThread } from "node:worker_threads";
 /** How long no test of a file may begin or end: several times what the longest needs on a busy machine. */
 const STILL_MS = Number(process.env.FLAGWIRE_STILL_MS ?? 300_000);
 
+/** The platform's own: tests put others in their place. */
+const { setTimeout, clearTimeout } = globalThis;
+
 /** The names of the tests that have begun and not ended. @type {string[]} */
 const running = [];
 
