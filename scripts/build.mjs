@@ -27,7 +27,7 @@ import { names, rename } from "./lib/wasm-names.mjs";
 
 const template = join(root, "pkg-template");
 /** The place of a module beside, in generated types. */
-const RELATIVE = /"(\.\.?)\/([\w-]+)"/g;
+const RELATIVE = /"(\.\.?)\/([\w/-]+)"/g;
 /** Made on the way; kept to look at. */
 const work = join(root, "target", "npm");
 const bindings = join(work, "bindings");
@@ -100,7 +100,7 @@ async function bundle(step) {
     minify: true,
     sourcemap: true,
     legalComments: "none",
-    define: { VERSION: JSON.stringify(version()), DEVELOPMENT: "false" },
+    define: { VERSION: JSON.stringify(version()), DEVELOPMENT: "false", TESTING: "false" },
     logLevel: "warning",
   };
   const glue = redirect(/\/bindings\.js$/, () => ({ path: join(bindings, "bindings.js") }));
@@ -149,6 +149,13 @@ async function bundle(step) {
   const cjs = { ...developing, format: /** @type {const} */ ("cjs"), outExtension: { ".js": ".cjs" } };
   if (existsSync(fallbackBindings)) await build({ ...common, ...mangle, mangleCache, ...cjs, entryPoints: { javascript: source("index") }, plugins: [whole, none] });
   else writeFileSync(join(packageDir, "javascript.cjs"), NO_FALLBACK);
+
+  // The client on a map. Its errors are of the main entry's class, so that `instanceof` holds.
+  const failure = redirect(/^\.\.?\/failure$/, () => ({ path: "flagwire", external: true }));
+  /** @type {import("esbuild").BuildOptions} */
+  const testing = { ...common, ...mangle, mangleCache, define: { ...common.define, DEVELOPMENT: "true", TESTING: "true" }, entryPoints: [source("testing")], plugins: [glue, apart, failure] };
+  await build(testing);
+  await build({ ...testing, format: "cjs", outExtension: { ".js": ".cjs" } });
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
   const dropIn = redirect(/^\.\.\/harness$/, () => ({ path: "flagwire/harness", external: true }));
@@ -218,14 +225,16 @@ function types() {
     reached.add(name);
     for (const [, up, next] of readFileSync(join(packageDir, `${name}.d.ts`), "utf8").matchAll(RELATIVE)) visit(posix.join(posix.dirname(name), String(up), String(next)));
   };
-  ["index", ...ENTRIES].forEach(visit);
+  ["index", "testing", ...ENTRIES].forEach(visit);
   for (const file of filesOf(".d.ts")) {
     const path = join(packageDir, file);
     const text = readFileSync(path, "utf8");
     rmSync(path);
     if (!reached.has(file.slice(0, -".d.ts".length))) continue;
     // Node's resolution wants extensions, and a file of its own for CommonJS.
-    writeFileSync(path, text.replaceAll(RELATIVE, '"$1/$2.js"'));
+    // A project adds to the interface of the main entry, which compilers do not look for where a program imports other entries alone.
+    const main = file === "flags.d.ts" ? 'import type {} from "./index.js";\n' : "";
+    writeFileSync(path, text.replaceAll(RELATIVE, '"$1/$2.js"') + main);
     // The interface that projects fill in is one and the same for both: a project's file of types belongs to one module system alone.
     const common = file === "flags.d.ts" ? 'export type * from "./flags.js" with { "resolution-mode": "import" };\n' : text.replaceAll(RELATIVE, '"$1/$2.cjs"');
     writeFileSync(path.replace(/\.ts$/, ".cts"), common);

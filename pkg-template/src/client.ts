@@ -4,21 +4,24 @@
 import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
 import { Cause, Emitted, ErrorKind, Input, OptionPlace, REASONS, StateNumber, STATUSES, StreamTransport, TabAction } from "./border";
 import type { Hear, Host } from "./core";
-import { describe, fault, FlagwireError } from "./error";
+import { describe, fault } from "./error";
 import { Event, FIRST_ERROR, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
+import { FlagwireError } from "./failure";
 import { attempt, cancel, decode, encode, later, type Timer } from "./guard";
 import { coreOptions, logOf, type Log } from "./options";
 import { isNone, type FailureCode } from "./sentences";
 import { Group } from "./tabs";
 import { copyTarget } from "./target";
+import { missed, testCore } from "./testing/core";
 import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
 import { changeOf, evaluationsIn, Values, ValueType, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
 import { Wire } from "./wire";
 
-/** Set by the build. */
+/** Set by the build. `TESTING` is true for `flagwire/testing`, whose core is part of its script and sends nothing. */
 declare const DEVELOPMENT: boolean;
+declare const TESTING: boolean;
 
 const EVENTS = Object.values(Event);
 /** The codes of failures, by cause and by HTTP status. */
@@ -257,6 +260,7 @@ export class Client {
   // ---- within ----
 
   async #start(): Promise<void> {
+    if (TESTING) return this.#run(testCore);
     if (!this.#restarted) {
       // Signing in waits for a microtask, because middleware may be registered right after the construction. It is sent before the
       // module is loaded, because signing in from another origin takes two requests, one after the other.
@@ -411,10 +415,6 @@ export class Client {
     return this.#state.status === "closed";
   }
 
-  #closedError(): FlagwireError {
-    return fault("closed", true, undefined);
-  }
-
   /** Logs a warning, once for each cause. */
   #once(what: string, text: string): void {
     if (!this.#said.has(what)) this.#log("warn", text);
@@ -422,6 +422,7 @@ export class Client {
   }
 
   #fallBack<T>(flag: string, defaultValue: T): Widen<T> {
+    if (TESTING) missed(this.#number, flag);
     // A read never throws, whatever its arguments are.
     if (this.#options.debug) attempt(() => this.#explain(flag, defaultValue));
     if (this.#listeners.has_(Event.ERROR_DEFAULT_VARIATION_RETURNED)) {
@@ -451,7 +452,7 @@ export class Client {
       };
       this.#waiters.add(settle);
       if (timeoutMs != null) timer = later(() => settle(fault("timeout", false, undefined, timeoutMs)), timeoutMs);
-      settle(this.#refused ?? (this.#closed() ? this.#closedError() : undefined));
+      settle(this.#refused ?? (this.#closed() ? fault("closed", true, undefined) : undefined));
     });
   }
 
@@ -517,7 +518,7 @@ export class Client {
   #release(): void {
     this.#letGo();
     for (const name of PAGE_EVENTS) attempt(() => globalThis.removeEventListener(name, this.#page));
-    this.#settle(this.#closedError());
+    this.#settle(fault("closed", true, undefined));
     this.#values.slots_.clear();
     this.#listeners.remove_();
     this.#flagListeners.remove_();

@@ -1,6 +1,6 @@
 // Names and payloads of events. The names are those of `@harnessio/ff-javascript-client-sdk`.
 
-import type { FlagwireError } from "./error";
+import type { FlagwireError } from "./failure";
 import type { Change, Evaluation, Json, State } from "./types";
 
 /** The events of a client. Those that are in `Emitted`, too, must be in the same order. */

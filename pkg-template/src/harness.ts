@@ -10,7 +10,7 @@
 
 import { Event as CoreEvent, initialize as start, valueOf, type EventName } from "./index";
 import type { Client as CoreClient } from "./client";
-import type { FlagwireError } from "./error";
+import type { FlagwireError } from "./failure";
 import { record } from "./record";
 import { sha256 } from "./sha256";
 import type { CacheOptions as CoreCacheOptions, Evaluation as CoreEvaluation, Json, Logger, Options as CoreOptions } from "./types";

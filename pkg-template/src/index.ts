@@ -34,7 +34,7 @@ export function initialize(apiKey: string, target: Target, options?: Options): C
 }
 
 export type { Client } from "./client";
-export { FlagwireError } from "./error";
+export { FlagwireError } from "./failure";
 export { Event, type EventName, type EventPayloads, type Unsubscribe } from "./events";
 export type * from "./flags";
 export type * from "./types";

@@ -39,6 +39,11 @@ export function setFlagwire(options: FlagwireOptions): Client {
   return client;
 }
 
+/** Returns the context for `mount`, or for a test's `render`, which gives a client to a component without another one above it. */
+export function flagwireContext(client: Client): Map<symbol, Client> {
+  return new Map([[KEY, client]]);
+}
+
 /** Returns the client that a component above has set. */
 export function getFlagwire(): Client {
   if (!hasContext(KEY)) throw new Error("Flagwire: there is no client here; call setFlagwire({ apiKey, target }) in a component above");

@@ -60,6 +60,7 @@ const FOLDER_USES = {
   node: [],
   "rust-api": ["wasm", "chromedriver"],
   scripts: ["wasm"],
+  testing: ["chromium"],
   types: [],
 };
 

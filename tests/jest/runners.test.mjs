@@ -7,6 +7,7 @@ import { before, after, describe, test } from "node:test";
 import { run } from "../../scripts/lib/run.mjs";
 import { FLAGS } from "../lib/flags.mjs";
 import { installPackage } from "../lib/install.mjs";
+import { writeFiles } from "../lib/markdown.mjs";
 import { tempDir } from "../lib/scope.mjs";
 import { startServer } from "../lib/server.mjs";
 import { TEST_LIMIT } from "./limit.mjs";
@@ -54,8 +55,11 @@ for (const version of ["28", "29", "30"]) {
       return path;
     };
 
-    test("all entries are required, without configuration, and the process ends by itself", async (t) => {
-      await passes(t, jestProject("entries", { "entries.test.js": "entries.test.js" }), [jest, "--runInBand"]);
+    test("all entries are required, without configuration, the guide's test passes, and the process ends by itself", async (t) => {
+      const path = jestProject("entries", { "entries.test.js": "entries.test.js" });
+      assert.deepEqual(writeFiles("docs/guides/testing.md", "Jest", path), ["src/shop.test.js"]);
+      copyFileSync(join(import.meta.dirname, "projects", "shop.js"), join(path, "src", "shop.js"));
+      await passes(t, path, [jest, "--runInBand"]);
     });
 
     test("a client of a real server, with Node's fetch", async (t) => {
@@ -102,7 +106,7 @@ describe("Vitest", () => {
 
 test("Node requires every entry, Svelte's too", async () => {
   const path = project("node", {});
-  writeFileSync(join(path, "main.cjs"), 'for (const entry of ["", "/harness", "/harness/react", "/javascript", "/openfeature", "/react", "/server", "/svelte", "/vue"]) require("flagwire" + entry);\n');
+  writeFileSync(join(path, "main.cjs"), 'for (const entry of ["", "/harness", "/harness/react", "/javascript", "/openfeature", "/react", "/server", "/svelte", "/testing", "/vue"]) require("flagwire" + entry);\n');
   const { code, output } = await run(process.execPath, ["--no-warnings", join(path, "main.cjs")], { cwd: path });
   assert.equal(code, 0, output);
 });

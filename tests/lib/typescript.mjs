@@ -32,7 +32,7 @@ export async function load(url, context, next) {
     sourcefile: path,
     sourcemap: "inline",
     target: "es2022",
-    define: { VERSION: JSON.stringify(VERSION), DEVELOPMENT: "true" },
+    define: { VERSION: JSON.stringify(VERSION), DEVELOPMENT: "true", TESTING: "false" },
     // Fields are assigned in the constructor, as in the build: see tsconfig.json beside the sources.
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
   });

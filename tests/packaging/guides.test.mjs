@@ -20,7 +20,9 @@ import { CLIENT_KEY, startServer } from "../lib/server.mjs";
 
 const browser = await startBrowser({ after });
 const LANGUAGES = ["ts", "tsx", "js", "jsx"];
-const DOCUMENTS = ["README.md", "pkg-template/README.md", ...below("docs")];
+/** Compiled and run in tests/testing, where the test tools are. */
+const ELSEWHERE_RUN = "docs/guides/testing.md";
+const DOCUMENTS = ["README.md", "pkg-template/README.md", ...below("docs").filter((document) => document !== ELSEWHERE_RUN)];
 
 /** What blocks take for granted: readers have it from the text around them. */
 const PRELUDE = `

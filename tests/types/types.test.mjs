@@ -150,8 +150,58 @@ test("a project with one flag has its type", async (t) => {
   assert.equal(await compile(project(t), { "flags.d.ts": own({ theme: OWN.theme }), "good.ts": source }), "");
 });
 
+test("a test client takes the project's own flags, and some of them", async (t) => {
+  const source = `${HEAD}
+import { testClient, type TestClient, type TestFlags } from "flagwire/testing";
+import { FlagwireProvider } from "flagwire/react";
+interface Limits { rps: number; regions: string[] }
+declare const limits: Limits;
+const flags: TestFlags = { "dark-mode": true, theme: "ocean", limits, banner: null, made: { any: ["thing"] }, "page-size": undefined };
+const made: TestClient = testClient(flags, { target: { identifier: "u" }, state: { status: "stale", reason: "stream" }, flagsOf: ({ attributes }) => (attributes ? { theme: "classic" } : undefined) });
+made.set("theme", "classic");
+made.set({ theme: "classic", limits: { rps: 1, regions: [] } });
+made.remove("banner");
+const theme = made.variation("theme", "classic"); is<"classic" | "ocean", typeof theme>();
+const reads = made.reads("theme"); is<number, typeof reads>();
+const same: Client = made;
+FlagwireProvider({ client: made });
+void [initialize, same, reads];
+`;
+  assert.equal(await compile(project(t), { "flags.d.ts": own(SHAPES).replace("export {}", 'import type { Json } from "flagwire"'), "good.ts": source }), "");
+});
+
+test("without types of its own a project may name any flag in a test client", async (t) => {
+  const source = `${HEAD}
+import { testClient } from "flagwire/testing";
+interface Banner { text: string }
+declare const banner: Banner;
+testClient({ anything: true, n: 5, text: "x", banner, unset: undefined }, { unknownFlags: "default" }).set("anything", { a: 1 });
+void [initialize];
+`;
+  assert.equal(await compile(project(t), { "good.ts": source }, { options: { exactOptionalPropertyTypes: true } }), "");
+});
+
+for (
+  const [entry, line] of [
+    ["react", 'import { useFlag } from "flagwire/react"; useFlag("dark-mod", false);'],
+    ["vue", 'import { useFlag } from "flagwire/vue"; useFlag("dark-mod", false);'],
+    ["svelte", 'import { flag } from "flagwire/svelte"; flag("dark-mod", false);'],
+    ["testing", 'import { testClient } from "flagwire/testing"; testClient().remove("dark-mod");'],
+  ]
+) {
+  test(`the project's own flags hold where flagwire/${entry} alone is imported`, async (t) => {
+    const complaints = await compile(project(t), { "flags.d.ts": own(OWN), "bad.ts": line });
+    assert.match(complaints, /^bad\.ts\(1,\d+\): error TS.*dark-mod/);
+  });
+}
+
 for (
   const [what, line] of [
+    ["a test client with an unknown flag", 'import { testClient } from "flagwire/testing"; testClient({ "dark-mod": true });'],
+    ["a test client with a value of another type", 'import { testClient } from "flagwire/testing"; testClient({ "dark-mode": "on" });'],
+    ["a test client that sets an unknown flag", 'import { testClient } from "flagwire/testing"; testClient({}).set("dark-mod", true);'],
+    ["a test client that sets one of several to what it cannot be", 'import { testClient } from "flagwire/testing"; testClient({}).set({ theme: "sunset" });'],
+    ["a test client in a state that no test can bring", 'import { testClient } from "flagwire/testing"; testClient({}).become({ status: "stale", reason: "internal" });'],
     ["an unknown flag", 'client.variation("dark-mod", false);'],
     ["a default of another type", 'client.variation("dark-mode", "on");'],
     ["a text that is none of the variations", 'client.variation("theme", "sunset");'],
@@ -186,11 +236,12 @@ import { flag } from "flagwire/svelte";
 import { FlagwireWebProvider } from "flagwire/openfeature";
 import { initialize as withoutWasm } from "flagwire/javascript";
 import { dehydrate, fetchEvaluations } from "flagwire/server";
+import { testClient } from "flagwire/testing";
 const script: Promise<string> = fetchEvaluations("key", { identifier: "u" }, { baseUrl: "/", timeoutMs: 1 }).then(dehydrate);
 const same: typeof initialize = withoutWasm;
 const client: Result = start("key", { identifier: "u" });
 client.on(Event.CHANGED, ({ flag, value }) => void [flag, value]);
-void [initialize, FFContextProvider, TestWrapper, useFeatureFlag, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider];
+void [initialize, FFContextProvider, TestWrapper, useFeatureFlag, FlagwireProvider, useFlag, vueFlag, flag, FlagwireWebProvider, testClient];
 `;
     assert.equal(await compile(project(t), { "entries.mts": source }, { module }), "");
   });

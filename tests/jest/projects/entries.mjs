@@ -11,6 +11,7 @@ const ENTRIES = {
   "flagwire/react": "useFlag",
   "flagwire/server": "fetchEvaluations",
   "flagwire/svelte": "flag",
+  "flagwire/testing": "testClient",
   "flagwire/vue": "useFlag",
 };
 

@@ -9,6 +9,7 @@ const ENTRIES = {
   "flagwire/openfeature": "FlagwireWebProvider",
   "flagwire/react": "useFlag",
   "flagwire/server": "fetchEvaluations",
+  "flagwire/testing": "testClient",
   "flagwire/vue": "useFlag",
 };
 

@@ -1,0 +1,5 @@
+import { useFlag } from "flagwire/react";
+
+export function Banner() {
+  return useFlag("show-banner", false) ? <p>Sale</p> : null;
+}
