@@ -8,6 +8,7 @@ mod reach;
 mod targets;
 mod walk;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use flagwire_evaluation::{EvaluationError, EvaluationRef, Snapshot, Target};
@@ -28,6 +29,8 @@ pub struct Proof {
     pub targets: usize,
     /// How many of the evaluations differ.
     pub differing: usize,
+    /// The flags that do not serve every target the same.
+    pub differing_flags: BTreeSet<String>,
     /// The first of them, by target and then by flag.
     pub differences: Vec<Difference>,
 }
@@ -116,6 +119,9 @@ pub fn prove(
                 continue;
             }
             proof.differing = proof.differing.saturating_add(1);
+            if !proof.differing_flags.contains(*name) {
+                proof.differing_flags.insert((*name).to_owned());
+            }
             if proof.differences.len() < KEPT {
                 proof.differences.push(Difference {
                     flag: (*name).to_owned(),
