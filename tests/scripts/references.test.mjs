@@ -21,7 +21,7 @@ const top = new Set(files.filter((path) => path.includes("/")).map((path) => pat
 const MADE = /^(?:target|node_modules|dist|\.flagwire|\.next)\//;
 /** Names of no file here: of readers' projects, of other people's packages, and what stands for any name. */
 const ELSEWHERE = new Set([
-  ...["flags.yaml", "..data/flags.yaml", "flagwire.yaml", "flagwire-flags.d.ts", "NAME.yaml", "versions-ENVIRONMENT.json", ".cargo/config.toml"],
+  ...["flags.yaml", "..data/flags.yaml", "flagwire.yaml", "flagwire-flags.d.ts", "NAME.yaml", "versions-ENVIRONMENT.json", "source-ENVIRONMENT.json", ".cargo/config.toml"],
   ...["app/page.tsx", "bindings.js", "x.rs", "x.test.mjs", ".d.ts", "a.html", "a.js", "other.html"],
   // The protocol's own description, in OpenFeature's repository.
   "service/openapi.yaml",

@@ -4,12 +4,10 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use flagwire_evaluation::Snapshot;
-
 use crate::config::Command;
 use crate::import;
-use crate::source::file::FileSource;
-use flagwire_flags_file::{Parsed, Problem, SCHEMA};
+use crate::source::file::{FileSource, mistakes};
+use flagwire_flags_file::{Problem, SCHEMA};
 
 /// Runs a command. Its result goes to standard output, mistakes to standard error.
 pub async fn run(command: &Command) -> ExitCode {
@@ -43,11 +41,7 @@ fn as_warning(problem: &Problem) -> String {
 fn check(files: &[PathBuf]) -> io::Result<bool> {
     let mut good = true;
     for file in files {
-        let Parsed {
-            configuration,
-            places,
-            warnings,
-        } = match FileSource::check(file) {
+        let parsed = match FileSource::check(file) {
             Ok(parsed) => parsed,
             Err(error) => {
                 eprintln!("{error}");
@@ -55,22 +49,22 @@ fn check(files: &[PathBuf]) -> io::Result<bool> {
                 continue;
             }
         };
-        for warning in warnings {
-            eprintln!("{}:{}", file.display(), as_warning(&warning));
+        for warning in &parsed.warnings {
+            eprintln!("{}:{}", file.display(), as_warning(warning));
         }
-        let (flags, groups) = (configuration.flags.len(), configuration.segments.len());
-        let snapshot = Snapshot::compile(configuration.flags, configuration.segments);
-        for problem in snapshot.problems() {
-            eprintln!("{}:{}", file.display(), places.of(problem));
+        let mistakes = mistakes(&file.display().to_string(), &parsed);
+        for mistake in &mistakes {
+            eprintln!("{mistake}");
             good = false;
         }
-        if snapshot.problems().is_empty() {
+        let (flags, groups) = (&parsed.configuration.flags, &parsed.configuration.segments);
+        if mistakes.is_empty() {
             writeln!(
                 io::stdout(),
                 "{}: {}, {}, no mistakes",
                 file.display(),
-                count(flags, "flag"),
-                count(groups, "group")
+                count(flags.len(), "flag"),
+                count(groups.len(), "group")
             )?;
         }
     }

@@ -102,6 +102,11 @@ pub struct Options {
     #[arg(long, env = "FLAGWIRE_UPSTREAM_EVENTS", value_name = "URL", value_parser = given::text())]
     pub upstream_events: Option<String>,
 
+    /// A flags file that takes the place of the upstream once you say so, on the admin page or by POST /admin/source. Needs --state-dir,
+    /// where the choice is kept.
+    #[arg(long, env = "FLAGWIRE_TAKEOVER", value_name = "FILE", value_parser = given::path())]
+    pub takeover: Option<PathBuf>,
+
     /// The seconds between two polls of the upstream while its stream is down, varied by a tenth.
     #[arg(
         long,
@@ -347,6 +352,16 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A flags file is to take over from an upstream, but nothing is named that the choice can be kept in.
+    #[error(
+        "--takeover needs --state-dir: which source was chosen must last through a restart, so name a directory that does as well"
+    )]
+    TakeoverWithoutState,
+    /// A flags file is to take over from an upstream on several replicas.
+    #[error(
+        "--takeover and --redis cannot be used together, as each replica would choose its source by itself; let one server without --redis take over, then start all with --flags and --redis"
+    )]
+    TakeoverWithRedis,
     /// The configuration file was read, but cannot be used.
     #[error("the configuration file cannot be used: {0}")]
     File(String),
@@ -380,7 +395,10 @@ impl Options {
             "redis-sentinel-password",
             self.redis_sentinel_password.is_some(),
         );
+        let takeover = ("takeover", self.takeover.is_some());
+        let upstream = ("upstream", self.upstream.is_some());
         for ((option, there), (needs, met)) in [
+            (takeover, upstream),
             (certificate, key),
             (key, certificate),
             (ca, redis),
@@ -413,6 +431,7 @@ impl Options {
         }
         for path in [
             &mut self.api_key_file,
+            &mut self.takeover,
             &mut self.config,
             &mut self.redis_ca,
             &mut self.state_dir,
@@ -435,6 +454,7 @@ impl Options {
             || self.upstream_events.is_some()
             || self.api_key.is_some()
             || self.api_key_file.is_some()
+            || self.takeover.is_some()
             || !self.client_keys.is_empty()
             || !self.server_keys.is_empty()
     }

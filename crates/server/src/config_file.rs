@@ -44,6 +44,7 @@ pub(crate) struct EnvironmentOptions {
     pub(crate) upstream_events: Option<String>,
     pub(crate) api_key: Option<SecretString>,
     pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) takeover: Option<PathBuf>,
     pub(crate) client_keys: Vec<Hashed>,
     pub(crate) server_keys: Vec<Hashed>,
 }
@@ -55,6 +56,7 @@ const ENVIRONMENT_KEYS: &[&str] = &[
     "upstream-events",
     "api-key",
     "api-key-file",
+    "takeover",
     "client-keys",
     "server-keys",
     "client-key",
@@ -131,6 +133,7 @@ impl EnvironmentOptions {
                 "upstream-events" => entry.upstream_events = one(key, node)?,
                 "api-key" => entry.api_key = one(key, node)?.map(SecretString::from),
                 "api-key-file" => entry.api_key_file = path(one(key, node)?),
+                "takeover" => entry.takeover = path(one(key, node)?),
                 "client-key" | "client-keys" => entry.client_keys.extend(keys()?),
                 "server-key" | "server-keys" => entry.server_keys.extend(keys()?),
                 other => {
@@ -138,7 +141,7 @@ impl EnvironmentOptions {
                         key.at,
                         format!(
                             "unknown field `{other}` of environment `{name}`; it may have: {}",
-                            ENVIRONMENT_KEYS.get(..7).unwrap_or_default().join(", ")
+                            ENVIRONMENT_KEYS.get(..8).unwrap_or_default().join(", ")
                         ),
                     ));
                 }
@@ -285,6 +288,7 @@ impl EnvironmentOptions {
             upstream_events: options.upstream_events.clone(),
             api_key: options.api_key.clone(),
             api_key_file: options.api_key_file.clone(),
+            takeover: options.takeover.clone(),
             client_keys: options.client_keys.clone(),
             server_keys: options.server_keys.clone(),
         }

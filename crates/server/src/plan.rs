@@ -16,7 +16,8 @@ use crate::config_file::{ConfigFile, EnvironmentOptions};
 use crate::files;
 use crate::files::write::directory_of;
 use crate::replicas::{Redis, ReplicaOptions};
-use crate::source::saved::SavedConfiguration;
+use crate::source::saved::{SavedConfiguration, path_in};
+use crate::source::takeover::TakeoverOptions;
 use crate::source::upstream::UpstreamOptions;
 
 /// An environment that is to be served.
@@ -37,6 +38,8 @@ pub enum From {
     File(PathBuf),
     /// Another server.
     Upstream(Box<UpstreamOptions>),
+    /// Another server, until a flags file takes over.
+    Takeover(Box<TakeoverOptions>),
 }
 
 /// Everything that the options say about environments, state and replicas.
@@ -191,6 +194,11 @@ fn planned(
             if entry.api_key.is_some() || entry.api_key_file.is_some() {
                 return wrong("an API key is for an upstream, but there is none; set --upstream");
             }
+            if entry.takeover.is_some() {
+                return wrong(
+                    "a file takes over from an upstream, but there is none; set `upstream`, and `flags` not",
+                );
+            }
             From::File(directory.join(flags))
         }
         (None, Some(upstream)) => {
@@ -228,7 +236,18 @@ fn planned(
                 &name,
                 &upstream.source(),
             ));
-            From::Upstream(Box::new(upstream))
+            match entry.takeover {
+                None => From::Upstream(Box::new(upstream)),
+                Some(_) if options.redis.is_some() => return Err(ConfigError::TakeoverWithRedis),
+                Some(_) if options.state_dir.is_none() => {
+                    return Err(ConfigError::TakeoverWithoutState);
+                }
+                Some(file) => From::Takeover(Box::new(TakeoverOptions {
+                    upstream,
+                    file: directory.join(file),
+                    choice: path_in(state_dir, "source", &name),
+                })),
+            }
         }
         (None, None) => {
             return wrong("it has no flags; set `flags` to a file, or `upstream` and `api-key`");
@@ -352,6 +371,22 @@ mod tests {
                 "environments: { a: { upstream: 'ftp://me:opensesame@x', api-key: k, client-keys: [x] } }",
                 "must not hold a user",
             ),
+            (
+                "environments: { a: { flags: f, takeover: g, client-keys: [x] } }",
+                "takes over from an upstream, but there is none",
+            ),
+            (
+                "environments: { a: { upstream: 'http://x', api-key: k, takeover: g, client-keys: [x] } }",
+                "--takeover needs --state-dir",
+            ),
+            (
+                "{ state-dir: s, redis: 'redis://h', environments: { a: { upstream: 'http://x', api-key: k, takeover: g, client-keys: [x] } } }",
+                "--takeover and --redis cannot be used together",
+            ),
+            (
+                "{ takeover: g, environments: { a: { flags: f, client-keys: [x] } } }",
+                "--takeover does nothing without --upstream",
+            ),
             ("environmets: {}", "there is no option `environmets`"),
         ] {
             let error = plan_of_file(text).unwrap_err();
@@ -365,6 +400,22 @@ mod tests {
             "environments: { a: { flags: f, client-keys: [x] }, b: { flags: g, client-keys: [x] } }",
         );
         assert_eq!(shared.unwrap().keys().unwrap_err(), ConfigError::SharedKey);
+    }
+
+    #[test]
+    fn a_file_that_takes_over_and_the_choice_are_found_from_where_the_configuration_is() {
+        let file = "{ state-dir: kept, environments: { a/b: { upstream: 'http://x', api-key: k, takeover: g.yaml, client-keys: [x] } } }";
+        let relative = "{ state-dir: kept, upstream: 'http://x', api-key: k, takeover: g.yaml, environment: a/b }";
+        for text in [file, relative] {
+            let plan = plan_of_file(text).unwrap();
+            let From::Takeover(options) = &plan.environments[0].from else {
+                panic!("{plan:?}")
+            };
+            let directory = options.file.parent().unwrap();
+            assert!(directory.is_absolute() && options.file.ends_with("g.yaml"));
+            assert_eq!(options.choice, directory.join("kept/source-a%2Fb.json"));
+            assert!(options.upstream.kept.is_some());
+        }
     }
 
     /// Of the command line and the file together; half of it must not pass for nothing.

@@ -1,5 +1,6 @@
 //! Starts a server from its options, and runs it until it is stopped.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::secret;
 use crate::serve::{Certificates, Limits, Serving, Timeouts, TlsError, raise_open_files};
 use crate::source::file::{FileOrigin, FileSource, LoadError};
 use crate::source::saved::path_in;
+use crate::source::takeover::{ChoiceError, Chosen, Takeover, TakeoverSource};
 use crate::source::upstream::UpstreamSource;
 use crate::source::{Origin, Source};
 use crate::state::{AppState, Settings};
@@ -48,6 +50,9 @@ pub enum RunError {
     /// The certificate cannot be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// The saved choice between an upstream and a flags file cannot be read.
+    #[error("{0}")]
+    Choice(#[from] ChoiceError),
     /// The HTTP client for an upstream cannot be created.
     #[error("cannot set up the connection to the upstream: {0}")]
     Upstream(#[from] reqwest::Error),
@@ -84,11 +89,12 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     let keys = plan.keys()?;
     let mut notes = Vec::new();
     let mut sources = Vec::new();
+    let mut takeovers = BTreeMap::new();
     let replicas = plan.replicas.clone().map(Arc::new);
     for planned in &plan.environments {
         sources.push(match &replicas {
             Some(replicas) => Box::new(replica(planned, replicas)?),
-            None => open(planned, plan.development_keys, &mut notes).await?,
+            None => open(planned, plan.development_keys, &mut notes, &mut takeovers).await?,
         });
     }
     let made_now = {
@@ -160,6 +166,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         secret.expose_secret(),
         stopped.clone(),
     )
+    .with_takeovers(takeovers)
     .with_drain(drain * 9 / 10);
     if let Some(replicas) = replicas.filter(|_| options.token_secret.is_none()) {
         let mut sharing = Sharing::new(
@@ -172,7 +179,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
         sharing.begin(SHARED_SECRET).await;
         running.push(tokio::spawn(sharing.run(ended.clone())));
     }
-    announce(&plan, address, tls.is_some(), &notes);
+    announce(&plan, address, tls.is_some(), &notes, &state.takeovers);
     if let Some(tls) = &tls {
         running.push(tokio::spawn(Arc::clone(tls).follow(ended.clone())));
     }
@@ -215,6 +222,7 @@ async fn open(
     planned: &Planned,
     samples: bool,
     notes: &mut Vec<String>,
+    takeovers: &mut BTreeMap<String, Arc<Takeover>>,
 ) -> Result<Box<dyn Source>, RunError> {
     match &planned.from {
         From::File(path) => {
@@ -241,6 +249,19 @@ async fn open(
             Ok(Box::new(source))
         }
         From::Upstream(upstream) => Ok(Box::new(UpstreamSource::new((**upstream).clone())?)),
+        From::Takeover(options) => {
+            let takeover = Arc::new(Takeover::new((**options).clone())?);
+            takeovers.insert(planned.name.clone(), Arc::clone(&takeover));
+            let source = match takeover.load_choice().await? {
+                Chosen::Upstream => TakeoverSource::with_upstream(takeover),
+                Chosen::File => {
+                    let file = FileSource::open_or_wait(&options.file).await?;
+                    notes.extend(file.waits());
+                    TakeoverSource::with_file(takeover, file)
+                }
+            };
+            Ok(Box::new(source))
+        }
     }
 }
 
@@ -249,6 +270,7 @@ fn replica(planned: &Planned, options: &Arc<ReplicaOptions>) -> Result<Replica, 
     let origin: Arc<dyn Origin> = match &planned.from {
         From::File(path) => Arc::new(FileOrigin(path.clone())),
         From::Upstream(upstream) => Arc::new(UpstreamSource::new((**upstream).clone())?),
+        From::Takeover(_) => return Err(ConfigError::TakeoverWithRedis.into()),
     };
     Ok(Replica::new(Arc::clone(options), origin))
 }
@@ -282,7 +304,13 @@ fn warn_of_few_files() {
     }
 }
 
-fn announce(plan: &Plan, address: std::net::SocketAddr, tls: bool, notes: &[String]) {
+fn announce(
+    plan: &Plan,
+    address: std::net::SocketAddr,
+    tls: bool,
+    notes: &[String],
+    takeovers: &BTreeMap<String, Arc<Takeover>>,
+) {
     let scheme = if tls { "https" } else { "http" };
     let mut text = format!("flagwire-server listening on {scheme}://{address}\n");
     for note in notes {
@@ -300,6 +328,18 @@ fn announce(plan: &Plan, address: std::net::SocketAddr, tls: bool, notes: &[Stri
                     upstream.source(),
                     planned.name
                 )
+            }
+            From::Takeover(options) => {
+                let (upstream, file) = (options.upstream.source(), options.file.display());
+                match takeovers.get(&planned.name).map(|one| one.chosen()) {
+                    Some(Chosen::File) => {
+                        format!("  flags   {file} (it took over from {upstream})\n")
+                    }
+                    _ => format!(
+                        "  flags   relayed from {upstream} as {} until you have {file} take over\n",
+                        planned.name
+                    ),
+                }
             }
         });
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::environment::Environment;
+use crate::source::takeover::Takeover;
 use crate::{auth, cache, prometheus, stream, target};
 
 /// Everything that handlers share.
@@ -14,6 +15,8 @@ use crate::{auth, cache, prometheus, stream, target};
 pub struct AppState {
     /// The environments, by name.
     pub environments: Arc<BTreeMap<String, Arc<Environment>>>,
+    /// For each environment that is a relay until a flags file takes over, the means to have it do so.
+    pub takeovers: Arc<BTreeMap<String, Arc<Takeover>>>,
     /// The keys that clients sign in with.
     pub keys: Arc<auth::Keys>,
     /// The options that handlers need.
@@ -63,6 +66,7 @@ impl AppState {
             .collect();
         Self {
             environments: Arc::new(environments),
+            takeovers: Arc::default(),
             keys: Arc::new(keys),
             settings: Arc::new(settings),
             signer: Arc::new(auth::token::Signer::new(secret)),
@@ -73,6 +77,13 @@ impl AppState {
             guesses: Arc::default(),
             stopping,
         }
+    }
+
+    /// Lets administrators choose the source of these environments, by name.
+    #[must_use]
+    pub fn with_takeovers(mut self, takeovers: BTreeMap<String, Arc<Takeover>>) -> Self {
+        self.takeovers = Arc::new(takeovers);
+        self
     }
 
     /// Spreads the ends of streams over this time once the server stops. Without it, all streams end at the same time.

@@ -342,3 +342,60 @@ async fn lists_of_rules_have_a_tag_that_changes_with_values_and_versions() {
         );
     }
 }
+
+/// The versions that an upstream gave, of flags that a file takes over unchanged and changes later.
+#[test]
+fn what_changes_in_a_file_that_took_over_is_greater_than_anything_the_upstream_gave() {
+    let mut runner = TestRunner::new(Config {
+        cases: 200,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let given = prop_oneof![
+        1_i64..100,
+        1_795_000_000_i64..1_796_000_000,
+        4_000_000_000_i64..4_000_000_010
+    ];
+    let steps = (
+        proptest::collection::vec((0_u8..3, given), 1..6),
+        proptest::collection::vec(any::<bool>(), 1..4),
+    );
+    let run = |(upstream, restarts): (Vec<(u8, i64)>, Vec<bool>)| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("versions.json");
+        let mut environment = start(&path);
+        let of = |value: u8| flags_file::parse(&format!("flags: {{ f: {value} }}")).unwrap();
+        let version = |environment: &Environment| {
+            let current = environment.current().unwrap();
+            current.snapshot.flag("f").unwrap().version.unwrap()
+        };
+        let mut greatest = 0;
+        let mut value = 0;
+        for (served, given) in upstream {
+            value = served;
+            let mut configuration = of(served);
+            configuration.flags[0].version = Some(given);
+            environment.apply_with(configuration, Counting::Upstream);
+            greatest = greatest.max(given).max(version(&environment));
+        }
+        // The file takes over; it says the same, and no version.
+        prop_assert!(environment.apply(of(value)).is_empty());
+        for restart in restarts {
+            if restart {
+                environment = start(&path);
+                environment.apply(of(value));
+            }
+            value = (value + 1) % 3;
+            let told = environment.apply(of(value));
+            prop_assert_eq!(told.len(), 1);
+            prop_assert!(
+                told[0].version > greatest,
+                "{} after {greatest}",
+                told[0].version
+            );
+            greatest = told[0].version;
+        }
+        Ok(())
+    };
+    runner.run(&steps, run).unwrap();
+}

@@ -138,7 +138,12 @@ impl Activity {
 
     /// Adds entries for the changes of a configuration.
     pub(crate) fn changed(&self, differences: &[Difference], old: &Snapshot, new: &Snapshot) {
-        self.note_changes(differences);
+        // What serves everybody the same is no change for the people who read this.
+        let differences: Vec<&Difference> = differences
+            .iter()
+            .filter(|difference| !difference.serves_the_same)
+            .collect();
+        self.note_changes(&differences);
         for difference in differences.iter().take(MAX_CHANGES) {
             let identifier = &difference.identifier;
             let mut details = match difference.domain {
@@ -185,7 +190,7 @@ impl Activity {
         }
     }
 
-    fn note_changes(&self, differences: &[Difference]) {
+    fn note_changes(&self, differences: &[&Difference]) {
         let now = unix_seconds(SystemTime::now());
         let mut changed = self.changed.lock();
         for difference in differences {

@@ -1,6 +1,6 @@
 //! Puts configurations in force: completes them, gives each flag and group its version, finds what changed, and publishes that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -28,7 +28,8 @@ impl Environment {
 
     /// Puts a configuration in force as [`apply`](Self::apply) does, of a source whose versions have another meaning.
     pub fn apply_with(&self, configuration: Configuration, counting: Counting) -> Vec<Difference> {
-        self.put_in_force(&self.applying.lock(), configuration, counting, None, None)
+        let applying = self.applying.lock();
+        self.put_in_force(&applying, configuration, counting, None, None, None)
     }
 
     /// Puts a configuration in force together with the text of the flags file that it was read from.
@@ -37,14 +38,40 @@ impl Environment {
         configuration: Configuration,
         document: Arc<Document>,
     ) -> Vec<Difference> {
-        let document = Some(document);
+        let (applying, document) = (self.applying.lock(), Some(document));
         self.put_in_force(
-            &self.applying.lock(),
+            &applying,
             configuration,
             Counting::File,
             None,
             document,
+            None,
         )
+    }
+
+    /// Puts the configuration of a flags file in force in place of that of another source, and publishes what changed. A flag that
+    /// is not in `differing` is known to serve every target the same in both, so clients get no event for it.
+    pub(crate) fn take_over(
+        &self,
+        configuration: Configuration,
+        document: Arc<Document>,
+        differing: &BTreeSet<String>,
+    ) -> Vec<Difference> {
+        let (applying, document) = (self.applying.lock(), Some(document));
+        self.put_in_force(
+            &applying,
+            configuration,
+            Counting::File,
+            None,
+            document,
+            Some(differing),
+        )
+    }
+
+    /// Returns the [content](Current::content) that a configuration would have in force.
+    pub(crate) fn content_of(&self, configuration: Configuration) -> String {
+        let (flags, segments) = self.complete(configuration);
+        content_hash(&flags, &segments)
     }
 
     /// Puts a configuration in force that another replica has put in force under this stamp.
@@ -63,6 +90,7 @@ impl Environment {
             Counting::Own,
             stamp,
             document,
+            None,
         )
     }
 
@@ -109,7 +137,7 @@ impl Environment {
                 *version = raised(*version, *other);
             }
         }
-        self.put_in_force(&applying, configuration, Counting::Own, None, None);
+        self.put_in_force(&applying, configuration, Counting::Own, None, None, None);
     }
 
     fn put_in_force(
@@ -119,11 +147,18 @@ impl Environment {
         counting: Counting,
         stamp: Option<String>,
         document: Option<Arc<Document>>,
+        differing: Option<&BTreeSet<String>>,
     ) -> Vec<Difference> {
         let (mut flags, mut segments) = self.complete(configuration);
         let before = self.current();
         let now = SystemTime::now();
-        let differences = self.number(before.as_deref(), &mut flags, &mut segments, now, counting);
+        let mut differences =
+            self.number(before.as_deref(), &mut flags, &mut segments, now, counting);
+        if let Some(differing) = differing {
+            for difference in &mut differences {
+                difference.serves_the_same = !difference.may_serve_another(differing);
+            }
+        }
         let new_text = self.store_document(document);
         if let Some(before) = before.as_ref().filter(|_| differences.is_empty()) {
             if let Some(stamp) = stamp {

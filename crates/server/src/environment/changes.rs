@@ -24,6 +24,17 @@ pub struct Difference {
     /// The flags of the new configuration whose evaluation may differ, sorted. If a flag has changed, it is among them
     /// unless it was deleted.
     pub affected: Vec<String>,
+    /// Whether every target is known to be served the same as before, although the rules are written in another way. Only
+    /// back ends, which hold rules, get an event then.
+    pub serves_the_same: bool,
+}
+
+impl Difference {
+    /// Whether any of the flags that it affects, or the flag itself, is one of these.
+    pub(super) fn may_serve_another(&self, differing: &BTreeSet<String>) -> bool {
+        let itself = self.domain == Domain::Flag && differing.contains(&self.identifier);
+        itself || self.affected.iter().any(|flag| differing.contains(flag))
+    }
 }
 
 /// Gives each flag and group of `new` its version and returns what differs from `old`.
@@ -79,6 +90,7 @@ pub fn compare(
                 identifier,
                 version,
                 affected,
+                serves_the_same: false,
             }
         })
         .collect()

@@ -68,6 +68,9 @@ impl Event {
 
     /// Returns the frames for a reader, one or more; nothing where the event does not concern it.
     pub(crate) fn frames(&self, audience: &Audience) -> Framed {
+        if !self.concerns(audience) {
+            return Framed::new(b"");
+        }
         let (cell, make): (_, fn(&Self) -> Bytes) = match audience {
             Audience::One(target) => return self.frame_for(target),
             Audience::Rules => (&self.rules, |event| event.frame_change(None)),
@@ -75,6 +78,11 @@ impl Event {
             Audience::Refetch => (&self.refetch, |event| refetch(&event.current)),
         };
         cell.get_or_init(|| Framed::new(&make(self))).clone()
+    }
+
+    /// Whether a reader of this kind gets the event at all.
+    pub(crate) fn concerns(&self, audience: &Audience) -> bool {
+        *audience == Audience::Rules || !self.difference.serves_the_same
     }
 
     /// Returns the frame for a back end that is still being sent everything, and has to ask for it again if it is cut off.

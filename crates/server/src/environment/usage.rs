@@ -5,12 +5,12 @@
 //! reported: unknown names have a limit of their own, and so have the targets that clients report.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use flagwire_core::protocol::{KeyValue, Metrics, MetricsData, TargetData};
 use flagwire_evaluation::Snapshot;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::auth::KeyKind;
 use crate::time::unix_seconds;
@@ -41,7 +41,7 @@ const MAX_ATTRIBUTES: usize = 64;
 #[derive(Debug, Default)]
 pub struct Usage {
     totals: Mutex<Totals>,
-    outbox: OnceLock<Arc<Outbox>>,
+    outbox: RwLock<Option<Arc<Outbox>>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +56,8 @@ struct Totals {
 impl Usage {
     /// Adds a report that was sent with a key of this kind. `current` says which flags and variations there are.
     pub fn add(&self, metrics: &Metrics, current: Option<&Snapshot>, from: KeyKind) {
-        let outbox = self.outbox.get();
+        // Held until the report is in it, so that none is lost when forwarding ends.
+        let outbox = self.outbox.read();
         let mut totals = self.totals.lock();
         for data in metrics.metrics_data.iter().flatten() {
             let Some(mut counted) = UsageCount::of(data) else {
@@ -67,12 +68,12 @@ impl Usage {
                 let now = unix_seconds(SystemTime::now());
                 totals.reads.insert(counted.flag.clone(), now);
             }
-            if let Some(outbox) = outbox {
+            if let Some(outbox) = &*outbox {
                 outbox.add(counted, data.count);
             }
         }
         // Targets are of use only to a relay, which passes them on.
-        if let Some(outbox) = outbox {
+        if let Some(outbox) = &*outbox {
             let targets = metrics.target_data.iter().flatten();
             outbox.add_targets(targets.filter_map(clipped), from);
         }
@@ -106,7 +107,13 @@ impl Usage {
 
     /// Collects all reports from now on, so that they can be passed on to an upstream.
     pub(crate) fn forward(&self) -> Arc<Outbox> {
-        Arc::clone(self.outbox.get_or_init(Arc::default))
+        let mut outbox = self.outbox.write();
+        Arc::clone(outbox.get_or_insert_default())
+    }
+
+    /// Collects no reports for an upstream any more. What was collected stays in the outbox.
+    pub(crate) fn stop_forwarding(&self) {
+        *self.outbox.write() = None;
     }
 }
 
@@ -238,6 +245,12 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
+    /// Returns how many evaluations there are.
+    pub(crate) fn evaluations(&self) -> u64 {
+        let counts = self.counters.values();
+        counts.fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
     #[cfg(test)]
     pub(crate) fn of(
         counters: BTreeMap<UsageCount, u64>,

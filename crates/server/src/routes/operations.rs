@@ -45,7 +45,15 @@ pub(super) async fn status(State(state): State<AppState>) -> impl IntoResponse {
     let environments: Map<String, Value> = state
         .environments
         .values()
-        .map(|environment| (environment.name().to_owned(), describe(environment)))
+        .map(|environment| {
+            let mut described = describe(environment);
+            if let Some(takeover) = state.takeovers.get(environment.name())
+                && let Value::Object(map) = &mut described
+            {
+                map.insert("takeover".to_owned(), json!(takeover.standing()));
+            }
+            (environment.name().to_owned(), described)
+        })
         .collect();
     let body = json!({
         "server": concat!("flagwire-server/", env!("CARGO_PKG_VERSION")),

@@ -6,6 +6,7 @@
 pub(crate) mod doubt;
 pub mod file;
 pub mod saved;
+pub mod takeover;
 pub mod upstream;
 
 use std::future::Future;

@@ -149,7 +149,10 @@ impl Burst {
         let audience = &reader.audience;
         // A reader that fetches everything after an event needs one event for all that changed at once.
         let events = match (audience, events) {
-            (Audience::Refetch, [.., last]) => std::slice::from_ref(last),
+            (Audience::Refetch, events) => {
+                let last = events.iter().rfind(|event| event.concerns(audience));
+                last.map_or(&[][..], std::slice::from_ref)
+            }
             _ => events,
         };
         for event in events {

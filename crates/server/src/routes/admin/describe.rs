@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::environment::{Current, Environment, SourceStatus};
+use crate::source::takeover::Standing;
 use crate::state::AppState;
 
 /// How many names or values of a list are shown at most.
@@ -27,6 +28,9 @@ pub(super) struct Overview {
     editable: bool,
     streams: usize,
     source: SourceStatus,
+    /// Which of two sources serves; `None` if there is one source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takeover: Option<Standing>,
     /// Identifies the configuration in force, so that a page knows whether it has it already. Empty before the first
     /// one.
     content: String,
@@ -154,6 +158,10 @@ impl Overview {
             editable: environment.editor().is_some(),
             streams: environment.streams(),
             source: environment.status(),
+            takeover: state
+                .takeovers
+                .get(environment.name())
+                .map(|takeover| takeover.standing()),
             content: content.unwrap_or_default().to_owned(),
             counts,
             reads: environment.usage.last_reads(),

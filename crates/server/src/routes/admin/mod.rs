@@ -12,6 +12,7 @@ mod guard;
 
 mod live;
 mod page;
+mod source;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/events", get(live::events))
         .route(EXPLAIN, post(explain::explain))
         .route("/admin/accept", post(change::accept))
+        .route("/admin/source", get(source::show).post(source::choose))
         .route(
             "/admin/flags/{flag}",
             post(change::change)

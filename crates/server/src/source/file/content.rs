@@ -17,6 +17,7 @@ use crate::environment::{
 };
 use crate::files::{self, Abandoned, FileWorker, write};
 use crate::source::doubt::Loss;
+use flagwire_evaluation::Snapshot;
 use flagwire_flags_file::{MAX_FILE_BYTES, Parsed, Problem};
 
 /// The coarsest resolution of file times: two writes within this time can leave the same time of modification.
@@ -48,6 +49,16 @@ pub enum LoadError {
     },
 }
 
+/// Returns a line for each flag and group that cannot be evaluated as it is written, as `path:line:column: reason`.
+pub(crate) fn mistakes(path: &str, parsed: &Parsed) -> Vec<String> {
+    let Configuration { flags, segments } = parsed.configuration.clone();
+    let snapshot = Snapshot::compile(flags, segments);
+    let problems = snapshot.problems().iter();
+    problems
+        .map(|problem| format!("{path}:{}", parsed.places.of(problem)))
+        .collect()
+}
+
 fn lines(path: &str, problems: &[Problem]) -> String {
     let lines: Vec<String> = problems
         .iter()
@@ -65,10 +76,13 @@ pub(super) struct FlagsFile {
     seen: Mutex<Seen>,
     /// The warnings that were last logged about a content that can be read.
     warnings: Mutex<Vec<Problem>>,
+    /// Whether another source serves the environment by now, so that nothing of the file may be put in force. The lock is held
+    /// while something is.
+    ended: Mutex<bool>,
 }
 
 /// What was found at the last look at the file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     /// The hash of the content that was last read and checked, whether it could be used or not.
     hash: Option<[u8; 32]>,
@@ -103,7 +117,20 @@ impl FlagsFile {
             worker: FileWorker::of(path),
             seen: Mutex::default(),
             warnings: Mutex::default(),
+            ended: Mutex::default(),
         }
+    }
+
+    /// Returns the same file, with what was found at the last look at it, for another turn of serving it.
+    pub(super) fn again(&self) -> Self {
+        let again = Self::new(&self.path);
+        again.seen.lock().clone_from(&self.seen.lock());
+        again
+    }
+
+    /// Makes sure that nothing of the file is put in force any more, also by an edit that is under way.
+    pub(super) fn end(&self) {
+        *self.ended.lock() = true;
     }
 
     pub(super) fn name(&self) -> String {
@@ -187,6 +214,31 @@ impl FlagsFile {
     pub(super) fn load_whole(&self) -> Result<Parsed, LoadError> {
         let (bytes, _) = self.read_anything().map_err(|error| self.error(error))?;
         self.parse_whole(&bytes)
+    }
+
+    /// Reads the file, and checks it as `flagwire-server check` does. Returns its warnings with it.
+    ///
+    /// # Errors
+    /// A line for each mistake.
+    pub(super) fn load_checked(&self) -> Result<(Loaded, Vec<Problem>), Vec<String>> {
+        let lines = |error: &LoadError| -> Vec<String> {
+            error.to_string().lines().map(str::to_owned).collect()
+        };
+        let (bytes, signature) = self.read().map_err(|error| lines(&self.error(error)))?;
+        let parsed = self.parse_whole(&bytes).map_err(|error| lines(&error))?;
+        let mistakes = files::computing(|| mistakes(&self.name(), &parsed));
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        self.remember(&bytes, signature);
+        let document = Arc::new(Document::new(bytes));
+        Ok(((parsed.configuration, document), parsed.warnings))
+    }
+
+    /// Whether the text of the file is still this one.
+    pub(super) fn is(&self, document: &Document) -> bool {
+        self.read()
+            .is_ok_and(|(bytes, _)| Document::new(bytes).hash == document.hash)
     }
 
     fn parse_whole(&self, bytes: &[u8]) -> Result<Parsed, LoadError> {
@@ -312,6 +364,10 @@ impl FlagsFile {
         parsed: Result<Configuration, LoadError>,
         text: Vec<u8>,
     ) {
+        let ended = self.ended.lock();
+        if *ended {
+            return;
+        }
         environment.set_warning(TOPIC, None);
         environment.set_doubt(None);
         match parsed {
@@ -424,6 +480,12 @@ impl FlagsFile {
             path: self.name(),
             error,
         };
+        if *self.ended.lock() {
+            return Err(EditError::Refused(format!(
+                "the flags come from another source than {} by now; change them there",
+                self.name()
+            )));
+        }
         if self.seen.lock().open {
             return Err(EditError::Refused(format!(
                 "somebody else is writing to {} at this moment; try again once that has ended",
@@ -492,6 +554,7 @@ pub(super) struct Following(pub(super) Arc<Environment>);
 impl Drop for Following {
     fn drop(&mut self) {
         self.0.set_warning(TOPIC, None);
+        self.0.set_warning(TOPIC_WRITING, None);
         self.0.set_doubt(None);
     }
 }

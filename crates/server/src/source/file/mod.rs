@@ -23,13 +23,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::content::LoadError;
+pub(crate) use self::content::mistakes;
 use self::content::{FileEditor, FlagsFile, Following, Loaded, Look};
 use self::settling::{Settling, quiet_for};
 use self::signature::Signature;
 use self::watching::{Signs, Watch};
 use super::doubt::Loss;
 use super::{BoxFuture, Editor, Origin, Source};
-use crate::environment::Environment;
+use crate::environment::{Configuration, Document, Environment};
 use crate::files::write;
 use flagwire_flags_file::Parsed;
 
@@ -119,6 +120,18 @@ impl FileSource {
         FlagsFile::new(path).load_whole()
     }
 
+    /// Leaves the editor of the environment to the caller.
+    #[must_use]
+    pub(crate) fn without_editor(mut self) -> Self {
+        self.names_editor = false;
+        self
+    }
+
+    /// Returns what ends the file's part, when another source follows it.
+    pub(crate) fn end(&self) -> FileEnd {
+        FileEnd(Arc::clone(&self.file))
+    }
+
     /// Writes the commented sample where there is no file yet. Returns whether it did. Blocks.
     ///
     /// # Errors
@@ -132,37 +145,107 @@ impl FileSource {
     }
 }
 
+/// Ends the part that a flags file has in its environment.
+#[derive(Debug)]
+pub(crate) struct FileEnd(Arc<FlagsFile>);
+
+impl FileEnd {
+    /// Makes sure that nothing of the file is put in force any more, also by an edit that is under way.
+    pub(crate) fn end(&self) {
+        self.0.end();
+    }
+}
+
+/// A flags file that was read once no process wrote to it, and has no mistakes.
+#[derive(Debug)]
+pub(crate) struct CheckedFile {
+    file: Arc<FlagsFile>,
+    pub(crate) configuration: Configuration,
+    pub(crate) document: Arc<Document>,
+    /// What `flagwire-server check` warns of.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl CheckedFile {
+    /// Reads the file at `path`, and checks it as `flagwire-server check` does.
+    ///
+    /// # Errors
+    /// A line for each mistake.
+    pub(crate) async fn read(path: &Path) -> Result<Self, Vec<String>> {
+        let file = Arc::new(FlagsFile::new(path));
+        let unread = |error| vec![file.error(error).to_string()];
+        settled(&file).await.map_err(unread)?;
+        let read = Arc::clone(&file);
+        let what = file.reading();
+        let loaded = file.worker.run(&what, move |_| read.load_checked());
+        let ((configuration, document), warnings) = loaded.await.map_err(unread)??;
+        Ok(Self {
+            warnings: warnings
+                .iter()
+                .map(|warning| format!("{}:{warning}", file.name()))
+                .collect(),
+            file,
+            configuration,
+            document,
+        })
+    }
+
+    /// Whether the file still says the same.
+    pub(crate) async fn is_unchanged(&self) -> bool {
+        let (file, document) = (Arc::clone(&self.file), Arc::clone(&self.document));
+        let what = self.file.reading();
+        let same = self.file.worker.run(&what, move |_| file.is(&document));
+        same.await.unwrap_or(false)
+    }
+
+    /// Returns the source that goes on with the file from here. It leaves the editor of the environment to the caller.
+    pub(crate) fn source(&self) -> FileSource {
+        let first = (self.configuration.clone(), Arc::clone(&self.document));
+        FileSource {
+            file: Arc::new(self.file.again()),
+            first: Ok(first),
+            names_editor: false,
+        }
+    }
+}
+
 /// Reads the file for the first time, once no process writes to it.
 async fn first(file: &Arc<FlagsFile>) -> Result<Loaded, LoadError> {
+    let wrap = |error| file.error(error);
+    settled(file).await.map_err(wrap)?;
+    let read = Arc::clone(file);
+    let loaded = file.worker.run(&file.reading(), move |_| read.load()).await;
+    loaded.map_err(wrap)?
+}
+
+/// Waits until no process writes to the file.
+async fn settled(file: &Arc<FlagsFile>) -> io::Result<()> {
     let what = file.reading();
     let look = || {
         let looked = Arc::clone(file);
         file.worker.run(&what, move |_| Signature::at(&looked.path))
     };
-    let wrap = |error| file.error(error);
-    let mut seen = look().await.flatten().map_err(wrap)?;
-    if seen.is_younger_than(YOUNG) {
-        let began = Instant::now();
-        let mut quiet = FIRST_QUIET;
-        loop {
-            sleep(quiet).await;
-            let now = look().await.flatten().map_err(wrap)?;
-            if now == seen {
-                break;
-            }
-            if began.elapsed() > FIRST_PATIENCE {
-                return Err(wrap(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "it is being written to without end",
-                )));
-            }
-            seen = now;
-            quiet = quiet_for(now.bytes);
-        }
+    let mut seen = look().await.flatten()?;
+    if !seen.is_younger_than(YOUNG) {
+        return Ok(());
     }
-    let read = Arc::clone(file);
-    let loaded = file.worker.run(&what, move |_| read.load()).await;
-    loaded.map_err(wrap)?
+    let began = Instant::now();
+    let mut quiet = FIRST_QUIET;
+    loop {
+        sleep(quiet).await;
+        let now = look().await.flatten()?;
+        if now == seen {
+            return Ok(());
+        }
+        if began.elapsed() > FIRST_PATIENCE {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "it is being written to without end",
+            ));
+        }
+        seen = now;
+        quiet = quiet_for(now.bytes);
+    }
 }
 
 impl Source for FileSource {

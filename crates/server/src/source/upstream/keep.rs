@@ -13,7 +13,7 @@ use crate::versions::Counting;
 const KEEP: Duration = Duration::from_secs(60);
 
 /// Names the warning of the state directory in the environment's status.
-const TOPIC: &str = "kept";
+pub(super) const TOPIC: &str = "kept";
 
 type Loaded = Result<Option<(Configuration, SystemTime)>, SavedError>;
 
@@ -68,12 +68,13 @@ pub(super) fn restore(
     }
 }
 
-/// Saves the configuration each time it changes. While the environment is healthy, confirms every [`KEEP`] that the
+/// Saves the configuration each time it changes; the one in force at the start is saved later, if it is not `is_saved`. While the environment is healthy, confirms every [`KEEP`] that the
 /// saved configuration is still current. Without a state directory it does nothing and never completes.
 pub(super) async fn keep(
     disk: &FileWorker,
     kept: Option<&SavedConfiguration>,
     environment: &Environment,
+    is_saved: bool,
 ) {
     let Some(kept) = kept else {
         return std::future::pending().await;
@@ -81,7 +82,7 @@ pub(super) async fn keep(
     let mut generation = environment.watch_generation();
     // A configuration that was loaded from the disk need not be written again.
     generation.mark_unchanged();
-    let mut unsaved = false;
+    let mut unsaved = !is_saved;
     loop {
         tokio::select! {
             changed = generation.changed() => {

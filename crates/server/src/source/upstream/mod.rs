@@ -119,19 +119,69 @@ impl UpstreamSource {
     }
 }
 
+impl UpstreamSource {
+    /// Puts the configuration in force that was saved before, if there is one. Blocks.
+    pub(super) fn restore_blocking(&self, environment: &Environment) {
+        if let Some(kept) = &self.options.kept {
+            let loaded = keep::load_blocking(&self.disk, kept);
+            keep::restore(loaded, kept, &self.name(), environment);
+        }
+    }
+
+    /// Returns the source that fetches and follows the stream, and does nothing else.
+    pub(super) fn relay(&self) -> Box<dyn Source> {
+        Box::new(Relay::new(&self.options, &self.client))
+    }
+
+    /// Saves what is in force and posts what clients have counted, until `stopping` turns true. `is_saved` says whether what is in
+    /// force at the start is on the disk already. Returns a sentence if counts could not be posted at the end.
+    pub(super) async fn save_and_post(
+        self,
+        environment: Arc<Environment>,
+        mut stopping: watch::Receiver<bool>,
+        is_saved: bool,
+    ) -> Option<String> {
+        let Self {
+            options,
+            client,
+            disk,
+        } = self;
+        let outbox = environment.usage.forward();
+        tokio::select! {
+            () = crate::stopping::until(&mut stopping) => {}
+            () = keep::keep(&disk, options.kept.as_ref(), &environment, is_saved) => {}
+            () = metrics::post_regularly(&client, &environment, &outbox, options.metrics) => {}
+        }
+        environment.set_warning(keep::TOPIC, None);
+        environment.usage.stop_forwarding();
+        // The post is cut off after `LAST_POST`, as the server may be stopping.
+        let last = metrics::post(&client, &environment, &outbox);
+        let unposted = match tokio::time::timeout(LAST_POST, last).await {
+            Ok(()) => match outbox.take().evaluations() {
+                0 => return None,
+                1 => "1 evaluation that clients have counted".to_owned(),
+                left => format!("{left} evaluations that clients have counted"),
+            },
+            Err(_) => "what clients have counted last".to_owned(),
+        };
+        let sentence = format!(
+            "{unposted} could not be posted to {}, which does not answer",
+            options.source()
+        );
+        tracing::warn!(environment = environment.name(), "{sentence}");
+        Some(sentence)
+    }
+}
+
 impl Source for UpstreamSource {
     fn run(
         self: Box<Self>,
         environment: Arc<Environment>,
         stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        if let Some(kept) = &self.options.kept {
-            let loaded = keep::load_blocking(&self.disk, kept);
-            keep::restore(loaded, kept, &self.name(), &environment);
-        }
+        self.restore_blocking(&environment);
         let on_each = self.run_on_each_replica(Arc::clone(&environment), stopping.clone());
-        let relay = Box::new(Relay::new(&self.options, &self.client));
-        let fetching = relay.run(environment, stopping);
+        let fetching = self.relay().run(environment, stopping);
         Box::pin(async move {
             tokio::join!(fetching, on_each);
         })
@@ -144,8 +194,7 @@ impl Origin for UpstreamSource {
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Source>, String>> {
-        let relay: Box<dyn Source> = Box::new(Relay::new(&self.options, &self.client));
-        Box::pin(std::future::ready(Ok(relay)))
+        Box::pin(std::future::ready(Ok(self.relay())))
     }
 
     fn editable(&self) -> bool {
@@ -164,23 +213,9 @@ impl Origin for UpstreamSource {
     fn run_on_each_replica(
         &self,
         environment: Arc<Environment>,
-        mut stopping: watch::Receiver<bool>,
+        stopping: watch::Receiver<bool>,
     ) -> BoxFuture<'static, ()> {
-        let Self {
-            options,
-            client,
-            disk,
-        } = self.clone();
-        Box::pin(async move {
-            let outbox = environment.usage.forward();
-            tokio::select! {
-                () = crate::stopping::until(&mut stopping) => {}
-                () = keep::keep(&disk, options.kept.as_ref(), &environment) => {}
-                () = metrics::post_regularly(&client, &environment, &outbox, options.metrics) => {}
-            }
-            // The post may be cut off after `LAST_POST`, as the server is stopping.
-            let last = metrics::post(&client, &environment, &outbox);
-            drop(tokio::time::timeout(LAST_POST, last).await);
-        })
+        let each = self.clone().save_and_post(environment, stopping, true);
+        Box::pin(async { drop(each.await) })
     }
 }
