@@ -4,6 +4,7 @@ import { el, fill, make, mistake, options, toast } from "./dom.js";
 import * as events from "./events.js";
 import * as flags from "./flags.js";
 import { chosenEnvironment, follow, get, oneAtATime, onRefused, post, useEnvironment, useToken } from "./server.js";
+import * as source from "./source.js";
 import * as streams from "./streams.js";
 import * as why from "./why.js";
 import { tellTimes } from "./words.js";
@@ -26,16 +27,17 @@ function show(overview) {
   el("user").textContent = user && user.name !== "local" ? user.name : "";
   el("user").title = reads ? "may read, not edit" : "may edit";
   el("accept").disabled = reads;
-  const { environment, environments, source } = shown;
+  const { environment, environments, source: from } = shown;
   el("environment-label").hidden = false;
   options(el("environment"), environments.map((name) => [name, name]), environment);
   el("environment").disabled = environments.length < 2;
   el("flags-count").textContent = String(shown.flags.length);
   showStreams(shown.streams);
-  if (source.error) showProblem("The last good version stays in force:", source.error);
-  else showProblem("Flags are served as they should be, but:", source.warning ?? "", true);
+  if (from.error) showProblem("The last good version stays in force:", from.error);
+  else showProblem("Flags are served as they should be, but:", from.warning ?? "", true);
   el("doubt").hidden = !shown.doubt;
   title();
+  source.show(shown);
   flags.show(shown);
   why.show(shown);
 }
@@ -140,6 +142,7 @@ el("accept").addEventListener("click", async () => {
     toast(error.message);
   }
 });
+source.start({ chosen: refresh });
 flags.start({ change });
 why.start();
 streams.start();

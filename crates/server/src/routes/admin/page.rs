@@ -47,6 +47,7 @@ const FILES: &[(&str, &str, &str)] = &[
     part!(SCRIPT, "walk.js"),
     part!(SCRIPT, "streams.js"),
     part!(SCRIPT, "events.js"),
+    part!(SCRIPT, "source.js"),
 ];
 
 pub(super) fn routes() -> Router<AppState> {
