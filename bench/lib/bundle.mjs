@@ -82,6 +82,8 @@ export async function serve(scope, folder, { extra } = {}) {
     response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "content-length": body.length, "cache-control": "no-store" });
     response.end(body);
   });
+  // Node ends an idle connection after five seconds, and a client that was busy so long may just be using it again: its request would fail.
+  server.keepAliveTimeout = 0;
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   atEnd(scope, () => {
     server.closeAllConnections();

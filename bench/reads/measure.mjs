@@ -17,7 +17,7 @@ export async function measure(setting, { rounds, only, sampleMs = SAMPLE_MS }) {
     if (only && !only.includes(name)) continue;
     for (const counted of counting) {
       try {
-        const client = await within(10_000, start(setting, counted));
+        const client = await within(60_000, start(setting, counted));
         // Code of its own for each: what the compiler learns of one SDK must not serve or spoil another. V8 keeps what it learned with
         // the text of the code, so the text differs as well; with equal texts, `variation` of five SDKs became one call site.
         const loop = (/** @type {string} */ pattern) =>
@@ -35,7 +35,7 @@ export async function measure(setting, { rounds, only, sampleMs = SAMPLE_MS }) {
           cases.push({ peer: name, ours, counting: counted, pattern, client, run, keys, n: 0, ns: /** @type {number[]} */ ([]) });
         }
       } catch (error) {
-        failed.push({ peer: name, counting: counted, reason: String(error instanceof Error ? error.message : error) });
+        failed.push({ peer: name, counting: counted, reason: reasonOf(error) });
       }
     }
   }
@@ -54,6 +54,12 @@ export async function measure(setting, { rounds, only, sampleMs = SAMPLE_MS }) {
     }
   }
   return { samples: cases.map(({ peer, ours, counting, pattern, ns }) => ({ peer, ours, counting, pattern, ns })), failed };
+}
+
+/** What went wrong, with its causes: `fetch failed` alone says nothing. @param {unknown} error @returns {string} */
+function reasonOf(error) {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`;
 }
 
 /** @param {{ run: (c: unknown, keys: string[], n: number) => number, client: unknown, keys: string[], n: number }} one */

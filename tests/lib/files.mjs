@@ -40,6 +40,8 @@ export async function serveFiles(t, folder, { headers = {} } = {}) {
     response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", ...headers });
     createReadStream(file).pipe(response);
   });
+  // Node ends an idle connection after five seconds, and a client that was busy so long may just be using it again: its request would fail.
+  server.keepAliveTimeout = 0;
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   atEnd(t, () => {
     server.closeAllConnections();

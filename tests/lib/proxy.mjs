@@ -59,6 +59,8 @@ export class Proxy {
   /** @param {string} upstream base URL of the server behind */
   constructor(upstream) {
     this.#upstream = new URL(upstream);
+    // Node ends an idle connection after five seconds, and a client that was busy so long may just be using it again: its request would fail.
+    this.#server.keepAliveTimeout = 0;
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));

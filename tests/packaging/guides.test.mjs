@@ -160,6 +160,8 @@ async function open(t, served, respond) {
     const file = await fetch(files + request.url);
     response.writeHead(file.status, { "Content-Type": file.headers.get("content-type") ?? "" }).end(Buffer.from(await file.arrayBuffer()));
   });
+  // Node ends an idle connection after five seconds, and a client that was busy so long may just be using it again: its request would fail.
+  server.keepAliveTimeout = 0;
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   atEnd(t, () => {
     server.closeAllConnections();
