@@ -18,7 +18,7 @@ use super::super::{
     Notes, Problem, check_identifier, full, read_noting, settle_requirements, short,
 };
 use super::layout::{Layout, Piece, after_key, apply_within, line_end};
-use super::merge::{Role, Writer, json_of};
+use super::merge::{Role, Writer, as_before, json_of};
 use super::text::{Style, extent};
 use super::{Change, EditError, find, read_before};
 
@@ -190,6 +190,10 @@ pub fn put(
             message,
         }])
     })?;
+    let wanted = &match old {
+        Some(node) => as_before(&json_of(node, Role::Whole), wanted),
+        None => wanted.clone(),
+    };
     let item = Item::read(entry, wanted)?;
     let wanted = match (document.get(entry.part()).map(|part| &part.value), old) {
         // In a list each entry has the full form.

@@ -589,6 +589,41 @@ fn matches(old: &[Json], new: &[Json]) -> Vec<Option<usize>> {
     matched
 }
 
+/// Gives keys such as `42` the place that they have in the old definition. JavaScript puts such keys before all others, so whoever
+/// edits a definition in a browser cannot keep their order, and the order of shares decides who gets which.
+pub(super) fn as_before(old: &Json, wanted: &Json) -> Json {
+    match (old, wanted) {
+        (Json::Object(before), Json::Object(after)) => {
+            let value = |key: &String, value: &Json| {
+                let value = match before.get(key) {
+                    Some(old) => as_before(old, value),
+                    None => value.clone(),
+                };
+                (key.clone(), value)
+            };
+            let is_index =
+                |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
+            if !after.keys().any(is_index) {
+                return Json::Object(after.iter().map(|(k, v)| value(k, v)).collect());
+            }
+            let kept = before.keys().filter_map(|key| after.get_key_value(key));
+            let new = after.iter().filter(|(key, _)| !before.contains_key(*key));
+            Json::Object(kept.chain(new).map(|(k, v)| value(k, v)).collect())
+        }
+        (Json::Array(before), Json::Array(after)) => {
+            let from = matches(before, after);
+            let pairs = after.iter().zip(from);
+            pairs
+                .map(|(item, at)| match at.and_then(|at| before.get(at)) {
+                    Some(old) => as_before(old, item),
+                    None => item.clone(),
+                })
+                .collect()
+        }
+        _ => wanted.clone(),
+    }
+}
+
 /// Counts the entries that two maps have in common.
 fn likeness(one: &Json, other: &Json) -> usize {
     let (Json::Object(one), Json::Object(other)) = (one, other) else {

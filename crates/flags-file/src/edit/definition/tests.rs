@@ -537,6 +537,22 @@ fn a_layout_that_cannot_be_edited_is_refused() {
     );
 }
 
+#[test]
+fn names_that_are_numbers_keep_their_place() {
+    let text = "flags:\n  a:\n    variations: { control: a, 20: b, 3: c }\n    default: { control: 50, 20: 30, 3: 20 }\n    off: control\n    rules:\n      - when: { plan: gold }\n        serve: { control: 10, 20: 90 }\n";
+    // As `JSON.parse` and `JSON.stringify` of JavaScript order the keys.
+    let sent = json!({ "variations": { "3": "c", "20": "b", "control": "a" }, "default": { "3": 20, "20": 30, "control": 50 }, "off": "control",
+        "rules": [{ "when": { "plan": "gold" }, "serve": { "20": 90, "control": 10 } }] });
+    replaced(text, &sent, text);
+    let mut changed = sent;
+    changed["default"] = json!({ "3": 10, "20": 40, "control": 50 });
+    replaced(
+        text,
+        &changed,
+        &text.replace("20: 30, 3: 20", "20: 40, 3: 10"),
+    );
+}
+
 /// What a random flag may have, as lines of text, and each comment with its own number.
 fn a_flag(name: &str, shape: usize, comments: &mut usize) -> String {
     let mut c = || {

@@ -29,7 +29,7 @@ function headline(one) {
     case "changes":
       return [`${one.more.toLocaleString("en")} more changes at once`];
     case "edit":
-      return [code(one.by), "changed", code(one.flag), `here: ${one.details.join(", ")}`];
+      return [code(one.by), one.domain === "target-segment" ? "changed group" : "changed", code(one.flag), `here: ${one.details.join(", ")}`];
     default:
       return [`The source ${one.healthy || one.state === "degraded" || one.state === "starting" ? (SOURCE[one.state] ?? one.state) : "has a problem"}`];
   }

@@ -1,6 +1,7 @@
 // One flag: its row, and what opens below it.
 
 import { button, fill, make, mistake, options, plural, set, toast } from "./dom.js";
+import { askToDelete, edit, lostWith } from "./editor.js";
 import { clauses, code, listed, all, rollout, ruleName, serving, time, variation } from "./words.js";
 
 const SHARES = "\0shares";
@@ -195,7 +196,10 @@ function flagDetail(below, name, attempt) {
   const variations = step("Variations");
   const link = make("a", "button quiet", `Why does a target get what it gets?`);
   link.href = `#why/${encodeURIComponent(name)}`;
-  below.append(problems, off.node, requires.node, overrides.node, rules.node, otherwise.node, variations.node, make("p", "more", link));
+  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const change = button("quiet", "Edit", () => void edit("flag", name, said), { "aria-label": `Edit ${name}` });
+  const drop = button("quiet", "Delete", () => askToDelete("flag", name, lostWith(flag)), { "aria-label": `Delete ${name}` });
+  below.append(problems, off.node, requires.node, overrides.node, rules.node, otherwise.node, variations.node, make("div", "actions more", change, drop, link), said);
 
   function remove(identifier, node) {
     void attempt({ target: { identifier, variation: null } }, `${identifier} gets what the rules of ${name} say`, wrong).then((worked) => {
@@ -208,6 +212,8 @@ function flagDetail(below, name, attempt) {
     update(given, counts, editable) {
       flag = given;
       const names = flag.variations.map((one) => [one.identifier, one.identifier]);
+      change.hidden = !editable;
+      drop.hidden = !editable;
       problems.hidden = !flag.problems;
       fill(problems, flag.problems ?? [], () => (flag.problems ?? []).map((text) => make("li", "", text)));
       options(offSelect, names, flag.off);

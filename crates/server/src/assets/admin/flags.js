@@ -1,6 +1,7 @@
 // The list of flags: finding, filtering, and one row for each.
 
-import { el, fill, make, options, plural } from "./dom.js";
+import { button, el, fill, make, options, plural, set } from "./dom.js";
+import { askToDelete, edit, lostWithGroup } from "./editor.js";
 import { flagRow } from "./flag.js";
 import { clauses, listed } from "./words.js";
 
@@ -55,7 +56,7 @@ export function show(overview) {
   readOnly.textContent = overview.reader ? `Your token, ${overview.reader}, may read, not edit, so nothing can be changed here.` : `These flags come from ${overview.source.source} and are changed there; here they can be looked at.`;
   list.classList.toggle("many", rows.size > MANY);
   filter();
-  groups(overview.groups);
+  groups(overview.groups, overview.editable);
 }
 
 /** As people sort: `step-2` before `step-10`. */
@@ -94,12 +95,12 @@ function filter() {
   el("none").hidden = visible > 0 || rows.size === 0;
 }
 
-function groups(list) {
-  el("groups-section").hidden = list.length === 0;
-  fill(el("groups"), list, () => list.map(groupCard));
+function groups(list, editable) {
+  el("groups-section").hidden = list.length === 0 && !editable;
+  fill(el("groups"), [list, editable], () => list.map((group) => groupCard(group, editable)));
 }
 
-function groupCard(group) {
+function groupCard(group, editable) {
   const line = (label, ...text) => make("p", "", make("span", "word", label, " "), ...text);
   const named = group.name && group.name !== group.group ? make("span", "kind", group.name) : null;
   const members = [
@@ -107,5 +108,12 @@ function groupCard(group) {
     group.included.total > 0 && line("always", ...listed(group.included)),
     ...group.rules.map((rule) => line("if", ...clauses(rule))),
   ].filter(Boolean);
-  return make("li", "card group", make("h3", "name", make("span", "", group.group), named), members.length > 0 ? members : line("nobody yet"));
+  return make("li", "card group", make("h3", "name", make("span", "", group.group), named), members.length > 0 ? members : line("nobody yet"), editable && groupTools(group));
+}
+
+function groupTools(group) {
+  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const change = button("quiet", "Edit", () => void edit("group", group.group, said), { "aria-label": `Edit group ${group.group}` });
+  const drop = button("quiet", "Delete", () => askToDelete("group", group.group, lostWithGroup(group)), { "aria-label": `Delete group ${group.group}` });
+  return [make("div", "actions more", change, drop), said];
 }

@@ -1,6 +1,7 @@
 // The admin page: what it shows of one environment, kept up to date by the stream of what happens.
 
 import { el, fill, make, mistake, options, toast } from "./dom.js";
+import * as editor from "./editor.js";
 import * as events from "./events.js";
 import * as flags from "./flags.js";
 import { chosenEnvironment, follow, get, oneAtATime, onRefused, post, useEnvironment, useToken } from "./server.js";
@@ -38,6 +39,7 @@ function show(overview) {
   el("doubt").hidden = !shown.doubt;
   title();
   source.show(shown);
+  editor.show(shown);
   flags.show(shown);
   why.show(shown);
 }
@@ -143,6 +145,7 @@ el("accept").addEventListener("click", async () => {
   }
 });
 source.start({ chosen: refresh });
+editor.start();
 flags.start({ change });
 why.start();
 streams.start();

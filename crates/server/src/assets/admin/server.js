@@ -43,7 +43,7 @@ async function call(path, init = {}) {
   const body = await response.json().catch(() => ({}));
   const message = body.message ?? `The server answered ${response.status}.`;
   if (response.status === 401) refused(token ? "That is no admin token of this server." : "");
-  throw Object.assign(new Error(sentence(message)), { status: response.status });
+  throw Object.assign(new Error(sentence(message)), { status: response.status, mistakes: body.mistakes });
 }
 
 /** The server's messages begin small and end without a full stop. */
@@ -54,7 +54,13 @@ function sentence(text) {
 
 export const get = async (path) => (await call(path)).json();
 
-export const post = async (path, body) => (await call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+export const post = (path, body) => send("POST", path, body);
+
+const send = async (method, path, body) => (await call(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+
+export const put = (path, body) => send("PUT", path, body);
+
+export const remove = (path) => send("DELETE", path);
 
 /** Does the work again and again as it is asked for, but never twice at once: what is asked for meanwhile is done once more. */
 export function oneAtATime(work) {
