@@ -54,6 +54,14 @@ for (const [width, height] of /** @type {const} */ ([[360, 740], [1280, 900]])) 
         await visit(page, view);
         assert.deepEqual(await objections(page), [], view);
       }
+      await page.locator('nav a[href="#flags"]').click();
+      for (const [name, leave] of [["Edit theme", "Cancel"], ["Delete theme", "Keep it"], ["New group", "Cancel"]]) {
+        await page.getByRole("button", { name, exact: true }).click();
+        await page.getByRole("dialog").waitFor();
+        assert.deepEqual(await objections(page), [], name);
+        await page.getByRole("dialog").getByRole("button", { name: leave, exact: true }).click();
+        await page.getByRole("dialog").waitFor({ state: "detached" });
+      }
       server.editFlags((text) => text.replace("default: {", "default: ["));
       await page.locator("#problem").waitFor();
       assert.deepEqual(await objections(page), [], "with a problem");

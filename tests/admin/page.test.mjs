@@ -295,7 +295,7 @@ test("the page asks for the admin token, and says when it is wrong", async (t) =
   const token = page.getByLabel("This server asks for its admin token.");
   await token.fill("swordfish");
   await page.getByRole("button", { name: "Open" }).click();
-  await page.locator("#token-mistake").getByText("not this server's admin token").waitFor();
+  await page.locator("#token-mistake").getByText("no admin token of this server").waitFor();
   await token.fill("open-sesame-please");
   await page.getByRole("button", { name: "Open" }).click();
   await page.getByRole("switch", { name: "dark-mode is on" }).waitFor();
