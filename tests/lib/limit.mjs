@@ -5,8 +5,8 @@
 import { afterEach, beforeEach } from "node:test";
 import { isMainThread } from "node:worker_threads";
 
-/** How long no test of a file may begin or end: several times what the longest needs on a busy machine. */
-const STILL_MS = Number(process.env.FLAGWIRE_STILL_MS ?? 300_000);
+/** How long no test of a file may begin or end: several times what the longest needs on a busy machine, and what is compiled before the first. */
+const STILL_MS = Number(process.env.FLAGWIRE_STILL_MS ?? 420_000);
 
 /** The platform's own: tests put others in their place. */
 const { setTimeout, clearTimeout } = globalThis;
