@@ -1,31 +1,38 @@
 //! Compiles a configuration to a [`Program`], and collects the problems of what cannot work as it is written.
 
-use std::collections::HashMap;
-
 use crate::compiled::{
-    Check, Component, Flag, Group, GroupRule, IDENTIFIER, IdSet, MapEntry, NAME, Need, Pick,
+    Check, Component, Flag, Group, GroupRule, IDENTIFIER, IdSet, MapEntry, NAME, Names, Need, Pick,
     Program, Rollout, Rule, RuleSource, Serve, Test,
 };
 use crate::graph::components;
 use crate::model::{Clause, FeatureConfig, Segment, Serve as ServeConfig, State};
-use crate::patterns::Patterns;
 use crate::problem::Problems;
-use crate::{Problem, Subject, TypedValue};
+use crate::{Problem, Subject};
+
+/// Whether a text is a value of a kind, whose name is in lower case.
+pub(crate) type Fits = fn(kind: &str, value: &str) -> bool;
+
+/// The sentence of the problem that depends on several flags.
+pub(crate) const CYCLE: &str =
+    "its prerequisites lead back to itself; each flag of the circle is checked once";
+
+/// The sentence of the problem that depends on several groups.
+pub(crate) const GROUP_CYCLE: &str =
+    "its rules lead back to itself; membership that rests on nothing but the circle does not count";
 
 /// Resolves the names of a configuration whose lists are sorted and without duplicates.
 pub(crate) fn compile(
     flags: &[FeatureConfig],
     segments: &[Segment],
     problems: Problems,
+    fits: Fits,
 ) -> (Program, Vec<Problem>) {
     let mut compiler = Compiler {
         flags,
         segments,
-        attributes: Vec::new(),
-        slots: HashMap::new(),
-        targets: HashMap::new(),
-        patterns: Patterns::default(),
+        names: Names::default(),
         problems,
+        fits,
     };
     for (slot, name) in [(IDENTIFIER, "identifier"), (NAME, "name")] {
         let given = compiler.slot(name);
@@ -39,8 +46,7 @@ pub(crate) fn compile(
     compiler.report_prerequisite_cycles(&compiled);
     let (groups, components) = compiler.components(groups);
     let program = Program {
-        attributes: compiler.attributes,
-        targets: compiler.targets,
+        names: compiler.names,
         prerequisites: compiled.iter().any(|flag| !flag.prerequisites.is_empty()),
         flags: compiled,
         groups,
@@ -49,14 +55,57 @@ pub(crate) fn compile(
     (program, compiler.problems.into_list())
 }
 
+/// Compiles one flag of a configuration again, with the names that are known, and returns its problems.
+pub(crate) fn compile_flag(
+    at: usize,
+    flags: &[FeatureConfig],
+    segments: &[Segment],
+    names: &mut Names,
+    fits: Fits,
+) -> (Option<Flag>, Vec<Problem>) {
+    compile_one(flags, segments, names, fits, |compiler| {
+        Some(compiler.flag(flags.get(at)?))
+    })
+}
+
+/// Compiles one group of a configuration again, with the names that are known, and returns its problems.
+pub(crate) fn compile_group(
+    at: usize,
+    flags: &[FeatureConfig],
+    segments: &[Segment],
+    names: &mut Names,
+    fits: Fits,
+) -> (Option<Group>, Vec<Problem>) {
+    compile_one(flags, segments, names, fits, |compiler| {
+        Some(compiler.group(segments.get(at)?))
+    })
+}
+
+fn compile_one<'c, T>(
+    flags: &'c [FeatureConfig],
+    segments: &'c [Segment],
+    names: &mut Names,
+    fits: Fits,
+    one: impl FnOnce(&mut Compiler<'c>) -> T,
+) -> (T, Vec<Problem>) {
+    let mut compiler = Compiler {
+        flags,
+        segments,
+        names: std::mem::take(names),
+        problems: Problems::new(),
+        fits,
+    };
+    let compiled = one(&mut compiler);
+    *names = compiler.names;
+    (compiled, compiler.problems.into_list())
+}
+
 struct Compiler<'c> {
     flags: &'c [FeatureConfig],
     segments: &'c [Segment],
-    attributes: Vec<Box<str>>,
-    slots: HashMap<&'c str, usize>,
-    targets: HashMap<Box<str>, u32>,
-    patterns: Patterns<'c>,
+    names: Names,
     problems: Problems,
+    fits: Fits,
 }
 
 impl<'c> Compiler<'c> {
@@ -124,12 +173,7 @@ impl<'c> Compiler<'c> {
                     .add(format!("variation {id:?} is there twice; the first counts"));
             }
             let value = &variation.value;
-            let fits = if kind == "boolean" {
-                value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
-            } else {
-                TypedValue::read(&kind, value).is_some()
-            };
-            if !fits {
+            if !(self.fits)(&kind, value) {
                 self.problems.add(format!(
                     "the value of variation {id:?} is not of kind {kind}"
                 ));
@@ -294,7 +338,7 @@ impl<'c> Compiler<'c> {
             "ends_with" => Check::EndsWith(first.as_str().into()),
             "contains" => Check::Contains(first.as_str().into()),
             "gt" => Check::Greater(first.as_str().into()),
-            "match" => match self.patterns.compile(first) {
+            "match" => match self.names.patterns.compile(first) {
                 Ok(pattern) => Check::Match(Box::new(pattern)),
                 Err(why) => return Test::Never(why),
             },
@@ -323,21 +367,24 @@ impl<'c> Compiler<'c> {
 
     /// Returns the slot of an attribute, which is added where it is new.
     fn slot(&mut self, name: &'c str) -> usize {
-        let next = self.attributes.len();
-        *self.slots.entry(name).or_insert_with(|| {
-            self.attributes.push(name.into());
-            next
-        })
+        let names = &mut self.names;
+        if let Some(slot) = names.slots.get(name) {
+            return *slot;
+        }
+        let next = names.attributes.len();
+        names.attributes.push(name.into());
+        names.slots.insert(name.into(), next);
+        next
     }
 
     fn ids<'i>(&mut self, identifiers: impl Iterator<Item = &'i str>) -> IdSet {
         let mut ids = Vec::new();
         for identifier in identifiers {
-            if let Some(id) = self.targets.get(identifier) {
+            if let Some(id) = self.names.targets.get(identifier) {
                 ids.push(*id);
-            } else if let Ok(id) = u32::try_from(self.targets.len()) {
+            } else if let Ok(id) = u32::try_from(self.names.targets.len()) {
                 // Identifiers past 2^32 are left out: so many would not fit into memory anyway.
-                self.targets.insert(identifier.into(), id);
+                self.names.targets.insert(identifier.into(), id);
                 ids.push(id);
             }
         }
@@ -396,9 +443,7 @@ impl<'c> Compiler<'c> {
                     .and_then(|first| self.segments.get(*first))
             {
                 self.problems.about(Subject::Segment, &segment.identifier);
-                self.problems.add(
-                    "its rules lead back to itself; membership that rests on nothing but the circle does not count",
-                );
+                self.problems.add(GROUP_CYCLE);
             }
             list.push(Component {
                 groups: members,
@@ -431,7 +476,7 @@ impl<'c> Compiler<'c> {
                     .and_then(|first| self.flags.get(*first))
             {
                 self.problems.about(Subject::Flag, &flag.feature);
-                self.problems.add("its prerequisites lead back to itself; each flag of the circle is checked once");
+                self.problems.add(CYCLE);
             }
         }
     }

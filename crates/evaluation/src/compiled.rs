@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::patterns::Pattern;
+use crate::patterns::{Pattern, Patterns};
 
 /// The attribute slot of [`Target::identifier`](crate::Target::identifier).
 pub(crate) const IDENTIFIER: usize = 0;
@@ -17,10 +17,7 @@ pub(crate) const NAME: usize = 1;
 /// A whole configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
-    /// Names of the attributes that are looked at; the first two are `identifier` and `name`.
-    pub(crate) attributes: Vec<Box<str>>,
-    /// Numbers of the target identifiers that flags and groups name.
-    pub(crate) targets: HashMap<Box<str>, u32>,
+    pub(crate) names: Names,
     /// In the order of the snapshot's flags.
     pub(crate) flags: Vec<Flag>,
     /// In the order of the snapshot's groups.
@@ -29,6 +26,24 @@ pub(crate) struct Program {
     pub(crate) components: Vec<Component>,
     /// Whether any flag has a prerequisite.
     pub(crate) prerequisites: bool,
+}
+
+/// The numbers of attributes and targets, and the patterns. Flags and groups that are replaced leave theirs behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// Names of the attributes that are looked at; the first two are `identifier` and `name`.
+    pub(crate) attributes: Vec<Box<str>>,
+    /// Positions of attributes by name.
+    pub(crate) slots: HashMap<Box<str>, usize>,
+    /// Numbers of the target identifiers that flags and groups name.
+    pub(crate) targets: HashMap<Box<str>, u32>,
+    pub(crate) patterns: Patterns,
+}
+
+impl Names {
+    pub(crate) fn len(&self) -> usize {
+        self.attributes.len().saturating_add(self.targets.len())
+    }
 }
 
 /// One flag.

@@ -8,6 +8,7 @@ mod notes;
 mod prerequisites;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use flagwire_core::protocol::Target;
 
@@ -20,13 +21,37 @@ use crate::explanation::{ClauseCheck, Membership, Step};
 use crate::model::{Clause, Distribution, FeatureConfig};
 use crate::{EvaluationError, EvaluationRef, Reason, Snapshot};
 
+/// What an evaluation asks of a target. [`Target`] has it, and so may a form that is cheaper to come by.
+pub trait TargetTexts: fmt::Debug {
+    /// Returns the identifier.
+    fn identifier(&self) -> &str;
+
+    /// Returns the attribute at a position of [`Snapshot::attributes`], as [`attribute_text`](crate::attribute_text) makes it text.
+    /// The first two are the identifier and the name. `None` where the target lacks it.
+    fn text(&self, at: usize, attribute: &str) -> Option<Cow<'_, str>>;
+}
+
+impl TargetTexts for Target {
+    fn identifier(&self) -> &str {
+        &self.identifier
+    }
+
+    fn text(&self, at: usize, attribute: &str) -> Option<Cow<'_, str>> {
+        match at {
+            IDENTIFIER => Some(Cow::Borrowed(&*self.identifier)),
+            NAME => self.name.as_deref().map(Cow::Borrowed),
+            _ => crate::text::attribute_text(self.attributes.as_ref()?.get(attribute)?),
+        }
+    }
+}
+
 /// Evaluates several flags of a snapshot for one target. It keeps what several of them may need: the target's attributes as
 /// text, its buckets and memberships of groups, and what prerequisites serve it.
 #[derive(Debug)]
 pub struct ForTarget<'s, 't> {
     snapshot: &'s Snapshot,
     program: &'s Program,
-    target: Option<&'t Target>,
+    target: Option<&'t dyn TargetTexts>,
     /// The number of the target's identifier, if the configuration names it.
     id: Option<u32>,
     attributes: Vec<Attribute<'t>>,
@@ -61,14 +86,14 @@ enum AttributeText<'t> {
 }
 
 impl<'s, 't> ForTarget<'s, 't> {
-    pub(crate) fn new(snapshot: &'s Snapshot, target: Option<&'t Target>) -> Self {
+    pub(crate) fn new(snapshot: &'s Snapshot, target: Option<&'t dyn TargetTexts>) -> Self {
         let program = snapshot.program();
         Self {
             snapshot,
             program,
             target,
-            id: target.and_then(|target| program.targets.get(&*target.identifier).copied()),
-            attributes: vec![Attribute::default(); program.attributes.len()],
+            id: target.and_then(|target| program.names.targets.get(target.identifier()).copied()),
+            attributes: vec![Attribute::default(); program.names.attributes.len()],
             memberships: vec![None; program.groups.len()],
             served: Vec::new(),
             checks: Vec::new(),
@@ -97,6 +122,15 @@ impl<'s, 't> ForTarget<'s, 't> {
         }
     }
 
+    /// Evaluates the flag at a position of [`Snapshot::flags`], and returns the position of what it serves among the flag's variations.
+    ///
+    /// # Errors
+    /// As [`Snapshot::evaluate`].
+    pub fn evaluate_at(&mut self, at: usize) -> Result<(usize, Reason), EvaluationError> {
+        let (flag, config) = self.flag(at).ok_or(EvaluationError::UnknownFlag)?;
+        self.decide::<false>(at, flag, config, &mut Vec::new())
+    }
+
     /// Evaluates the flag at a position and records the steps, in about `bytes` bytes. Also returns how many notes were left out.
     pub(crate) fn explain(
         &mut self,
@@ -115,15 +149,7 @@ impl<'s, 't> ForTarget<'s, 't> {
         steps: &mut Vec<Step>,
     ) -> Result<EvaluationRef<'s>, EvaluationError> {
         let (flag, config) = self.flag(at).ok_or(EvaluationError::UnknownFlag)?;
-        let met = self.prerequisites_met::<TRACE>(at, flag, steps);
-        if TRACE {
-            self.notes.come_to_the_flag_itself();
-        }
-        let (variation, reason) = if met {
-            self.serve_flag::<TRACE>(at, flag, config, steps)?
-        } else {
-            (off::<TRACE>(flag, config, steps)?, Reason::Prerequisite)
-        };
+        let (variation, reason) = self.decide::<TRACE>(at, flag, config, steps)?;
         let variation = config
             .variations
             .get(variation)
@@ -135,6 +161,25 @@ impl<'s, 't> ForTarget<'s, 't> {
             kind: &config.kind,
             reason,
         })
+    }
+
+    /// Returns the position of the variation that a flag serves, and why.
+    fn decide<const TRACE: bool>(
+        &mut self,
+        at: usize,
+        flag: &'s Flag,
+        config: &FeatureConfig,
+        steps: &mut Vec<Step>,
+    ) -> Served {
+        let met = self.prerequisites_met::<TRACE>(at, flag, steps);
+        if TRACE {
+            self.notes.come_to_the_flag_itself();
+        }
+        if met {
+            self.serve_flag::<TRACE>(at, flag, config, steps)
+        } else {
+            Ok((off::<TRACE>(flag, config, steps)?, Reason::Prerequisite))
+        }
     }
 
     fn flag(&self, at: usize) -> Option<(&'s Flag, &'s FeatureConfig)> {
@@ -329,7 +374,12 @@ impl<'s, 't> ForTarget<'s, 't> {
             .position(|(total, _)| bucket.is_some_and(|bucket| i64::from(bucket) <= *total))
             .unwrap_or_else(|| rollout.shares.len().saturating_sub(1));
         if TRACE {
-            let name = self.program.attributes.get(by).map_or("", |name| &**name);
+            let name = self
+                .program
+                .names
+                .attributes
+                .get(by)
+                .map_or("", |name| &**name);
             let input = self.text(by).map(|text| format!("{name}:{text}"));
             let shares = source.map_or(&[][..], |source| &source.variations);
             let total_before = share.checked_sub(1).and_then(|at| rollout.shares.get(at));
@@ -412,19 +462,8 @@ impl<'s, 't> ForTarget<'s, 't> {
     fn text(&mut self, slot: usize) -> Option<&str> {
         let attribute = self.attributes.get_mut(slot)?;
         if let AttributeText::Unread = attribute.text {
-            let target = self.target;
-            let text = match slot {
-                IDENTIFIER => target.map(|target| Cow::Borrowed(&*target.identifier)),
-                NAME => target
-                    .and_then(|target| target.name.as_deref())
-                    .map(Cow::Borrowed),
-                _ => self
-                    .program
-                    .attributes
-                    .get(slot)
-                    .and_then(|name| target?.attributes.as_ref()?.get(&**name))
-                    .and_then(crate::text::attribute_text),
-            };
+            let name = self.program.names.attributes.get(slot);
+            let text = name.and_then(|name| self.target?.text(slot, name));
             attribute.text = match text {
                 Some(text) if !text.is_empty() => AttributeText::Present(text),
                 _ => AttributeText::Absent,
@@ -446,7 +485,7 @@ impl<'s, 't> ForTarget<'s, 't> {
             return Some(known);
         }
         let program = self.program;
-        let name = program.attributes.get(slot)?;
+        let name = program.names.attributes.get(slot)?;
         let bucket = crate::murmur::bucket(name, self.text(slot)?);
         if let Some(attribute) = self.attributes.get_mut(slot) {
             attribute.bucket = Some(bucket);

@@ -46,9 +46,9 @@
 //!   evaluated, counts as met together with those after it in the same list.
 //! - An unknown group in a list is skipped. A group that excludes the target ends the list.
 //! - `gt` compares texts by their bytes, so `"7"` is greater than `"42"`. `negate` is not acted on.
-//! - `match` finds its pattern anywhere. Patterns are those of the `regex` crate: without look-around and
-//!   back-references, as in Go; unlike in Go, `\d`, `\s`, `\w` and `\b` know all of Unicode. One that needs more than a
-//!   mebibyte is refused.
+//! - `match` finds its pattern anywhere. Patterns are those of RE2: without look-around and back-references, as in Go; unlike in
+//!   Go, `\d`, `\s`, `\w` and `\b` know all of Unicode. A match takes time in proportion to the text. A pattern of more than
+//!   8,192 steps is refused.
 //! - Attributes become text as [`attribute_text`] says. Without a target, a rollout serves its last variation.
 //!
 //! # Cycles
@@ -68,7 +68,7 @@
 //!
 //! `snapshot` is the entry. `model` has the types of the wire. `compile` turns them into a `Program` (module `compiled`), in which names are
 //! numbers, and reports problems (`problem`; `graph` finds cycles). `evaluate` runs the program, and records steps in the types
-//! of `explanation`. `patterns` compiles patterns and limits their cost. `text` turns attributes into text, `murmur` computes
+//! of `explanation`. `patterns` compiles patterns, runs them, and limits their cost. `text` turns attributes into text, `murmur` computes
 //! buckets, and `value` reads values by their kind.
 //!
 //! # Features
@@ -106,7 +106,7 @@ mod text;
 mod value;
 
 pub use error::EvaluationError;
-pub use evaluate::ForTarget;
+pub use evaluate::{ForTarget, TargetTexts};
 pub use explanation::{
     ClauseCheck, Explanation, Membership, Outcome, PrerequisiteOutcome, SegmentCheck,
     SegmentRuleCheck, Step,

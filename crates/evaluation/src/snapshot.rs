@@ -3,24 +3,41 @@
 use flagwire_core::protocol::{Evaluation, Target};
 use serde::Serialize;
 
-use crate::compile::{compile, flag_at, segment_at};
+use crate::compile::{
+    CYCLE, Fits, GROUP_CYCLE, compile, compile_flag, compile_group, flag_at, segment_at,
+};
 use crate::compiled::Program;
 use crate::model::{FeatureConfig, Segment};
 use crate::problem::Problems;
-use crate::{EvaluationError, Explanation, ForTarget, Outcome, Problem, Subject};
+use crate::{
+    EvaluationError, Explanation, ForTarget, Outcome, Problem, Subject, TargetTexts, TypedValue,
+};
 
 /// About how many bytes the steps of an explanation may take, which is enough for some thousand steps.
 const NOTES_BYTES: usize = 256 * 1024;
 
+/// Names that replaced flags and groups have left behind are dropped when there are so many more than at first, and twice as many.
+const MAX_UNUSED_NAMES: usize = 1_000;
+
 /// All flags and groups of an environment, ready to be evaluated by any number of threads at once.
 ///
-/// A snapshot does not change: a new configuration is a new snapshot.
-#[derive(Clone, Debug, Default)]
+/// A new configuration is a new snapshot. Whoever holds one alone can also replace a single flag or group in it, which takes as long
+/// as compiling that one.
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     flags: Vec<FeatureConfig>,
     segments: Vec<Segment>,
     program: Program,
     problems: Vec<Problem>,
+    fits: Fits,
+    /// How many names there were when all was compiled.
+    names: usize,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self::compile(Vec::new(), Vec::new())
+    }
 }
 
 /// Which part of a flag decided.
@@ -79,7 +96,18 @@ impl Snapshot {
     /// It never fails: what cannot work is left out and reported by [`problems`](Self::problems). Of two flags or groups with
     /// the same identifier, the last counts.
     #[must_use]
-    pub fn compile(mut flags: Vec<FeatureConfig>, mut segments: Vec<Segment>) -> Self {
+    pub fn compile(flags: Vec<FeatureConfig>, segments: Vec<Segment>) -> Self {
+        Self::compile_with(flags, segments, TypedValue::fits)
+    }
+
+    /// Prepares flags and groups as [`compile`](Self::compile) does, for a program that reads the values of variations in its own
+    /// way: `fits` says whether a value is of a kind, whose name is in lower case, so that one that is not is a problem.
+    #[must_use]
+    pub fn compile_with(
+        mut flags: Vec<FeatureConfig>,
+        mut segments: Vec<Segment>,
+        fits: fn(kind: &str, value: &str) -> bool,
+    ) -> Self {
         let mut problems = Problems::new();
         flags.sort_by(|a, b| a.feature.cmp(&b.feature));
         flags.dedup_by(|next, kept| {
@@ -101,19 +129,150 @@ impl Snapshot {
             }
             same
         });
-        let (program, problems) = compile(&flags, &segments, problems);
+        let (program, problems) = compile(&flags, &segments, problems, fits);
         Self {
+            names: program.names.len(),
             flags,
             segments,
             program,
             problems,
+            fits,
         }
+    }
+
+    /// Puts a flag in the place of the one with the same identifier, or adds it. The result is that of compiling all, but the order of
+    /// problems; it takes as long as compiling this flag, unless it is new, or its prerequisites or the identifiers of its variations
+    /// differ.
+    pub fn replace_flag(&mut self, flag: FeatureConfig) {
+        let place = self
+            .flags
+            .binary_search_by(|other| other.feature.cmp(&flag.feature));
+        let at = match place {
+            Ok(at) => at,
+            Err(at) => {
+                self.flags.insert(at, flag);
+                return self.compile_all();
+            }
+        };
+        let Some(before) = self.flags.get_mut(at) else {
+            return;
+        };
+        let before = std::mem::replace(before, flag);
+        let Some(flag) = self.flags.get(at) else {
+            return;
+        };
+        let ids = |flag: &FeatureConfig, other: &FeatureConfig| {
+            let ids = flag
+                .variations
+                .iter()
+                .map(|variation| &variation.identifier);
+            ids.eq(other.variations.iter().map(|other| &other.identifier))
+        };
+        let alike = before.prerequisites == flag.prerequisites
+            && (!self.program.prerequisites || ids(&before, flag));
+        if !alike || self.has_unused_names() {
+            return self.compile_all();
+        }
+        let names = &mut self.program.names;
+        let (compiled, problems) = compile_flag(at, &self.flags, &self.segments, names, self.fits);
+        if self.program.names.patterns.are_too_much() {
+            return self.compile_all();
+        }
+        if let Some((place, compiled)) = self.program.flags.get_mut(at).zip(compiled) {
+            *place = compiled;
+        }
+        self.replace_problems(Subject::Flag, &before.feature, problems);
+    }
+
+    /// Puts a group in the place of the one with the same identifier, or adds it, as [`replace_flag`](Self::replace_flag) does with a
+    /// flag. All is compiled again if it is new, or names other groups than before.
+    pub fn replace_segment(&mut self, segment: Segment) {
+        let place = self
+            .segments
+            .binary_search_by(|other| other.identifier.cmp(&segment.identifier));
+        let at = match place {
+            Ok(at) => at,
+            Err(at) => {
+                self.segments.insert(at, segment);
+                return self.compile_all();
+            }
+        };
+        let Some(before) = self.segments.get_mut(at) else {
+            return;
+        };
+        let before = std::mem::replace(before, segment);
+        let Some(segment) = self.segments.get(at) else {
+            return;
+        };
+        let alike = before.group_identifiers().eq(segment.group_identifiers())
+            && before.serving_rules.is_empty() == segment.serving_rules.is_empty();
+        if !alike || self.has_unused_names() {
+            return self.compile_all();
+        }
+        let names = &mut self.program.names;
+        let (compiled, problems) = compile_group(at, &self.flags, &self.segments, names, self.fits);
+        if self.program.names.patterns.are_too_much() {
+            return self.compile_all();
+        }
+        if let Some((place, mut compiled)) = self.program.groups.get_mut(at).zip(compiled) {
+            compiled.component = place.component;
+            *place = compiled;
+        }
+        self.replace_problems(Subject::Segment, &before.identifier, problems);
+    }
+
+    /// Removes a flag, and compiles all again if there was one of this identifier.
+    pub fn remove_flag(&mut self, flag: &str) {
+        if let Some(at) = self.position(flag) {
+            self.flags.remove(at);
+            self.compile_all();
+        }
+    }
+
+    /// Removes a group, and compiles all again if there was one of this identifier.
+    pub fn remove_segment(&mut self, segment: &str) {
+        if let Some(at) = segment_at(&self.segments, segment) {
+            self.segments.remove(at);
+            self.compile_all();
+        }
+    }
+
+    fn compile_all(&mut self) {
+        let problems = Problems::new();
+        (self.program, self.problems) = compile(&self.flags, &self.segments, problems, self.fits);
+        self.names = self.program.names.len();
+    }
+
+    /// Whether so many names are left of replaced flags and groups that compiling all is worth it.
+    fn has_unused_names(&self) -> bool {
+        let most = self
+            .names
+            .saturating_mul(2)
+            .saturating_add(MAX_UNUSED_NAMES);
+        self.program.names.len() > most
+    }
+
+    /// Replaces what is wrong with a flag or group, but what depends on others as well, which has not changed.
+    fn replace_problems(&mut self, subject: Subject, identifier: &str, problems: Vec<Problem>) {
+        let stays = |problem: &Problem| {
+            problem.subject != subject
+                || problem.identifier != identifier
+                || problem.sentence == CYCLE
+                || problem.sentence == GROUP_CYCLE
+        };
+        self.problems.retain(stays);
+        self.problems.extend(problems);
     }
 
     /// Returns what cannot work as it is written, in sentences for the log and for people.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Returns the names of the attributes that rules look at. The first two are `identifier` and `name`.
+    pub fn attributes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.program.names.attributes.iter().map(|name| &**name)
     }
 
     /// Returns all flags, sorted by identifier.
@@ -185,6 +344,12 @@ impl Snapshot {
     /// Prepares for evaluating several flags for one target, which then share what they need of it, such as its buckets.
     #[must_use]
     pub fn for_target<'s, 't>(&'s self, target: Option<&'t Target>) -> ForTarget<'s, 't> {
+        ForTarget::new(self, target.map(|target| -> &dyn TargetTexts { target }))
+    }
+
+    /// Prepares for evaluating several flags for one target as [`for_target`](Self::for_target) does, for a target of another form.
+    #[must_use]
+    pub fn for_texts<'s, 't>(&'s self, target: Option<&'t dyn TargetTexts>) -> ForTarget<'s, 't> {
         ForTarget::new(self, target)
     }
 
@@ -198,14 +363,29 @@ impl Snapshot {
     /// steps of the flag itself have up to 64 KiB in any case.
     #[must_use]
     pub fn explain_within(&self, flag: &str, target: Option<&Target>, bytes: usize) -> Explanation {
+        self.explain_texts(
+            flag,
+            target.map(|target| -> &dyn TargetTexts { target }),
+            bytes,
+        )
+    }
+
+    /// Explains one flag as [`explain_within`](Self::explain_within) does, for a target of another form.
+    #[must_use]
+    pub fn explain_texts(
+        &self,
+        flag: &str,
+        target: Option<&dyn TargetTexts>,
+        bytes: usize,
+    ) -> Explanation {
         let mut steps = Vec::new();
         let (result, omitted) = match self.position(flag) {
-            Some(at) => self.for_target(target).explain(at, bytes, &mut steps),
+            Some(at) => self.for_texts(target).explain(at, bytes, &mut steps),
             None => (Err(EvaluationError::UnknownFlag), 0),
         };
         Explanation {
             flag: flag.to_owned(),
-            target: target.map(|target| target.identifier.clone()),
+            target: target.map(|target| target.identifier().to_owned()),
             steps,
             omitted,
             result: match result {

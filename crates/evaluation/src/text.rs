@@ -44,7 +44,7 @@ pub(crate) fn equal_folded(text: &str, folded: &str) -> bool {
 
 /// Folds the case of one character. It goes by way of upper case, so that `ς` equals `σ` and `ſ` equals `s`. Characters whose
 /// other case is several characters (`ß`) stay as they are, as in Unicode's simple folding, which Go uses.
-fn fold(character: char) -> char {
+pub(crate) fn fold(character: char) -> char {
     fn single(mut cases: impl Iterator<Item = char>) -> Option<char> {
         let first = cases.next()?;
         cases.next().is_none().then_some(first)

@@ -38,6 +38,17 @@ impl TypedValue {
     }
 }
 
+impl TypedValue {
+    /// Whether a text is a value of a kind in lower case, and, for a boolean, a whole word.
+    pub(crate) fn fits(kind: &str, value: &str) -> bool {
+        if kind == "boolean" {
+            value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
+        } else {
+            Self::read(kind, value).is_some()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ impl Pattern {
         clippy::unnecessary_wraps,
         reason = "the engine's patterns can fail to compile"
     )]
-    pub(crate) const fn compile(_: &str) -> Result<Self, &'static str> {
+    pub(crate) const fn compile(_: &str, _: &mut u64) -> Result<Self, &'static str> {
         Ok(Self)
     }
 
@@ -16,12 +16,4 @@ impl Pattern {
     pub(crate) const fn is_match(&self, _: &str) -> bool {
         false
     }
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the engine's patterns can be invalid"
-)]
-pub(crate) const fn cost(_: &str) -> Result<u64, &'static str> {
-    Ok(0)
 }

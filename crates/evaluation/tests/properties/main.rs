@@ -488,3 +488,46 @@ fn threads_share_a_snapshot() {
         }
     });
 }
+
+fn rank(snapshot: &Snapshot) -> Vec<String> {
+    let mut problems: Vec<String> = snapshot
+        .problems()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    problems.sort();
+    problems
+}
+
+proptest! {
+    /// Flags and groups that are replaced, added and removed one by one leave the same as compiling what is there then.
+    #[test]
+    fn a_change_of_one_is_as_good_as_compiling_all(
+        flags in vec(flag(), 0..5),
+        segments in vec(segment(), 0..4),
+        new_flags in vec(flag(), 0..6),
+        new_segments in vec(segment(), 0..4),
+        gone in vec(name(&["f1", "f3", "s1"]), 0..2),
+        target in target(),
+    ) {
+        let mut snapshot = Snapshot::compile(flags, segments);
+        for flag in new_flags {
+            snapshot.replace_flag(flag);
+        }
+        for segment in new_segments {
+            snapshot.replace_segment(segment);
+        }
+        for name in gone {
+            snapshot.remove_flag(&name);
+            snapshot.remove_segment(&name);
+        }
+        let whole = Snapshot::compile(snapshot.flags().to_vec(), snapshot.segments().to_vec());
+        prop_assert_eq!(snapshot.evaluate_all(target.as_ref()), whole.evaluate_all(target.as_ref()));
+        for flag in whole.flags() {
+            prop_assert_eq!(snapshot.explain(&flag.feature, target.as_ref()), whole.explain(&flag.feature, target.as_ref()));
+        }
+        let twice = |problem: &String| !problem.contains("it is there twice");
+        let rest = |snapshot: &Snapshot| rank(snapshot).into_iter().filter(twice).collect::<Vec<_>>();
+        prop_assert_eq!(rest(&snapshot), rest(&whole));
+    }
+}
