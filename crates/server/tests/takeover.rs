@@ -506,7 +506,7 @@ async fn whoever_presses_while_the_upstream_changes_gets_what_was_compared_or_a_
     })
     .await;
     changing.await.unwrap();
-    // At that moment the two said the same, so the last that the page was told is what the file says.
+    // At that moment the two said the same, so the last value that the page received is the one in the file.
     let mut value = None;
     site.write(&FLAGS.replace("greeting: \"\"", "greeting: hello"));
     loop {

@@ -1,4 +1,4 @@
-//! A source that is a relay of an upstream until it is told that a flags file takes over, and from then on is that file.
+//! A source that is a relay of an upstream until an administrator lets a flags file take over, and from then on is that file.
 //!
 //! Two sources take turns in one environment, and which one runs is an administrator's choice: it never changes by itself. The
 //! file takes over if it has no mistakes and serves every target what is in force; what differs must be confirmed. The
