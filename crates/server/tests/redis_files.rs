@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use common::gate::Gate;
 use common::replicas::*;
 use common::*;
 use flagwire_server::environment::{Document, Role};
@@ -139,7 +140,7 @@ async fn an_acknowledged_edit_survives_the_leader_and_its_copy_survives_it() {
     let first = one.start();
     first.server.serves(DARK, "false").await;
     one.says(FLAGS).await;
-    assert_eq!(first.standing().role, Role::Follower);
+    follows(&first, "two").await;
     // Also where it is the first one back.
     drop(first);
     change_at_last(&second, true).await;
@@ -341,5 +342,81 @@ async fn one_file_together_is_written_by_the_leader_alone() {
     assert_eq!(machine.text(), FLAGS);
     save(&machine.file, &dark(true));
     second.server.serves(DARK, "true").await;
+    assert!(machine.refused().is_empty());
+}
+
+/// How many scripts Redis has run.
+async fn scripts(connection: &mut redis::aio::MultiplexedConnection) -> u64 {
+    let statistics: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query_async(connection)
+        .await
+        .unwrap();
+    let calls = statistics.split_once("cmdstat_eval:calls=").unwrap().1;
+    calls.split_once(',').unwrap().0.parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_the_leader_has_written_and_not_yet_published_is_not_undone_by_a_replica_with_the_same_file()
+ {
+    let Some(redis) = RedisServer::start() else {
+        return;
+    };
+    let machine = Machine::new(&redis, "second", FLAGS);
+    let state_of_first = tempfile::tempdir().unwrap();
+    let (to_first, to_second) = (Gate::to(redis.port), Gate::to(redis.port));
+    let start = |name: &str, gate: &Gate, state: &Path| {
+        let mut options = options(&format!("redis://127.0.0.1:{}", gate.port), name);
+        options.state_dir = Some(state.to_owned());
+        // Nobody looks by himself, or takes the lease, while requests are held back.
+        options.lease = Duration::from_secs(60);
+        replica(options, FileOrigin(machine.file.clone()))
+    };
+    let first = start("first", &to_first, state_of_first.path());
+    first.leads().await;
+    let second = start("second", &to_second, machine.directory.path());
+    follows(&second, "first").await;
+    machine.says(FLAGS).await;
+
+    // The second one does not learn of this change before the file has the next one.
+    to_second.shut();
+    change_at_last(&first, true).await;
+    to_first.shut_at("ZREMRANGEBYRANK");
+    let publishing = async {
+        // An answer that Redis took too long is no loss: the change is made.
+        let (status, body) = change(&first, false).await;
+        assert!(
+            matches!(status, StatusCode::OK | StatusCode::CONFLICT),
+            "{body}"
+        );
+    };
+    let meanwhile = async {
+        while machine.text() != FLAGS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut connection = redis.connect().await;
+        let before = scripts(&mut connection).await;
+        to_second.open();
+        // A look runs two scripts at most. Once there is a third, what follows from the first look is done.
+        for more in 1..=3 {
+            while scripts(&mut connection).await < before + more {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // Leads to another look.
+            let () = redis::cmd("XADD")
+                .arg("{flagwire:development}:changes")
+                .arg(&["*", "from", "test"])
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+        }
+        assert_eq!(machine.text(), FLAGS);
+        to_first.open();
+    };
+    tokio::join!(publishing, meanwhile);
+    for replica in [&first, &second] {
+        replica.server.serves(DARK, "false").await;
+    }
+    assert_eq!(machine.text(), FLAGS);
     assert!(machine.refused().is_empty());
 }

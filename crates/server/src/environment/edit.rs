@@ -6,6 +6,8 @@ use serde_json::Value;
 pub use flagwire_flags_file::edit::{Entry, Mistake};
 pub use flagwire_flags_file::{Edit, TargetEdit};
 
+use std::sync::Arc;
+
 use super::document::Document;
 
 /// A change of flags or groups that a person makes.
@@ -140,4 +142,18 @@ pub trait Editor: Send + Sync + std::fmt::Debug {
         let (_, _) = (expected, document);
         Err(EditError::Refused("the flags are not in a file".to_owned()))
     }
+
+    /// Has each text announced from now on before it is written to the flags file. Does nothing where the flags are not in a file.
+    fn announce_by(&self, announce: Arc<dyn Announce>) {
+        drop(announce);
+    }
+}
+
+/// Announces the texts that an [`Editor`] is about to write to a flags file, to others who may have the same file.
+pub trait Announce: Send + Sync + std::fmt::Debug {
+    /// Announces this text. Blocks for as long as that takes, which has a limit.
+    ///
+    /// # Errors
+    /// [`EditError`], and then the text is not written.
+    fn announce(&self, document: &Document) -> Result<(), EditError>;
 }

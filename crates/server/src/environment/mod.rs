@@ -45,7 +45,7 @@ pub use self::configuration::Configuration;
 pub(crate) use self::configuration::ConfigurationRef;
 pub use self::current::Current;
 pub use self::document::Document;
-pub use self::edit::{Edit, EditError, Editor, Entry, FlagsChange, Mistake, TargetEdit};
+pub use self::edit::{Announce, Edit, EditError, Editor, Entry, FlagsChange, Mistake, TargetEdit};
 use self::event::Event;
 use self::readers::{ReaderInfo, Readers};
 use self::replay::Replay;

@@ -102,14 +102,24 @@ impl CopyOnDisk {
         number: u64,
         abandoned: &Abandoned,
     ) -> io::Result<bool> {
-        let is = self.read()?.map(|(is, _)| is.hash);
+        let hash = || Ok::<_, io::Error>(self.read()?.map(|(is, _)| is.hash));
+        let is = hash()?;
         if is.as_deref() == Some(&document.hash) {
             return Ok(true);
         }
         if is.as_deref() != Some(expected) {
             return Ok(false);
         }
-        write::replace(&self.path, &document.text, || !abandoned.is_set())?;
+        let mut changed = false;
+        // Somebody may save the file while the new text goes to the disk, which can take seconds.
+        let written = write::replace(&self.path, &document.text, || {
+            changed = hash().ok().flatten().as_deref() != Some(expected);
+            !changed && !abandoned.is_set()
+        });
+        if changed {
+            return Ok(false);
+        }
+        written?;
         // This is no edit, so the file gets the time of its text.
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(number));
         if let (Some(at), Ok(file)) = (at, File::options().append(true).open(&self.path)) {

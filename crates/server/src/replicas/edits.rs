@@ -21,7 +21,7 @@ use crate::files::is_full;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a change that the leader has made may take to arrive here.
-const ARRIVAL: Duration = Duration::from_secs(2);
+const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// What a replica asks the leader for, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -306,9 +306,10 @@ pub(super) async fn perform(
         Request::File { id, file } => {
             tracing::info!(environment = name, "another replica has a newer flags file");
             let text = store::take_file(&mut connection, &keys, &id).await;
-            let answer = match text {
-                Ok(Some(text)) => take_over(environment, file, text, shared).await,
-                Ok(None) => Answer::Refused("the file did not arrive in time".to_owned()),
+            let known = store::find_text(&mut connection, &keys, &file.hash).await;
+            let answer = match text.and_then(|text| Ok((text, known?.last))) {
+                Ok((Some(text), last)) => take_over(environment, file, text, shared, last).await,
+                Ok((None, _)) => Answer::Refused("the file did not arrive in time".to_owned()),
                 Err(error) => Answer::Refused(reason(&error)),
             };
             (id, answer)
@@ -366,6 +367,7 @@ async fn take_over(
     file: CopyState,
     text: Vec<u8>,
     shared: Option<Revision>,
+    last: Option<u64>,
 ) -> Answer {
     let document = Document::new(text);
     if document.hash != file.hash {
@@ -387,7 +389,7 @@ async fn take_over(
                 hash: here.hash.clone(),
                 number: u64::MAX,
             });
-        let verdict = file.compared_with(&here, false);
+        let verdict = file.compared_with(&here, last);
         let taken = matches!(verdict, Verdict::Newer | Verdict::Same)
             && editor.replace(&here.hash, document)?;
         Ok(taken.then(|| environment.stamp()))

@@ -3,7 +3,7 @@
 //! What happens when the copy differs from the text in force is decided in [`super::revision`].
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use redis::RedisResult;
 use tokio::task::JoinHandle;
@@ -12,12 +12,16 @@ use super::copy_on_disk::CopyOnDisk;
 use super::edits::{self, Offered};
 use super::options::ReplicaOptions;
 use super::revision::{CopyState, Revision, Verdict};
-use super::store::{Keys, Store};
+use super::store::{self, Keys, Store};
 use crate::environment::{Document, Environment};
 use crate::time::unix_millis;
 
 /// Names the warnings about this replica's copy of the flags file in the environment's status.
 const TOPIC: &str = "copy";
+
+/// A text that nobody knows counts once the file has been left alone for this long: as long as a large loss waits in the leader's
+/// file. The file may be in the middle of being written, or be the leader's as well, which then has read it by the end of that.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The time of modification, the length and the inode.
 type Signature = (SystemTime, u64, u64);
@@ -35,6 +39,8 @@ pub(super) struct FileCopy {
     base: Option<Revision>,
     /// The file as it was when it was last compared, and the revision that it was compared with.
     compared: Option<(Option<Signature>, Revision)>,
+    /// The file as it was at the last look, and since when it has been so.
+    seen: Option<(Signature, Instant)>,
     /// Runs while the leader is asked to take the copy's text over.
     offering: Option<JoinHandle<Answered>>,
     /// Why the copy must not be used, although the file is there.
@@ -70,6 +76,7 @@ impl FileCopy {
             base: disk.base(),
             disk,
             compared: None,
+            seen: None,
             offering: None,
             unusable: None,
         }
@@ -143,8 +150,10 @@ impl FileCopy {
             // After an answer, what was seen in Redis may be older than it.
             return Ok(Compared::USABLE);
         }
-        let signature = self.disk.run(|disk, _| Ok(disk.look())).await.ok();
-        let compared = Some((signature.flatten(), shared.clone()));
+        let signature = self.disk.run(|disk, _| Ok(disk.look())).await;
+        let signature = signature.ok().flatten();
+        let quiet = self.quiet(signature);
+        let compared = Some((signature, shared.clone()));
         if compared == self.compared {
             let usable = self.unusable.clone().map_or(Ok(()), Err);
             return Ok(Compared {
@@ -162,8 +171,20 @@ impl FileCopy {
             modified,
             base: self.base.clone(),
         };
-        let known = state.hash != shared.hash && store.knew(&state.hash).await?;
-        match state.compared_with(shared, known) {
+        let mut last = None;
+        if state.hash != shared.hash {
+            // After the file was read, as the leader announces a text before it writes it.
+            let known = store::find_text(&mut store.connection, store.keys, &state.hash).await?;
+            last = known.last;
+            let undecided = known.announced
+                || known.in_force.as_ref() != Some(shared)
+                || (last.is_none() && quiet < QUIET);
+            // The next look decides. An announcement does not count for who leads next.
+            if undecided && !about_to_lead {
+                return Ok(Compared::USABLE);
+            }
+        }
+        match state.compared_with(shared, last) {
             Verdict::Same => {
                 self.compared = compared;
                 self.agree_on(shared.clone()).await;
@@ -199,6 +220,22 @@ impl FileCopy {
                 })
             }
         }
+    }
+
+    /// Returns for how long nothing has written to the file, which has this signature now.
+    fn quiet(&mut self, signature: Option<Signature>) -> Duration {
+        let Some(signature) = signature else {
+            self.seen = None;
+            return Duration::ZERO;
+        };
+        let since = match self.seen {
+            Some((seen, since)) if seen == signature => since,
+            _ => Instant::now(),
+        };
+        self.seen = Some((signature, since));
+        let (modified, ..) = signature;
+        // The clock of another machine may have set the time of modification, and be ahead.
+        since.elapsed().max(modified.elapsed().unwrap_or_default())
     }
 
     /// Begins to ask the leader to put the copy's text in force.
@@ -298,5 +335,39 @@ impl FileCopy {
         {
             tracing::warn!(environment = self.environment.name(), "{warning}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replicas::connection::Redis;
+
+    #[test]
+    fn a_file_is_quiet_from_its_last_write_on() {
+        let options = Arc::new(ReplicaOptions::new(
+            Redis::new("redis://127.0.0.1:1", None).unwrap(),
+        ));
+        let mut copy = FileCopy::new(
+            options,
+            Keys::new("flagwire", "e"),
+            Arc::new(Environment::new("e")),
+            CopyOnDisk::new("flags.yaml".into(), None),
+        );
+        let now = SystemTime::now();
+        let (hour, long_ago) = (Duration::from_secs(3_600), now - Duration::from_secs(3_600));
+        assert!(copy.quiet(Some((long_ago, 10, 1))) >= hour);
+        // Where the clock that set the time is ahead, what was seen here counts.
+        let ahead = now + hour;
+        assert!(copy.quiet(Some((ahead, 11, 1))) < hour);
+        let Some((seen, since)) = copy.seen else {
+            panic!("it was seen")
+        };
+        assert_eq!(seen, (ahead, 11, 1));
+        copy.seen = since.checked_sub(QUIET).map(|since| (seen, since));
+        assert!(copy.quiet(Some((ahead, 11, 1))) >= QUIET);
+        assert!(copy.quiet(Some((ahead, 12, 1))) < hour);
+        assert_ne!(copy.seen.map(|(_, since)| since), since.checked_sub(QUIET));
+        assert_eq!(copy.quiet(None), Duration::ZERO);
     }
 }

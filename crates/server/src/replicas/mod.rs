@@ -27,12 +27,13 @@
 //! | `replication` | the loop of one environment on one replica: connecting, looking, leading, following, going on alone |
 //! | `snapshots`, `source_task`, `abstention`, `report` | its parts: snapshots to and from Redis, the running source, when to let another replica lead, what is reported |
 //! | `file_copy`, `copy_on_disk`, `revision` | the copy of the flags file, and how it compares with that of others |
-//! | `edits`, `leader_editor` | changes of flags on a follower and on the leader |
+//! | `edits`, `leader_editor`, `announcer` | changes of flags on a follower and on the leader, and what the leader announces of them |
 //! | `store`, [`connection`] | the keys and commands; the connection |
 //! | `options` | what can be set, see [`ReplicaOptions`] |
 //! | `secret` | the signing secret that all replicas share |
 
 mod abstention;
+mod announcer;
 pub mod connection;
 mod copy_on_disk;
 mod edits;

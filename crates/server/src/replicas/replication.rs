@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::abstention::Abstention;
+use super::announcer::Announcer;
 use super::copy_on_disk::CopyOnDisk;
 use super::edits::{self, FollowerEditor};
 use super::file_copy::FileCopy;
@@ -53,6 +54,7 @@ pub(super) struct Replication {
     abstention: Abstention,
     /// The copy of the flags file, where the origin is one.
     copy: Option<FileCopy>,
+    announcer: Arc<Announcer>,
 }
 
 impl Replication {
@@ -80,6 +82,7 @@ impl Replication {
             report: Report::new(&options, Arc::clone(&environment)),
             abstention: Abstention::default(),
             copy,
+            announcer: Arc::new(Announcer::new(keys.clone(), options.name.clone())),
             options,
             origin,
             environment,
@@ -94,7 +97,9 @@ impl Replication {
         let mut stopping = self.stopping.clone();
         let mut retry = FIRST_RETRY;
         loop {
-            let Err(error) = self.connected(&mut retry).await else {
+            let connected = self.connected(&mut retry).await;
+            self.announcer.set_connection(None);
+            let Err(error) = connected else {
                 break;
             };
             self.report.redis_fails(&error, self.source.is_started());
@@ -129,6 +134,7 @@ impl Replication {
             () = until(&mut stopping) => return Ok(()),
             connections = connecting => connections?,
         };
+        self.announcer.set_connection(Some(connection.clone()));
         let (keys, name) = (self.keys.clone(), self.options.name.clone());
         let mut store = Store {
             connection,
@@ -365,7 +371,7 @@ impl Replication {
     async fn start_source(&mut self, source: Box<dyn Source>) {
         let published = self.snapshots.published();
         self.source
-            .start(source, &self.environment, published)
+            .start(source, &self.environment, published, &self.announcer)
             .await;
     }
 

@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::announcer::Announcer;
 use super::leader_editor::LeaderEditor;
-use crate::environment::Environment;
+use crate::environment::{Announce, Environment};
 use crate::source::Source;
 
 /// How long a source that was asked to end may take before its task is aborted.
@@ -38,19 +39,21 @@ impl SourceTask {
             .is_some_and(|started| !started.task.is_finished())
     }
 
-    /// Starts a source in place of the one before. If it can be edited, the environment's editor changes it and waits until
-    /// `published`, the last edition that is in Redis, has the change.
+    /// Starts a source in place of the one before. If it can be edited, the environment's editor has `announcer` announce each
+    /// change, makes it, and waits until `published`, the last edition that is in Redis, has it.
     pub(super) async fn start(
         &mut self,
         source: Box<dyn Source>,
         environment: &Arc<Environment>,
         published: watch::Receiver<u64>,
+        announcer: &Arc<Announcer>,
     ) {
         self.end().await;
         let (stop, stopping) = watch::channel(false);
         let editor = source.editor(environment);
         let running = source.run(Arc::clone(environment), stopping);
         if let Some(inner) = editor {
+            inner.announce_by(Arc::clone(announcer) as Arc<dyn Announce>);
             environment.set_editor(Some(Arc::new(LeaderEditor {
                 inner,
                 environment: Arc::downgrade(environment),

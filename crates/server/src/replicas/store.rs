@@ -9,6 +9,7 @@
 //! | `…:term` | counts leaders; a replica that remembers a greater number raises it |
 //! | `…:snapshot` | the configuration, its stamp, its term and number, what is remembered of versions, and the status of the leader's source; where it is of a flags file, its text and the revision of that |
 //! | `…:texts` | hashes of the texts that were in force, by revision |
+//! | `…:announced:…` | the leader that is about to write the text with this hash to its flags file, or has written it and not yet published it |
 //! | `…:changes` | a stream with an entry for each change, which tells the others to look, and for each edit asked of the leader |
 //! | `…:file:…` | a flags file that a replica wants to be put in force |
 //! | `…:reply:…` | the leader's answer to one edit |
@@ -30,6 +31,9 @@ const FORMAT: u32 = 1;
 
 /// How many texts of flags files are remembered as older ones.
 const TEXTS: usize = 1_000;
+
+/// How long an announced text counts, in seconds; longer than the leader may take to write it and to publish it.
+const ANNOUNCED_SECONDS: u64 = 30;
 
 /// How long a flags file waits in Redis for the leader.
 const FILE_SECONDS: u64 = 60;
@@ -62,17 +66,30 @@ return {holder or '', term, snapshot[1], snapshot[2], snapshot[3], snapshot[4], 
 ";
 
 /// Replaces the snapshot and adds an entry to the stream, for the leader only. Returns whether it did.
-/// Keys: lease, snapshot, changes, texts. Arguments: own name, length of the stream, most texts remembered, hash and revision
-/// of the text or twice nothing, then fields and values.
+/// Keys: lease, snapshot, changes, texts, announcement of the text. Arguments: own name, length of the stream, most texts
+/// remembered, hash and revision of the text or twice nothing, then fields and values.
 const PUBLISH: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[2], unpack(ARGV, 6))
 if ARGV[4] ~= '' then
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[4])
   redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[3])
+  redis.call('DEL', KEYS[5])
 end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'from', ARGV[1])
 return 1
+";
+
+/// Returns what is known of a text: the revision at which it was last in force, whether it is announced and no replica leads but
+/// the one that has announced it, and the hash and the revision of the text that is in force now.
+/// Keys: texts, announcement of the text, snapshot, lease. Argument: hash of the text.
+const FIND_TEXT: &str = r"
+local by = redis.call('GET', KEYS[2])
+local holder = redis.call('GET', KEYS[4])
+local announced = 0
+if by and (not holder or holder == by) then announced = 1 end
+local now = redis.call('HMGET', KEYS[3], 'text-hash', 'revision')
+return {redis.call('ZSCORE', KEYS[1], ARGV[1]), announced, now[1], now[2]}
 ";
 
 /// Gives the lease up, and adds an entry to the stream, so that another replica takes it at once. Keys: lease, changes.
@@ -108,6 +125,11 @@ impl Keys {
             changes: key("changes"),
             base,
         }
+    }
+
+    /// Returns the key for the announcement of a text, of which this is the hash.
+    fn announced(&self, hash: &str) -> String {
+        format!("{}:announced:{hash}", self.base)
     }
 
     /// Returns the key for a flags file that is to be put in force.
@@ -155,6 +177,17 @@ pub(super) struct Stored {
     pub(super) versions: Versions,
     /// The text of the flags file, if the source is one.
     pub(super) document: Option<Document>,
+}
+
+/// What Redis knows of a text of the flags file.
+#[derive(Debug)]
+pub(super) struct KnownText {
+    /// The number of the revision at which it was last in force; `None` if it never was, as far as is remembered.
+    pub(super) last: Option<u64>,
+    /// Whether the leader is about to write it to its file, or has written it and not yet published it.
+    pub(super) announced: bool,
+    /// The revision of the text that is in force at this moment.
+    pub(super) in_force: Option<Revision>,
 }
 
 /// A snapshot to be stored.
@@ -282,31 +315,25 @@ impl Store<'_> {
         revision: Option<&Revision>,
     ) -> RedisResult<bool> {
         let mut eval = cmd("EVAL");
+        let hash = revision.map_or("", |revision| &revision.hash);
         eval.arg(PUBLISH)
-            .arg(4)
+            .arg(5)
             .arg(&[
                 &self.keys.lease,
                 &self.keys.snapshot,
                 &self.keys.changes,
                 &self.keys.texts,
+                &self.keys.announced(hash),
             ])
             .arg(self.name)
             .arg(CHANGES)
             .arg(TEXTS)
-            .arg(revision.map_or("", |revision| &revision.hash))
+            .arg(hash)
             .arg(revision.map_or(0, |revision| revision.number));
         for (field, value) in fields {
             eval.arg(field).arg(value);
         }
         eval.query_async(&mut self.connection).await
-    }
-
-    /// Whether the text with this hash was in force before, as far as is remembered.
-    pub(super) async fn knew(&mut self, hash: &str) -> RedisResult<bool> {
-        let mut score = cmd("ZSCORE");
-        score.arg(&self.keys.texts).arg(hash);
-        let score: Option<f64> = score.query_async(&mut self.connection).await?;
-        Ok(score.is_some())
     }
 
     /// Returns the snapshot, if there is one.
@@ -407,6 +434,50 @@ pub(super) async fn listen(
             last = entry.id;
         }
     }
+}
+
+/// Returns what Redis knows of the text with this hash.
+pub(super) async fn find_text(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    hash: &str,
+) -> RedisResult<KnownText> {
+    type Reply = (Option<u64>, bool, Option<String>, Option<u64>);
+    let (last, announced, now, number): Reply = cmd("EVAL")
+        .arg(FIND_TEXT)
+        .arg(4)
+        .arg(&[
+            &keys.texts,
+            &keys.announced(hash),
+            &keys.snapshot,
+            &keys.lease,
+        ])
+        .arg(hash)
+        .query_async(connection)
+        .await?;
+    Ok(KnownText {
+        last,
+        announced,
+        in_force: now
+            .zip(number)
+            .map(|(hash, number)| Revision { hash, number }),
+    })
+}
+
+/// Announces that the leader of this name is about to write the text with this hash to its flags file.
+pub(super) async fn announce(
+    connection: &mut impl ConnectionLike,
+    keys: &Keys,
+    name: &str,
+    hash: &str,
+) -> RedisResult<()> {
+    cmd("SET")
+        .arg(keys.announced(hash))
+        .arg(name)
+        .arg("EX")
+        .arg(ANNOUNCED_SECONDS)
+        .query_async(connection)
+        .await
 }
 
 /// Stores a flags file that the leader is asked to put in force, under this id.

@@ -247,6 +247,7 @@ impl Stream {
 }
 
 pub mod admin;
+pub mod gate;
 pub mod listening;
 pub mod replicas;
 pub mod running;

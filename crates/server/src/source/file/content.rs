@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
 use super::signature::Signature;
 use crate::environment::{
-    Configuration, Document, EditError, Editor, Environment, FlagsChange, SourceState, SourceStatus,
+    Announce, Configuration, Document, EditError, Editor, Environment, FlagsChange, SourceState,
+    SourceStatus,
 };
 use crate::files::{self, Abandoned, FileWorker, write};
 use crate::source::doubt::Loss;
@@ -79,6 +80,8 @@ pub(super) struct FlagsFile {
     /// Whether another source serves the environment by now, so that nothing of the file may be put in force. The lock is held
     /// while something is.
     ended: Mutex<bool>,
+    /// Announces what is written to the file, where others may have the same file.
+    announce: Mutex<Option<Arc<dyn Announce>>>,
 }
 
 /// What was found at the last look at the file.
@@ -118,6 +121,7 @@ impl FlagsFile {
             seen: Mutex::default(),
             warnings: Mutex::default(),
             ended: Mutex::default(),
+            announce: Mutex::default(),
         }
     }
 
@@ -496,14 +500,24 @@ impl FlagsFile {
         let text = String::from_utf8(bytes)
             .map_err(|_| EditError::Refused("the flags file is not UTF-8 text".to_owned()))?;
         let edited = files::computing(|| change.apply(&text))?;
-        if edited != text {
-            if Signature::at(&self.path).map_err(io)? != signature {
-                return Err(EditError::Refused(format!(
-                    "somebody else has written to {} at this moment; try again",
-                    self.name()
-                )));
+        let changes = edited != text;
+        let edited = Document::new(edited.into_bytes());
+        let overtaken = || {
+            EditError::Refused(format!(
+                "somebody else has written to {} at this moment; try again",
+                self.name()
+            ))
+        };
+        if changes {
+            self.announce(&edited)?;
+            let mut differs = false;
+            let written = write::replace(&self.path, &edited.text, || {
+                differs = Signature::at(&self.path).ok() != Some(signature);
+                !differs && !abandoned.is_set()
+            });
+            if differs {
+                return Err(overtaken());
             }
-            let written = write::replace(&self.path, edited.as_bytes(), || !abandoned.is_set());
             let warning = written
                 .as_ref()
                 .err()
@@ -512,10 +526,17 @@ impl FlagsFile {
             written.map_err(io)?;
         }
         let (bytes, signature) = self.read().map_err(io)?;
+        let lasts = bytes == edited.text;
         let parsed = self.parse(&bytes);
         self.remember(&bytes, signature);
         self.put_in_force(environment, parsed, bytes);
-        Ok(())
+        if lasts { Ok(()) } else { Err(overtaken()) }
+    }
+
+    /// Announces the text to those who may have the same file, if there may be any.
+    fn announce(&self, document: &Document) -> Result<(), EditError> {
+        let announce = self.announce.lock().clone();
+        announce.map_or(Ok(()), |announce| announce.announce(document))
     }
 
     /// Replaces the text of the file if its hash is `expected`, and puts the new one in force. Returns whether it did.
@@ -532,13 +553,22 @@ impl FlagsFile {
         };
         self.parse(&document.text)
             .map_err(|error| EditError::Refused(error.to_string()))?;
-        let (bytes, _) = self.read().map_err(io)?;
+        let (bytes, signature) = self.read().map_err(io)?;
         let is = Document::new(bytes);
         if is.hash != document.hash {
             if is.hash != expected {
                 return Ok(false);
             }
-            write::replace(&self.path, &document.text, || !abandoned.is_set()).map_err(io)?;
+            self.announce(document)?;
+            let mut differs = false;
+            let written = write::replace(&self.path, &document.text, || {
+                differs = Signature::at(&self.path).ok() != Some(signature);
+                !differs && !abandoned.is_set()
+            });
+            if differs {
+                return Ok(false);
+            }
+            written.map_err(io)?;
         }
         let (bytes, signature) = self.read().map_err(io)?;
         let parsed = self.parse(&bytes);
@@ -602,5 +632,9 @@ impl Editor for FileEditor {
         self.work(move |file, environment, abandoned| {
             file.replace(environment, &expected, &document, abandoned)
         })
+    }
+
+    fn announce_by(&self, announce: Arc<dyn Announce>) {
+        *self.file.announce.lock() = Some(announce);
     }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::settling::{QUIET_FOR_LOSS, Reading};
 use super::signature::Signature;
 use super::*;
-use crate::environment::{Edit, FlagsChange, SourceState};
+use crate::environment::{Announce, Document, Edit, EditError, FlagsChange, SourceState};
 use crate::files::{Abandoned, FileWorker};
 
 const WHOLE: Reading = Reading {
@@ -186,4 +186,80 @@ async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
         generation.changed().await.unwrap();
     }
     following.abort();
+}
+
+/// Stands for those who share the file: notes what is announced while the file has which text.
+#[derive(Debug)]
+struct Others {
+    path: PathBuf,
+    /// The announced text and the text of the file then.
+    noted: Mutex<Vec<(String, String)>>,
+    /// What one of them saves in the moment of the announcement.
+    saves: Option<String>,
+    refuse: bool,
+}
+
+impl Announce for Others {
+    fn announce(&self, document: &Document) -> Result<(), EditError> {
+        let announced = String::from_utf8(document.text.clone()).unwrap();
+        let is = fs::read_to_string(&self.path).unwrap();
+        self.noted.lock().push((announced, is));
+        if let Some(text) = &self.saves {
+            fs::write(&self.path, text).unwrap();
+        }
+        if self.refuse {
+            return Err(EditError::Refused("not now".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Edits the first flag, and returns the result, what was announced and the text of the file after that.
+fn edit_beside(
+    saves: Option<String>,
+    refuse: bool,
+) -> (Result<(), EditError>, Vec<(String, String)>, String) {
+    let (_directory, file, environment) = hundred();
+    let (file, environment) = (Arc::new(file), Arc::new(environment));
+    let others = Arc::new(Others {
+        path: file.path.clone(),
+        noted: Mutex::default(),
+        saves,
+        refuse,
+    });
+    let editor = FileEditor::new(&file, &environment);
+    editor.announce_by(Arc::clone(&others) as Arc<dyn Announce>);
+    let change = FlagsChange::Settings {
+        flag: "flag-1".to_owned(),
+        edit: Edit {
+            default: Some("false".to_owned()),
+            ..Edit::default()
+        },
+    };
+    let edited = editor.edit(&change);
+    let noted = others.noted.lock().clone();
+    (edited, noted, fs::read_to_string(&file.path).unwrap())
+}
+
+#[test]
+fn an_edit_is_announced_before_it_is_written() {
+    let (edited, noted, text) = edit_beside(None, false);
+    edited.unwrap();
+    assert_ne!(text, flags(100));
+    assert_eq!(noted, [(text, flags(100))]);
+}
+
+#[test]
+fn an_edit_that_cannot_be_announced_is_not_made() {
+    let (edited, noted, text) = edit_beside(None, true);
+    assert!(edited.is_err());
+    assert_eq!((noted.len(), text), (1, flags(100)));
+}
+
+#[test]
+fn what_somebody_saves_during_an_edit_is_not_overwritten() {
+    let (edited, _, text) = edit_beside(Some(flags(99)), false);
+    let error = edited.unwrap_err().to_string();
+    assert!(error.contains("somebody else has written"), "{error}");
+    assert_eq!(text, flags(99));
 }
