@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use common::*;
 use flagwire_server::environment::{Environment, FlagsChange};
@@ -245,24 +246,61 @@ async fn hundred() -> Followed {
     Followed::new(|directory| fs::write(directory.join("flags.yaml"), many(100, 0)).unwrap()).await
 }
 
+/// Writes a file in parts, and notes how long it paused in between. On a busy machine a writer may pause for so long that the server
+/// rightly takes the file for whole; a test with such a writer shows nothing, and begins again.
+struct SlowWriter {
+    file: fs::File,
+    last: Instant,
+    longest_pause: Duration,
+}
+
+impl SlowWriter {
+    fn of(path: &Path) -> Self {
+        Self {
+            file: fs::File::create(path).unwrap(),
+            last: Instant::now(),
+            longest_pause: Duration::ZERO,
+        }
+    }
+
+    fn write(&mut self, text: impl AsRef<[u8]>) {
+        std::io::Write::write_all(&mut self.file, text.as_ref()).unwrap();
+        self.longest_pause = self.longest_pause.max(self.last.elapsed());
+        self.last = Instant::now();
+    }
+
+    /// Whether it wrote without a pause that is nearly as long as `quiet`.
+    fn went_on(&self, quiet: Duration) -> bool {
+        self.longest_pause.max(self.last.elapsed()) < quiet.mul_f64(0.8)
+    }
+}
+
 /// The pause between two writes of a program that writes slowly.
 async fn slowly() {
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
+
+/// How long a file that its writer has open must have been left alone, and one that is read at the start.
+const QUIET: Duration = Duration::from_secs(1);
+const FIRST_QUIET: Duration = Duration::from_millis(150);
 
 #[tokio::test]
 async fn what_is_written_slowly_is_read_once_its_writer_has_closed_it() {
-    let mut followed = hundred().await;
     let text = many(100, 1);
     // The text is cut at line ends, where each part is a valid file.
     let (first, rest) = text.split_at(text.find("  flag-50:").unwrap());
     let (second, third) = rest.split_at(rest.find("  flag-96:").unwrap());
-    let mut writer = fs::File::create(followed.path()).unwrap();
-    for part in [first, second, third] {
-        std::io::Write::write_all(&mut writer, part.as_bytes()).unwrap();
-        slowly().await;
-    }
-    drop(writer);
+    let mut followed = loop {
+        let followed = hundred().await;
+        let mut writer = SlowWriter::of(&followed.path());
+        for part in [first, second, third] {
+            writer.write(part);
+            slowly().await;
+        }
+        if writer.went_on(QUIET) {
+            break followed;
+        }
+    };
     followed.expect(1).await;
     assert_eq!(count(&followed), 101);
     let generation = followed.server.environment.current().unwrap().generation;
@@ -271,12 +309,17 @@ async fn what_is_written_slowly_is_read_once_its_writer_has_closed_it() {
 
 #[tokio::test]
 async fn what_its_writer_keeps_open_is_read_once_that_one_is_quiet() {
-    let mut followed = hundred().await;
-    let mut writer = fs::File::create(followed.path()).unwrap();
-    for line in many(100, 1).split_inclusive('\n') {
-        std::io::Write::write_all(&mut writer, line.as_bytes()).unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    let (mut followed, writer) = loop {
+        let followed = hundred().await;
+        let mut writer = SlowWriter::of(&followed.path());
+        for line in many(100, 1).split_inclusive('\n') {
+            writer.write(line);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if writer.went_on(QUIET) {
+            break (followed, writer);
+        }
+    };
     followed.expect(1).await;
     assert_eq!(count(&followed), 101);
     let generation = followed.server.environment.current().unwrap().generation;
@@ -288,20 +331,29 @@ async fn what_its_writer_keeps_open_is_read_once_that_one_is_quiet() {
 async fn a_file_that_is_being_written_at_the_start_is_awaited() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("flags.yaml");
-    let mut writer = fs::File::create(&path).unwrap();
-    std::io::Write::write_all(&mut writer, b"flags:\n").unwrap();
-    let writing = std::thread::spawn(move || {
-        for line in many(100, 1).split_inclusive('\n').skip(1) {
-            std::io::Write::write_all(&mut writer, line.as_bytes()).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(15));
+    loop {
+        let mut writer = SlowWriter::of(&path);
+        writer.write("flags:\n");
+        let writing = std::thread::spawn(move || {
+            for line in many(100, 1).split_inclusive('\n').skip(1) {
+                writer.write(line);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            writer
+        });
+        let opened = FileSource::open_or_wait(&path).await;
+        let went_on = writing.join().unwrap().went_on(FIRST_QUIET);
+        let (_stop, stopping) = watch::channel(false);
+        let environment = Arc::new(Environment::new("development"));
+        if let Ok(source) = opened {
+            drop(Box::new(source).run(Arc::clone(&environment), stopping));
         }
-    });
-    let source = FileSource::open_or_wait(&path).await.unwrap();
-    let (_stop, stopping) = watch::channel(false);
-    let environment = Arc::new(Environment::new("development"));
-    drop(Box::new(source).run(Arc::clone(&environment), stopping));
-    assert_eq!(environment.current().unwrap().snapshot.flags().len(), 101);
-    writing.join().unwrap();
+        let flags = environment.current().map(|now| now.snapshot.flags().len());
+        if flags == Some(101) {
+            return;
+        }
+        assert!(!went_on, "it was read in the middle: {flags:?}");
+    }
 }
 
 #[tokio::test]
@@ -350,16 +402,23 @@ async fn many_flags_that_are_taken_out_for_good_are_gone_in_the_end() {
 
 #[tokio::test]
 async fn truncated_to_nothing_and_cut_inside_a_character_change_nothing() {
-    let mut followed = plain().await;
     let text = "flags:\n  number: 1 # ä\n".as_bytes();
     let inside = text.iter().position(|byte| *byte > 127).unwrap() + 1;
-    let mut writer = fs::File::create(followed.path()).unwrap();
-    slowly().await;
-    for part in [&text[..inside], &text[inside..]] {
-        std::io::Write::write_all(&mut writer, part).unwrap();
+    let (mut followed, writer, healthy) = loop {
+        let followed = plain().await;
+        let mut writer = SlowWriter::of(&followed.path());
         slowly().await;
-        assert!(followed.server.environment.status().healthy);
-    }
+        let mut healthy = Vec::new();
+        for part in [&text[..inside], &text[inside..]] {
+            writer.write(part);
+            slowly().await;
+            healthy.push(followed.server.environment.status().healthy);
+        }
+        if writer.went_on(QUIET) {
+            break (followed, writer, healthy);
+        }
+    };
+    assert_eq!(healthy, [true, true]);
     drop(writer);
     followed.expect(1).await;
     assert!(followed.server.environment.status().healthy);

@@ -131,12 +131,7 @@ async fn when_the_leader_dies_another_one_takes_over() {
     for stream in &mut streams {
         assert_eq!(stream.event().await["evaluations"][0]["value"], "true");
     }
-    let roles = [second.standing().role, third.standing().role];
-    assert_eq!(
-        roles.iter().filter(|role| **role == Role::Leader).count(),
-        1,
-        "{roles:?}"
-    );
+    one_leads(&[&second, &third]).await;
 }
 
 #[tokio::test]
@@ -222,19 +217,16 @@ async fn a_redis_that_dies_is_gone_on_without_and_one_that_is_back_is_filled_aga
         one.stands(|status| status.connected && status.leader.is_some())
             .await;
     }
-    let leaders = || {
-        let roles = replicas.iter().map(|one| one.standing().role);
-        roles.filter(|role| *role == Role::Leader).count()
-    };
-    assert_eq!(leaders(), 1);
+    let all: Vec<&Replicated> = replicas.iter().collect();
+    one_leads(&all).await;
     upstream.save(FLAGS);
     for stream in &mut streams {
         assert_eq!(stream.event().await["evaluations"][0]["value"], "false");
     }
     let cold = replica(options(&redis.url(), "cold"), origin(&socket));
     cold.server.serves(DARK, "false").await;
-    assert_eq!(cold.standing().role, Role::Follower);
-    assert_eq!(leaders(), 1);
+    cold.stands(|status| status.role == Role::Follower).await;
+    one_leads(&all).await;
 }
 
 #[tokio::test]
@@ -309,8 +301,18 @@ async fn a_change_from_the_page_of_any_replica_is_made_by_the_one_that_owns_the_
             .unwrap();
         read(other.server.send(request).await).await
     };
-    let (status, _) = change(DARK, r#"{"default": "true"}"#).await;
-    assert_eq!(status, StatusCode::OK);
+    // On a busy machine the leader may lose its lease for a moment.
+    let change_at_last = async |body: &str| {
+        loop {
+            let (status, answer) = change(DARK, body).await;
+            if status == StatusCode::OK {
+                return;
+            }
+            assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    change_at_last(r#"{"default": "true"}"#).await;
     assert_eq!(stream.event().await["evaluations"][0]["value"], "true");
     let current = other.server.environment.current().unwrap();
     let dark = current.snapshot.flag(DARK).unwrap();
@@ -349,8 +351,7 @@ async fn a_change_from_the_page_of_any_replica_is_made_by_the_one_that_owns_the_
     // And once it can, it does.
     std::fs::copy(&file, &nowhere).unwrap();
     other.leads().await;
-    let (status, _) = change(DARK, r#"{"default": "false"}"#).await;
-    assert_eq!(status, StatusCode::OK);
+    change_at_last(r#"{"default": "false"}"#).await;
     other.server.serves(DARK, "false").await;
 }
 
@@ -385,7 +386,7 @@ async fn a_leader_that_was_asleep_overwrites_nothing() {
     let lease = "{flagwire:development}:lease";
     let () = redis::cmd("SET")
         .arg(lease)
-        .arg(&["somebody else", "PX", "3000"])
+        .arg(&["somebody else", "PX", "600000"])
         .query_async(&mut connection)
         .await
         .unwrap();
@@ -401,6 +402,11 @@ async fn a_leader_that_was_asleep_overwrites_nothing() {
     let flag = flags.iter().find(|flag| flag["feature"] == DARK).unwrap();
     assert_eq!(flag["defaultServe"]["variation"], "false");
     // Once that one is gone, the change arrives.
+    let () = redis::cmd("DEL")
+        .arg(lease)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
     for one in [&first, &second, &third] {
         one.server.serves(DARK, "true").await;
     }
@@ -471,7 +477,7 @@ async fn each_replica_passes_on_what_its_own_browsers_count() {
         totals.first().map_or(0, |(_, _, count)| *count)
     };
     while counted() < 8 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(counted(), 8);
 }

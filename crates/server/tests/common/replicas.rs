@@ -195,6 +195,18 @@ impl Replicated {
     }
 }
 
+/// Until exactly one of these leads. A leader that did not run for as long as its lease loses it for a moment, and replicas learn
+/// one after the other who leads.
+pub async fn one_leads(replicas: &[&Replicated]) {
+    let roles = || Vec::from_iter(replicas.iter().map(|one| one.standing().role));
+    let reached = async {
+        while roles().iter().filter(|role| **role == Role::Leader).count() != 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    eventually(reached, || format!("{:?}", roles())).await;
+}
+
 impl Drop for Replicated {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
