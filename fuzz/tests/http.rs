@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use flagwire_fuzz::text;
-use flagwire_server::auth::{Grant, Hashed, KeyKind, Keys};
+use flagwire_server::auth::{AdminTokens, Grant, Hashed, KeyKind, Keys};
 use flagwire_server::environment::Environment;
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
@@ -81,7 +81,7 @@ fn server() -> Server {
         heartbeat: Duration::from_secs(3600),
         ticket_seconds: 60,
         cors_origins: vec!["https://example.com".to_owned()],
-        admin_token: Some(Hashed::of(ADMIN_TOKEN)),
+        admin_tokens: AdminTokens::single(Hashed::of(ADMIN_TOKEN)),
         server_keys_in_browsers: false,
         loopback: true,
     };
