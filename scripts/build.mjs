@@ -35,6 +35,8 @@ const fallbackBindings = join(work, "fallback");
 const module = "flagwire.wasm";
 /** Entries beside the main one; files of pkg-template/src. */
 const ENTRIES = ["harness", "harness/react", "openfeature", "react", "server", "svelte", "vue"];
+/** Entries that answer the client's requests in tests. */
+const SERVED = ["testing/msw", "testing/playwright"];
 const NO_FALLBACK = 'throw new Error("Flagwire was built without its JavaScript build");\n';
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
@@ -155,7 +157,12 @@ async function bundle(step) {
   /** @type {import("esbuild").BuildOptions} */
   const testing = { ...common, ...mangle, mangleCache, define: { ...common.define, DEVELOPMENT: "true", TESTING: "true" }, entryPoints: [source("testing")], plugins: [glue, apart, failure] };
   await build(testing);
-  await build({ ...testing, format: "cjs", outExtension: { ".js": ".cjs" } });
+  // One map is enough to see what it is made of.
+  await build({ ...testing, format: "cjs", sourcemap: false, outExtension: { ".js": ".cjs" } });
+  /** @type {import("esbuild").BuildOptions} */
+  const served = { ...testing, sourcemap: false, outdir: join(packageDir, "testing"), entryPoints: SERVED.map(source), outbase: join(template, "src", "testing"), external: ["@playwright/test", "msw", "node:*"] };
+  await build(served);
+  await build({ ...served, format: "cjs", outExtension: { ".js": ".cjs" } });
 
   const main = redirect(/^\.\/index$/, () => ({ path: "flagwire", external: true }));
   const dropIn = redirect(/^\.\.\/harness$/, () => ({ path: "flagwire/harness", external: true }));
@@ -225,7 +232,7 @@ function types() {
     reached.add(name);
     for (const [, up, next] of readFileSync(join(packageDir, `${name}.d.ts`), "utf8").matchAll(RELATIVE)) visit(posix.join(posix.dirname(name), String(up), String(next)));
   };
-  ["index", "testing", ...ENTRIES].forEach(visit);
+  ["index", "testing", ...SERVED, ...ENTRIES].forEach(visit);
   for (const file of filesOf(".d.ts")) {
     const path = join(packageDir, file);
     const text = readFileSync(path, "utf8");

@@ -6,7 +6,7 @@ import { atEnd, tempDir } from "./scope.mjs";
 import { PATIENCE_MS } from "./wait.mjs";
 
 /** No sandbox: CI runs as root. No traffic of the browser's own. */
-const ARGS = [
+export const ARGS = [
   "--headless=new",
   "--no-sandbox",
   "--disable-gpu",

@@ -55,15 +55,16 @@ async function passes(path, args, env) {
 
 const vitest = join(modules, "vitest", "vitest.mjs");
 
-test("Vitest, React Testing Library and Vue Test Utils, unconfigured", async () => {
+test("Vitest, React Testing Library, Vue Test Utils and MSW, unconfigured", async () => {
   const path = project("vitest-react-vue", {
     States: ["src/loading.test.ts"],
     Vitest: ["src/shop.test.ts"],
     React: ["src/Banner.test.tsx"],
     Vue: ["src/banner.test.ts"],
+    MSW: ["src/live.test.ts"],
   });
   await compiles(path);
-  assert.match(await passes(path, [vitest, "run", "--environment", "jsdom"]), /Tests +6 passed/);
+  assert.match(await passes(path, [vitest, "run", "--environment", "jsdom"]), /Tests +7 passed/);
 });
 
 test("Svelte Testing Library, with happy-dom", async () => {
