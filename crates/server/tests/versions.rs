@@ -347,7 +347,7 @@ async fn lists_of_rules_have_a_tag_that_changes_with_values_and_versions() {
 #[test]
 fn what_changes_in_a_file_that_took_over_is_greater_than_anything_the_upstream_gave() {
     let mut runner = TestRunner::new(Config {
-        cases: 200,
+        cases: 60,
         failure_persistence: None,
         ..Config::default()
     });
