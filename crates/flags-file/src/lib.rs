@@ -12,7 +12,7 @@
 //! assert_eq!(problems[0].place().map(|place| (place.line, place.column)), Some((2, 14)));
 //! ```
 //!
-//! [`parse`] and [`parse_whole`] read a file, [`edit::apply`] changes one flag in its text, and [`SCHEMA`] describes its shape for
+//! [`parse`], [`parse_whole`] and [`parse_bytes`] read a file, [`check`] says all that can be said about it, [`edit::apply`] changes one flag in its text, and [`SCHEMA`] describes its shape for
 //! editors. The crate does no I/O: callers read and write the file.
 //!
 //! # Features
@@ -41,6 +41,7 @@ pub mod node;
 #[cfg(feature = "import")]
 pub mod proof;
 mod references;
+mod report;
 mod scalar;
 mod short;
 mod syntax;
@@ -55,6 +56,7 @@ use flagwire_evaluation::model::{Configuration, FeatureConfig};
 use self::node::{Key, Node, Position, Value};
 
 pub use self::edit::{Edit, EditError, TargetEdit};
+pub use self::report::{Report, check};
 
 pub use self::export::export;
 
@@ -184,6 +186,32 @@ pub fn parse_whole(text: &str) -> Result<Parsed, Vec<Problem>> {
         places,
         warnings: notes.into_warnings(),
     })
+}
+
+/// Reads the bytes of a flags file as [`parse_whole`] reads its text.
+///
+/// # Errors
+/// As [`parse`]; also for what is not UTF-8, larger than [`MAX_FILE_BYTES`], or empty: an empty file is far more often in the
+/// middle of being written than the wish to have no flags.
+pub fn parse_bytes(bytes: &[u8]) -> Result<Parsed, Vec<Problem>> {
+    let whole = |reason: String| Err(vec![Problem::whole(reason)]);
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return whole(format!("larger than {MAX_FILE_BYTES} bytes"));
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = bytes.iter().take(error.valid_up_to());
+            let line = before.filter(|byte| **byte == b'\n').count() + 1;
+            return whole(format!(
+                "not UTF-8 text, in line {line}; save the file as UTF-8"
+            ));
+        }
+    };
+    if text.trim().is_empty() {
+        return whole("the file is empty; write `flags:` if no flags are wanted".to_owned());
+    }
+    parse_whole(text)
 }
 
 /// Where the names of flags and groups are written in a file.

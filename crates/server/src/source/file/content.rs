@@ -51,7 +51,7 @@ pub enum LoadError {
 }
 
 /// Returns a line for each flag and group that cannot be evaluated as it is written, as `path:line:column: reason`.
-pub(crate) fn mistakes(path: &str, parsed: &Parsed) -> Vec<String> {
+fn mistakes(path: &str, parsed: &Parsed) -> Vec<String> {
     let Configuration { flags, segments } = parsed.configuration.clone();
     let snapshot = Snapshot::compile(flags, segments);
     let problems = snapshot.problems().iter();
@@ -214,10 +214,16 @@ impl FlagsFile {
         Ok(parsed.configuration)
     }
 
+    /// Reads the bytes of the file as they are.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, LoadError> {
+        let read = self.read_anything();
+        read.map(|(bytes, _)| bytes)
+            .map_err(|error| self.error(error))
+    }
+
     /// Reads the file as it is, with all its warnings.
     pub(super) fn load_whole(&self) -> Result<Parsed, LoadError> {
-        let (bytes, _) = self.read_anything().map_err(|error| self.error(error))?;
-        self.parse_whole(&bytes)
+        self.parse_whole(&self.bytes()?)
     }
 
     /// Reads the file, and checks it as `flagwire-server check` does. Returns its warnings with it.
@@ -246,28 +252,12 @@ impl FlagsFile {
     }
 
     fn parse_whole(&self, bytes: &[u8]) -> Result<Parsed, LoadError> {
-        let invalid = |problems| LoadError::Invalid {
-            path: self.name(),
-            problems,
-        };
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = bytes
-                .iter()
-                .take(error.valid_up_to())
-                .filter(|byte| **byte == b'\n')
-                .count()
-                + 1;
-            invalid(vec![Problem::whole(format!(
-                "not UTF-8 text, in line {line}; save the file as UTF-8"
-            ))])
-        })?;
-        // An empty file is far more often a file in the middle of being written than the wish to have no flags.
-        if text.trim().is_empty() {
-            return Err(invalid(vec![Problem::whole(
-                "the file is empty; write `flags:` if no flags are wanted".to_owned(),
-            )]));
-        }
-        files::computing(|| flagwire_flags_file::parse_whole(text)).map_err(invalid)
+        files::computing(|| flagwire_flags_file::parse_bytes(bytes)).map_err(|problems| {
+            LoadError::Invalid {
+                path: self.name(),
+                problems,
+            }
+        })
     }
 
     /// Looks whether the file differs from what was read, without reading a file that looks the same.

@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::content::LoadError;
-pub(crate) use self::content::mistakes;
 use self::content::{FileEditor, FlagsFile, Following, Loaded, Look};
 use self::settling::{Settling, quiet_for};
 use self::signature::Signature;
@@ -110,6 +109,14 @@ impl FileSource {
                 format!("{name}: {why}; it is served once it can be read")
             }
         })
+    }
+
+    /// Reads the bytes of a file, which may be a pipe, to check them. Blocks.
+    ///
+    /// # Errors
+    /// [`LoadError::Io`]
+    pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+        FlagsFile::new(path).bytes()
     }
 
     /// Reads a file to check it. Returns its flags and groups with its warnings. Blocks.
