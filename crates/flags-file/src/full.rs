@@ -5,13 +5,13 @@
 //! `envProperties`. The keys below `envProperties` are read as if they were the flag's own, and keys without a meaning here
 //! get a warning. A key whose spelling is close to that of a known one is a mistake.
 
+mod read;
 mod shape;
 
 use flagwire_evaluation::model::{FeatureConfig, Segment, Serve};
-use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
 
-use self::shape::{FLAG, GROUP, Reading, Shape};
+use self::read::Place;
+use self::shape::{Check, FLAG, GROUP, Shape};
 use super::conditions::{check_pattern, warn_of_numbers};
 use super::node::{Node, Position, Value};
 use super::{Notes, Problem, about, suggest};
@@ -62,12 +62,20 @@ pub(super) fn is_group(node: &Node) -> bool {
         || matches!(node.get("rules").map(|n| &n.value), Some(Value::List(rules)) if rules.iter().any(|rule| rule.get("op").is_some()))
 }
 
-/// Returns the part of a flag that has this name on the wire. It is looked up in the flag itself, then under `envProperties`.
+/// Returns the part of a flag that has this name on the wire. It is looked up in the flag itself, and where that has none or
+/// `null`, under `envProperties`.
 pub(super) fn part<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    node.get(key).or_else(|| {
+    let own = node.get(key);
+    if let Some(given) = own
+        && !matches!(given.value, Value::Null)
+    {
+        return own;
+    }
+    let elsewhere = || {
         let (name, _) = OF_ENVIRONMENT.iter().find(|(_, wire)| *wire == key)?;
         environment(node)?.get(name)
-    })
+    };
+    elsewhere().or(own)
 }
 
 /// Returns `envProperties`, or its first item where it is a list.
@@ -93,7 +101,17 @@ pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<Feature
             format!("{owner} has `envProperties` of several environments; keep those of one"),
         ));
     }
-    let mut flag: FeatureConfig = read(name, FLAG_NAMES, node, &FLAG, &owner, notes)?;
+    let kind = node.get("kind").and_then(Node::scalar_text);
+    check(
+        name,
+        FLAG_NAMES,
+        node,
+        &FLAG,
+        kind.as_deref(),
+        &owner,
+        notes,
+    )?;
+    let mut flag = read::flag(name, Place::of(node, &owner, part))?;
     about::read(node, &owner, &mut flag)?;
     if let Some(archived) = node.get("archived")
         && matches!(archived.value, Value::Bool(true))
@@ -186,7 +204,8 @@ pub(super) fn flag(name: &str, node: &Node, notes: &mut Notes) -> Result<Feature
 /// The first mistake found in it.
 pub(super) fn group(name: &str, node: &Node, notes: &mut Notes) -> Result<Segment, Problem> {
     let owner = format!("group `{name}`");
-    let mut group: Segment = read(name, GROUP_NAMES, node, &GROUP, &owner, notes)?;
+    check(name, GROUP_NAMES, node, &GROUP, None, &owner, notes)?;
+    let mut group = read::group(name, Place::of(node, &owner, Node::get))?;
     if group.name.is_empty() {
         name.clone_into(&mut group.name);
     }
@@ -313,114 +332,25 @@ fn check_clauses(
     Ok(())
 }
 
-fn read<T: DeserializeOwned>(
+/// Looks for keys that the full form does not have, and for another name than the one under which the entry is written.
+fn check(
     name: &str,
     name_keys: &[&str],
     node: &Node,
     shape: &Shape,
+    kind: Option<&str>,
     owner: &str,
     notes: &mut Notes,
-) -> Result<T, Problem> {
-    let mut reading = Reading {
-        owner,
-        kind: node.get("kind").and_then(Node::scalar_text),
-        notes,
-    };
-    let mut json = reading.map(node, shape)?;
-    if let Some(map) = json.as_object_mut() {
-        for key in name_keys {
-            if let Some(given) = map.get(*key)
-                && given.as_str() != Some(name)
-            {
-                let at = node.get(key).map_or(node.at, |n| n.at);
-                return Err(Problem::new(
-                    at,
-                    format!(
-                        "{owner} calls itself `{}`; make both names the same",
-                        given.as_str().unwrap_or_default()
-                    ),
-                ));
-            }
-        }
-        if let Some(key) = name_keys.first() {
-            map.insert((*key).to_owned(), name.into());
-        }
-        take_environment(map);
-    }
-    serde_path_to_error::deserialize(json).map_err(|error| {
-        let found = locate(node, error.path());
-        let path = error.path().to_string();
-        let part = if path == "." {
-            owner.to_owned()
-        } else {
-            format!("`{path}` of {owner}")
-        };
-        let what = unreadable(&error.inner().to_string(), found);
-        Problem::new(found.at, format!("{part} {what}"))
-    })
-}
-
-/// Translates the decoder's error, which names types of this program, into a sentence for the author of the file.
-fn unreadable(error: &str, found: &Node) -> String {
-    if let Some(field) = error
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.split_once('`'))
-    {
-        return format!("has no `{}`; add it", field.0);
-    }
-    let expected = error
-        .split_once("expected ")
-        .map_or("", |(_, expected)| expected);
-    let wanted = match expected.split([' ', ',']).next().unwrap_or_default() {
-        "i64" | "u64" | "i32" | "u32" | "u8" => "a whole number",
-        "a" if expected.starts_with("a sequence") => "a list",
-        "a" if expected.starts_with("a string") => "text",
-        "a" if expected.starts_with("a boolean") => "`true` or `false`",
-        "a" if expected.starts_with("a map") => "a map",
-        "struct" => "a map",
-        _ => return "cannot be read; look how the full form is written".to_owned(),
-    };
-    let holds = match found.scalar_text() {
-        Some(text) => format!("`{text}`"),
-        None => found.describe().to_owned(),
-    };
-    format!("holds {holds}; write {wanted}")
-}
-
-/// Moves the entries of `envProperties` up into the flag, under their names on the wire. An entry that the flag has itself is
-/// kept.
-fn take_environment(map: &mut serde_json::Map<String, Json>) {
-    let mut given = match map.remove("envProperties") {
-        Some(Json::Array(mut list)) if !list.is_empty() => list.swap_remove(0),
-        Some(other) => other,
-        None => return,
-    };
-    let Some(given) = given.as_object_mut() else {
-        return;
-    };
-    for (name, wire) in OF_ENVIRONMENT {
-        if let Some(value) = given.remove(*name)
-            && map.get(*wire).is_none_or(Json::is_null)
-        {
-            map.insert((*wire).to_owned(), value);
+) -> Result<(), Problem> {
+    Check { owner, kind, notes }.map(node, shape)?;
+    for given in name_keys.iter().filter_map(|key| node.get(key)) {
+        let own = given.optional_text().unwrap_or_default();
+        if own != name {
+            return Err(Problem::new(
+                given.at,
+                format!("{owner} calls itself `{own}`; make both names the same"),
+            ));
         }
     }
-}
-
-/// Follows a path of field names and indices, and returns its node, or the last node on the way where the path goes on.
-fn locate<'n>(node: &'n Node, path: &serde_path_to_error::Path) -> &'n Node {
-    use serde_path_to_error::Segment;
-    let mut here = node;
-    for step in path {
-        let next = match (step, &here.value) {
-            (Segment::Map { key }, _) => here.get(key),
-            (Segment::Seq { index }, Value::List(items)) => items.get(*index),
-            _ => None,
-        };
-        match next {
-            Some(next) => here = next,
-            None => break,
-        }
-    }
-    here
+    Ok(())
 }

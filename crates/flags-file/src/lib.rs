@@ -33,6 +33,7 @@
 mod about;
 mod conditions;
 pub mod edit;
+mod events;
 mod export;
 mod full;
 #[cfg(feature = "import")]
@@ -41,6 +42,7 @@ pub mod node;
 #[cfg(feature = "import")]
 pub mod proof;
 mod references;
+mod resolve;
 mod report;
 mod scalar;
 mod short;

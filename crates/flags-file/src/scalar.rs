@@ -31,6 +31,11 @@ pub(super) fn is_old_number(text: &str) -> bool {
     }
 }
 
+/// Whether readers of YAML do not agree that this scalar without quotes is a text.
+pub(super) fn is_doubtful(text: &str) -> bool {
+    may_be_a_boolean(text) || is_old_number(text)
+}
+
 /// Returns what is wrong with a scalar whose kind is taken from how it is written; `None` where nothing is.
 fn doubt(node: &Node) -> Option<String> {
     let plain = node.plain.as_deref()?;

@@ -1,139 +1,142 @@
 //! Explains errors of YAML's syntax to the author of the file, because the parser's own messages are written for programmers.
 
-use serde_saphyr::Error;
+use granit_parser::{ErrorKind, ScanError};
 
-/// Returns why a text cannot be read as YAML, without the place.
-pub(crate) fn reason(error: &Error) -> String {
-    match error.without_snippet() {
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key `{key}` is there twice; remove one of the two")
-        }
-        Error::DuplicateMappingKey { key: None, .. } => {
-            "a key is there twice; remove one of the two".to_owned()
-        }
-        Error::MultipleDocuments { .. } => {
-            "a second document starts here; a file holds one, so remove the line `---`".to_owned()
-        }
-        Error::UnknownAnchor { .. } => {
-            "an alias (`*name`) names an anchor (`&name`) that is not above it".to_owned()
-        }
-        Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            "an alias (`*name`) stands inside of what it repeats".to_owned()
-        }
-        Error::AliasReplayCounterOverflow { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => {
-            "aliases (`*name`) repeat too much; write some of it out".to_owned()
-        }
-        Error::NullIntoString { .. } => {
-            "a key is empty, or `null`; put it in quotes if it is meant".to_owned()
-        }
-        Error::TaggedScalarCannotDeserializeIntoString { .. } => {
-            "a tag (`!name`) has no meaning here; remove it".to_owned()
-        }
-        Error::UnsupportedIncludeForm { .. }
-        | Error::ResolverError { .. }
-        | Error::CyclicInclude { .. } => {
-            "other files cannot be included; put what is in it here".to_owned()
-        }
-        Error::AliasError { error, .. } => reason(error),
-        other => {
-            let text = other.to_string();
-            let first = text.lines().next().unwrap_or("not valid YAML");
-            in_plain_words(first_without_place(first))
-        }
-    }
-}
+use super::Problem;
+use super::events::too_much;
+use super::node::Position;
 
-/// Parts of the parser's messages, each with a sentence that says what is wrong in the file and what to write instead.
-const KNOWN: &[(&str, &str)] = &[
-    (
-        "tab",
-        "a tab is no indentation in YAML; put blanks in its place",
-    ),
-    (
-        "mapping values are not allowed",
-        "a `:` with a blank after it starts a value here; indent the line as the one above, or put a text with `: ` in quotes",
-    ),
-    (
-        "did not find expected key",
-        "this does not belong to the lines above; indent it as they are, or put a text with special characters in quotes",
-    ),
-    (
-        "did not find expected '-' indicator",
-        "this line stands in a list; start it with `- `, or indent it otherwise",
-    ),
-    (
-        "unclosed bracket",
-        "this bracket is never closed; add `}` or `]`",
-    ),
-    (
-        "misplaced bracket",
-        "this bracket closes nothing; remove it, or put the text in quotes",
-    ),
-    (
-        "flow mapping",
-        "a `{` is not closed, or there is a comma too many; write `{ a: 1, b: 2 }`",
-    ),
-    (
-        "illegal placement of ':'",
-        "a `:` cannot stand here; close the bracket above, or put the text in quotes",
-    ),
-    (
-        "after single-quoted scalar",
-        "text goes on after its quotes; write a quote within single quotes twice, as in `'it''s'`",
-    ),
-    (
-        "unknown escape character",
-        "a `\\` in double quotes starts an escape, and this one is unknown; write `\\\\`, or use single quotes",
-    ),
-    (
-        "multiline quoted scalar",
-        "a quote above is not closed, or the text that it starts is not indented",
-    ),
-    (
-        "unexpected character",
-        "a text cannot start with this character; put it in quotes",
-    ),
-    (
-        "scanning an anchor or alias",
-        "a text that starts with `*` or `&` needs quotes",
-    ),
-    ("parsing a tag", "a text that starts with `!` needs quotes"),
-    (
-        "expected string scalar",
-        "a key is a text, and no list or map; put it in quotes",
-    ),
-    (
-        "invalid boolean",
-        "this is no boolean for its tag; write `true` or `false`, without a tag",
-    ),
-    (
-        "invalid u64",
-        "this is no number for its tag; write the number without a tag",
-    ),
-];
-
-fn in_plain_words(sentence: &str) -> String {
-    match KNOWN.iter().find(|(part, _)| sentence.contains(part)) {
-        Some((_, plain)) => (*plain).to_owned(),
-        // The caller has its own sentences for exceeded limits.
-        None => sentence.to_owned(),
-    }
-}
-
-/// Removes the place from the parser's message, because it is printed elsewhere.
-fn first_without_place(first: &str) -> &str {
-    let reason = match first.find(" at line ").or_else(|| first.find(", line ")) {
-        Some(end) => first.get(..end).unwrap_or(first),
-        None => first,
+/// Returns why a text cannot be read as YAML, with the place.
+pub(crate) fn problem(error: &ScanError) -> Problem {
+    let mark = error.marker();
+    let at = Position {
+        line: mark.line() as u64,
+        column: (mark.col() as u64).saturating_add(1),
+        bytes: None,
     };
-    match reason
-        .strip_prefix("line ")
-        .and_then(|rest| rest.split_once(": "))
-    {
-        Some((_, rest)) => rest,
-        None => reason,
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_much(at),
+        kind => Problem::new(at, reason(kind)),
+    }
+}
+
+/// Returns what is wrong in the file and what to write instead.
+fn reason(kind: &ErrorKind) -> &'static str {
+    use ErrorKind::*;
+    match kind {
+        UnknownAnchor => "an alias (`*name`) names an anchor (`&name`) that is not above it",
+        TabNotAllowed
+        | TabInBlockIndentation
+        | TabAtBlockScalarStart
+        | TabInIndentation
+        | TabInPlainScalar => "a tab is no indentation in YAML; put blanks in its place",
+        MappingValueNotAllowed => {
+            "a `:` with a blank after it starts a value here; indent the line as the one above, or put a text with `: ` in quotes"
+        }
+        ExpectedBlockMappingKey
+        | ExpectedDocumentStart
+        | ExpectedNodeContent
+        | UnexpectedEofBlockMapping
+        | UnexpectedEofBlockSequence
+        | UnexpectedEof
+        | InvalidIndentation
+        | InvalidFlowScalarIndent => {
+            "this does not belong to the lines above; indent it as they are, or put a text with special characters in quotes"
+        }
+        ExpectedBlockSequenceEntry => {
+            "this line stands in a list; start it with `- `, or indent it otherwise"
+        }
+        UnclosedFlowCollection { .. } => "this bracket is never closed; add `}` or `]`",
+        MisplacedFlowCollectionEnd => {
+            "this bracket closes nothing; remove it, or put the text in quotes"
+        }
+        MismatchedFlowCollectionEnd { .. } => {
+            "this bracket does not close the one that was opened last; write `{ a: 1 }` and `[1, 2]`"
+        }
+        UnexpectedEofFlowMapping
+        | UnexpectedEofImplicitFlowMapping
+        | ExpectedFlowMappingSeparator
+        | FlowMappingValueAdjacentCollection => {
+            "a `{` is not closed, or there is a comma too many; write `{ a: 1, b: 2 }`"
+        }
+        UnexpectedEofFlowSequence | ExpectedFlowSequenceSeparator => {
+            "a `[` is not closed, or a comma is missing; write `[1, 2]`"
+        }
+        InvalidColonPlacement => {
+            "a `:` cannot stand here; close the bracket above, or put the text in quotes"
+        }
+        SimpleKeyExpected | InvalidSimpleKey => {
+            "this key has no `: ` after it in its line; write `key: value`, or indent the line so that it belongs to the text above"
+        }
+        MappingKeyNotAllowed => {
+            "a key cannot stand here; indent the line as those above, or put the text in quotes"
+        }
+        InvalidTrailingSingleQuotedScalar => {
+            "text goes on after its quotes; write a quote within single quotes twice, as in `'it''s'`"
+        }
+        InvalidTrailingDoubleQuotedScalar => {
+            "text goes on after its quotes; write a quote within double quotes as `\\\"`"
+        }
+        UnclosedQuotedScalar | DocumentIndicatorInQuotedScalar => {
+            "a quote is not closed; add it at the end of its text"
+        }
+        InvalidQuotedScalarIndent => {
+            "a quote above is not closed, or the text that it starts is not indented"
+        }
+        UnknownQuotedScalarEscape => {
+            "a `\\` in double quotes starts an escape, and this one is unknown; write `\\\\`, or use single quotes"
+        }
+        InvalidQuotedScalarHexEscape
+        | InvalidLowSurrogateHexEscape
+        | InvalidLowSurrogate
+        | MissingLowSurrogate
+        | UnpairedLowSurrogate
+        | InvalidUnicodeEscape => {
+            "this escape in double quotes names no character; write the character itself, or `\\u` and its four hexadecimal digits"
+        }
+        UnexpectedCharacter { .. } => "a text cannot start with this character; put it in quotes",
+        MissingAnchorOrAliasName => "a text that starts with `*` or `&` needs quotes",
+        ExpectedTagBang
+        | InvalidGlobalTagCharacter
+        | InvalidTagTerminator
+        | MissingTagUri
+        | UnclosedVerbatimTag
+        | InvalidTagEscape
+        | InvalidTagUtf8LeadingByte
+        | InvalidTagUtf8TrailingByte
+        | InvalidTagUtf8
+        | UndeclaredTagHandle => "a text that starts with `!` needs quotes",
+        DuplicateVersionDirective
+        | UnsupportedYamlMajorVersion
+        | DuplicateTagDirective
+        | MissingDocumentEndBeforeDirective
+        | ExpectedTagDirectiveBang
+        | InvalidDirectiveTerminator
+        | MissingYamlVersionSeparator
+        | MissingDirectiveName
+        | InvalidDirectiveName
+        | DirectiveByteLimitExceeded { .. }
+        | YamlVersionTooLong
+        | MissingYamlVersion
+        | InvalidTagDirectiveTerminator => {
+            "a line that starts with `%` is a directive of YAML; remove it, or indent it if it is text"
+        }
+        BlockEntryInFlowCollection
+        | BlockSequenceEntryNotAllowed
+        | InvalidBlockEntryWhitespace
+        | PlainScalarStartsWithDashFlowIndicator => {
+            "a `-` starts an item of a list and cannot stand here; put it in a line of its own, or the text in quotes"
+        }
+        ZeroBlockScalarIndent | InvalidBlockScalarHeader | InvalidBlockScalarIndent => {
+            "a text after `|` or `>` starts in the next line, and each of its lines is indented as the first"
+        }
+        CommentInterceptedScalar | CommentNotSeparated => {
+            "a comment starts with a blank and `#`, and cannot stand within a text; put the text in quotes"
+        }
+        BomInsideDocument => {
+            "a byte order mark stands here; remove this character, which editors do not show"
+        }
+        InvalidDocumentEnd => "nothing can follow `...` in its line; remove this",
+        _ => "this cannot be read as YAML; look at what is above, or put texts in quotes",
     }
 }

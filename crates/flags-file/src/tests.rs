@@ -461,6 +461,89 @@ fn a_file_with_comments_only_has_no_flags() {
 }
 
 #[test]
+fn tags_of_the_core_schema_say_what_a_scalar_is() {
+    let read = parse("flags: { a: !!str on, b: !!str 007, c: ! yes, d: !!int \"5\", e: !!bool \"true\", f: !!float 2 }").unwrap();
+    let kinds: Vec<_> = read
+        .flags
+        .iter()
+        .map(|flag| (flag.kind.as_str(), flag.variations[0].value.as_str()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("string", "on"),
+            ("string", "007"),
+            ("string", "yes"),
+            ("int", "5"),
+            ("boolean", "true"),
+            ("int", "2")
+        ]
+    );
+    for (text, said) in [
+        (
+            "flags: { a: !include other.yaml }",
+            "1:22: other files cannot be included; put what is in it here",
+        ),
+        (
+            "flags: { a: !!binary aGk= }",
+            "1:22: a tag (`!name`) has no meaning here; remove it",
+        ),
+        (
+            "flags: { [a]: 1 }",
+            "1:10: a key is a text, and no list or map; put it in quotes",
+        ),
+        (
+            "flags: { <<: 1 }",
+            "1:14: `<<` merges a map, or a list of maps, into the one that it is a key of; put `<<` in quotes if it is a name",
+        ),
+        (
+            "flags: &a { b: *a }",
+            "1:16: an alias (`*name`) stands inside of what it repeats",
+        ),
+    ] {
+        assert_eq!(problems(text), [said]);
+    }
+}
+
+#[test]
+fn one_anchor_may_be_repeated_many_times() {
+    let flags: String = (0..500).map(|n| format!("  f{n}: *one\n")).collect();
+    let read = parse(&format!("base: &one {{ default: true }}\nflags:\n{flags}"));
+    // Before, more than ten aliases for each anchor were taken for an attack.
+    assert_eq!(
+        read.unwrap_err()[0].to_string().find("unknown key `base`"),
+        Some(5)
+    );
+    let read = parse(&format!(
+        "flags:\n  base: &one {{ default: true }}\n{flags}"
+    ))
+    .unwrap();
+    assert_eq!(read.flags.len(), 501);
+}
+
+#[test]
+fn the_parts_of_merged_maps_come_after_those_of_the_map_itself() {
+    let read = flag(
+        "flags: { a: { <<: [{ default: x, kind: string }, { default: y, off: y }], variations: { x: 1, y: 2 }, off: x } }",
+    );
+    assert_eq!(
+        (read.kind.as_str(), read.off_variation.as_str()),
+        ("string", "x")
+    );
+    assert_eq!(read.default_serve.variation.as_deref(), Some("x"));
+}
+
+#[test]
+fn what_an_export_has_wrong_below_its_environment_is_placed_there() {
+    assert_eq!(
+        problems(
+            "flags:\n  - feature: a\n    kind: boolean\n    variations: [{ identifier: t, value: true }]\n    envProperties:\n      rules:\n        - { priority: one }\n"
+        ),
+        ["7:23: `rules[0].priority` of flag `a` holds `one`; write a whole number"]
+    );
+}
+
+#[test]
 fn descriptions_are_kept_for_people() {
     let read = parse("flags: { a: { default: true, description: ' why ' }, b: { value: 1, description: '' }, c: true }").unwrap();
     let described: Vec<_> = read

@@ -292,7 +292,7 @@ fn the_editors_schema_takes_what_is_written() {
     let schema: Value = serde_json::from_str(flagwire_flags_file::SCHEMA).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let text = convert(&environment(), &[]).text;
-    let document: Value = serde_saphyr::from_str(&text).unwrap();
+    let document = flagwire_flags_file::node::parse(&text).unwrap().to_json();
     let wrong: Vec<String> = validator
         .iter_errors(&document)
         .map(|error| format!("{}: {error}", error.instance_path))

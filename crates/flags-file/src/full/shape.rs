@@ -1,6 +1,4 @@
-//! The keys that each kind of map in the full form may have, and how their values become JSON.
-
-use serde_json::{Map, Value as Json};
+//! The keys that each kind of map in the full form may have.
 
 use crate::node::{Key, Node, Value};
 use crate::{Notes, Problem, scalar, suggest};
@@ -11,42 +9,36 @@ pub(super) struct Shape {
     keys: &'static [(&'static str, Field)],
 }
 
-/// How the value of a key is read.
+/// What is looked at in the value of a key before it is read.
 enum Field {
-    /// A text, taken as it is written: `007` stays `007`.
-    Text,
-    /// A list of texts, each taken as it is written.
-    Texts,
-    /// A number or a boolean, which the wire has in the same type as YAML.
-    Plain,
-    /// The value of a variation, which is text on the wire for each kind of flag.
+    /// A value that `read.rs` or `about.rs` reads.
+    Read,
+    /// The value of a variation, whose kind may be taken from how it is written.
     Served,
     /// A map of that shape, or a list of such maps.
     Of(&'static Shape),
-    /// A value that `about.rs` reads.
-    Elsewhere,
     /// A key that exports have and that has no meaning here; the reader warns of it.
     Ignored,
 }
 
-use Field::{Elsewhere, Ignored, Of, Plain, Served, Text, Texts};
+use Field::{Ignored, Of, Read, Served};
 
 pub(super) const FLAG: Shape = Shape {
     what: "flag",
     keys: &[
-        ("project", Text),
-        ("environment", Text),
-        ("feature", Text),
-        ("identifier", Text),
-        ("description", Elsewhere),
-        ("tags", Elsewhere),
-        ("owner", Elsewhere),
-        ("metadata", Elsewhere),
-        ("kind", Text),
-        ("state", Text),
-        ("version", Plain),
+        ("project", Read),
+        ("environment", Read),
+        ("feature", Read),
+        ("identifier", Read),
+        ("description", Read),
+        ("tags", Read),
+        ("owner", Read),
+        ("metadata", Read),
+        ("kind", Read),
+        ("state", Read),
+        ("version", Read),
         ("variations", Of(&VARIATION)),
-        ("offVariation", Text),
+        ("offVariation", Read),
         ("defaultServe", Of(&SERVE)),
         ("prerequisites", Of(&PREREQUISITE)),
         ("variationToTargetMap", Of(&TARGET_MAP)),
@@ -70,10 +62,10 @@ pub(super) const FLAG: Shape = Shape {
 const ENVIRONMENT: Shape = Shape {
     what: "environment",
     keys: &[
-        ("environment", Text),
-        ("state", Text),
-        ("version", Plain),
-        ("offVariation", Text),
+        ("environment", Read),
+        ("state", Read),
+        ("version", Read),
+        ("offVariation", Read),
         ("defaultServe", Of(&SERVE)),
         ("variationMap", Of(&TARGET_MAP)),
         ("rules", Of(&RULE)),
@@ -87,29 +79,29 @@ const ENVIRONMENT: Shape = Shape {
 const VARIATION: Shape = Shape {
     what: "variation",
     keys: &[
-        ("identifier", Text),
-        ("name", Text),
+        ("identifier", Read),
+        ("name", Read),
         ("value", Served),
-        ("description", Text),
+        ("description", Read),
     ],
 };
 const PREREQUISITE: Shape = Shape {
     what: "prerequisite",
-    keys: &[("feature", Text), ("variations", Texts)],
+    keys: &[("feature", Read), ("variations", Read)],
 };
 const TARGET_MAP: Shape = Shape {
     what: "target map entry",
     keys: &[
-        ("variation", Text),
+        ("variation", Read),
         ("targets", Of(&TARGET)),
-        ("targetSegments", Texts),
+        ("targetSegments", Read),
     ],
 };
 const TARGET: Shape = Shape {
     what: "target",
     keys: &[
-        ("identifier", Text),
-        ("name", Text),
+        ("identifier", Read),
+        ("name", Read),
         ("account", Ignored),
         ("org", Ignored),
         ("project", Ignored),
@@ -123,43 +115,43 @@ const TARGET: Shape = Shape {
 const RULE: Shape = Shape {
     what: "rule",
     keys: &[
-        ("ruleId", Text),
-        ("priority", Plain),
+        ("ruleId", Read),
+        ("priority", Read),
         ("clauses", Of(&CLAUSE)),
         ("serve", Of(&SERVE)),
     ],
 };
 const SERVE: Shape = Shape {
     what: "serve",
-    keys: &[("variation", Text), ("distribution", Of(&DISTRIBUTION))],
+    keys: &[("variation", Read), ("distribution", Of(&DISTRIBUTION))],
 };
 const DISTRIBUTION: Shape = Shape {
     what: "distribution",
-    keys: &[("bucketBy", Text), ("variations", Of(&SHARE))],
+    keys: &[("bucketBy", Read), ("variations", Of(&SHARE))],
 };
 const SHARE: Shape = Shape {
     what: "share",
-    keys: &[("variation", Text), ("weight", Plain)],
+    keys: &[("variation", Read), ("weight", Read)],
 };
 const CLAUSE: Shape = Shape {
     what: "clause",
     keys: &[
-        ("id", Text),
-        ("attribute", Text),
-        ("op", Text),
-        ("values", Texts),
-        ("negate", Plain),
+        ("id", Read),
+        ("attribute", Read),
+        ("op", Read),
+        ("values", Read),
+        ("negate", Read),
     ],
 };
 const MEMBER: Shape = Shape {
     what: "member",
     keys: &[
-        ("identifier", Text),
-        ("name", Text),
-        ("account", Text),
-        ("org", Text),
-        ("project", Text),
-        ("environment", Text),
+        ("identifier", Read),
+        ("name", Read),
+        ("account", Read),
+        ("org", Read),
+        ("project", Read),
+        ("environment", Read),
         ("anonymous", Ignored),
         ("attributes", Ignored),
         ("createdAt", Ignored),
@@ -168,17 +160,17 @@ const MEMBER: Shape = Shape {
 };
 const TAG: Shape = Shape {
     what: "tag",
-    keys: &[("name", Text), ("identifier", Text)],
+    keys: &[("name", Read), ("identifier", Read)],
 };
 pub(super) const GROUP: Shape = Shape {
     what: "group",
     keys: &[
-        ("identifier", Text),
-        ("name", Text),
-        ("environment", Text),
-        ("version", Plain),
-        ("createdAt", Plain),
-        ("modifiedAt", Plain),
+        ("identifier", Read),
+        ("name", Read),
+        ("environment", Read),
+        ("version", Read),
+        ("createdAt", Read),
+        ("modifiedAt", Read),
         ("tags", Of(&TAG)),
         ("included", Of(&MEMBER)),
         ("excluded", Of(&MEMBER)),
@@ -188,8 +180,8 @@ pub(super) const GROUP: Shape = Shape {
             Of(&Shape {
                 what: "serving rule",
                 keys: &[
-                    ("ruleId", Text),
-                    ("priority", Plain),
+                    ("ruleId", Read),
+                    ("priority", Read),
                     ("clauses", Of(&CLAUSE)),
                 ],
             }),
@@ -197,78 +189,42 @@ pub(super) const GROUP: Shape = Shape {
     ],
 };
 
-/// Turns a flag or group of the full form, as people write it, into the JSON of the wire.
-pub(super) struct Reading<'a> {
+/// Looks through a flag or group in the full form for keys and values that it cannot have.
+pub(super) struct Check<'a> {
     /// The words for the flag or group in error messages.
     pub(super) owner: &'a str,
     /// The flag's kind, by which the values of its variations are read; `None` where it is not given, and for groups.
-    pub(super) kind: Option<String>,
+    pub(super) kind: Option<&'a str>,
     pub(super) notes: &'a mut Notes,
 }
 
-impl Reading<'_> {
-    /// Reads a map of this shape, or a list of such maps. A scalar becomes the same scalar in JSON.
-    pub(super) fn map(&mut self, node: &Node, shape: &Shape) -> Result<Json, Problem> {
+impl Check<'_> {
+    /// Looks through a map of this shape, or a list of such maps.
+    pub(super) fn map(&mut self, node: &Node, shape: &Shape) -> Result<(), Problem> {
         match &node.value {
-            Value::Map(entries) => {
-                let mut map = Map::new();
-                for (key, child) in entries {
-                    let field = shape.keys.iter().find(|(name, _)| *name == key.text);
-                    let value = match field {
-                        Some((_, field)) => self.field(key, child, field)?,
-                        None => {
-                            self.unknown(key, shape)?;
-                            None
-                        }
-                    };
-                    if let Some(value) = value {
-                        map.insert(key.text.clone(), value);
+            Value::Map(entries) => entries.iter().try_for_each(|(key, child)| {
+                let field = shape.keys.iter().find(|(name, _)| *name == key.text);
+                match field {
+                    Some((_, Read)) => Ok(()),
+                    Some((_, Served)) => self.served(child),
+                    Some((_, Of(shape))) => self.map(child, shape),
+                    Some((_, Ignored)) => {
+                        self.notes.ignore(key);
+                        Ok(())
                     }
+                    None => self.unknown(key, shape),
                 }
-                Ok(Json::Object(map))
-            }
-            Value::List(items) => items.iter().map(|item| self.map(item, shape)).collect(),
-            _ => Ok(node.to_json()),
+            }),
+            Value::List(items) => items.iter().try_for_each(|item| self.map(item, shape)),
+            _ => Ok(()),
         }
     }
 
-    fn field(&mut self, key: &Key, node: &Node, field: &Field) -> Result<Option<Json>, Problem> {
-        Ok(Some(match field {
-            Text => text(node),
-            Texts => match &node.value {
-                // No item of a list can be left out, so `null` is read as the text `null`.
-                Value::List(items) => items
-                    .iter()
-                    .map(|item| {
-                        item.scalar_text()
-                            .map_or_else(|| item.to_json(), Json::from)
-                    })
-                    .collect(),
-                _ => node.to_json(),
-            },
-            Plain => node.to_json(),
-            Served => self.value(node)?,
-            Of(shape) => self.map(node, shape)?,
-            Elsewhere => return Ok(None),
-            Ignored => {
-                self.notes.ignore(key);
-                return Ok(None);
-            }
-        }))
-    }
-
-    fn value(&self, node: &Node) -> Result<Json, Problem> {
-        let kind = self.kind.as_deref();
-        if kind != Some("string") && !matches!(node.value, Value::Null) {
-            scalar::check(node, self.owner)?;
+    fn served(&self, node: &Node) -> Result<(), Problem> {
+        if self.kind == Some("string") {
+            return Ok(());
         }
-        Ok(match &node.value {
-            Value::List(_) | Value::Map(_) => node.to_json().to_string().into(),
-            Value::Bool(value) if kind == Some("boolean") => value.to_string().into(),
-            Value::Int(value) if kind == Some("int") => value.to_string().into(),
-            Value::Null if kind != Some("string") => Json::Null,
-            _ => text(node),
-        })
+        scalar::check(node, self.owner)
     }
 
     /// Handles a key that this shape does not know. One whose spelling is close to that of a known key is a mistake; any other is
@@ -298,13 +254,5 @@ impl Reading<'_> {
                 names.join(", ")
             ),
         ))
-    }
-}
-
-/// Returns a scalar as the text that it is written as, and `null`, a list or a map as it is in JSON.
-fn text(node: &Node) -> Json {
-    match node.optional_text() {
-        Some(text) => text.into(),
-        None => node.to_json(),
     }
 }

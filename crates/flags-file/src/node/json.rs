@@ -82,12 +82,7 @@ impl Node {
                     .collect(),
             ),
         };
-        Self {
-            value,
-            at,
-            plain,
-            written: at,
-        }
+        Self { value, at, plain }
     }
 
     /// Finds the value or key that is written at this place, and returns its path below this node.
