@@ -42,8 +42,8 @@ pub mod node;
 #[cfg(feature = "import")]
 pub mod proof;
 mod references;
-mod resolve;
 mod report;
+mod resolve;
 mod scalar;
 mod short;
 mod syntax;
@@ -180,9 +180,12 @@ pub fn parse(text: &str) -> Result<Configuration, Vec<Problem>> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_whole(text: &str) -> Result<Parsed, Vec<Problem>> {
-    let document = node::parse(text).map_err(|problem| vec![problem])?;
+    read_whole(&node::parse(text).map_err(|problem| vec![problem])?)
+}
+
+fn read_whole(document: &Node) -> Result<Parsed, Vec<Problem>> {
     let mut notes = Notes::default();
-    let (configuration, places) = read_noting(&document, true, &mut notes)?;
+    let (configuration, places) = read_noting(document, true, &mut notes)?;
     Ok(Parsed {
         configuration,
         places,
@@ -193,8 +196,8 @@ pub fn parse_whole(text: &str) -> Result<Parsed, Vec<Problem>> {
 /// Reads the bytes of a flags file as [`parse_whole`] reads its text.
 ///
 /// # Errors
-/// As [`parse`]; also for what is not UTF-8, larger than [`MAX_FILE_BYTES`], or empty: an empty file is far more often in the
-/// middle of being written than the wish to have no flags.
+/// As [`parse`]; also for what is not UTF-8, larger than [`MAX_FILE_BYTES`], or has neither flags nor groups, as an empty file or
+/// one of comments alone: it is far more often in the middle of being written than the wish to have no flags.
 pub fn parse_bytes(bytes: &[u8]) -> Result<Parsed, Vec<Problem>> {
     let whole = |reason: String| Err(vec![Problem::whole(reason)]);
     if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -213,7 +216,19 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Parsed, Vec<Problem>> {
     if text.trim().is_empty() {
         return whole("the file is empty; write `flags:` if no flags are wanted".to_owned());
     }
-    parse_whole(text)
+    let document = node::parse(text).map_err(|problem| vec![problem])?;
+    let says_nothing = match &document.value {
+        Value::Null => true,
+        Value::Map(entries) => entries.is_empty(),
+        _ => false,
+    };
+    if says_nothing {
+        return whole(
+            "the file has neither `flags` nor `groups`; write `flags:` if no flags are wanted"
+                .to_owned(),
+        );
+    }
+    read_whole(&document)
 }
 
 /// Where the names of flags and groups are written in a file.

@@ -461,6 +461,20 @@ fn a_file_with_comments_only_has_no_flags() {
 }
 
 #[test]
+fn bytes_that_say_nothing_of_flags_are_no_flags_file() {
+    for nothing in ["", "\n", "# only this\n", "---\n", "{}\n", "\u{feff}"] {
+        let problems = parse_bytes(nothing.as_bytes()).unwrap_err();
+        assert!(
+            problems[0].place().is_none() && problems[0].reason().contains("write `flags:`"),
+            "{nothing:?}: {problems:?}"
+        );
+    }
+    for none in ["flags:\n", "# none\nflags: {}\n", "groups:\n"] {
+        assert!(parse_bytes(none.as_bytes()).is_ok(), "{none:?}");
+    }
+}
+
+#[test]
 fn tags_of_the_core_schema_say_what_a_scalar_is() {
     let read = parse("flags: { a: !!str on, b: !!str 007, c: ! yes, d: !!int \"5\", e: !!bool \"true\", f: !!float 2 }").unwrap();
     let kinds: Vec<_> = read

@@ -325,7 +325,8 @@ impl FlagsFile {
             && let Some(current) = environment.current()
         {
             let loss = Loss::of(&current, configuration);
-            if loss.is_large() {
+            // The first line of a file that is half written is `flags:`.
+            if loss.is_large() || loss.flags.is_total() {
                 self.doubt(environment, &loss);
                 return Look::Wait(QUIET_FOR_LOSS);
             }

@@ -68,6 +68,35 @@ fn a_large_loss_waits_for_quiet_or_for_somebody_who_accepts_it() {
 }
 
 #[test]
+fn the_loss_of_all_flags_waits_however_few_they_were() {
+    let (_directory, file, environment) = hundred();
+    environment.apply(flagwire_flags_file::parse(&flags(1)).unwrap());
+    fs::write(&file.path, "flags:\n").unwrap();
+    let look = take(&file, &environment, WHOLE, false);
+    assert_eq!((look, count(&environment)), (Look::Wait(QUIET_FOR_LOSS), 1));
+    let doubt = environment.doubt().unwrap();
+    assert!(doubt.contains("has lost 1 of 1 flag"), "{doubt}");
+    assert_eq!(take(&file, &environment, WHOLE, true), Look::Read);
+    assert_eq!((count(&environment), environment.doubt()), (0, None));
+}
+
+#[test]
+fn a_file_of_comments_alone_takes_nothing_away() {
+    let (_directory, file, environment) = hundred();
+    for nothing in ["# flags:\n#   a: true\n", "{}\n"] {
+        fs::write(&file.path, nothing).unwrap();
+        let quiet = Reading {
+            quiet: QUIET_FOR_LOSS * 100,
+            ..WHOLE
+        };
+        assert_eq!(take(&file, &environment, quiet, false), Look::Read);
+        assert_eq!(count(&environment), 100, "{nothing:?}");
+        let error = environment.status().error.unwrap_or_default();
+        assert!(error.contains("write `flags:`"), "{error}");
+    }
+}
+
+#[test]
 fn a_loss_of_a_fifth_is_put_in_force_at_once() {
     let (_directory, file, environment) = hundred();
     fs::write(&file.path, flags(80)).unwrap();
