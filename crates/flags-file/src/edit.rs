@@ -11,6 +11,7 @@ mod definition;
 mod layout;
 mod merge;
 mod overrides;
+mod restore;
 mod text;
 
 use std::ops::Range;
@@ -19,6 +20,7 @@ use flagwire_evaluation::model::{Configuration, FeatureConfig, Serve, State};
 use serde::{Deserialize, Serialize};
 
 pub use self::definition::{Definition, Entry, Mistake, definition, delete, put};
+pub use self::restore::{Written, restore, written};
 use self::text::{Style, extent, is_flow, json_text, literal};
 use super::full;
 use super::node::{self, Node, Value};

@@ -55,7 +55,7 @@ impl Entry {
     }
 
     /// The part of the file in which it is.
-    const fn part(&self) -> &'static str {
+    pub(super) const fn part(&self) -> &'static str {
         match self {
             Self::Flag(_) => "flags",
             Self::Group(_) => "groups",
@@ -69,7 +69,7 @@ impl Entry {
         }
     }
 
-    fn find<'a>(&self, document: &'a Node) -> Option<&'a Node> {
+    pub(super) fn find<'a>(&self, document: &'a Node) -> Option<&'a Node> {
         match self {
             Self::Flag(name) => find(document, name),
             Self::Group(name) => {
@@ -82,6 +82,23 @@ impl Entry {
                 }
             }
         }
+    }
+
+    /// Returns another flag or group, as this one is.
+    pub(super) const fn other(&self, name: String) -> Self {
+        match self {
+            Self::Flag(_) => Self::Flag(name),
+            Self::Group(_) => Self::Group(name),
+        }
+    }
+
+    /// Returns the name that an item of a list gives itself.
+    pub(super) fn name_of(&self, node: &Node) -> Option<String> {
+        let keys = match self {
+            Self::Flag(_) => full::FLAG_NAMES,
+            Self::Group(_) => full::GROUP_NAMES,
+        };
+        name_of(node, keys)
     }
 
     fn is_full(&self, node: &Node) -> bool {
