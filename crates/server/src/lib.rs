@@ -16,7 +16,7 @@
 //! | [`source`], [`replicas`] | where configurations come from; several servers as one, through Redis |
 //! | `stream` | open streams: their events and heartbeats, the threads that hold their sockets, their end |
 //! | [`environment`] | the state in force, what changed, who reads it, and what is reported about it |
-//! | [`versions`] | versions of flags and groups, which never fall |
+//! | [`versions`], [`change_log`] | versions of flags and groups, which never fall; the log of the changes to a flags file |
 //! | [`auth`], `secret` | keys, tokens, tickets and wrong guesses; the signing secret on disk |
 //! | [`error`], `json`, `limits`, `peer` | refusals as replies; numbers in JSON; the largest requests; the other end of a connection |
 //! | `files` | work on files, on threads that may hang, and writing that leaves no half of a file |
@@ -39,6 +39,7 @@
 
 pub mod auth;
 mod cache;
+pub mod change_log;
 pub mod commands;
 pub mod config;
 mod config_file;

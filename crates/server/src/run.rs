@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::change_log::ChangeLog;
 use crate::config::{ConfigError, DEV_CLIENT_KEY, DEV_SERVER_KEY, Options};
 use crate::environment::Environment;
 use crate::files::at_start;
@@ -140,6 +141,16 @@ pub async fn run(options: Options, stop: impl Future<Output = ()> + Send) -> Res
     for (planned, source) in plan.environments.iter().zip(sources) {
         let environment = Arc::new(Environment::new(&planned.name));
         environment.keep_versions_in(&path_in(&plan.state_dir, "versions", &planned.name));
+        let flags = match &planned.from {
+            From::File(flags) => Some(flags),
+            From::Takeover(options) => Some(&options.file),
+            From::Upstream(_) => None,
+        };
+        if let Some(flags) = flags {
+            let fallback = path_in(&plan.state_dir, "changes", &planned.name);
+            let fallback = fallback.with_extension("jsonl");
+            environment.log_changes_in(ChangeLog::new(&planned.name, flags, &fallback));
+        }
         let (serves, ended) = (Arc::clone(&environment), ended.clone());
         let begun = tokio::task::spawn_blocking(move || source.run(serves, ended));
         match begun.await {

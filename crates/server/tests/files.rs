@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::*;
-use flagwire_server::environment::{Environment, FlagsChange};
+use flagwire_server::environment::{Author, Environment, FlagsChange};
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
 use serde_json::Value;
@@ -203,10 +203,11 @@ async fn an_edit_is_in_force_when_it_returns_and_keeps_rights_and_comments() {
             default: Some("true".to_owned()),
             ..Edit::default()
         };
-        editor.edit(&FlagsChange::Settings {
+        let change = FlagsChange::Settings {
             flag: "dark-mode".to_owned(),
             edit,
-        })
+        };
+        editor.edit(&change, &Author::default())
     })
     .await
     .unwrap()

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
+use common::admin::ask_as;
 use common::gate::Gate;
 use common::replicas::*;
 use common::*;
+use flagwire_server::change_log::ChangeLog;
 use flagwire_server::environment::{Document, Role};
 use flagwire_server::replicas::ReplicaOptions;
 use flagwire_server::source::file::FileOrigin;
@@ -53,6 +55,9 @@ impl Machine {
         let replica = replica(self.options(), FileOrigin(self.file.clone()));
         let state = self.directory.path().join("versions.json");
         replica.server.environment.keep_versions_in(&state);
+        let fallback = self.directory.path().join("changes.jsonl");
+        let log = ChangeLog::new("development", &self.file, &fallback);
+        replica.server.environment.log_changes_in(log);
         replica
     }
 
@@ -419,4 +424,50 @@ async fn what_the_leader_has_written_and_not_yet_published_is_not_undone_by_a_re
     }
     assert_eq!(machine.text(), FLAGS);
     assert!(machine.refused().is_empty());
+}
+
+#[tokio::test]
+async fn a_change_asked_for_at_any_replica_is_in_the_leaders_log_and_undone_there() {
+    let Some(redis) = RedisServer::start() else {
+        return;
+    };
+    let (one, two) = (
+        Machine::new(&redis, "one", FLAGS),
+        Machine::new(&redis, "two", FLAGS),
+    );
+    let first = one.start();
+    first.leads().await;
+    let second = two.start();
+    follows(&second, "one").await;
+    change_at_last(&second, true).await;
+    let log = || std::fs::read_to_string(one.directory.path().join("flags.changes.jsonl")).unwrap();
+    // A change that was not acknowledged at first may be there twice or as one.
+    let line: Value = serde_json::from_str(log().lines().next().unwrap()).unwrap();
+    assert_eq!(line["by"], "local");
+    assert_eq!(line["from"], "  dark-mode: false");
+    assert!(!two.directory.path().join("flags.changes.jsonl").exists());
+
+    // The other replica lists what the leader has logged, and has it undone.
+    let ask = async |method: Method, path: &str| loop {
+        let (status, reply) = ask_as(&second.server, "", method.clone(), path, "").await;
+        if status == StatusCode::OK {
+            return reply;
+        }
+        // A leader may lose its lease for a moment, or answer late.
+        assert_eq!(status, StatusCode::CONFLICT, "{reply}");
+        if reply["message"].as_str().unwrap().contains("changed since") {
+            return reply;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let listed = ask(Method::GET, "/admin/changes?flag=dark-mode").await;
+    let id = listed["changes"][0]["id"].as_str().unwrap();
+    ask(Method::POST, &format!("/admin/changes/{id}/undo")).await;
+    second.server.serves(DARK, "false").await;
+    one.says(FLAGS).await;
+    let last: Value = serde_json::from_str(log().lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["by"], &last["undoes"]),
+        (&Value::from("local"), &Value::from(id))
+    );
 }

@@ -12,7 +12,7 @@ use common::*;
 use flagwire_core::protocol::{Change, Domain};
 use flagwire_evaluation::model::FeatureConfig;
 use flagwire_server::environment::changes::Difference;
-use flagwire_server::environment::{Configuration, Edit, Environment, FlagsChange};
+use flagwire_server::environment::{Author, Configuration, Edit, Environment, FlagsChange};
 use flagwire_server::flags_file;
 use flagwire_server::source::Source as _;
 use flagwire_server::source::file::FileSource;
@@ -206,7 +206,8 @@ impl Running {
             };
             let editor = environment.editor().unwrap();
             let flag = flag.to_owned();
-            editor.edit(&FlagsChange::Settings { flag, edit }).unwrap();
+            let change = FlagsChange::Settings { flag, edit };
+            editor.edit(&change, &Author::default()).unwrap();
         };
         tokio::task::spawn_blocking(edit).await.unwrap();
     }

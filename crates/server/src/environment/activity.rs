@@ -3,7 +3,6 @@
 //! Clients get changes as events, which say less.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::changes::Difference;
-use super::edit::{Edit, Entry, FlagsChange};
+use super::edit::{Author, Edit, Entry, FlagsChange};
 use super::status::{SourceState, SourceStatus};
 use crate::time::unix_seconds;
 
@@ -146,26 +145,7 @@ impl Activity {
         self.note_changes(&differences);
         for difference in differences.iter().take(MAX_CHANGES) {
             let identifier = &difference.identifier;
-            let mut details = match difference.domain {
-                Domain::Flag => match (old.flag(identifier), new.flag(identifier)) {
-                    (Some(old), Some(new)) => flag_differs(old, new),
-                    (None, Some(new)) => vec![format!(
-                        "{}, serves {}",
-                        if new.state == State::On { "on" } else { "off" },
-                        if new.state == State::On {
-                            serve(&new.default_serve)
-                        } else {
-                            short(&new.off_variation)
-                        }
-                    )],
-                    _ => Vec::new(),
-                },
-                Domain::TargetSegment => match (old.segment(identifier), new.segment(identifier)) {
-                    (Some(old), Some(new)) => group_differs(old, new),
-                    _ => Vec::new(),
-                },
-            };
-            details.truncate(MAX_DETAILS);
+            let details = details(difference, old, new);
             let others = difference
                 .affected
                 .iter()
@@ -234,17 +214,41 @@ impl Activity {
         );
     }
 
-    /// Adds an entry for a change that a person has made here.
-    pub(crate) fn edited(&self, change: &FlagsChange, by: Option<IpAddr>) {
-        let by = by.map_or_else(|| "an unknown address".to_owned(), |by| by.to_string());
-        let entry = change.entry();
+    /// Adds an entry for a change that a person has made here, with what it changes in words.
+    pub(crate) fn edited(&self, entry: &Entry, words: Vec<String>, by: &Author) {
         let domain = match entry {
             Entry::Flag(_) => Domain::Flag,
             Entry::Group(_) => Domain::TargetSegment,
         };
-        let flag = entry.name().to_owned();
-        self.push(What::Edit { domain, flag, by }, change_in_words(change));
+        let (flag, by) = (entry.name().to_owned(), by.to_string());
+        self.push(What::Edit { domain, flag, by }, words);
     }
+}
+
+/// Describes in words what has changed about a flag or group.
+pub(crate) fn details(difference: &Difference, old: &Snapshot, new: &Snapshot) -> Vec<String> {
+    let identifier = &difference.identifier;
+    let mut details = match difference.domain {
+        Domain::Flag => match (old.flag(identifier), new.flag(identifier)) {
+            (Some(old), Some(new)) => flag_differs(old, new),
+            (None, Some(new)) => vec![format!(
+                "{}, serves {}",
+                if new.state == State::On { "on" } else { "off" },
+                if new.state == State::On {
+                    serve(&new.default_serve)
+                } else {
+                    short(&new.off_variation)
+                }
+            )],
+            _ => Vec::new(),
+        },
+        Domain::TargetSegment => match (old.segment(identifier), new.segment(identifier)) {
+            (Some(old), Some(new)) => group_differs(old, new),
+            _ => Vec::new(),
+        },
+    };
+    details.truncate(MAX_DETAILS);
+    details
 }
 
 /// Describes in words what a change does, with one text for each part of it.

@@ -9,6 +9,7 @@ pub use flagwire_flags_file::{Edit, TargetEdit};
 use std::sync::Arc;
 
 use super::document::Document;
+pub use crate::change_log::{Author, ChangeQuery, ChangesPage, LoggedChange};
 
 /// A change of flags or groups that a person makes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +92,9 @@ pub enum EditError {
     /// The definition has mistakes.
     #[error("{}", flagwire_flags_file::EditError::Mistakes(.0.clone()))]
     Mistakes(Vec<Mistake>),
+    /// The log has no such change.
+    #[error("there is no change `{0}` in the log; it may be too old")]
+    UnknownChange(String),
     /// The text cannot be edited without touching more than the place concerned.
     #[error("{0}")]
     Refused(String),
@@ -127,11 +131,31 @@ impl From<flagwire_flags_file::EditError> for EditError {
 
 /// Changes flags where they come from, so that the changes last.
 pub trait Editor: Send + Sync + std::fmt::Debug {
-    /// Makes the change and returns once it is in force. Blocks for as long as files are written, which has a limit.
+    /// Makes the change for its author and returns once it is in force and logged. Blocks for as long as files are written, which
+    /// has a limit.
     ///
     /// # Errors
     /// [`EditError`]; nothing has changed then.
-    fn edit(&self, change: &FlagsChange) -> Result<(), EditError>;
+    fn edit(&self, change: &FlagsChange, by: &Author) -> Result<(), EditError>;
+
+    /// Undoes the logged change with this identifier, if it is the last one of its flag or group, and returns it. Blocks as
+    /// [`edit`](Self::edit) does.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    fn undo(&self, id: &str, by: &Author) -> Result<LoggedChange, EditError> {
+        let (_, _) = (id, by);
+        Err(EditError::Refused("changes are not logged here".to_owned()))
+    }
+
+    /// Lists logged changes, the newest first. Blocks.
+    ///
+    /// # Errors
+    /// [`EditError`]
+    fn changes(&self, query: &ChangeQuery) -> Result<ChangesPage, EditError> {
+        let _ = query;
+        Err(EditError::Refused("changes are not logged here".to_owned()))
+    }
 
     /// Replaces the whole flags file, if the hash of its text is still `expected`. Returns whether it was, once the new flags are in
     /// force. Blocks.

@@ -13,7 +13,7 @@
 //! | `apply`, [`changes`], `current` | putting it in force; finding what changed; the configuration in force |
 //! | `event`, `framing`, `replay`, `catch_up` | changes as frames of streams; what a reader has missed; all there is, in slices |
 //! | `readers`, [`usage`], `activity` | the open streams; what clients report as served; the last changes in words |
-//! | `status`, `edit`, `reports` | what is reported about source and replica; changes that people make |
+//! | `status`, `edit`, `reports`, `recording` | what is reported about source and replica; changes that people make, and their log |
 
 pub(crate) mod activity;
 mod apply;
@@ -26,6 +26,7 @@ mod edit;
 pub(crate) mod event;
 pub(crate) mod framing;
 pub(crate) mod readers;
+mod recording;
 mod replay;
 mod reports;
 mod status;
@@ -33,7 +34,7 @@ pub mod usage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -45,12 +46,16 @@ pub use self::configuration::Configuration;
 pub(crate) use self::configuration::ConfigurationRef;
 pub use self::current::Current;
 pub use self::document::Document;
-pub use self::edit::{Announce, Edit, EditError, Editor, Entry, FlagsChange, Mistake, TargetEdit};
+pub use self::edit::{
+    Announce, Author, ChangeQuery, ChangesPage, Edit, EditError, Editor, Entry, FlagsChange,
+    LoggedChange, Mistake, TargetEdit,
+};
 use self::event::Event;
 use self::readers::{ReaderInfo, Readers};
 use self::replay::Replay;
 pub use self::status::{ReplicaStatus, Role, SourceState, SourceStatus};
 use self::usage::Usage;
+use crate::change_log::ChangeLog;
 use crate::versions::{Ledger, Versions};
 
 /// How many configurations a reader may lag behind before it is cut off. It comes back then and fetches everything.
@@ -88,6 +93,10 @@ pub struct Environment {
     pub(crate) readers: Readers,
     /// The last changes in words, for the admin page.
     pub(crate) activity: Activity,
+    /// The log of the changes to the flags file, if the source is one.
+    change_log: OnceLock<ChangeLog>,
+    /// Counts the changes that were logged.
+    logged: watch::Sender<u64>,
     refresh: Notify,
     /// The warnings, one sentence for each topic.
     warnings: Mutex<BTreeMap<&'static str, String>>,
@@ -118,6 +127,8 @@ impl Environment {
             replica: watch::Sender::default(),
             readers: Readers::default(),
             activity: Activity::default(),
+            change_log: OnceLock::new(),
+            logged: watch::Sender::default(),
             refresh: Notify::new(),
             warnings: Mutex::default(),
             doubt: Mutex::default(),

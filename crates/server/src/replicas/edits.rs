@@ -14,7 +14,10 @@ use super::connection::{Connection, reason};
 use super::options::ReplicaOptions;
 use super::revision::{CopyState, Revision, Verdict};
 use super::store::{self, Keys};
-use crate::environment::{Document, Edit, EditError, Editor, Environment, FlagsChange, Mistake};
+use crate::environment::{
+    Author, ChangeQuery, ChangesPage, Document, Edit, EditError, Editor, Environment, FlagsChange,
+    LoggedChange, Mistake,
+};
 use crate::files::is_full;
 
 /// How long the leader may take to answer.
@@ -31,9 +34,25 @@ enum Request {
         id: String,
         flag: String,
         edit: Edit,
+        /// Who asks; replicas of older builds do not say so.
+        #[serde(default)]
+        by: Option<Author>,
     },
     /// A flag or group is to be added, deleted, or given a new definition.
-    Change { id: String, change: FlagsChange },
+    Change {
+        id: String,
+        change: FlagsChange,
+        #[serde(default)]
+        by: Option<Author>,
+    },
+    /// A logged change is to be undone.
+    Undo {
+        id: String,
+        undo: String,
+        by: Author,
+    },
+    /// Logged changes are to be listed.
+    Changes { id: String, changes: ChangeQuery },
     /// The flags file of another replica is newer. Its text is in a key of its own.
     File { id: String, file: CopyState },
     /// Another replica has served greater versions.
@@ -84,7 +103,14 @@ impl Raise {
 enum Answer {
     /// The edit is made, and the configuration with it has this stamp.
     Made(String),
+    /// The change is undone, and the configuration then has this stamp.
+    Undone {
+        stamp: String,
+        change: Box<LoggedChange>,
+    },
+    Changes(ChangesPage),
     UnknownFlag(String),
+    UnknownChange(String),
     UnknownVariation {
         flag: String,
         variation: String,
@@ -125,7 +151,57 @@ pub(super) struct FollowerEditor {
 }
 
 impl Editor for FollowerEditor {
-    fn edit(&self, change: &FlagsChange) -> Result<(), EditError> {
+    fn edit(&self, change: &FlagsChange, by: &Author) -> Result<(), EditError> {
+        let by = Some(by.clone());
+        let reply = match change.clone() {
+            FlagsChange::Settings { flag, edit } => {
+                self.ask_leader(|id| Request::Edit { id, flag, edit, by })
+            }
+            change => self.ask_leader(|id| Request::Change { id, change, by }),
+        };
+        match reply? {
+            Reply::Made => Ok(()),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn undo(&self, id: &str, by: &Author) -> Result<LoggedChange, EditError> {
+        let (undo, by) = (id.to_owned(), by.clone());
+        match self.ask_leader(|id| Request::Undo { id, undo, by })? {
+            Reply::Undone(change) => Ok(*change),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<ChangesPage, EditError> {
+        let changes = query.clone();
+        match self.ask_leader(|id| Request::Changes { id, changes })? {
+            Reply::Changes(page) => Ok(page),
+            other => Err(other.unexpected()),
+        }
+    }
+}
+
+/// What the leader has done.
+enum Reply {
+    Made,
+    Undone(Box<LoggedChange>),
+    Changes(ChangesPage),
+}
+
+impl Reply {
+    /// Returns the error of a reply to another question.
+    fn unexpected(self) -> EditError {
+        drop(self);
+        EditError::Refused(
+            "flags are changed by another replica, whose answer cannot be read".to_owned(),
+        )
+    }
+}
+
+impl FollowerEditor {
+    /// Asks the leader, and returns its reply once this replica has what the leader has made. Blocks.
+    fn ask_leader(&self, request: impl FnOnce(String) -> Request) -> Result<Reply, EditError> {
         let environment = Environment::of_editor(&self.environment)?;
         let Some(leader) = environment.replica().and_then(|status| status.leader) else {
             return Err(EditError::Refused(
@@ -133,34 +209,23 @@ impl Editor for FollowerEditor {
                     .to_owned(),
             ));
         };
+        let id = random_id().map_err(EditError::Refused)?;
+        let request = request(id.clone());
         self.runtime
-            .block_on(self.ask(&environment, &leader, change))
+            .block_on(self.ask(&environment, &leader, &id, &request))
     }
-}
 
-impl FollowerEditor {
     async fn ask(
         &self,
         environment: &Environment,
         leader: &str,
-        change: &FlagsChange,
-    ) -> Result<(), EditError> {
-        let id = random_id().map_err(EditError::Refused)?;
-        let request = match change.clone() {
-            FlagsChange::Settings { flag, edit } => Request::Edit {
-                id: id.clone(),
-                flag,
-                edit,
-            },
-            change => Request::Change {
-                id: id.clone(),
-                change,
-            },
-        };
-        let json = serde_json::to_string(&request).unwrap_or_default();
+        id: &str,
+        request: &Request,
+    ) -> Result<Reply, EditError> {
+        let json = serde_json::to_string(request).unwrap_or_default();
         let asked: RedisResult<Option<String>> = async {
             let mut connection = self.options.redis.connect(2 * PATIENCE).await?;
-            store::ask(&mut connection, &self.keys, &id, &json, PATIENCE).await
+            store::ask(&mut connection, &self.keys, id, &json, PATIENCE).await
         }
         .await;
         let refused = |why: String| {
@@ -180,12 +245,15 @@ impl FollowerEditor {
         };
         match serde_json::from_str(&answer) {
             Ok(Answer::Made(stamp)) => {
-                let mut generation = environment.watch_generation();
-                let arrived = generation.wait_for(|_| environment.stamp() == stamp);
-                // The change is made, and arrives later.
-                drop(tokio::time::timeout(ARRIVAL, arrived).await);
-                Ok(())
+                arrival(environment, &stamp).await;
+                Ok(Reply::Made)
             }
+            Ok(Answer::Undone { stamp, change }) => {
+                arrival(environment, &stamp).await;
+                Ok(Reply::Undone(change))
+            }
+            Ok(Answer::Changes(page)) => Ok(Reply::Changes(page)),
+            Ok(Answer::UnknownChange(id)) => Err(EditError::UnknownChange(id)),
             Ok(Answer::UnknownFlag(flag)) => Err(EditError::UnknownFlag(flag)),
             Ok(Answer::UnknownVariation {
                 flag,
@@ -217,6 +285,13 @@ impl FollowerEditor {
             Ok(Answer::NotNewer) | Err(_) => refused("whose answer cannot be read".to_owned()),
         }
     }
+}
+
+/// Waits until what the leader has made is in force here. It is made already, and may arrive later than is waited for.
+async fn arrival(environment: &Environment, stamp: &str) {
+    let mut generation = environment.watch_generation();
+    let arrived = generation.wait_for(|_| environment.stamp() == stamp);
+    drop(tokio::time::timeout(ARRIVAL, arrived).await);
 }
 
 fn random_id() -> Result<String, String> {
@@ -283,25 +358,24 @@ pub(super) async fn perform(
     };
     let name = environment.name().to_owned();
     let (id, answer) = match request {
-        Request::Edit { id, flag, edit } => {
-            tracing::info!(
-                environment = name,
-                flag,
-                "another replica asks for a change"
-            );
-            (
-                id,
-                make(environment, FlagsChange::Settings { flag, edit }).await,
-            )
+        Request::Edit { id, flag, edit, by } => {
+            let change = FlagsChange::Settings { flag, edit };
+            (id, make(environment, change, by).await)
         }
-        Request::Change { id, change } => {
-            let entry = change.entry().to_string();
-            tracing::info!(
-                environment = name,
-                entry,
-                "another replica asks for a change"
-            );
-            (id, make(environment, change).await)
+        Request::Change { id, change, by } => (id, make(environment, change, by).await),
+        Request::Undo { id, undo, by } => {
+            let work = move |editor: &dyn Editor, environment: &Environment| {
+                let change = Box::new(editor.undo(&undo, &by)?);
+                let stamp = environment.stamp();
+                Ok(Answer::Undone { stamp, change })
+            };
+            (id, make_with(environment, work).await)
+        }
+        Request::Changes { id, changes } => {
+            let work = move |editor: &dyn Editor, _: &Environment| {
+                editor.changes(&changes).map(Answer::Changes)
+            };
+            (id, make_with(environment, work).await)
         }
         Request::File { id, file } => {
             tracing::info!(environment = name, "another replica has a newer flags file");
@@ -329,16 +403,39 @@ pub(super) async fn perform(
     }
 }
 
-async fn make(environment: Arc<Environment>, change: FlagsChange) -> Answer {
+/// Makes a change of another replica as the leader. Replicas of older builds do not say whose change it is.
+async fn make(environment: Arc<Environment>, change: FlagsChange, by: Option<Author>) -> Answer {
+    tracing::info!(
+        environment = environment.name(),
+        entry = %change.entry(),
+        "another replica asks for a change"
+    );
+    let by = by.unwrap_or_else(|| Author {
+        name: "another replica".to_owned(),
+        address: None,
+    });
+    let work = move |editor: &dyn Editor, environment: &Environment| {
+        editor.edit(&change, &by)?;
+        Ok(Answer::Made(environment.stamp()))
+    };
+    make_with(environment, work).await
+}
+
+/// Has the leader's editor do something, and returns the answer.
+async fn make_with(
+    environment: Arc<Environment>,
+    work: impl FnOnce(&dyn Editor, &Environment) -> Result<Answer, EditError> + Send + 'static,
+) -> Answer {
     let made = tokio::task::spawn_blocking(move || {
         let Some(editor) = environment.editor() else {
             let why = "the leader's flags cannot be changed".to_owned();
             return Err(EditError::Refused(why));
         };
-        editor.edit(&change).map(|()| environment.stamp())
+        work(&*editor, &environment)
     });
     match made.await {
-        Ok(Ok(stamp)) => Answer::Made(stamp),
+        Ok(Ok(answer)) => answer,
+        Ok(Err(EditError::UnknownChange(id))) => Answer::UnknownChange(id),
         Ok(Err(EditError::UnknownFlag(flag))) => Answer::UnknownFlag(flag),
         Ok(Err(EditError::UnknownVariation {
             flag,

@@ -7,7 +7,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::environment::{Document, EditError, Editor, Environment, FlagsChange, Role};
+use crate::environment::{
+    Author, ChangeQuery, ChangesPage, Document, EditError, Editor, Environment, FlagsChange,
+    LoggedChange, Role,
+};
 
 /// How long Redis may take to store a change; less than a follower waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -62,11 +65,23 @@ impl LeaderEditor {
 }
 
 impl Editor for LeaderEditor {
-    fn edit(&self, change: &FlagsChange) -> Result<(), EditError> {
+    fn edit(&self, change: &FlagsChange, by: &Author) -> Result<(), EditError> {
         let environment = Environment::of_editor(&self.environment)?;
         Self::may(&environment)?;
-        self.inner.edit(change)?;
+        self.inner.edit(change, by)?;
         self.settle(&environment)
+    }
+
+    fn undo(&self, id: &str, by: &Author) -> Result<LoggedChange, EditError> {
+        let environment = Environment::of_editor(&self.environment)?;
+        Self::may(&environment)?;
+        let undone = self.inner.undo(id, by)?;
+        self.settle(&environment)?;
+        Ok(undone)
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<ChangesPage, EditError> {
+        self.inner.changes(query)
     }
 
     fn replace(&self, expected: &str, document: Document) -> Result<bool, EditError> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::access::{Payload, Segments};
 use super::{Admin, describe, json};
 use crate::environment::activity::change_in_words;
-use crate::environment::{Edit, EditError, Environment, FlagsChange, Role, TargetEdit};
+use crate::environment::{Edit, EditError, Editor, Environment, FlagsChange, Role, TargetEdit};
 use crate::error::ApiError;
 use crate::files::is_full;
 use crate::state::AppState;
@@ -74,53 +74,64 @@ pub(super) fn elsewhere(environment: &Environment) -> ApiError {
 /// # Errors
 /// What the request is answered with; nothing has changed then.
 pub(super) async fn perform(admin: Admin, change: FlagsChange) -> Result<(), ApiError> {
-    let Admin {
-        environment,
-        user,
-        address,
-    } = admin;
-    let Some(editor) = environment.editor() else {
-        return Err(elsewhere(&environment));
+    let author = admin.author();
+    let made = {
+        let (change, author) = (change.clone(), author.clone());
+        with_editor(&admin.environment, move |editor| {
+            editor.edit(&change, &author)
+        })
+        .await
     };
-    let made = tokio::task::spawn_blocking({
-        let change = change.clone();
-        move || editor.edit(&change)
-    })
-    .await
-    .map_err(|error| ApiError::Internal(error.to_string()))?;
-    let by = address.map(tracing::field::display);
-    let user = user.name;
-    let entry = change.entry().to_string();
-    let words = change_in_words(&change).join(", ");
-    made.map_err(|error| {
-        tracing::warn!(environment = environment.name(), entry, change = words, user, by, %error, "not changed from the admin page");
-        match error {
-            EditError::UnknownFlag(_) | EditError::UnknownGroup(_) => {
-                ApiError::NotFound(error.to_string())
-            }
-            EditError::UnknownVariation { .. } => ApiError::BadRequest(error.to_string()),
-            EditError::Mistakes(mistakes) => ApiError::Mistakes(mistakes),
-            EditError::Refused(_) => ApiError::Conflict(error.to_string()),
-            EditError::Io { error: ref io, .. } if is_full(io) => {
-                ApiError::StorageFull(error.to_string())
-            }
-            // The disk may answer again later.
-            EditError::Io { error: ref io, .. } if io.kind() == ErrorKind::TimedOut => {
-                ApiError::Busy(error.to_string())
-            }
-            EditError::Io { .. } => ApiError::Conflict(error.to_string()),
-        }
+    let environment = admin.environment;
+    let (user, by) = (&author.name, author.address.map(tracing::field::display));
+    let entry = change.entry();
+    let words = change_in_words(&change);
+    let said = words.join(", ");
+    made.inspect_err(|error| {
+        tracing::warn!(environment = environment.name(), %entry, change = said, user, by, %error, "not changed from the admin page");
     })?;
     tracing::info!(
         environment = environment.name(),
-        entry,
-        change = words,
+        %entry,
+        change = said,
         user,
         by,
         "changed from the admin page"
     );
-    environment.activity.edited(&change, address);
+    environment.activity.edited(&entry, words, &author);
     Ok(())
+}
+
+/// Has the editor of an environment do something that blocks.
+///
+/// # Errors
+/// What the request is answered with if there is no editor, or if it refuses.
+pub(super) async fn with_editor<T: Send + 'static>(
+    environment: &Environment,
+    work: impl FnOnce(&dyn Editor) -> Result<T, EditError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let Some(editor) = environment.editor() else {
+        return Err(elsewhere(environment));
+    };
+    let done = tokio::task::spawn_blocking(move || work(&*editor)).await;
+    let done = done.map_err(|error| ApiError::Internal(error.to_string()))?;
+    done.map_err(|error| {
+        let sentence = error.to_string();
+        match error {
+            EditError::UnknownFlag(_)
+            | EditError::UnknownGroup(_)
+            | EditError::UnknownChange(_) => ApiError::NotFound(sentence),
+            EditError::UnknownVariation { .. } => ApiError::BadRequest(sentence),
+            EditError::Mistakes(mistakes) => ApiError::Mistakes(mistakes),
+            EditError::Refused(_) => ApiError::Conflict(sentence),
+            EditError::Io { error, .. } if is_full(&error) => ApiError::StorageFull(sentence),
+            // The disk may answer again later.
+            EditError::Io { error, .. } if error.kind() == ErrorKind::TimedOut => {
+                ApiError::Busy(sentence)
+            }
+            EditError::Io { .. } => ApiError::Conflict(sentence),
+        }
+    })
 }
 
 /// `POST /admin/accept`: has the source put in force what it has, although much is missing from it.

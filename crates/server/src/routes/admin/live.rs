@@ -25,12 +25,13 @@ use crate::state::AppState;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Opens the stream. Its first event is `history`, with all entries that are kept, the oldest first. The events after
-/// it are `activity`, with one new entry, `state`, when the overview has changed and is to be fetched again, and
+/// it are `activity`, with one new entry, `changes`, when changes were logged, `state`, when the overview has changed and is to be fetched again, and
 /// `streams`, with the number of open streams when others are open.
 pub(super) async fn events(State(state): State<AppState>, admin: Admin) -> Response {
     let environment = admin.environment;
     // Watches the environment before it is read, so that no change in between is missed.
     let (status, generation) = (environment.watch_status(), environment.watch_generation());
+    let logged = environment.watch_logged();
     let (history, activity) = environment.activity.follow();
     let first = [&b":\n\n"[..], &frame("history", &history)].concat();
     let live = Live {
@@ -39,6 +40,7 @@ pub(super) async fn events(State(state): State<AppState>, admin: Admin) -> Respo
         activity,
         status,
         generation,
+        logged,
         stopping: state.stopping.clone(),
         heartbeat: every(state.settings.heartbeat),
         look: every(LOOK),
@@ -72,6 +74,7 @@ struct Live {
     activity: broadcast::Receiver<Arc<ActivityEntry>>,
     status: watch::Receiver<SourceStatus>,
     generation: watch::Receiver<u64>,
+    logged: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     heartbeat: Interval,
     look: Interval,
@@ -94,6 +97,10 @@ impl Live {
                 changed = self.generation.changed() => {
                     changed.ok()?;
                     return Some(frame("state", &json!({})));
+                }
+                changed = self.logged.changed() => {
+                    changed.ok()?;
+                    return Some(frame("changes", &json!({})));
                 }
                 _ = self.look.tick() => {
                     let streams = self.environment.readers.mark();

@@ -5,6 +5,7 @@
 //! as a foreign site could otherwise point a name of its own at it (DNS rebinding).
 
 mod change;
+mod changes;
 mod definitions;
 mod describe;
 mod explain;
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Parameters;
 use crate::auth::{AdminUser, Permission};
-use crate::environment::Environment;
+use crate::environment::{Author, Environment};
 use crate::error::ApiError;
 use crate::peer::Peer;
 use crate::state::AppState;
@@ -51,6 +52,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route(EXPLAIN, post(explain::explain))
         .route("/admin/accept", post(change::accept))
         .route("/admin/source", get(source::show).post(source::choose))
+        .route("/admin/changes", get(changes::list))
+        .route("/admin/changes/{id}/undo", post(changes::undo))
         .route(
             "/admin/flags/{flag}",
             post(change::change)
@@ -72,6 +75,16 @@ struct Admin {
     user: AdminUser,
     /// The client's address, for the log.
     address: Option<IpAddr>,
+}
+
+impl Admin {
+    /// Returns who makes the changes of this request.
+    fn author(&self) -> Author {
+        Author {
+            name: self.user.name.clone(),
+            address: self.address,
+        }
+    }
 }
 
 /// Refuses a request that changes something, if its sender may only read. Everything counts as a change that is not known to be

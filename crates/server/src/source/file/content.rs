@@ -10,15 +10,20 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use super::recording::{Before, Made};
 use super::settling::{QUIET_FOR_LOSS, Reading, quiet_for};
 use super::signature::Signature;
+use crate::change_log::ChangeLog;
+use crate::environment::activity::change_in_words;
+use crate::environment::changes::Difference;
 use crate::environment::{
-    Announce, Configuration, Document, EditError, Editor, Environment, FlagsChange, SourceState,
-    SourceStatus,
+    Announce, Author, ChangeQuery, ChangesPage, Configuration, Document, EditError, Editor,
+    Environment, FlagsChange, LoggedChange, SourceState, SourceStatus,
 };
 use crate::files::{self, Abandoned, FileWorker, write};
 use crate::source::doubt::Loss;
 use flagwire_evaluation::Snapshot;
+use flagwire_flags_file::edit::restore;
 use flagwire_flags_file::{MAX_FILE_BYTES, Parsed, Problem};
 
 /// The coarsest resolution of file times: two writes within this time can leave the same time of modification.
@@ -336,7 +341,9 @@ impl FlagsFile {
             return Look::Nothing;
         }
         self.remember(&bytes, signature);
-        self.put_in_force(environment, parsed, bytes);
+        let before = Before::of(environment);
+        let differences = self.put_in_force(environment, parsed, bytes);
+        self.record(environment, &before, &differences);
         Look::Read
     }
 
@@ -358,10 +365,10 @@ impl FlagsFile {
         environment: &Environment,
         parsed: Result<Configuration, LoadError>,
         text: Vec<u8>,
-    ) {
+    ) -> Vec<Difference> {
         let ended = self.ended.lock();
         if *ended {
-            return;
+            return Vec::new();
         }
         environment.set_warning(TOPIC, None);
         environment.set_doubt(None);
@@ -379,6 +386,7 @@ impl FlagsFile {
                     "flags loaded"
                 );
                 environment.set_status(self.status(environment, None));
+                differences
             }
             Err(error) => {
                 for line in error.to_string().lines() {
@@ -394,8 +402,22 @@ impl FlagsFile {
                     }
                 );
                 environment.set_status(self.status(environment, Some(error.to_string())));
+                Vec::new()
             }
         }
+    }
+
+    /// Logs what somebody else has changed in the file.
+    fn record(&self, environment: &Environment, before: &Before, differences: &[Difference]) {
+        let Some(document) = environment.document().filter(|_| !differences.is_empty()) else {
+            return;
+        };
+        // The log has a limit of its own.
+        files::computing(|| {
+            if let Ok(text) = std::str::from_utf8(&document.text) {
+                environment.log_changes(before.up_to(environment, text, differences));
+            }
+        });
     }
 
     /// Reports that the file cannot be read. As this can last, it is logged once.
@@ -464,12 +486,13 @@ impl FlagsFile {
         }
     }
 
-    /// Makes an edit in the file, and puts it in force.
+    /// Makes an edit in the file, puts it in force and logs it. `edit` returns the new text of the file.
     fn change(
         &self,
         environment: &Environment,
-        change: &FlagsChange,
+        made: Made,
         abandoned: &Abandoned,
+        edit: impl FnOnce(&str) -> Result<String, EditError>,
     ) -> Result<(), EditError> {
         let io = |error| EditError::Io {
             path: self.name(),
@@ -490,7 +513,7 @@ impl FlagsFile {
         let (bytes, signature) = self.read().map_err(io)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| EditError::Refused("the flags file is not UTF-8 text".to_owned()))?;
-        let edited = files::computing(|| change.apply(&text))?;
+        let edited = files::computing(|| edit(&text))?;
         let changes = edited != text;
         let edited = Document::new(edited.into_bytes());
         let overtaken = || {
@@ -520,14 +543,67 @@ impl FlagsFile {
         let lasts = bytes == edited.text;
         let parsed = self.parse(&bytes);
         self.remember(&bytes, signature);
-        self.put_in_force(environment, parsed, bytes);
-        if lasts { Ok(()) } else { Err(overtaken()) }
+        let before = Before::of(environment);
+        let differences = self.put_in_force(environment, parsed, bytes);
+        if !lasts {
+            self.record(environment, &before, &differences);
+            return Err(overtaken());
+        }
+        // The log has a limit of its own.
+        files::computing(|| {
+            // Somebody else may have changed the file before the edit.
+            let mut logged = before.up_to(environment, &text, &differences);
+            if let Ok(edited) = std::str::from_utf8(&edited.text) {
+                logged.extend(before.made(environment, (&text, edited), made, &differences));
+            }
+            environment.log_changes(logged);
+        });
+        Ok(())
     }
 
     /// Announces the text to those who may have the same file, if there may be any.
     fn announce(&self, document: &Document) -> Result<(), EditError> {
         let announce = self.announce.lock().clone();
         announce.map_or(Ok(()), |announce| announce.announce(document))
+    }
+
+    /// Undoes a change, if it is the last one of its flag or group.
+    fn undo(
+        &self,
+        environment: &Environment,
+        id: &str,
+        by: Author,
+        abandoned: &Abandoned,
+    ) -> Result<LoggedChange, EditError> {
+        let log = log_of(environment)?;
+        let found = files::computing(|| log.find(id)).map_err(|error| EditError::Io {
+            path: log.name(),
+            error,
+        })?;
+        let (change, last) = found.ok_or_else(|| EditError::UnknownChange(id.to_owned()))?;
+        if let Some(last) = last {
+            return Err(EditError::Refused(format!(
+                "{} has been changed since by {}, at {}; undo that first",
+                change.what, last.by, last.at
+            )));
+        }
+        if change.omitted {
+            return Err(EditError::Refused(format!(
+                "the log does not have what the file said of {} before, so the change cannot be undone from here; edit the file itself",
+                change.what
+            )));
+        }
+        let made = Made {
+            by,
+            what: change.what.clone(),
+            change: Some(format!("undid: {}", change.change)),
+            undoes: Some(change.id.clone()),
+        };
+        self.change(environment, made, abandoned, |text| {
+            let (now, then) = (change.to.as_deref(), change.before());
+            Ok(restore(text, &change.what, now, then.as_ref())?)
+        })?;
+        Ok(change)
     }
 
     /// Replaces the text of the file if its hash is `expected`, and puts the new one in force. Returns whether it did.
@@ -564,7 +640,9 @@ impl FlagsFile {
         let (bytes, signature) = self.read().map_err(io)?;
         let parsed = self.parse(&bytes);
         self.remember(&bytes, signature);
-        self.put_in_force(environment, parsed, bytes);
+        let before = Before::of(environment);
+        let differences = self.put_in_force(environment, parsed, bytes);
+        self.record(environment, &before, &differences);
         Ok(true)
     }
 }
@@ -612,10 +690,43 @@ impl FileEditor {
     }
 }
 
+/// Returns the log of the changes to an environment's file.
+fn log_of(environment: &Environment) -> Result<&ChangeLog, EditError> {
+    let none = || EditError::Refused("changes are not logged here".to_owned());
+    environment.change_log().ok_or_else(none)
+}
+
 impl Editor for FileEditor {
-    fn edit(&self, change: &FlagsChange) -> Result<(), EditError> {
+    fn edit(&self, change: &FlagsChange, by: &Author) -> Result<(), EditError> {
         let change = change.clone();
-        self.work(move |file, environment, abandoned| file.change(environment, &change, abandoned))
+        let made = Made {
+            by: by.clone(),
+            what: change.entry(),
+            change: match &change {
+                FlagsChange::Settings { .. } => Some(change_in_words(&change).join(", ")),
+                FlagsChange::Define { .. } | FlagsChange::Delete { .. } => None,
+            },
+            undoes: None,
+        };
+        self.work(move |file, environment, abandoned| {
+            file.change(environment, made, abandoned, |text| change.apply(text))
+        })
+    }
+
+    fn undo(&self, id: &str, by: &Author) -> Result<LoggedChange, EditError> {
+        let (id, by) = (id.to_owned(), by.clone());
+        self.work(move |file, environment, abandoned| file.undo(environment, &id, by, abandoned))
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<ChangesPage, EditError> {
+        let environment = Environment::of_editor(&self.environment)?;
+        let log = log_of(&environment)?;
+        let listed = log.list(query).map_err(|error| EditError::Io {
+            path: log.name(),
+            error,
+        })?;
+        let before = || query.before.clone().unwrap_or_default();
+        listed.ok_or_else(|| EditError::UnknownChange(before()))
     }
 
     fn replace(&self, expected: &str, document: Document) -> Result<bool, EditError> {

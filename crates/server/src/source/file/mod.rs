@@ -6,6 +6,7 @@
 //! `FileWorker`, outside the runtime: a disk that hangs is reported, and the last good configuration is served.
 
 mod content;
+mod recording;
 mod settling;
 mod signature;
 #[cfg(test)]

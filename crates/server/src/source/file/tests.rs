@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::settling::{QUIET_FOR_LOSS, Reading};
 use super::signature::Signature;
 use super::*;
-use crate::environment::{Announce, Document, Edit, EditError, FlagsChange, SourceState};
+use crate::environment::{Announce, Author, Document, Edit, EditError, FlagsChange, SourceState};
 use crate::files::{Abandoned, FileWorker};
 
 const WHOLE: Reading = Reading {
@@ -165,7 +165,7 @@ fn an_edit_of_a_file_that_is_being_written_is_refused() {
     let (file, environment) = (Arc::new(file), Arc::new(environment));
     let editor = FileEditor::new(&file, &environment);
     let change = turned_off();
-    let error = editor.edit(&change).unwrap_err();
+    let error = editor.edit(&change, &Author::default()).unwrap_err();
     assert!(error.to_string().contains("is writing to"), "{error}");
     assert_eq!(fs::read_to_string(&file.path).unwrap(), flags(50));
 }
@@ -203,7 +203,7 @@ async fn a_disk_that_hangs_is_reported_while_the_last_good_flags_are_served() {
     assert_eq!(count(&environment), 100);
     let change = turned_off();
     let editor = FileEditor::new(&file, &environment);
-    let edited = tokio::task::spawn_blocking(move || editor.edit(&change));
+    let edited = tokio::task::spawn_blocking(move || editor.edit(&change, &Author::default()));
     assert!(edited.await.unwrap().is_err());
 
     // The mount is back, and what was saved there meanwhile is served.
@@ -265,7 +265,7 @@ fn edit_beside(
             ..Edit::default()
         },
     };
-    let edited = editor.edit(&change);
+    let edited = editor.edit(&change, &Author::default());
     let noted = others.noted.lock().clone();
     (edited, noted, fs::read_to_string(&file.path).unwrap())
 }

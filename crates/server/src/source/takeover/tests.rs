@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::environment::{Edit, FlagsChange};
+use crate::environment::{Author, Edit, FlagsChange};
 use crate::versions::Counting;
 
 const FLAGS: &str = "flags: { a: true, b: { value: 1 } }\n";
@@ -143,7 +143,7 @@ async fn nothing_of_the_file_comes_into_force_once_the_upstream_serves_again() {
                     ..Edit::default()
                 },
             };
-            tokio::task::spawn_blocking(move || editor.edit(&change))
+            tokio::task::spawn_blocking(move || editor.edit(&change, &Author::default()))
         };
         edit(false).await.unwrap().unwrap();
         let content = content_in_force(&site.environment);
