@@ -50,7 +50,7 @@ for (const [width, height] of /** @type {const} */ ([[360, 740], [1280, 900]])) 
       await connect(t, server.url, "maya@example.com");
       server.editFlags((text) => text.replace("dark-mode: false", "dark-mode: true").replace("default: false", "default: true"));
       await page.locator(".stamps").first().waitFor();
-      for (const view of ["flags", "why", "streams", "events"]) {
+      for (const view of ["flags", "why", "changes", "streams", "events"]) {
         await visit(page, view);
         assert.deepEqual(await objections(page), [], view);
       }

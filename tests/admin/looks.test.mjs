@@ -9,7 +9,7 @@ import { FLAGS, connect, lowContrast, openAdmin, overflow, row, visit } from "./
 
 const browser = await startBrowser({ after });
 
-const VIEWS = ["flags", "why", "streams", "events"];
+const VIEWS = ["flags", "why", "changes", "streams", "events"];
 
 /** @param {import("../lib/scope.mjs").Scope} t */
 async function lively(t) {

@@ -84,7 +84,7 @@ test("what cannot be done is said where it was tried, and nothing typed is lost"
   await row(page, "theme").getByRole("alert").getByText(/mistake at/).waitFor();
   assert.equal(await target.inputValue(), "user-42");
   server.editFlags((text) => text.replace("default: [", "default: {").replace("The look of the shop", "Its look").replace("off: classic", "off: ocean"));
-  await row(page, "theme").getByText("Its look").waitFor();
+  await row(page, "theme").getByText("Its look", { exact: true }).waitFor();
   await page.locator("#problem").waitFor({ state: "hidden" });
   assert.equal(await target.inputValue(), "user-42", "a change from elsewhere takes nothing away");
 

@@ -88,6 +88,8 @@ export async function visit(page, view) {
     await page.locator(".result").first().waitFor();
     await openAll(page, ".result");
     await page.locator(".result").last().locator(".step-line").first().waitFor();
+  } else if (view === "changes") {
+    await page.locator(".change:visible").first().waitFor();
   } else {
     await page.locator(view === "streams" ? "#streams tbody tr" : ".event").first().waitFor();
   }

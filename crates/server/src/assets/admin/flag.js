@@ -1,5 +1,6 @@
 // One flag: its row, and what opens below it.
 
+import * as changes from "./changes.js";
 import { button, fill, make, mistake, options, plural, set, toast } from "./dom.js";
 import { askToDelete, edit, lostWith } from "./editor.js";
 import { clauses, code, listed, all, rollout, ruleName, serving, time, variation } from "./words.js";
@@ -194,12 +195,15 @@ function flagDetail(below, name, attempt) {
   const rules = step("Rules");
   const otherwise = step("Otherwise");
   const variations = step("Variations");
+  const history = step("Changes");
+  const logged = changes.ofFlag(name);
+  history.body.append(logged.node);
   const link = make("a", "button quiet", `Why does a target get what it gets?`);
   link.href = `#why/${encodeURIComponent(name)}`;
   const said = set(make("p", "mistake"), { role: "alert", hidden: true });
   const change = button("quiet", "Edit", () => void edit("flag", name, said), { "aria-label": `Edit ${name}` });
   const drop = button("quiet", "Delete", () => askToDelete("flag", name, lostWith(flag)), { "aria-label": `Delete ${name}` });
-  below.append(problems, off.node, requires.node, overrides.node, rules.node, otherwise.node, variations.node, make("div", "actions more", change, drop, link), said);
+  below.append(problems, off.node, requires.node, overrides.node, rules.node, otherwise.node, variations.node, history.node, make("div", "actions more", change, drop, link), said);
 
   function remove(identifier, node) {
     void attempt({ target: { identifier, variation: null } }, `${identifier} gets what the rules of ${name} say`, wrong).then((worked) => {
@@ -228,6 +232,8 @@ function flagDetail(below, name, attempt) {
       fill(rules.list, [flag.rules, names], () => flag.rules.map((rule) => ruleLine(rule, flag)));
       fill(otherwise.body, [flag.serve, names], () => make("div", "then", make("span", "word", "serve "), serving(flag.serve, flag)));
       fill(variations.body, [flag.variations, counts], () => variationTable(flag, counts));
+      history.node.hidden = !changes.areLogged();
+      if (changes.areLogged()) logged.update();
     },
   };
 }

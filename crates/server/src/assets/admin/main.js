@@ -1,5 +1,6 @@
 // The admin page: what it shows of one environment, kept up to date by the stream of what happens.
 
+import * as changes from "./changes.js";
 import { el, fill, make, mistake, options, toast } from "./dom.js";
 import * as editor from "./editor.js";
 import * as events from "./events.js";
@@ -10,7 +11,7 @@ import * as streams from "./streams.js";
 import * as why from "./why.js";
 import { tellTimes } from "./words.js";
 
-const VIEWS = ["flags", "why", "streams", "events"];
+const VIEWS = ["flags", "why", "changes", "streams", "events"];
 
 /** The overview, with its flags and groups. */
 let shown;
@@ -22,6 +23,8 @@ function show(overview) {
   shown = overview.flags ? overview : { ...overview, flags: shown.flags, groups: shown.groups };
   user = overview.user ?? user;
   const reads = user?.may === "read";
+  // Whoever can change these flags logs the changes.
+  shown.logged ??= shown.editable;
   // All that can be changed looks at this.
   shown.editable &&= !reads;
   shown.reader = reads ? user.name : undefined;
@@ -40,6 +43,7 @@ function show(overview) {
   title();
   source.show(shown);
   editor.show(shown);
+  changes.show(shown);
   flags.show(shown);
   why.show(shown);
 }
@@ -56,7 +60,7 @@ function showProblem(headline, text, warning = false) {
 }
 
 function title() {
-  const view = { flags: "Flags", why: "Why", streams: "Streams", events: "Events" }[current()];
+  const view = { flags: "Flags", why: "Why", changes: "Changes", streams: "Streams", events: "Events" }[current()];
   document.title = `${view}${shown ? ` · ${shown.environment}` : ""} · Flagwire`;
 }
 
@@ -72,6 +76,8 @@ function navigate() {
   }
   const named = location.hash.indexOf("/");
   if (view === "why" && named > 0) why.ask(decodeURIComponent(location.hash.slice(named + 1)));
+  if (view === "changes" && named > 0) changes.only(decodeURIComponent(location.hash.slice(named + 1)));
+  changes.visible(view === "changes");
   streams.visible(view === "streams");
   title();
 }
@@ -117,9 +123,14 @@ function start() {
         events.start(data);
         void update();
         streams.changed();
+        changes.changed();
       } else if (name === "activity") {
         events.add(data);
         el("announcer").textContent = events.sentence(data);
+        // A replica that does not lead hears only of the change itself.
+        if (data.kind === "edit") changes.changed();
+      } else if (name === "changes") {
+        changes.changed();
       } else if (name === "streams") {
         showStreams(data.count);
         streams.changed();
@@ -136,6 +147,11 @@ async function change(flag, body) {
   show(await post(`/admin/flags/${encodeURIComponent(flag)}`, body));
 }
 
+/** Undoes a change. Throws where that does not work; nothing has changed then. */
+async function undo(id) {
+  show(await post(`/admin/changes/${encodeURIComponent(id)}/undo`, {}));
+}
+
 el("accept").addEventListener("click", async () => {
   try {
     await post("/admin/accept", {});
@@ -148,6 +164,7 @@ source.start({ chosen: refresh });
 editor.start();
 flags.start({ change });
 why.start();
+changes.start({ undo });
 streams.start();
 onRefused((text) => {
   el("token-form").hidden = false;

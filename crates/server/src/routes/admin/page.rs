@@ -46,6 +46,7 @@ const FILES: &[(&str, &str, &str)] = &[
     part!(SCRIPT, "editor.js"),
     part!(SCRIPT, "form.js"),
     part!(SCRIPT, "fields.js"),
+    part!(SCRIPT, "changes.js"),
     part!(SCRIPT, "why.js"),
     part!(SCRIPT, "walk.js"),
     part!(SCRIPT, "streams.js"),
