@@ -52,7 +52,11 @@ impl Machine {
     }
 
     fn start(&self) -> Replicated {
-        let replica = replica(self.options(), FileOrigin(self.file.clone()));
+        self.start_with(self.options())
+    }
+
+    fn start_with(&self, options: ReplicaOptions) -> Replicated {
+        let replica = replica(options, FileOrigin(self.file.clone()));
         let state = self.directory.path().join("versions.json");
         replica.server.environment.keep_versions_in(&state);
         let fallback = self.directory.path().join("changes.jsonl");
@@ -435,9 +439,16 @@ async fn a_change_asked_for_at_any_replica_is_in_the_leaders_log_and_undone_ther
         Machine::new(&redis, "one", FLAGS),
         Machine::new(&redis, "two", FLAGS),
     );
-    let first = one.start();
+    // Long, so that the first one leads all the time.
+    let lease = Duration::from_secs(60);
+    let start = |machine: &Machine| {
+        let mut options = machine.options();
+        options.lease = lease;
+        machine.start_with(options)
+    };
+    let first = start(&one);
     first.leads().await;
-    let second = two.start();
+    let second = start(&two);
     follows(&second, "one").await;
     change_at_last(&second, true).await;
     let log = || std::fs::read_to_string(one.directory.path().join("flags.changes.jsonl")).unwrap();
