@@ -161,13 +161,15 @@ struct Place<'a> {
     old: &'a FeatureConfig,
 }
 
+/// Refuses to edit a file that has this mistake.
+fn broken(problem: &super::Problem) -> EditError {
+    EditError::Refused(format!(
+        "the flags file has a mistake at {problem}; correct it first"
+    ))
+}
+
 /// Reads the text before an edit. The edit is refused if it has mistakes.
 fn read_before(text: &str) -> Result<(Node, Configuration), EditError> {
-    let broken = |problem: &super::Problem| {
-        EditError::Refused(format!(
-            "the flags file has a mistake at {problem}; correct it first"
-        ))
-    };
     let document = node::parse(text).map_err(|problem| broken(&problem))?;
     let before = super::read(&document).map_err(|problems| match problems.first() {
         Some(problem) => broken(problem),

@@ -20,7 +20,7 @@ use super::super::{
 use super::layout::{Layout, Piece, after_key, apply_within, line_end};
 use super::merge::{Role, Writer, as_before, json_of};
 use super::text::{Style, extent};
-use super::{Change, EditError, find, read_before};
+use super::{Change, EditError, broken, find, read_before};
 
 /// What has a definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,16 @@ impl Entry {
         name_of(node, keys)
     }
 
+    /// Takes the flag or group out of a configuration.
+    pub(super) fn remove_from(&self, configuration: &mut Configuration) {
+        match self {
+            Self::Flag(name) => configuration.flags.retain(|flag| flag.feature != *name),
+            Self::Group(name) => configuration
+                .segments
+                .retain(|group| group.identifier != *name),
+        }
+    }
+
     fn is_full(&self, node: &Node) -> bool {
         match self {
             Self::Flag(_) => full::is_flag(node),
@@ -168,11 +178,7 @@ pub(super) fn sentences(mistakes: &[Mistake]) -> String {
 /// # Errors
 /// [`EditError::Refused`]: the file has broken syntax.
 pub fn definition(text: &str, entry: &Entry) -> Result<Option<Definition>, EditError> {
-    let document = node::parse(text).map_err(|problem| {
-        EditError::Refused(format!(
-            "the flags file has a mistake at {problem}; correct it first"
-        ))
-    })?;
+    let document = node::parse(text).map_err(|problem| broken(&problem))?;
     let node = entry.find(&document);
     Ok(node.map(|node| Definition::of(entry, node)))
 }
@@ -272,10 +278,7 @@ pub fn delete(text: &str, entry: &Entry, revision: Option<&str>) -> Result<Strin
             users.join(", ")
         )));
     }
-    match entry {
-        Entry::Flag(name) => expected.flags.retain(|flag| flag.feature != *name),
-        Entry::Group(name) => expected.segments.retain(|group| group.identifier != *name),
-    }
+    entry.remove_from(&mut expected);
     let writer = Writer {
         text,
         style: Style::of(text, &document),
@@ -513,7 +516,7 @@ fn fitting(wanted: &Json, old: &Node) -> Json {
 }
 
 /// The part of the file that holds flags or groups, with its key.
-fn part<'a>(document: &'a Node, entry: &Entry) -> Option<(&'a Key, &'a Node)> {
+pub(super) fn part<'a>(document: &'a Node, entry: &Entry) -> Option<(&'a Key, &'a Node)> {
     let Value::Map(parts) = &document.value else {
         return None;
     };
@@ -570,15 +573,8 @@ fn removed(writer: &Writer<'_>, document: &Node, entry: &Entry, node: &Node) -> 
         };
         return applied(writer.text, (range, empty.to_owned()));
     }
-    let pieces = (0..layout.items.len())
-        .filter(|other| *other != at)
-        .map(|other| {
-            Some(Piece {
-                old: Some(other),
-                text: layout.item_text(other, Vec::new())?,
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
+    let mut pieces = layout.pieces()?;
+    pieces.retain(|piece| piece.old != Some(at));
     applied(writer.text, layout.arrange(&pieces)?)
 }
 
@@ -605,14 +601,7 @@ fn added(writer: &Writer<'_>, document: &Node, entry: &Entry, wanted: &Json) -> 
             return None;
         }
         let layout = Layout::of(text, &writer.style, document)?;
-        let mut pieces = (0..parts.len())
-            .map(|at| {
-                Some(Piece {
-                    old: Some(at),
-                    text: layout.item_text(at, Vec::new())?,
-                })
-            })
-            .collect::<Option<Vec<_>>>()?;
+        let mut pieces = layout.pieces()?;
         let head = writer.style.key(entry.part());
         let part = if layout.flow {
             format!("{head}: {{ {} }}", new(None))
@@ -666,14 +655,7 @@ fn added(writer: &Writer<'_>, document: &Node, entry: &Entry, wanted: &Json) -> 
     }
     let layout = Layout::of(text, &writer.style, part)?;
     let column = (!layout.flow).then_some(layout.column);
-    let mut pieces = (0..count)
-        .map(|at| {
-            Some(Piece {
-                old: Some(at),
-                text: layout.item_text(at, Vec::new())?,
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
+    let mut pieces = layout.pieces()?;
     pieces.push(Piece {
         old: None,
         text: match &part.value {

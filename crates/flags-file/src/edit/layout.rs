@@ -74,6 +74,17 @@ impl<'a> Layout<'a> {
         })
     }
 
+    /// Returns all entries or items in their order, as they are.
+    pub(super) fn pieces(&self) -> Option<Vec<Piece>> {
+        let pieces = (0..self.items.len()).map(|at| {
+            Some(Piece {
+                old: Some(at),
+                text: self.item_text(at, Vec::new())?,
+            })
+        });
+        pieces.collect()
+    }
+
     /// Returns the text of an entry or item with these changes made in it. For a block, it goes on to the end of the line, so
     /// that a comment there is part of it.
     pub(super) fn item_text(&self, at: usize, changes: Vec<Change>) -> Option<String> {

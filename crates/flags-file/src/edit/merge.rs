@@ -150,19 +150,7 @@ fn entry_of(key: &str, value: &Json, role: Role) -> Entry {
     if role == Role::Whole {
         yaml = match (key, yaml) {
             ("variations", Yaml::Map(entries)) => Yaml::Block(entries),
-            ("rules" | "servingRules", Yaml::List(mut items)) => {
-                for item in &mut items {
-                    item.value = match std::mem::replace(&mut item.value, Yaml::List(Vec::new())) {
-                        Yaml::Map(entries)
-                            if entries.iter().any(|one| one.key == "when") || key != "rules" =>
-                        {
-                            Yaml::Block(entries)
-                        }
-                        other => other,
-                    };
-                }
-                Yaml::List(items)
-            }
+            ("rules" | "servingRules", Yaml::List(items)) => rules_in_blocks(items, key != "rules"),
             (_, other) => other,
         };
     }
@@ -231,14 +219,8 @@ impl Writer<'_> {
             None if self.style.is_json() => spaced(value),
             None => flow(&yaml),
             Some(column) => {
-                let yaml = match yaml {
-                    Yaml::Map(entries) if entries.iter().any(|one| one.key == "when") => {
-                        Yaml::Block(entries)
-                    }
-                    other => other,
-                };
                 let list = Yaml::Lines(vec![Item {
-                    value: yaml,
+                    value: rule_in_block(yaml, false),
                     comment: None,
                 }]);
                 let mut out = String::new();
@@ -441,7 +423,10 @@ impl Writer<'_> {
         let key = "k".repeat(key_chars.saturating_sub(1).max(1));
         let entry = Entry {
             key: key.clone(),
-            value: shaped(yaml, wanted, role),
+            value: match yaml {
+                Yaml::List(items) if role == Role::Rules => rules_in_blocks(items, false),
+                other => other,
+            },
             comment: None,
         };
         write_map(&mut written, &[entry], column);
@@ -479,21 +464,22 @@ impl Writer<'_> {
     }
 }
 
-/// Gives the parts of a definition the shape that they have in a new one.
-fn shaped(yaml: Yaml, wanted: &Json, role: Role) -> Yaml {
-    match (yaml, wanted) {
-        (Yaml::List(mut items), Json::Array(_)) if role == Role::Rules => {
-            for item in &mut items {
-                item.value = match std::mem::replace(&mut item.value, Yaml::List(Vec::new())) {
-                    Yaml::Map(entries) if entries.iter().any(|one| one.key == "when") => {
-                        Yaml::Block(entries)
-                    }
-                    other => other,
-                };
-            }
-            Yaml::List(items)
+/// Writes the items of a list of rules as blocks, as [`rule_in_block`] does.
+fn rules_in_blocks(items: Vec<Item>, always: bool) -> Yaml {
+    let blocks = items.into_iter().map(|Item { value, comment }| Item {
+        value: rule_in_block(value, always),
+        comment,
+    });
+    Yaml::List(blocks.collect())
+}
+
+/// Writes a rule of a flag as a block, which its conditions below `when` tell; any map if `always`.
+fn rule_in_block(yaml: Yaml, always: bool) -> Yaml {
+    match yaml {
+        Yaml::Map(entries) if always || entries.iter().any(|one| one.key == "when") => {
+            Yaml::Block(entries)
         }
-        (yaml, _) => yaml,
+        other => other,
     }
 }
 

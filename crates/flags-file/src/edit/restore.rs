@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use flagwire_evaluation::model::Configuration;
 
-use super::text::{dash_of, extent, is_flow, line_start, remove_entry, remove_item};
+use super::definition::part;
+use super::layout::line_end;
+use super::text::{dash_of, extent, is_flow, line_end_of, line_start, remove_entry, remove_item};
 use super::{EditError, Entry, read_before, replace};
 use crate::node::{self, Node, Value};
 
@@ -94,7 +96,7 @@ pub fn restore(
             place.range.clone(),
             indented(&then.text, place.indent, text),
         )),
-        (Some(_), None) => removal(text, &document, entry, place.as_ref()),
+        (Some(place), None) => removal(text, &document, entry, place),
         (None, Some(then)) => insertion(text, &document, entry, then),
         (None, None) => None,
     };
@@ -122,18 +124,15 @@ pub fn restore(
 
 /// Returns all flags and groups but one.
 fn others(mut configuration: Configuration, entry: &Entry) -> Configuration {
-    match entry {
-        Entry::Flag(name) => configuration.flags.retain(|flag| flag.feature != *name),
-        Entry::Group(name) => configuration
-            .segments
-            .retain(|group| group.identifier != *name),
-    }
+    entry.remove_from(&mut configuration);
     configuration
 }
 
 /// Where a definition is.
 struct Place {
     range: Range<usize>,
+    /// Its position in its part of the file.
+    at: usize,
     /// The blanks before its first line; `None` where it does not begin a line.
     indent: Option<usize>,
     after: Option<String>,
@@ -142,7 +141,7 @@ struct Place {
 impl Place {
     fn of(text: &str, document: &Node, entry: &Entry) -> Option<Self> {
         let part = document.get(entry.part())?;
-        let (start, value, after) = match &part.value {
+        let (at, start, value, after) = match &part.value {
             Value::Map(entries) => {
                 let at = entries
                     .iter()
@@ -150,7 +149,7 @@ impl Place {
                 let (key, value) = entries.get(at)?;
                 let before = at.checked_sub(1).and_then(|before| entries.get(before));
                 let after = before.map(|(key, _)| key.text.clone());
-                (key.at.bytes?, value, after)
+                (at, key.at.bytes?, value, after)
             }
             Value::List(nodes) => {
                 let named = |node: &Node| entry.name_of(node);
@@ -158,7 +157,7 @@ impl Place {
                 let at = nodes.iter().position(|node| named(node) == name)?;
                 let before = at.checked_sub(1).and_then(|before| nodes.get(before));
                 let node = nodes.get(at)?;
-                (node.at.bytes?, node, before.and_then(named))
+                (at, node.at.bytes?, node, before.and_then(named))
             }
             _ => return None,
         };
@@ -171,6 +170,7 @@ impl Place {
             let range = start.0..end;
             return Some(Self {
                 range,
+                at,
                 indent: None,
                 after,
             });
@@ -184,14 +184,16 @@ impl Place {
         if !text.get(line..begin)?.chars().all(|c| c == ' ') {
             return None;
         }
-        let rest = text.get(end..)?.split('\n').next()?.trim_end_matches('\r');
+        let last = line_end(text, end)?;
+        let rest = text.get(end..last)?;
         if !matches!(rest.trim_start().chars().next(), None | Some('#')) && value_is_written(value)
         {
             return None;
         }
-        let range = comments_above(text, line, indent)?..end + rest.len();
+        let range = comments_above(text, line, indent)?..last;
         Some(Self {
             range,
+            at,
             indent: Some(indent),
             after,
         })
@@ -222,10 +224,6 @@ fn comments_above(text: &str, line: usize, indent: usize) -> Option<usize> {
         start = begin;
     }
     Some(start)
-}
-
-fn line_end_of(text: &str) -> &'static str {
-    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 fn blanks(line: &str) -> usize {
@@ -259,27 +257,18 @@ fn removal(
     text: &str,
     document: &Node,
     entry: &Entry,
-    place: Option<&Place>,
+    place: &Place,
 ) -> Option<(Range<usize>, String)> {
-    let range = place?.range.clone();
-    if place?.indent.is_some() {
+    let range = place.range.clone();
+    if place.indent.is_some() {
         let end = text.get(range.end..)?.find('\n');
         let end = end.map_or(text.len(), |line| range.end + line + 1);
         return Some((range.start..end, String::new()));
     }
     let part = document.get(entry.part())?;
     match &part.value {
-        Value::Map(entries) => {
-            let at = entries
-                .iter()
-                .position(|(key, _)| key.text == entry.name())?;
-            remove_entry(text, part, at)
-        }
-        Value::List(nodes) => {
-            let named = |node: &Node| entry.name_of(node).as_deref() == Some(entry.name());
-            let at = nodes.iter().position(named)?;
-            remove_item(text, part, at)
-        }
+        Value::Map(_) => remove_entry(text, part, place.at),
+        Value::List(_) => remove_item(text, part, place.at),
         _ => None,
     }
 }
@@ -331,28 +320,22 @@ fn into_empty(
     entry: &Entry,
     then: &Written,
 ) -> Option<(Range<usize>, String)> {
-    let line_end = line_end_of(text);
+    let new_line = line_end_of(text);
     let new = indented(&then.text, Some(2), text);
-    let Some(part) = document.get(entry.part()) else {
+    let Some((key, part)) = part(document, entry) else {
         // The part has gone with its last definition.
         let end = text.len();
-        let before = if text.ends_with('\n') { "" } else { line_end };
+        let before = if text.ends_with('\n') { "" } else { new_line };
         let name = entry.part();
         return Some((
             end..end,
-            format!("{before}{name}:{line_end}{new}{line_end}"),
+            format!("{before}{name}:{new_line}{new}{new_line}"),
         ));
     };
     if matches!(part.value, Value::Null) {
-        let Value::Map(parts) = &document.value else {
-            return None;
-        };
-        let (key, _) = parts.iter().find(|(key, _)| key.text == entry.part())?;
         let (start, len) = key.at.bytes?;
-        let begin = start.checked_add(len)?;
-        let line = text.get(begin..)?.split('\n').next()?;
-        let end = begin + line.trim_end_matches('\r').len();
-        return Some((end..end, format!("{line_end}{new}")));
+        let end = line_end(text, start.checked_add(len)?)?;
+        return Some((end..end, format!("{new_line}{new}")));
     }
     let range = extent(text, part)?;
     if is_flow(text, part)? {

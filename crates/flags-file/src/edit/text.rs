@@ -23,7 +23,7 @@ impl Style {
         };
         Self {
             json: quoted && is_flow(text, document) == Some(true),
-            line_end: if text.contains("\r\n") { "\r\n" } else { "\n" },
+            line_end: line_end_of(text),
         }
     }
 
@@ -63,6 +63,11 @@ impl Style {
         let indent = usize::try_from(column.checked_sub(1)?).ok()?;
         Some(format!("{}{}", self.line_end, " ".repeat(indent)))
     }
+}
+
+/// Returns the line end that a text has, or gets.
+pub(super) fn line_end_of(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 /// Writes a text as YAML, without quotes where no reader could take it for something else.
