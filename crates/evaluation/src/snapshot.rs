@@ -144,22 +144,9 @@ impl Snapshot {
     /// problems; it takes as long as compiling this flag, unless it is new, or its prerequisites or the identifiers of its variations
     /// differ.
     pub fn replace_flag(&mut self, flag: FeatureConfig) {
-        let place = self
-            .flags
-            .binary_search_by(|other| other.feature.cmp(&flag.feature));
-        let at = match place {
-            Ok(at) => at,
-            Err(at) => {
-                self.flags.insert(at, flag);
-                return self.compile_all();
-            }
-        };
-        let Some(before) = self.flags.get_mut(at) else {
-            return;
-        };
-        let before = std::mem::replace(before, flag);
-        let Some(flag) = self.flags.get(at) else {
-            return;
+        let (at, before) = put(&mut self.flags, flag, |flag| &flag.feature);
+        let Some((before, flag)) = before.zip(self.flags.get(at)) else {
+            return self.compile_all();
         };
         let ids = |flag: &FeatureConfig, other: &FeatureConfig| {
             let ids = flag
@@ -187,22 +174,9 @@ impl Snapshot {
     /// Puts a group in the place of the one with the same identifier, or adds it, as [`replace_flag`](Self::replace_flag) does with a
     /// flag. All is compiled again if it is new, or names other groups than before.
     pub fn replace_segment(&mut self, segment: Segment) {
-        let place = self
-            .segments
-            .binary_search_by(|other| other.identifier.cmp(&segment.identifier));
-        let at = match place {
-            Ok(at) => at,
-            Err(at) => {
-                self.segments.insert(at, segment);
-                return self.compile_all();
-            }
-        };
-        let Some(before) = self.segments.get_mut(at) else {
-            return;
-        };
-        let before = std::mem::replace(before, segment);
-        let Some(segment) = self.segments.get(at) else {
-            return;
+        let (at, before) = put(&mut self.segments, segment, |group| &group.identifier);
+        let Some((before, segment)) = before.zip(self.segments.get(at)) else {
+            return self.compile_all();
         };
         let alike = before.group_identifiers().eq(segment.group_identifiers())
             && before.serving_rules.is_empty() == segment.serving_rules.is_empty();
@@ -404,5 +378,19 @@ impl Snapshot {
 
     pub(crate) const fn program(&self) -> &Program {
         &self.program
+    }
+}
+
+/// Puts an item into a list that is sorted by `name`. Returns its place, and the item of the same name that was there.
+fn put<T>(items: &mut Vec<T>, item: T, name: fn(&T) -> &str) -> (usize, Option<T>) {
+    match items.binary_search_by(|other| name(other).cmp(name(&item))) {
+        Ok(at) => {
+            let place = items.get_mut(at);
+            (at, place.map(|place| std::mem::replace(place, item)))
+        }
+        Err(at) => {
+            items.insert(at, item);
+            (at, None)
+        }
     }
 }
