@@ -524,14 +524,9 @@ impl FlagsFile {
         };
         if changes {
             self.announce(&edited)?;
-            let mut differs = false;
-            let written = write::replace(&self.path, &edited.text, || {
-                differs = Signature::at(&self.path).ok() != Some(signature);
-                !differs && !abandoned.is_set()
-            });
-            if differs {
+            let Some(written) = self.write_over(signature, &edited, abandoned) else {
                 return Err(overtaken());
-            }
+            };
             let warning = written
                 .as_ref()
                 .err()
@@ -565,6 +560,22 @@ impl FlagsFile {
     fn announce(&self, document: &Document) -> Result<(), EditError> {
         let announce = self.announce.lock().clone();
         announce.map_or(Ok(()), |announce| announce.announce(document))
+    }
+
+    /// Writes a text in the place of the file that has this signature. Returns `None`, and writes nothing, if the file has another one
+    /// by then.
+    fn write_over(
+        &self,
+        signature: Signature,
+        document: &Document,
+        abandoned: &Abandoned,
+    ) -> Option<io::Result<()>> {
+        let mut differs = false;
+        let written = write::replace(&self.path, &document.text, || {
+            differs = Signature::at(&self.path).ok() != Some(signature);
+            !differs && !abandoned.is_set()
+        });
+        (!differs).then_some(written)
     }
 
     /// Undoes a change, if it is the last one of its flag or group.
@@ -627,14 +638,9 @@ impl FlagsFile {
                 return Ok(false);
             }
             self.announce(document)?;
-            let mut differs = false;
-            let written = write::replace(&self.path, &document.text, || {
-                differs = Signature::at(&self.path).ok() != Some(signature);
-                !differs && !abandoned.is_set()
-            });
-            if differs {
+            let Some(written) = self.write_over(signature, document, abandoned) else {
                 return Ok(false);
-            }
+            };
             written.map_err(io)?;
         }
         let (bytes, signature) = self.read().map_err(io)?;
