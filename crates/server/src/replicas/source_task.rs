@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::announcer::Announcer;
 use super::leader_editor::LeaderEditor;
 use crate::environment::{Announce, Environment};
 use crate::source::Source;
+use crate::stopping::Task;
 
 /// How long a source that was asked to end may take before its task is aborted.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -18,12 +18,7 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// The task of the source, if one was started.
 #[derive(Default)]
 pub(super) struct SourceTask {
-    started: Option<Started>,
-}
-
-struct Started {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    started: Option<Task<()>>,
 }
 
 impl SourceTask {
@@ -34,9 +29,7 @@ impl SourceTask {
 
     /// Whether a source was started and its task goes on.
     pub(super) fn is_running(&self) -> bool {
-        self.started
-            .as_ref()
-            .is_some_and(|started| !started.task.is_finished())
+        self.started.as_ref().is_some_and(Task::is_running)
     }
 
     /// Starts a source in place of the one before. If it can be edited, the environment's editor has `announcer` announce each
@@ -49,30 +42,26 @@ impl SourceTask {
         announcer: &Arc<Announcer>,
     ) {
         self.end().await;
-        let (stop, stopping) = watch::channel(false);
         let editor = source.editor(environment);
-        let running = source.run(Arc::clone(environment), stopping);
-        if let Some(inner) = editor {
-            inner.announce_by(Arc::clone(announcer) as Arc<dyn Announce>);
-            environment.set_editor(Some(Arc::new(LeaderEditor {
-                inner,
-                environment: Arc::downgrade(environment),
-                published,
-                runtime: Handle::current(),
-            })));
-        }
-        let task = tokio::spawn(running);
-        self.started = Some(Started { stop, task });
+        self.started = Some(Task::start(|stopping| {
+            let running = source.run(Arc::clone(environment), stopping);
+            if let Some(inner) = editor {
+                inner.announce_by(Arc::clone(announcer) as Arc<dyn Announce>);
+                environment.set_editor(Some(Arc::new(LeaderEditor {
+                    inner,
+                    environment: Arc::downgrade(environment),
+                    published,
+                    runtime: Handle::current(),
+                })));
+            }
+            running
+        }));
     }
 
     /// Ends the source and waits until its task is over, if one was started.
     pub(super) async fn end(&mut self) {
-        let Some(Started { stop, mut task }) = self.started.take() else {
-            return;
-        };
-        stop.send_replace(true);
-        if tokio::time::timeout(END_LIMIT, &mut task).await.is_err() {
-            task.abort();
+        if let Some(task) = self.started.take() {
+            task.end_within(END_LIMIT).await;
         }
     }
 }

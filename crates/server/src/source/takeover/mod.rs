@@ -27,7 +27,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use self::choice::Choice;
@@ -38,6 +37,7 @@ use super::file::{FileEnd, FileSource};
 use super::upstream::{UpstreamOptions, UpstreamSource};
 use super::{BoxFuture, Origin as _, Source};
 use crate::environment::Environment;
+use crate::stopping::{Task, until};
 
 /// How long a request waits for comparisons. It must be answered before the server gives it up; a comparison goes on by itself, and
 /// its result is there for the next request.
@@ -136,29 +136,6 @@ enum Inner {
         follow: Task<()>,
         end: FileEnd,
     },
-}
-
-/// A task that can be asked to end.
-#[derive(Debug)]
-struct Task<T> {
-    stop: watch::Sender<bool>,
-    handle: JoinHandle<T>,
-}
-
-impl<T: Send + 'static> Task<T> {
-    fn start(begin: impl FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, T>) -> Self {
-        let (stop, stopping) = watch::channel(false);
-        Self {
-            handle: tokio::spawn(begin(stopping)),
-            stop,
-        }
-    }
-
-    /// Ends the task, and waits until it is over. Returns `None` if it has failed.
-    async fn end(self) -> Option<T> {
-        self.stop.send_replace(true);
-        self.handle.await.ok()
-    }
 }
 
 impl Takeover {
@@ -381,7 +358,9 @@ impl Takeover {
     fn start_upstream(&self, environment: &Arc<Environment>, is_saved: bool) -> Inner {
         let (upstream, of) = (self.upstream.clone(), Arc::clone(environment));
         Inner::Upstream {
-            each: Task::start(|stopping| Box::pin(upstream.save_and_post(of, stopping, is_saved))),
+            each: Task::start(async move |stopping| {
+                upstream.save_and_post(of, stopping, is_saved).await
+            }),
             relay: self.start_relay(environment),
         }
     }
@@ -444,7 +423,7 @@ impl Source for TakeoverSource {
         };
         takeover.runs(&environment, inner);
         Box::pin(async move {
-            crate::stopping::until(&mut stopping).await;
+            until(&mut stopping).await;
             let _turn = takeover.turn.lock().await;
             let running = takeover.running.lock().take();
             match running.map(|running| running.inner) {

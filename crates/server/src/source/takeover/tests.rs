@@ -54,7 +54,7 @@ impl Site {
 
     fn is_relay(&self) -> bool {
         let running = self.takeover.running.lock();
-        let relay = matches!(&*running, Some(Running { inner: Inner::Upstream { relay, .. }, .. }) if !relay.handle.is_finished());
+        let relay = matches!(&*running, Some(Running { inner: Inner::Upstream { relay, .. }, .. }) if relay.is_running());
         relay && self.takeover.chosen() == Chosen::Upstream && self.environment.editor().is_none()
     }
 }
