@@ -1,6 +1,6 @@
 // The changes of flags and groups: who made them, when, and what became of what; and undoing the last one.
 
-import { button, el, fill, make, mistake, set, toast } from "./dom.js";
+import { button, el, fill, make, mistake, mistakeLine, set, toast } from "./dom.js";
 import { get, oneAtATime } from "./server.js";
 import { code, time } from "./words.js";
 
@@ -97,7 +97,7 @@ export const areLogged = () => logged;
 /** The last changes of one flag, for its details. They are brought up to date for as long as they are seen. */
 export function ofFlag(name) {
   const list = make("ol", "changes");
-  const wrong = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const wrong = mistakeLine();
   const link = make("a", "", "All its changes");
   link.href = `#changes/${encodeURIComponent(name)}`;
   const none = make("p", "word", "none in the log");
@@ -133,7 +133,7 @@ function draw(list, changes) {
 function entry(change, list) {
   const name = change.what.flag ?? change.what.group;
   const who = change.by === "file" ? [make("span", "word", "in the file")] : [make("span", "word", "by "), set(make("b", "", change.by), { title: change.address })];
-  const wrong = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const wrong = mistakeLine();
   const undo = change.last && (editable || reader) ? button("quiet undo", "Undo", press, { "aria-label": `Undo the last change of ${name}` }) : null;
   if (undo && !editable) set(undo, { disabled: true, title: `Your token, ${reader}, may read, not edit.` });
 

@@ -61,6 +61,9 @@ export function toast(text) {
   toastTimer = setTimeout(() => node.classList.remove("shown"), 4000);
 }
 
+/** A line for what {@link mistake} says. It is read out as it appears. */
+export const mistakeLine = () => set(make("p", "mistake"), { role: "alert", hidden: true });
+
 /** Says beside what somebody did that it went wrong; an empty text takes it away. */
 export function mistake(node, text) {
   node.textContent = text;

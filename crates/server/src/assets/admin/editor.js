@@ -1,7 +1,7 @@
 // The dialog in which flags and groups are added, edited and deleted. What is typed stays there until it is saved or given up: an
 // update of the page does not touch it, and neither does a save that is refused.
 
-import { button, el, make, mistake, options, plural, set, toast } from "./dom.js";
+import { button, el, make, mistake, mistakeLine, options, plural, set, toast } from "./dom.js";
 import { input, labelled, sayAt } from "./fields.js";
 import { STARTS, fits, flagForm, groupForm } from "./form.js";
 import { get, put, remove } from "./server.js";
@@ -60,7 +60,7 @@ function open({ kind, name, definition, revision = null, form = "short" }) {
   const text = set(make("textarea"), { rows: 16, spellcheck: "false", autocomplete: "off" });
   const textField = labelled("Definition as JSON", text, "all that the file can hold");
   const note = make("p", "word");
-  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const said = mistakeLine();
   const conflict = set(make("div", "notice"), { hidden: true });
   const leave = set(make("div", "notice leave"), { hidden: true, role: "alert" });
   let current;
@@ -246,7 +246,7 @@ function open({ kind, name, definition, revision = null, form = "short" }) {
 /** Asks before a flag or group is deleted, and names what is lost. */
 export function askToDelete(kind, name, lost) {
   const node = dialog(`Delete ${kind} ${name}?`, "question");
-  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const said = mistakeLine();
   const yes = button("primary danger", `Delete ${kind}`, async () => {
     mistake(said, "");
     yes.disabled = true;

@@ -1,7 +1,7 @@
 // The parts that the forms for flags and groups are made of. Each part returns its element and a `read` that gives the JSON of the
 // flags file. What nobody has touched is given back as it was written.
 
-import { button, make, mistake, options, set } from "./dom.js";
+import { button, make, mistake, mistakeLine, options, set } from "./dom.js";
 
 let ids = 0;
 
@@ -56,7 +56,7 @@ export const asList = (value) => (Array.isArray(value) ? value : value === undef
  * @param {string} path
  */
 export function section(title, path, ...children) {
-  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const said = mistakeLine();
   const node = make("fieldset", "part", make("legend", "", title), ...children, said);
   node.dataset.path = path;
   return node;

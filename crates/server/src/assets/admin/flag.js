@@ -1,7 +1,7 @@
 // One flag: its row, and what opens below it.
 
 import * as changes from "./changes.js";
-import { button, fill, make, mistake, options, plural, set, toast } from "./dom.js";
+import { button, fill, make, mistake, mistakeLine, options, plural, set, toast } from "./dom.js";
 import { askToDelete, edit, lostWith } from "./editor.js";
 import { clauses, code, listed, all, rollout, ruleName, serving, time, variation } from "./words.js";
 
@@ -34,7 +34,7 @@ export function flagRow(name, { change }) {
   const word = make("span", "word");
   const toggle = set(button("switch", "", flip), { role: "switch", "aria-label": `${name} is on` });
   toggle.replaceChildren(make("span", "track"), word);
-  const wrong = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const wrong = mistakeLine();
   const below = set(make("div", "detail"), { id: `${id}-detail`, hidden: true });
   const item = make("li", "card flag", make("div", "head", make("h2", "name", open, kind), description, facts, stamps), make("div", "default", served, pick, bar), toggle, wrong, below);
 
@@ -163,7 +163,7 @@ function flagDetail(below, name, attempt) {
   const problems = make("ul", "problems");
   const off = step("While it is off");
   const offSelect = make("select");
-  const offWrong = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const offWrong = mistakeLine();
   off.body.append(make("label", "inline", make("span", "", "everybody gets"), offSelect), offWrong);
   set(offSelect, { "aria-label": `Variation of ${name} while it is off` });
   offSelect.addEventListener("change", async () => {
@@ -176,7 +176,7 @@ function flagDetail(below, name, attempt) {
   const overrideList = make("ul", "overrides");
   const target = set(make("input"), { autocomplete: "off", spellcheck: "false", placeholder: "user-42", "aria-label": `Target that gets its own variation of ${name}` });
   const gets = set(make("select"), { "aria-label": `Variation of ${name} for this target` });
-  const wrong = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const wrong = mistakeLine();
   const form = set(make("form", "override-form", target, make("span", "word", "gets"), gets, set(make("button", "quiet", "Add override"), { type: "submit" })), { novalidate: true });
   overrides.body.append(overrideList, form, wrong);
   form.addEventListener("submit", async (event) => {
@@ -200,7 +200,7 @@ function flagDetail(below, name, attempt) {
   history.body.append(logged.node);
   const link = make("a", "button quiet", `Why does a target get what it gets?`);
   link.href = `#why/${encodeURIComponent(name)}`;
-  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const said = mistakeLine();
   const change = button("quiet", "Edit", () => void edit("flag", name, said), { "aria-label": `Edit ${name}` });
   const drop = button("quiet", "Delete", () => askToDelete("flag", name, lostWith(flag)), { "aria-label": `Delete ${name}` });
   below.append(problems, off.node, requires.node, overrides.node, rules.node, otherwise.node, variations.node, history.node, make("div", "actions more", change, drop, link), said);

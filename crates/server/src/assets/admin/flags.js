@@ -1,6 +1,6 @@
 // The list of flags: finding, filtering, and one row for each.
 
-import { button, el, fill, make, options, plural, set } from "./dom.js";
+import { button, el, fill, make, mistakeLine, options, plural } from "./dom.js";
 import { askToDelete, edit, lostWithGroup } from "./editor.js";
 import { flagRow } from "./flag.js";
 import { clauses, listed } from "./words.js";
@@ -112,7 +112,7 @@ function groupCard(group, editable) {
 }
 
 function groupTools(group) {
-  const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+  const said = mistakeLine();
   const change = button("quiet", "Edit", () => void edit("group", group.group, said), { "aria-label": `Edit group ${group.group}` });
   const drop = button("quiet", "Delete", () => askToDelete("group", group.group, lostWithGroup(group)), { "aria-label": `Delete group ${group.group}` });
   return [make("div", "actions more", change, drop), said];

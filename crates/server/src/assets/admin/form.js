@@ -1,6 +1,6 @@
 // The forms for the definition of a flag and of a group. What a form does not know stays as it is.
 
-import { button, make, options, set } from "./dom.js";
+import { button, make, mistakeLine, options, set } from "./dom.js";
 import { asList, conditions, input, labelled, lines, readLines, rows, section, serveField, unlessTouched, wrong } from "./fields.js";
 
 const isMap = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -146,7 +146,7 @@ export function flagForm(given, around) {
         const ifPart = section("If all of these hold", "", when.node);
         const thenPart = section("Serve", "", serve.node);
         const node = make("div", "rule-form", labelled("Name of the rule", name), ifPart, thenPart);
-        const said = set(make("p", "mistake"), { role: "alert", hidden: true });
+        const said = mistakeLine();
         node.append(said);
         const read = unlessTouched(rule, () => {
           const served = serve.read();
