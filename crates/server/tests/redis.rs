@@ -64,10 +64,7 @@ async fn three(redis: &RedisServer, socket: &Listening) -> [Replicated; 3] {
     let second = replica(options(&redis.url(), "second"), origin(socket));
     let third = replica(options(&redis.url(), "third"), origin(socket));
     for one in [&first, &second, &third] {
-        let live = one
-            .server
-            .status(|status| status.state == SourceState::Live);
-        assert!(live.await.healthy);
+        assert!(one.server.live().await.healthy);
     }
     [first, second, third]
 }
@@ -142,10 +139,7 @@ async fn a_replica_that_starts_while_the_upstream_is_down_serves_what_redis_has(
     let first = replica(options(&redis.url(), "first"), origin(&socket));
     first.leads().await;
     first.server.serves(DARK, "false").await;
-    first
-        .server
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    first.server.live().await;
     let late_origin = origin(&socket);
     let address = socket.kill();
     first.kill();

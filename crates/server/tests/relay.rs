@@ -61,7 +61,7 @@ async fn a_change_at_the_origin_reaches_browsers_behind_two_relays_with_its_eval
     let near = relay(upstream(first_socket.address));
     let second_socket = listen(app_of(&near)).await;
     let far = relay(upstream(second_socket.address));
-    far.status(|status| status.state == SourceState::Live).await;
+    far.live().await;
     let mut stream = client_stream(&far).await;
 
     origin.save(&dark());
@@ -100,9 +100,7 @@ async fn an_upstream_that_dies_and_comes_back_is_followed_again_and_nothing_is_m
     let origin = server();
     let socket = listen(app_of(&origin)).await;
     let relay = relay(upstream(socket.address));
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     let mut stream = client_stream(&relay).await;
 
     let address = socket.kill();
@@ -117,9 +115,7 @@ async fn an_upstream_that_dies_and_comes_back_is_followed_again_and_nothing_is_m
     origin.save(&dark());
     let _socket = listen_on(&address.to_string(), app_of(&origin)).await;
     assert_eq!(stream.event().await["identifier"], DARK);
-    let up = relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    let up = relay.live().await;
     assert_eq!((up.healthy, up.error), (true, None));
     assert!(up.fresh_at > down.fresh_at, "as it has answered since");
     origin.save(FLAGS);
@@ -145,9 +141,7 @@ async fn without_the_upstreams_stream_it_polls_and_its_own_streams_stay_live() {
     assert_eq!(stream.event().await["evaluations"][0]["value"], "true");
     // The relay uses the stream again once there is one.
     closed.store(false, Ordering::SeqCst);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     origin.save(FLAGS);
     assert_eq!(stream.event().await["evaluations"][0]["value"], "false");
 }
@@ -160,9 +154,7 @@ async fn while_the_stream_is_open_it_does_not_poll_and_a_burst_is_few_fetches() 
     let mut options = upstream(socket.address);
     options.poll = Duration::from_millis(1);
     let relay = relay(options);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     origin.save(&dark());
     relay.serves(DARK, "true").await;
     let before = fetches.load(Ordering::SeqCst);
@@ -190,9 +182,7 @@ async fn replicas_of_an_upstream_that_lag_behind_each_other_need_no_stickiness()
     });
     let socket = listen(balanced).await;
     let relay = relay(upstream(socket.address));
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     for round in 0..3 {
         let flags = if round % 2 == 0 {
             dark()
@@ -238,9 +228,7 @@ async fn a_token_that_is_no_longer_valid_is_replaced() {
     let origin = server();
     let socket = listen(app_of(&origin)).await;
     let relay = relay(upstream(socket.address));
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     let address = socket.kill();
     // The server starts again with another signing secret.
     let (_stop, stopping) = tokio::sync::watch::channel(false);
@@ -254,9 +242,7 @@ async fn a_token_that_is_no_longer_valid_is_replaced() {
     origin.save(&dark());
     let _socket = listen_on(&address.to_string(), flagwire_server::app(state)).await;
     relay.serves(DARK, "true").await;
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
 }
 
 #[tokio::test]
@@ -268,9 +254,7 @@ async fn what_browsers_count_is_summed_and_passed_on_also_after_an_outage() {
     // Long enough for several posts of browsers, however busy the machine is.
     options.metrics = Duration::from_millis(500);
     let relay = relay(options);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     let token = relay.token(CLIENT_KEY, ada()).await;
     let report = |count: u64| {
         let pair = |key: &str, value: &str| json!({"key": key, "value": value});
@@ -336,9 +320,7 @@ async fn a_loss_is_doubted_although_the_upstream_answers_not_modified_next() {
     let mut options = upstream(socket.address);
     options.recheck = Duration::from_millis(20);
     let relay = relay(options);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     origin.save("flags: {}");
     let doubted = relay
         .status(|status| status.state == SourceState::Degraded)
@@ -357,9 +339,7 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
     let mut options = upstream(socket.address);
     options.recheck = Duration::from_millis(20);
     let relay = relay(options);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     let flags = || {
         let current = relay.environment.current().unwrap();
         current.snapshot.flags().len()
@@ -387,9 +367,7 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
 
     // The upstream is asked again, and believed once it has flags.
     empty.store(false, Ordering::SeqCst);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     relay.serves(DARK, "true").await;
 
     empty.store(true, Ordering::SeqCst);
@@ -402,9 +380,7 @@ async fn an_upstream_that_suddenly_has_nothing_is_doubted_until_it_has_flags_aga
         relay.send(request.body(axum::body::Body::empty()).unwrap())
     };
     assert_eq!(accept().await.status(), StatusCode::OK);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     assert_eq!(flags(), 0);
     let again = read(accept().await).await;
     assert_eq!(again.0, StatusCode::CONFLICT, "{}", again.1);
@@ -419,9 +395,7 @@ async fn groups_that_suddenly_are_all_gone_are_doubted_and_believed_in_the_end()
     let mut options = upstream(socket.address);
     options.recheck = Duration::from_millis(20);
     let relay = relay(options);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     empty.store(true, Ordering::SeqCst);
     origin.save(&FLAGS.replace("@example.com", "@example.org"));
     let doubted = relay
@@ -429,9 +403,7 @@ async fn groups_that_suddenly_are_all_gone_are_doubted_and_believed_in_the_end()
         .await;
     let error = doubted.error.unwrap();
     assert!(error.contains("suddenly lacks 1 of 1 group"), "{error}");
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     let current = relay.environment.current().unwrap();
     assert_eq!(current.snapshot.segments().len(), 0);
 }
@@ -507,9 +479,7 @@ async fn the_key_goes_to_no_other_origin_however_the_upstream_redirects() {
         let relay = relay(options);
         if metrics {
             // Lost metrics are not reported, so the relay posts them again and again.
-            relay
-                .status(|status| status.state == SourceState::Live)
-                .await;
+            relay.live().await;
             let counted = json!({"metricsData": [{"timestamp": 1, "count": 1, "metricsType": "FFMETRICS", "attributes": [
                 {"key": "featureIdentifier", "value": DARK}, {"key": "variationIdentifier", "value": "false"}]}]});
             let token = relay.token(CLIENT_KEY, ada()).await;
@@ -547,9 +517,7 @@ async fn redirects_within_the_origin_are_followed_and_circles_are_not() {
         });
     let socket = listen(moved).await;
     let through = relay(upstream(socket.address));
-    through
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    through.live().await;
 
     let circle = Router::new().fallback(|request: Request| async move {
         let to = request.uri().to_string();
@@ -601,9 +569,7 @@ async fn an_open_stream_is_no_proof_and_what_it_does_not_tell_is_found() {
     let mut options = upstream(socket.address);
     options.safety = Duration::from_millis(50);
     let relay = relay(options);
-    let live = relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    let live = relay.live().await;
     let first = live.fresh_at.unwrap();
 
     // The stream does not report this change.
@@ -623,9 +589,7 @@ async fn an_open_stream_is_no_proof_and_what_it_does_not_tell_is_found() {
     other.save(FLAGS);
     *behind.lock().unwrap() = Some(app_of(&other));
     relay.serves(DARK, "false").await;
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     assert_eq!(
         streams.load(Ordering::SeqCst),
         1,
@@ -652,9 +616,7 @@ async fn a_look_at_an_upstream_that_knows_tags_costs_next_to_nothing_and_proves_
     let mut options = upstream(socket.address);
     options.safety = Duration::from_millis(20);
     let relay = relay(options);
-    relay
-        .status(|status| status.state == SourceState::Live)
-        .await;
+    relay.live().await;
     while unchanged.load(Ordering::SeqCst) < 6 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

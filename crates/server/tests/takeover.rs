@@ -125,9 +125,7 @@ impl Site {
     }
 
     async fn live(&self) {
-        let live =
-            |status: &flagwire_server::environment::SourceStatus| status.state == SourceState::Live;
-        self.server.status(live).await;
+        self.server.live().await;
     }
 
     /// The stream of a page, and that of a back end.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use flagwire_server::environment::{Current, Environment, SourceStatus};
+use flagwire_server::environment::{Current, Environment, SourceState, SourceStatus};
 use flagwire_server::source::Source as _;
 use flagwire_server::source::upstream::{UpstreamOptions, UpstreamSource};
 use flagwire_server::{AppState, app, serve};
@@ -135,6 +135,12 @@ impl Server {
             || format!("{:?}", last.borrow()),
         )
         .await
+    }
+
+    /// Waits until the source serves without anything wrong, and returns its status.
+    pub async fn live(&self) -> SourceStatus {
+        self.status(|status| status.state == SourceState::Live)
+            .await
     }
 
     /// Waits until this configuration is in force.
