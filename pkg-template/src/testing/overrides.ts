@@ -11,6 +11,8 @@ interface AdminFlag {
   readonly overrides?: unknown;
 }
 
+type Known = () => Promise<readonly AdminFlag[]>;
+
 export class TargetOverrides {
   readonly url: string;
   readonly targets: Target[] = [];
@@ -32,18 +34,20 @@ export class TargetOverrides {
     const isKnown = this.targets.some(({ identifier }) => identifier === target.identifier);
     this.targets.push(target);
     if (isKnown) return;
-    for (const [flag, value] of this.#wanted) await this.#override(target.identifier, flag, value);
+    const known = this.#known();
+    for (const [flag, value] of this.#wanted) await this.#override(target.identifier, flag, value, known);
   }
 
   async set(flag: unknown, value?: unknown): Promise<void> {
     const flags = typeof flag === "string" ? { [flag]: value } : (flag as Record<string, unknown>);
+    const known = this.#known();
     for (const [name, value] of Object.entries(flags)) {
       if (value === undefined) {
         await this.remove(name);
         continue;
       }
       this.#wanted.set(name, value);
-      for (const identifier of this.#identifiers()) await this.#override(identifier, name, value);
+      for (const identifier of this.#identifiers()) await this.#override(identifier, name, value, known);
     }
   }
 
@@ -61,8 +65,14 @@ export class TargetOverrides {
     return new Set(this.targets.map(({ identifier }) => identifier));
   }
 
-  async #override(identifier: string, flag: string, value: unknown): Promise<void> {
-    const { flags } = (await this.#ask("GET", "/admin/state")) as { flags: readonly AdminFlag[] };
+  /** Returns a function that fetches the server's flags when it is called first. */
+  #known(): Known {
+    let flags: ReturnType<Known> | undefined;
+    return () => (flags ??= this.#ask("GET", "/admin/state").then((state) => (state as { flags: readonly AdminFlag[] }).flags));
+  }
+
+  async #override(identifier: string, flag: string, value: unknown, known: Known): Promise<void> {
+    const flags = await known();
     const found = flags.find((one) => one.flag === flag);
     if (!found) throw unknownFlag(flag, flags.map((one) => one.flag));
     const wanted = evaluationOf(flag, value);
