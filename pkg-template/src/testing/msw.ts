@@ -12,7 +12,7 @@
 
 import { http, type HttpHandler } from "msw";
 import type { TestFlags } from "./flags";
-import { baseOf, HEARTBEAT, HEARTBEAT_MS, PageFlags } from "./protocol";
+import { HEARTBEAT, HEARTBEAT_MS, PageFlags } from "./protocol";
 
 /** Options of {@link flagwireHandlers}. */
 export interface FlagwireHandlersOptions {
@@ -76,5 +76,5 @@ export class HandledFlags extends PageFlags {
  * @throws FlagwireError where a value cannot be a flag's
  */
 export function flagwireHandlers(flags: TestFlags = {}, { baseUrl = "*" }: FlagwireHandlersOptions = {}): HandledFlags {
-  return new HandledFlags(flags, baseOf(baseUrl));
+  return new HandledFlags(flags, String(baseUrl).replace(/\/+$/, ""));
 }

@@ -22,7 +22,7 @@ import type { FlagDefault, FlagName } from "../flags";
 import type { Target } from "../types";
 import type { TestFlags } from "./flags";
 import { startServer, type FlagServer } from "./http";
-import { baseOf, CORS, HEARTBEAT, HEARTBEAT_MS, PageFlags } from "./protocol";
+import { CORS, HEARTBEAT, HEARTBEAT_MS, PageFlags } from "./protocol";
 import { TargetOverrides } from "./overrides";
 
 export { expect } from "@playwright/test";
@@ -93,7 +93,7 @@ export const test: TestType<
       }
       const flags = new PageFlags(initialFlags);
       flagwireServer.serve(flags);
-      const push = flagwireUrl === undefined ? async () => {} : await intercept(context, baseOf(flagwireUrl), flags, flagwireServer);
+      const push = flagwireUrl === undefined ? async () => {} : await intercept(context, flagwireUrl.replace(/\/+$/, ""), flags, flagwireServer);
       const fixture: FlagsFixture = {
         set: async (flag: unknown, value?: unknown) => {
           flags.set(flag as never, value as never);
@@ -175,6 +175,5 @@ function environment(): Record<string, string | undefined> {
 }
 
 function realServer(): string | undefined {
-  const url = environment()["FLAGWIRE_URL"];
-  return url === undefined ? undefined : baseOf(url);
+  return environment()["FLAGWIRE_URL"]?.replace(/\/+$/, "");
 }

@@ -19,9 +19,6 @@ export const CORS = { "access-control-allow-origin": "*", "access-control-allow-
 export const HEARTBEAT = ": \n\n";
 export const HEARTBEAT_MS = 10_000;
 
-/** Returns a base URL without the slashes at its end. */
-export const baseOf = (url: string | URL): string => String(url).replace(/\/+$/, "");
-
 const ENVIRONMENT = "00000000-0000-4000-8000-000000000000";
 
 /** Flags that open pages follow. */
