@@ -6,7 +6,7 @@
 //    by the package's name, so that an application has one client library whichever entries it uses.
 // 3. wasm-opt makes the module smaller, tsc writes the types.
 //
-// The module is made twice: once more for wasm2js, whose script takes its place in pages that forbid WebAssembly.
+// The command line has a module of its own, which reads flags files. The page's module is made twice: once more for wasm2js, whose script takes its place in pages that forbid WebAssembly.
 //
 // `npm run build -- --fast` makes a package for trying an edit by hand, in seconds: the module is hardly optimised, and there is no JavaScript
 // build of the core. It is marked as private, so that nobody publishes it.
@@ -32,6 +32,7 @@ const RELATIVE = /"(\.\.?)\/([\w/-]+)"/g;
 const work = join(root, "target", "npm");
 const bindings = join(work, "bindings");
 const fallbackBindings = join(work, "fallback");
+const cliBindings = join(work, "cli");
 const module = "flagwire.wasm";
 /** Entries beside the main one; files of pkg-template/src. */
 const ENTRIES = ["harness", "harness/react", "openfeature", "react", "server", "svelte", "vue"];
@@ -44,15 +45,17 @@ const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"]
 const fast = process.argv.includes("--fast");
 
 await script(async () => {
-  const steps = new Steps(fast ? 5 : 6);
+  const steps = new Steps(fast ? 6 : 7);
   await steps.run("npm dependencies", (step) => npmInstall(root, { step }));
   const raw = await steps.run("wasm module", (step) => compile(step, { fast }));
   const mvp = fast ? undefined : await steps.run("wasm module for the JavaScript build", (step) => compile(step, { mvp: true }));
+  const cli = await steps.run("wasm module of the command line", (step) => compile(step, { crate: "flagwire-npm-cli", fast }));
   await steps.run("bindings", async (step) => {
     rmSync(work, { recursive: true, force: true });
     mkdirSync(work, { recursive: true });
     if (raw) await bind(raw, bindings, step);
     if (mvp) await bind(mvp, fallbackBindings, step);
+    if (cli) await bind(cli, cliBindings, step);
     if (raw) shorten(bindings);
     // wasm2js makes variables of the names of modules, and another could be a function's. The script is never of another version.
     if (mvp) shorten(fallbackBindings, "glue");
@@ -179,8 +182,9 @@ async function bundle(step) {
     sourcemap: false,
     // What it includes is CommonJS and asks for Node's modules as such.
     banner: { js: '#!/usr/bin/env node\nimport{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+    plugins: [redirect(/\/crate\.mjs$/, () => ({ path: join(cliBindings, "flagwire.js") }))],
   });
-  copyFileSync(join(root, "node_modules", "yaml", "LICENSE"), join(packageDir, "LICENSE-yaml"));
+  shrink(join(cliBindings, "flagwire_bg.wasm"), join(packageDir, "cli.wasm"));
   copyFileSync(join(root, "node_modules", "@babel", "parser", "LICENSE"), join(packageDir, "LICENSE-babel-parser"));
 
   for (const file of filesOf(".map")) withoutText(join(packageDir, file));

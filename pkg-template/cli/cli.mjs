@@ -1,12 +1,14 @@
 // The package's command, `npx flagwire`.
 
+import { checksFiles } from "./check.mjs";
 import { migrates } from "./migrate.mjs";
-import { writesTypes } from "./types.mjs";
 import { Mistake } from "./mistake.mjs";
+import { writesTypes } from "./types.mjs";
 
 /* global VERSION: the build puts the package's version in its place. */
 
 const USAGE = `npx flagwire types …     writes the names and types of your flags, for TypeScript
+npx flagwire check …     says where a flags file has mistakes
 npx flagwire migrate …   rewrites code for Harness's SDKs to this package
 npx flagwire --version   prints the package's version
 npx flagwire --help      prints this; after a command, what it takes
@@ -19,6 +21,8 @@ async function main([command, ...args]) {
   switch (command) {
     case "types":
       return writesTypes(args);
+    case "check":
+      return checksFiles(args);
     case "migrate":
       return migrates(args);
     case "--version":

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { differences, declaration } from "./declaration.mjs";
-import { flagsOfFile } from "./flags-file.mjs";
 import { Mistake, messageOf } from "./mistake.mjs";
-import { flagsOfServer } from "./server.mjs";
+import { readFlagsFile } from "./reader.mjs";
+import { flagOfConfig, flagsOfServer } from "./server.mjs";
 import { findProject } from "./tsconfig.mjs";
 
 const NAME = "flagwire-flags.d.ts";
@@ -14,7 +14,7 @@ const USAGE = `npx flagwire types (--flags <file> | --base-url <URL> --api-key <
 
 Writes a .d.ts with the names and types of your flags. Unknown names and wrong defaults are compile errors from then on.
 
-  --flags     a flags file of flagwire-server. Where that program is in the PATH, it checks the file first
+  --flags     a flags file of flagwire-server
   --base-url  where the flags are served, e.g. http://127.0.0.1:7700 or https://config.ff.harness.io/api/1.0
   --api-key   a key of the environment. A server key tells all variations; a client key the values of one target
   --out       the file to write; - prints it. Default: ${NAME} where your tsconfig.json includes it
@@ -46,6 +46,19 @@ export async function writesTypes(args) {
   }
   const warning = notCompiled(project, path);
   if (warning) console.error(warning);
+}
+
+/**
+ * The flags of a flags file. What the server would refuse gets no types.
+ *
+ * @param {string} file
+ * @returns {import("./declaration.mjs").Flags}
+ */
+function flagsOfFile(file) {
+  const { lines, summary, flags } = readFlagsFile(file);
+  if (summary === null) throw new Mistake(`${lines.join("\n")}\nNo types were written: the server would refuse this file.`);
+  for (const line of lines) console.error(line);
+  return new Map(flags.map((flag) => [flag.feature, flagOfConfig(flag)]));
 }
 
 /** @param {string[]} args */

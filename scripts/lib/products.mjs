@@ -23,7 +23,9 @@ export const exampleDir = join(root, "www-example");
  */
 export async function buildPackage(step) {
   if (!existsSync(join(packageDir, "package.json"))) rmSync(packageStamp, { force: true });
-  const inputs = ["crates/core", "crates/npm-client", "pkg-template", "Cargo.toml", "Cargo.lock", "package-lock.json", "scripts/build.mjs", "scripts/lib"].map((path) => join(root, path));
+  const inputs = ["crates/core", "crates/evaluation", "crates/flags-file", "crates/npm-cli", "crates/npm-client", "pkg-template", "Cargo.toml", "Cargo.lock", "package-lock.json", "scripts/build.mjs", "scripts/lib"].map((path) =>
+    join(root, path)
+  );
   const built = await ifChanged(packageStamp, inputs, async () => {
     step.say("building it, a minute or so the first time");
     const { code, output } = await run(process.execPath, [join(root, "scripts", "build.mjs")], {

@@ -1,4 +1,4 @@
-// The shipped WebAssembly module: how it is compiled, bound and made small.
+// The shipped WebAssembly modules: how they are compiled, bound and made small.
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -12,28 +12,32 @@ import { wasmToolchain } from "./wasm.mjs";
 const PASSES = ["-Os", "--low-memory-unused"];
 /** Features named one by one: Node 20 does not run what `--all-features` makes. */
 const WASM_FEATURES = ["bulk-memory", "sign-ext", "mutable-globals", "nontrapping-float-to-int"];
-/** One page of memory in place of sixteen, and shorter addresses behind it. Nothing of ours recurses; what overflows traps. */
+/** One page of memory in place of sixteen, and shorter addresses behind it. Nothing of the client recurses; what overflows traps. */
 export const STACK_BYTES = 64 * 1024;
+/** The reader of YAML recurses into lists and maps. */
+const READER_STACK_BYTES = 1024 * 1024;
 
 /** Settings of the cargo profile that make a build after an edit short. */
 const FAST_PROFILE = { CARGO_PROFILE_WASM_LTO: "off", CARGO_PROFILE_WASM_CODEGEN_UNITS: "16", CARGO_PROFILE_WASM_INCREMENTAL: "true", CARGO_PROFILE_WASM_OPT_LEVEL: "1", CARGO_INCREMENTAL: "1" };
 
 /**
- * Compiles the crate. Returns the module's path.
+ * Compiles a crate. Returns the module's path.
  *
  * @param {import("./steps.mjs").Step} step
- * @param {{ names?: boolean, mvp?: boolean, fast?: boolean }} [options] `names` keeps the names of functions; `mvp` uses the first version of
+ * @param {{ crate?: string, names?: boolean, mvp?: boolean, fast?: boolean }} [options] `crate` is the page's module where nothing is said; `names` keeps the names of functions; `mvp` uses the first version of
  *   WebAssembly only, for wasm2js; `fast` compiles only what has changed, and optimises little
  * @returns {Promise<string | undefined>} nothing for `mvp` with a prebuilt standard library, which is of a later version
  */
-export async function compile(step, { names = false, mvp = false, fast = false } = {}) {
+export async function compile(step, { crate = "flagwire-npm-client", names = false, mvp = false, fast = false } = {}) {
   const toolchain = await wasmToolchain({ flavour: "ship" });
   if (mvp && toolchain.std !== "built") {
     step.done("left out: it needs rust-src, and the toolchain has a prebuilt standard library");
     return undefined;
   }
   step.say(`building with ${toolchain.origin}`);
-  const args = ["build", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", "flagwire-npm-client", "--lib"];
+  const stack = crate === "flagwire-npm-client" ? STACK_BYTES : READER_STACK_BYTES;
+  // The stack's size is given to the last step alone, so that both modules share what is compiled before it.
+  const args = ["rustc", ...toolchain.args, "--target", "wasm32-unknown-unknown", "--profile", "wasm", "-p", crate, "--lib", "--", `-Clink-arg=-zstack-size=${stack}`];
   // Reference types make the module larger and the border slower. Places of panics are paths of this machine, and nobody
   // reads them. What is small is inlined before LLVM sees it, as `opt-level = 3` does by itself and "s" does not: there is less
   // to forget about then, and the module is 4 % smaller. These flags are as unstable as building std along is.
@@ -44,14 +48,14 @@ export async function compile(step, { names = false, mvp = false, fast = false }
   const env = {
     ...toolchain.env,
     CARGO_TARGET_DIR: targetDir,
-    RUSTFLAGS: `${features} -Clink-arg=-zstack-size=${STACK_BYTES}${unstable}`,
+    RUSTFLAGS: `${features}${unstable}`,
     ...(names && { CARGO_PROFILE_WASM_STRIP: "none" }),
     ...(fast && FAST_PROFILE),
   };
   const { code, output } = await cargo(args, step, { cwd: root, cargo: toolchain.cargo, env });
   if (code !== 0) throw new Plain(`The module could not be built:\n${tail(output, 40)}`);
   step.done(toolchain.std === "built" ? "built" : "built with the prebuilt standard library, which makes it larger");
-  return join(targetDir, "wasm32-unknown-unknown", "wasm", "flagwire_npm_client.wasm");
+  return join(targetDir, "wasm32-unknown-unknown", "wasm", `${crate.replaceAll("-", "_")}.wasm`);
 }
 
 /**

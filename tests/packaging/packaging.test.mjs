@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { run } from "../../scripts/lib/run.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
@@ -180,6 +180,13 @@ test("the types are those of what is run, in each way of looking for them (attw)
   const args = [join(tools, "@arethetypeswrong/cli/dist/index.js"), tarball, "--exclude-entrypoints", "flagwire.wasm", "--profile", "strict", "--format", "ascii", "--no-color"];
   const { code, output } = await run(process.execPath, args);
   assert.equal(code, 0, output);
+});
+
+test("one module is for pages and one for the command, which nothing else loads", () => {
+  const files = filesOf(join(folder, "node_modules/flagwire"));
+  assert.deepEqual(files.filter((file) => file.endsWith(".wasm")).map((file) => basename(file)).sort(), ["cli.wasm", "flagwire.wasm"]);
+  const scripts = files.filter((file) => /\.c?js$/.test(file) && readFileSync(file, "utf8").includes("cli.wasm"));
+  assert.deepEqual(scripts.map((file) => basename(file)), ["cli.js"]);
 });
 
 test("source maps name what is nowhere, without its text, so that no tool looks for it", () => {

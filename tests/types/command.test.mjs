@@ -1,10 +1,12 @@
 // `npx flagwire`: what it writes types of and where, what it says, and how it ends.
 
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { root } from "../../scripts/lib/paths.mjs";
+import { packageDir } from "../../scripts/lib/products.mjs";
 import { run } from "../../scripts/lib/run.mjs";
 import { startProxy } from "../lib/proxy.mjs";
 import { tempDir } from "../lib/scope.mjs";
@@ -91,42 +93,72 @@ test("a long type is written on several lines, and is the same", async (t) => {
   assert.equal(await compile(folder, { "flagwire-flags.d.ts": written, "good.ts": source }), "");
 });
 
-for (
-  const [what, flags, says] of /** @type {const} */ ([
-    ["a key twice", "flags:\n  a: true\n  a: false\n", /unique/],
-    ["a key that it does not know", "flags:\n  a: { defualt: true }\n", /`defualt`/],
-    ["a part that it does not know", "flag:\n  a: true\n", /`flag`/],
-    ["values of two kinds", "flags:\n  a: { variations: { one: 1, two: two }, default: one }\n", /kind int/],
-    ["a default that is no variation", "flags:\n  a: { variations: { one: 1 }, default: two }\n", /no variation `two`/],
-    ["no default", "flags:\n  a: { rules: [] }\n", /needs a `default`/],
-    ["an unknown kind", "flags:\n  a: { value: 1, kind: float }\n", /`float`/],
-    ["a flag without a value", "flags:\n  a:\n", /has no value/],
-    ["a value and variations", "flags:\n  a: { value: 1, variations: { one: 1 } }\n", /so no `variations`/],
-    ["a name that it refuses", "flags:\n  a b: true\n", /`a b`/],
-  ])
-) {
+/** Files that the server refuses, and the place and words of each one's first mistake. @type {Record<string, [flags: string, says: RegExp]>} */
+const REFUSED = {
+  "a key twice": ["flags:\n  a: true\n  a: false\n", /:3:3: .*`a` is there twice/],
+  "a key that it does not know": ["flags:\n  a: { defualt: true }\n", /:2:8: unknown key `defualt`.*did you mean `default`/],
+  "a part that it does not know": ["flag:\n  a: true\n", /:1:1: unknown key `flag`/],
+  "values of two kinds": ["flags:\n  a: { variations: { one: 1, two: two }, default: one }\n", /:2:35: .*int/],
+  "a default that is no variation": ["flags:\n  a: { variations: { one: 1 }, default: two }\n", /:2:41: .*no variation `two`/],
+  "no default": ["flags:\n  a: { rules: [] }\n", /:2:6: .*`default`/],
+  "an unknown kind": ["flags:\n  a: { value: 1, kind: float }\n", /:2:24: .*`float`/],
+  "a flag without a value": ["flags:\n  a:\n", /:2:\d+: .*has no value/],
+  "a value and variations": ["flags:\n  a: { value: 1, variations: { one: 1 } }\n", /:2:\d+: .*`variations`/],
+  "a name that it refuses": ["flags:\n  a b: true\n", /:2:3: .*`a b`/],
+  "a group that is not there": ["flags:\n  a:\n    default: true\n    rules: [{ when: { group: staff }, serve: true }]\n", /:4:30: .*`staff`/],
+  "a circle": ["flags:\n  a: { value: true, requires: { b: true } }\n  b: { value: true, requires: { a: true } }\n", /:2:3: `a`: its prerequisites lead back/],
+  "broken syntax": ["flags: { a: true\n", /:\d+:\d+: /],
+  "nothing in it": ["\n", /the file is empty/],
+};
+
+for (const [what, [flags, says]] of Object.entries(REFUSED)) {
   test(`no types for a file that the server refuses: ${what}`, async (t) => {
     const folder = tempDir(t);
     write(folder, { "flags.yaml": flags });
-    const { code, output } = await flagwire(folder, ["types", "--flags", "flags.yaml"], { FLAGWIRE_SERVER: "flagwire-is-not-installed-here" });
+    const { code, output } = await flagwire(folder, ["types", "--flags", "flags.yaml"]);
     assert.equal(code, 1);
     assert.match(output, says);
     assert.match(output, /No types were written/);
     assert.equal(existsSync(join(folder, "flagwire-flags.d.ts")), false);
-    const server = await flagwire(folder, ["types", "--flags", "flags.yaml"], { FLAGWIRE_SERVER: serverBinary() });
-    assert.match(server.output, /the server refuses this file/);
   });
 }
 
-test("a server in the PATH checks the file, and says where mistakes are", { skip: process.platform === "win32" && "links are a privilege there" }, async (t) => {
+test("check says of any file what the server's check says of it", async (t) => {
   const folder = tempDir(t);
-  symlinkSync(serverBinary(), join(folder, "flagwire-server"));
-  chmodSync(serverBinary(), 0o755);
-  write(folder, { "flags.yaml": "flags:\n  a:\n    default: true\n    rules: [{ when: { group: staff }, serve: true }]\n" });
-  const env = { PATH: `${folder}${delimiter}${process.env.PATH}`, FLAGWIRE_SERVER: undefined };
-  const { code, output } = await flagwire(folder, ["types", "--flags", "flags.yaml"], env);
-  assert.equal(code, 1);
-  assert.match(output, /flags\.yaml:\d+:\d+: .*`staff`/);
+  const corpus = join(root, "fuzz", "corpus", "flags_file");
+  /** @type {Record<string, string | Buffer>} */
+  const files = {
+    "good.yaml": FLAGS,
+    "warned.yaml": "flags: { a: { default: true, rules: [{ when: { age: { after: 5 } }, serve: false }] } }\n",
+    "sample.yaml": readFileSync(join(root, "crates/flags-file/src/sample.yaml")),
+    "latin1.yaml": Buffer.from("flags:\n  a: caf\xe9\n", "latin1"),
+  };
+  for (const [index, [text]] of Object.values(REFUSED).entries()) files[`refused-${index}.yaml`] = text;
+  for (const name of readdirSync(corpus)) files[`corpus-${name}`] = readFileSync(join(corpus, name));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const names = Object.keys(files).sort();
+  const [own, server] = [spawnSync(process.execPath, [join(packageDir, "cli.js"), "check", ...names], { cwd: folder, encoding: "utf8" }), spawnSync(serverBinary(), ["check", ...names], { cwd: folder, encoding: "utf8" })];
+  assert.deepEqual([own.status, server.status], [1, 1]);
+  assert.equal(withoutPatterns(own.stderr), withoutPatterns(server.stderr));
+  const good = server.stdout.split("\n");
+  assert.deepEqual(own.stdout.split("\n").filter((line) => good.includes(line)), good);
+  assert.ok(good.length > 4 && server.stderr.split("\n").length > Object.keys(REFUSED).length);
+});
+
+/** The lines but for those about regular expressions, which only the server checks. @param {string} lines */
+function withoutPatterns(lines) {
+  return lines.split("\n").filter((line) => !line.includes("regular expression")).join("\n");
+}
+
+test("check takes flags.yaml where it is told nothing else, and says what it left out", async (t) => {
+  const folder = tempDir(t);
+  write(folder, { "flags.yaml": 'flags:\n  a: { default: true, rules: [{ when: { email: { matches: "@example\\\\.com$" } }, serve: false }] }\n' });
+  const { code, output } = await flagwire(folder, ["check"]);
+  assert.equal(code, 0);
+  assert.equal(output, "flags.yaml: 1 flag, 0 groups, no mistakes\nflags.yaml: 1 regular expression was not checked; `flagwire-server check` does that\n");
+  const missing = await flagwire(folder, ["check", "none.yaml"]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.output, /none\.yaml cannot be read/);
 });
 
 /** Projects as tools set them up: the file of types belongs where the compiler looks. @type {Record<string, [files: Record<string, string>, place: string]>} */
@@ -233,10 +265,10 @@ test("prints the version and what it can do", async () => {
   const version = await flagwire(root, ["--version"]);
   assert.equal(version.code, 0);
   assert.equal(version.output.trim(), /^version = "([^"]+)"/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))?.[1]);
-  for (const args of [["--help"], ["help"], ["types", "--help"]]) {
+  for (const args of [["--help"], ["help"], ["types", "--help"], ["check", "--help"]]) {
     const help = await flagwire(root, args);
     assert.equal(help.code, 0);
-    assert.match(help.output, /npx flagwire types/);
+    assert.match(help.output, /npx flagwire (types|check)/);
   }
 });
 
