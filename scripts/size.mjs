@@ -4,14 +4,14 @@
 // and what bench/results.json holds into the documents that quote them.
 //
 // `npm run size -- --why` says where the module's bytes are instead: its largest functions, and the sums of crates. It builds
-// the module once more, with names.
+// the module once more, with names. `--why --command` does so for the module of `npx flagwire`.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { benchFigures, sizeFigures, writeFigures } from "./lib/figures.mjs";
 import { root } from "./lib/paths.mjs";
 import { Plain } from "./lib/run.mjs";
-import { entrySizes, GOAL, LIMIT, mainSizes } from "./lib/sizes.mjs";
+import { COMMAND_LIMIT, commandSize, entrySizes, GOAL, LIMIT, mainSizes } from "./lib/sizes.mjs";
 import { script, Steps } from "./lib/steps.mjs";
 import { crateOf, functions } from "./lib/wasm-functions.mjs";
 import { bind, compile, shrink } from "./lib/wasm-module.mjs";
@@ -25,6 +25,10 @@ await script(async () => {
   for (const [name, size] of Object.entries({ JavaScript: javascript, WebAssembly: wasm, together: main })) console.log(line(name, size.raw, size.gzip, size.brotli));
   console.log(line("goal", "", "", GOAL));
   console.log(line("limit", "", "", LIMIT));
+  const command = commandSize();
+  console.log(`\n${line("npx flagwire", command.raw, command.gzip, command.brotli)}`);
+  console.log(line("limit", "", "", COMMAND_LIMIT));
+  if (command.brotli > COMMAND_LIMIT) throw new Plain(`cli.wasm is ${command.brotli - COMMAND_LIMIT} bytes over the limit in scripts/lib/sizes.mjs.`);
   if (main.brotli > LIMIT) throw new Plain(`The main entry is ${main.brotli - LIMIT} bytes over the limit in scripts/lib/sizes.mjs.`);
 });
 
@@ -43,7 +47,8 @@ async function write() {
 async function named(step) {
   const folder = join(root, "target", "why");
   const [bound, small] = [join(folder, "flagwire_bg.wasm"), join(folder, "small.wasm")];
-  const raw = await compile(step, { names: true });
+  const command = process.argv.includes("--command");
+  const raw = await compile(step, { names: true, ...(command && { crate: "flagwire-npm-cli" }) });
   if (raw) await bind(raw, folder, step, { names: true });
   shrink(bound, small, { names: true });
   return functions(readFileSync(small));
