@@ -2,6 +2,7 @@
 //!
 //! A text is written without quotes only where every reader of YAML, of version 1.1 or 1.2, takes it for that text.
 
+#[cfg(feature = "import")]
 use serde_json::Value as Json;
 
 use crate::scalar;
