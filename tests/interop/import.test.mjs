@@ -22,6 +22,7 @@ const EVALUATION_MS = 180_000;
 const ALL_FLAGS = [...FLAGS, ...Object.values(KNOWN_DIFFERENCES).map(({ flag }) => flag)];
 
 /** By target and flag, the value as text; JSON without blanks. @typedef {Record<string, Record<string, string>>} Served */
+/** By flag, the SDKs that are said to evaluate it otherwise. @typedef {Record<string, ("node" | "python" | "java")[]>} Named */
 
 /** @param {string} kind @param {unknown} value */
 function asText(kind, value) {
@@ -33,7 +34,7 @@ function asText(kind, value) {
  * Imports, and serves what came of it.
  *
  * @param {import("../lib/scope.mjs").Scope} t
- * @returns {Promise<{ old: string, served: Served, server: import("../lib/server.mjs").TestServer, directory: string }>}
+ * @returns {Promise<{ old: string, served: Served, named: Named, server: import("../lib/server.mjs").TestServer, directory: string }>}
  */
 async function carryOver(t) {
   const old = await startOldService(t, { flags: ALL_FLAGS, groups: GROUPS });
@@ -42,7 +43,25 @@ async function carryOver(t) {
   const { stdout } = await run(serverBinary(), ["import", "--from", old, "--api-key-file", "server.key"], { cwd: directory, timeout: EVALUATION_MS });
   assert.match(stdout, new RegExp(`^production: ${ALL_FLAGS.length} flags × [\\d,]+ targets: 0 differences$`, "m"));
   const server = await startServer(t, { flags: readFileSync(join(directory, "flags.yaml"), "utf8") });
-  return { old, served: await evaluations(server), server, directory };
+  return { old, served: await evaluations(server), named: await sdksNamed(directory), server, directory };
+}
+
+/**
+ * The flags of the old service that `check --sdks` names, and the SDKs it says of them, by flag. The file has them in the full form: the
+ * import leaves out what has no effect here, also where it has one in an SDK.
+ *
+ * @param {string} directory @returns {Promise<Named>}
+ */
+async function sdksNamed(directory) {
+  writeFileSync(join(directory, "planted.json"), JSON.stringify({ flags: ALL_FLAGS, groups: GROUPS }));
+  const { stdout } = await run(serverBinary(), ["check", "--sdks", "planted.json"], { cwd: directory, timeout: EVALUATION_MS });
+  /** @type {Named} */
+  const named = {};
+  for (const [, flag, says] of stdout.matchAll(/^planted\.json:\d+:\d+: flag `([^`]+)` (.*)$/gm)) {
+    const languages = /** @type {const} */ (["node", "python", "java"]).filter((language) => new RegExp(`\\b${language} \\d`, "i").test(says ?? ""));
+    (named[/** @type {string} */ (flag)] ??= []).push(...languages);
+  }
+  return named;
 }
 
 /** @param {import("../lib/server.mjs").TestServer} server @returns {Promise<Served>} */
@@ -65,19 +84,21 @@ async function evaluations(server) {
 
 /**
  * The same for all flags, but for those that the SDK is known to evaluate in its own way: these differ for somebody, or the list
- * is out of date.
+ * is out of date. `check --sdks` names just these SDKs for just these flags.
  *
- * @param {Served} theirs @param {Served} ours @param {"node" | "python" | "java"} sdk
+ * @param {Served} theirs @param {Served} ours @param {"node" | "python" | "java"} sdk @param {Named} named
+ * @param {{ imported?: boolean }} [rules] whether the SDK had the rules of the imported file, not those of the old service
  */
-function compare(theirs, ours, sdk) {
+function compare(theirs, ours, sdk, named, { imported = false } = {}) {
   const flags = FLAGS.map(({ feature }) => feature);
   for (const [target, values] of Object.entries(theirs)) {
     for (const flag of flags) assert.equal(values[flag], ours[target]?.[flag], `${flag} for ${target}`);
   }
   assert.equal(Object.keys(theirs).length, TARGETS.length);
-  for (const [flag, known] of Object.entries(KNOWN_DIFFERENCES)) {
-    const differs = Object.entries(theirs).some(([target, values]) => values[flag] !== ours[target]?.[flag]);
-    assert.equal(differs, known[sdk], `${flag}: ${known.why}`);
+  for (const [name, { flag: { feature }, sdks, leftOut = false }] of Object.entries(KNOWN_DIFFERENCES)) {
+    const differs = Object.entries(theirs).some(([target, values]) => values[feature] !== ours[target]?.[feature]);
+    assert.equal(differs, sdks.includes(sdk) && !(imported && leftOut), `${name} in ${sdk}`);
+    assert.deepEqual(named[feature], sdks, `what check --sdks says of ${name}`);
   }
 }
 
@@ -100,7 +121,7 @@ async function inProgram(program, args, url, key, directory) {
 }
 
 test("the Node SDK on the old service's rules gets what the imported file serves", async (t) => {
-  const { old, served, server } = await carryOver(t);
+  const { old, served, named, server } = await carryOver(t);
   const { client } = nodeClient(t, server, { url: old, key: OLD_SERVER_KEY, options: { enableStream: false, enableAnalytics: false } });
   atEnd(t, () => client.close());
   await client.waitForInitialization();
@@ -119,22 +140,22 @@ test("the Node SDK on the old service's rules gets what the imported file serves
       values[feature] = asText(kind, value);
     }
   }
-  compare(theirs, served, "node");
+  compare(theirs, served, "node", named);
 });
 
 test("the Python SDK on the old service's rules gets what the imported file serves, and on the file's own", async (t) => {
   const lacks = await missing("python3", ["-c", "import venv"], "Python 3.9 or later with venv");
   if (lacks) return t.skip(lacks);
   const interpreter = await python();
-  const { old, served, server, directory } = await carryOver(t);
-  compare(await inProgram(interpreter, ["python/evaluate.py"], old, OLD_SERVER_KEY, directory), served, "python");
-  compare(await inProgram(interpreter, ["python/evaluate.py"], server.url, SERVER_KEY, directory), served, "python");
+  const { old, served, named, server, directory } = await carryOver(t);
+  compare(await inProgram(interpreter, ["python/evaluate.py"], old, OLD_SERVER_KEY, directory), served, "python", named);
+  compare(await inProgram(interpreter, ["python/evaluate.py"], server.url, SERVER_KEY, directory), served, "python", named, { imported: true });
 });
 
 test("the Java SDK on the old service's rules gets what the imported file serves", async (t) => {
   const lacks = (await missing("java", ["-version"], "a JDK of version 17 or later")) ?? (await missing("mvn", ["--version"], "Maven"));
   if (lacks) return t.skip(lacks);
   const classPath = await javaClassPath();
-  const { old, served, directory } = await carryOver(t);
-  compare(await inProgram("java", ["-cp", classPath, "java/Evaluate.java"], old, OLD_SERVER_KEY, directory), served, "java");
+  const { old, served, named, directory } = await carryOver(t);
+  compare(await inProgram("java", ["-cp", classPath, "java/Evaluate.java"], old, OLD_SERVER_KEY, directory), served, "java", named);
 });

@@ -45,6 +45,8 @@ mod references;
 mod report;
 mod resolve;
 mod scalar;
+#[cfg(feature = "import")]
+pub mod sdks;
 mod short;
 mod syntax;
 mod yaml;
@@ -251,6 +253,12 @@ impl Places {
             at,
             format!("`{}`: {}", problem.identifier, problem.sentence),
         )
+    }
+
+    /// Returns a sentence about a flag with the place where its name is written.
+    #[cfg(feature = "import")]
+    pub(crate) fn of_flag(&self, flag: &str, sentence: String) -> Problem {
+        Problem::new(self.flags.get(flag).copied().unwrap_or_default(), sentence)
     }
 }
 

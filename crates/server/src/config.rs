@@ -42,6 +42,11 @@ pub enum Command {
         /// The files.
         #[arg(default_value = "flags.yaml", value_name = "FILE")]
         files: Vec<PathBuf>,
+
+        /// Also names the flags that Harness's published server SDKs would evaluate otherwise, and why. They do not count as
+        /// mistakes.
+        #[arg(long)]
+        sdks: bool,
     },
     /// Prints the JSON Schema of flags files, with which editors complete them.
     Schema,

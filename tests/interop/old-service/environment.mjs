@@ -84,23 +84,29 @@ export const FLAGS = [
   flag("needs-what-is-off", "boolean", boolean, { prerequisites: [{ feature: "off", variations: ["true"] }] }),
 ];
 
-/** Flags that the SDK of a language evaluates in a way of its own, and why. Harness's service and its Go SDK do as we do. */
+/** @param {object} clause */
+const ifHolds = (clause) => ({ defaultServe: to("false"), rules: [rule(1, to("true"), clause)] });
+
+/**
+ * A flag for each entry of the server's list of differences between SDKs, by its name there: the SDKs that are named evaluate it in a
+ * way of their own for some target. Harness's service and its Go SDK do as we do. `leftOut` where the import leaves out what they differ
+ * in, as it has no effect here.
+ *
+ * @type {Record<string, { flag: ReturnType<typeof flag>, sdks: ("node" | "python" | "java")[], leftOut?: boolean }>}
+ */
 export const KNOWN_DIFFERENCES = {
-  "two-conditions": {
-    flag: flag("two-conditions", "boolean", boolean, { defaultServe: to("false"), rules: [rule(1, to("true"), clause("plan", "equal", "gold"), inGroup("staff"))] }),
-    node: true,
-    python: true,
-    java: true,
-    why: "one of the conditions is enough",
+  "several-conditions": {
+    flag: flag("two-conditions", "boolean", boolean, { defaultServe: to("false"), rules: [rule(1, to("true"), clause("plan", "equal", "gold"), clause("email", "ends_with", "@example.com"))] }),
+    sdks: ["node", "python", "java"],
   },
-  "by-pattern": {
-    flag: flag("by-pattern", "boolean", boolean, { defaultServe: to("false"), rules: [rule(1, to("true"), clause("email", "match", "^ann"))] }),
-    node: true,
-    python: true,
-    java: true,
-    why: "Node and Python know no patterns, Java wants the whole text to match",
-  },
-  "after-a-text": { flag: flag("after-a-text", "boolean", boolean, { defaultServe: to("false"), rules: [rule(1, to("true"), clause("level", "gt", "b"))] }), node: false, python: false, java: true, why: "Java has no such operator" },
+  "several-conditions-of-a-group": { flag: flag("in-a-narrow-group", "boolean", boolean, ifHolds(inGroup("gold-in-germany"))), sdks: ["java"] },
+  match: { flag: flag("by-pattern", "boolean", boolean, ifHolds(clause("email", "match", "^ann"))), sdks: ["node", "python", "java"] },
+  gt: { flag: flag("after-a-text", "boolean", boolean, ifHolds(clause("level", "gt", "b"))), sdks: ["python", "java"] },
+  "number-as-text": { flag: flag("of-an-age", "boolean", boolean, ifHolds(clause("age", "in", "41", "42"))), sdks: ["python"] },
+  "equal-false": { flag: flag("not-in-beta", "boolean", boolean, ifHolds(clause("beta", "equal", "false"))), sdks: ["python"] },
+  "empty-text": { flag: flag("without-a-plan", "boolean", boolean, ifHolds(clause("plan", "equal", ""))), sdks: ["python", "java"], leftOut: true },
+  members: { flag: flag("for-partners", "boolean", boolean, ifHolds(inGroup("partners"))), sdks: ["java"] },
+  "shares-by-a-number": { flag: flag("shared-by-seat", "string", theme, { defaultServe: shares("seat", ["ocean", 50], ["forest", 50]) }), sdks: ["node", "python"] },
 };
 
 export const GROUPS = [
@@ -109,6 +115,8 @@ export const GROUPS = [
     included: ["user-1", "user-12"],
     servingRules: [{ ruleId: "s1", priority: 1, clauses: [clause("country", "in", "DE", "AT")] }],
   }),
+  group("gold-in-germany", { servingRules: [{ ruleId: "s1", priority: 1, clauses: [clause("plan", "equal", "gold"), clause("country", "in", "DE")] }] }),
+  group("partners", { included: ["partner-of-ours"], servingRules: [] }),
 ];
 
 /** @param {string} identifier @param {{ included?: string[], excluded?: string[], servingRules: { clauses: object[] }[] }} parts */
@@ -128,5 +136,10 @@ export const TARGETS = [
   { identifier: "007", name: "James", attributes: { plan: "silver", country: "DE" } },
   { identifier: "jim", name: "Jim", attributes: { plan: "silver", country: "de" } },
   { identifier: "user-2", name: "Bo", attributes: { email: "bo@example.com" } },
+  { identifier: "of-age", name: "Al", attributes: { age: 41, beta: false, level: "C", plan: "" } },
+  { identifier: "in-beta", name: "Di", attributes: { age: 7, beta: true, country: "DE", plan: "gold" } },
+  { identifier: "partner-of-ours", name: "Pat", attributes: {} },
+  { identifier: "partner", name: "Pia", attributes: {} },
+  ...Array.from({ length: 20 }, (_, at) => ({ identifier: `seated-${at}`, name: `Seated ${at}`, attributes: { seat: at % 2 ? at : 0 } })),
   ...Array.from({ length: 150 }, (_, at) => ({ identifier: `edge-${at}`, name: `Edge ${at}`, attributes: { plan: at % 3 ? "gold" : "free", email: `edge-${at}@mail.example` } })),
 ];

@@ -20,10 +20,20 @@ read = {
     "int": lambda flag, target: str(client.number_variation(flag, target, -1)),
     "json": lambda flag, target: json.dumps(client.json_variation(flag, target, {})),
 }
+
+
+def value(flag, target):
+    """The value as text; what is raised, where the SDK cannot evaluate the flag."""
+    try:
+        return read[flag["kind"]](flag["feature"], target)
+    except TypeError as error:
+        return repr(error)
+
+
 served = {}
 for target in cases["targets"]:
     who = Target(identifier=target["identifier"], name=target["name"], attributes=target["attributes"])
-    served[target["identifier"]] = {flag["feature"]: read[flag["kind"]](flag["feature"], who) for flag in cases["flags"]}
+    served[target["identifier"]] = {flag["feature"]: value(flag, who) for flag in cases["flags"]}
 print(json.dumps(served), flush=True)
 # Its threads would go on asking for changes.
 os._exit(0)
