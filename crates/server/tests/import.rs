@@ -3,6 +3,10 @@
 mod common;
 #[path = "../../flags-file/tests/environment/mod.rs"]
 mod environment;
+#[path = "import/management.rs"]
+mod management;
+#[path = "import/spot_checks.rs"]
+mod spot_checks;
 #[path = "import/stand_in.rs"]
 mod stand_in;
 
@@ -46,6 +50,8 @@ fn directory() -> TempDir {
         ("client.key", stand_in::CLIENT_KEY),
         ("other.key", stand_in::OTHER_SERVER_KEY),
         ("wrong.key", "0000-wrong"),
+        ("token.key", stand_in::MANAGEMENT_TOKEN),
+        ("weak-token.key", stand_in::TOKEN_WITHOUT_RIGHTS),
     ] {
         fs::write(directory.path().join(name), format!("{key}\n")).unwrap();
     }

@@ -7,6 +7,7 @@
 mod full;
 mod git;
 mod known;
+mod management;
 mod short;
 mod simplify;
 mod source;
@@ -18,6 +19,7 @@ use flagwire_evaluation::model::{FeatureConfig, Segment};
 use flagwire_evaluation::{Snapshot, Subject};
 
 pub use self::known::Unknown;
+pub use self::management::{Described, ManagedList, Management, Paging};
 use self::simplify::{Known, Simplified};
 pub use self::source::Source;
 use crate::yaml::{self, Entry, Yaml, one_line, quoted_if_needed};
@@ -106,10 +108,20 @@ const fn word_for(subject: Subject) -> &'static str {
 /// Writes the flags file of a configuration. `heading` becomes the comment at its start, with a line for each item.
 #[must_use]
 pub fn convert(configuration: &Configuration, heading: &[String]) -> Conversion {
+    convert_described(configuration, heading, &Described::default())
+}
+
+/// Writes the flags file as [`convert`] does, with comments that say what else is known of it.
+#[must_use]
+pub fn convert_described(
+    configuration: &Configuration,
+    heading: &[String],
+    described: &Described,
+) -> Conversion {
     let carried = Carried::new(configuration);
     let mut remarks = Vec::new();
     let mut out = String::new();
-    for line in heading {
+    for line in heading.iter().chain(&described.heading) {
         out.push_str(format!("# {}", one_line(line)).trim_end());
         out.push('\n');
     }
@@ -122,10 +134,10 @@ pub fn convert(configuration: &Configuration, heading: &[String]) -> Conversion 
     if !out.is_empty() {
         out.push('\n');
     }
-    write_part(&mut out, "flags", &carried.flags);
+    write_part(&mut out, "flags", &carried.flags, &described.notes);
     if !carried.groups.is_empty() {
         out.push('\n');
-        write_part(&mut out, "groups", &carried.groups);
+        write_part(&mut out, "groups", &carried.groups, &BTreeMap::new());
     }
     for (subject, identifier, sentences) in carried
         .flags
@@ -151,7 +163,12 @@ pub fn convert(configuration: &Configuration, heading: &[String]) -> Conversion 
     }
 }
 
-fn write_part<T>(out: &mut String, part: &str, entries: &BTreeMap<String, Written<T>>) {
+fn write_part<T>(
+    out: &mut String,
+    part: &str,
+    entries: &BTreeMap<String, Written<T>>,
+    notes: &BTreeMap<String, Vec<String>>,
+) {
     if entries.is_empty() {
         out.push_str(&format!("{part}: {{}}\n"));
         return;
@@ -161,7 +178,8 @@ fn write_part<T>(out: &mut String, part: &str, entries: &BTreeMap<String, Writte
     let mut apart = false;
     for (at, (name, written)) in entries.iter().enumerate() {
         let mut text = String::new();
-        for remark in &written.remarks {
+        let notes = notes.get(name).into_iter().flatten();
+        for remark in notes.chain(&written.remarks) {
             text.push_str(&format!("  # {}\n", one_line(&capitalised(remark))));
         }
         let entry = Entry::new(&quoted_if_needed(name), written.yaml.clone());

@@ -5,6 +5,7 @@
 
 mod pattern;
 mod reach;
+mod served;
 mod targets;
 mod walk;
 
@@ -13,6 +14,7 @@ use std::fmt;
 
 use flagwire_evaluation::{EvaluationError, EvaluationRef, Snapshot, Target};
 
+pub use self::served::compare_served;
 pub use self::targets::targets;
 pub use self::walk::walk;
 use flagwire_evaluation::model::Configuration;

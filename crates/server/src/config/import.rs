@@ -39,9 +39,42 @@ pub struct ImportOptions {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// A file with the client key that pages have today, one for each environment in the same order; for --config.
-    #[arg(long = "client-key-file", value_name = "FILE", requires = "config")]
+    /// A file with the client key that pages have today, one for each environment in the same order. With it the old service is
+    /// asked for some targets what it serves them, and --config lets the key in. Keys are read from files alone, as arguments can
+    /// be seen in the list of processes.
+    #[arg(long = "client-key-file", value_name = "FILE")]
     pub client_key_files: Vec<PathBuf>,
+
+    /// A file with a token for Harness's management API. It brings along what the endpoints for back ends lack: descriptions, tags
+    /// and owners of flags, names of targets, and which flags are archived.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub admin_token_file: Option<PathBuf>,
+
+    /// Base URL of the management API. Default: `https://app.harness.io`, if Harness is what is imported from.
+    #[arg(long, value_name = "URL", requires = "admin_token_file")]
+    pub admin_from: Option<String>,
+
+    /// The account's identifier in the management API. Default: the one that the key's sign-in brings, as for the next two.
+    #[arg(long, value_name = "ID", requires = "admin_token_file")]
+    pub admin_account: Option<String>,
+
+    /// The organization's identifier in the management API.
+    #[arg(long, value_name = "ID", requires = "admin_token_file")]
+    pub admin_organization: Option<String>,
+
+    /// The project's identifier in the management API.
+    #[arg(long, value_name = "ID", requires = "admin_token_file")]
+    pub admin_project: Option<String>,
+
+    /// For how many targets the old service itself is asked what it serves, where its client key is given with --client-key-file. It
+    /// stores these targets, as it does with those of each client.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 20,
+        requires = "client_key_files"
+    )]
+    pub spot_checks: usize,
 
     /// The name of a field, operator, kind or state of the source that is unknown here and that you know to make no difference.
     /// May be given several times.

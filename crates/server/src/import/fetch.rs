@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use flagwire_core::{Backoff, Millis, Random};
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::source::upstream::api::{Api, ApiError, List};
+use crate::source::upstream::api::{Api, ApiError, List, Session};
 use flagwire_flags_file::import::Source;
 
 /// How many attempts an import makes.
 const ATTEMPTS: u32 = 5;
 
 /// The time limit for one request, as environments of several megabytes take long.
-const TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// If a server asks for a longer pause than this, the import ends and can be started again later.
 const LONGEST_PAUSE: Millis = Millis(120_000);
@@ -22,8 +22,8 @@ const LONGEST_PAUSE: Millis = Millis(120_000);
 /// What was fetched.
 pub(super) struct Fetched {
     pub(super) source: Source,
-    /// The environment's name, if the sign-in has returned one.
-    pub(super) environment: Option<String>,
+    /// What the sign-in has returned.
+    pub(super) session: Session,
 }
 
 /// Fetches the environment that the key is for. `said` is called with sentences about the progress.
@@ -36,36 +36,47 @@ pub(super) async fn fetch(
     mut said: impl FnMut(&str),
 ) -> Result<Fetched, String> {
     let api = Api::new(base, None, key, TIMEOUT).map_err(|error| error.to_string())?;
+    patiently(key, &mut said, async |said| once(&api, said).await).await
+}
+
+/// Makes an attempt, and again with growing pauses while another one may succeed. The secret is left out of all sentences: a
+/// server may repeat it in what it answers.
+///
+/// # Errors
+/// The sentence of the last attempt.
+pub(super) async fn patiently<T>(
+    secret: &SecretString,
+    said: &mut dyn FnMut(&str),
+    mut attempt: impl AsyncFnMut(&mut dyn FnMut(&str)) -> Result<T, Failure>,
+) -> Result<T, String> {
     let mut seed = [0; 8];
     // Where this fails, the seed is zero: the jitter can then be predicted, which does no harm.
     let _ = getrandom::fill(&mut seed);
     let mut random = Random::new(u64::from_le_bytes(seed));
     let mut backoff = Backoff::default();
     loop {
-        let failure = match once(&api, &mut said).await {
-            Ok(fetched) => return Ok(fetched),
+        let failure = match attempt(said).await {
+            Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
+        let sentence = failure.sentence.replace(secret.expose_secret(), "…");
         let pause = backoff.fail(&mut random, failure.retry_after);
         if !failure.again {
-            return Err(failure.sentence);
+            return Err(sentence);
         }
         if backoff.attempts() >= ATTEMPTS {
             return Err(format!(
-                "{}; this was attempt {ATTEMPTS}, and the last",
-                failure.sentence
+                "{sentence}; this was attempt {ATTEMPTS}, and the last"
             ));
         }
         if pause > LONGEST_PAUSE {
             return Err(format!(
-                "{}; it asks to be left alone for {} minutes, so try again then",
-                failure.sentence,
+                "{sentence}; it asks to be left alone for {} minutes, so try again then",
                 pause.0.div_ceil(60_000)
             ));
         }
         said(&format!(
-            "{}; trying again in {} s",
-            failure.sentence,
+            "{sentence}; trying again in {} s",
             pause.0.div_ceil(1000)
         ));
         tokio::time::sleep(Duration::from_millis(pause.0.into())).await;
@@ -73,11 +84,11 @@ pub(super) async fn fetch(
 }
 
 /// Why an attempt has failed.
-struct Failure {
-    sentence: String,
+pub(super) struct Failure {
+    pub(super) sentence: String,
     /// Whether another attempt may succeed.
-    again: bool,
-    retry_after: Option<Millis>,
+    pub(super) again: bool,
+    pub(super) retry_after: Option<Millis>,
 }
 
 impl From<ApiError> for Failure {
@@ -108,7 +119,7 @@ impl From<ApiError> for Failure {
     }
 }
 
-async fn once(api: &Api, said: &mut impl FnMut(&str)) -> Result<Fetched, Failure> {
+async fn once(api: &Api, said: &mut dyn FnMut(&str)) -> Result<Fetched, Failure> {
     said("signing in");
     let session = api.sign_in().await?;
     said("fetching the flags");
@@ -120,8 +131,5 @@ async fn once(api: &Api, said: &mut impl FnMut(&str)) -> Result<Fetched, Failure
         again: true,
         retry_after: None,
     })?;
-    Ok(Fetched {
-        source,
-        environment: session.environment_name().map(str::to_owned),
-    })
+    Ok(Fetched { source, session })
 }

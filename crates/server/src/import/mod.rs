@@ -6,18 +6,23 @@
 
 mod fetch;
 mod files;
+mod management;
+mod spot_checks;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flagwire_evaluation::Snapshot;
+use flagwire_evaluation::model::Configuration;
+use reqwest::Url;
 use secrecy::SecretString;
 
+use self::management::{ManagementApi, Scope};
 use crate::config::{ExportOptions, ImportOptions};
 use crate::plan::{address, key_in};
 use crate::source::file::FileSource;
-use flagwire_flags_file::import::{Source, convert};
+use flagwire_flags_file::import::{Conversion, Described, Source, convert_described};
 use flagwire_flags_file::proof;
 
 /// The time between two lines about the progress of a proof.
@@ -25,6 +30,9 @@ const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 /// The path of the flags file if none is given.
 const FLAGS_FILE: &str = "flags.yaml";
+
+/// What is said if there is no token for the management API.
+const WITHOUT_TOKEN: &str = "descriptions, tags, owners and archived flags are not in what back ends get; to bring them along, give a token for Harness's management API with --admin-token-file";
 
 /// An environment, ready to be written.
 struct Imported {
@@ -102,6 +110,7 @@ pub(crate) fn export(options: &ExportOptions) -> io::Result<bool> {
 
 /// Returns all environments that were asked for.
 async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
+    let management = ManagementApi::new(options)?;
     let keys: Vec<SecretString> = secrets(&options.api_key_files)?;
     let client_keys: Vec<SecretString> = secrets(&options.client_key_files)?;
     let several = keys.len().max(1);
@@ -115,6 +124,9 @@ async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
                 if several == 1 { "" } else { "s" }
             ));
         }
+    }
+    if !client_keys.is_empty() && options.from.is_none() && options.config.is_none() {
+        return Err("a client key is of use with --from, to ask for what is served, or with --config, to let it in; leave --client-key-file out".to_owned());
     }
     if several == 1 {
         // This is checked before any server is asked.
@@ -130,19 +142,29 @@ async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
         let base = address(from).map_err(|_| {
             format!("`{from}` is not an address to import from; write it like https://config.ff.harness.io/api/1.0")
         })?;
-        for (key, path) in keys.iter().zip(&options.api_key_files) {
+        for (at, (key, path)) in keys.iter().zip(&options.api_key_files).enumerate() {
             let shown = path.display();
-            let fetched = fetch::fetch(&base, key, |said| eprintln!("{shown}: {said}")).await;
-            let fetched = fetched.map_err(|sentence| format!("{shown}: {sentence}"))?;
-            sources.push((fetched.source, fetched.environment));
+            let given = options.environment_names.get(at).cloned();
+            let fetched = from_service(&base, key, options, management.as_ref(), given, |said| {
+                eprintln!("{shown}: {said}");
+            });
+            let fetched = fetched.await;
+            sources.push(fetched.map_err(|sentence| format!("{shown}: {sentence}"))?);
+        }
+        if management.is_none() {
+            eprintln!("{WITHOUT_TOKEN}");
         }
     } else {
-        sources.push((from_files(options)?, None));
+        let name = options.environment_names.first().cloned();
+        sources.push(Given {
+            source: from_files(options)?,
+            name: name.unwrap_or_else(default_name),
+            described: Described::default(),
+        });
     }
     let mut imported: Vec<Imported> = Vec::new();
-    for (at, (source, said)) in sources.into_iter().enumerate() {
-        let given = options.environment_names.get(at).cloned();
-        let name = given.or(said).unwrap_or_else(|| "production".to_owned());
+    for (at, given) in sources.into_iter().enumerate() {
+        let name = given.name.clone();
         let path = if several == 1 {
             single_path(options)
         } else {
@@ -158,13 +180,53 @@ async fn all(options: &ImportOptions) -> Result<Vec<Imported>, String> {
             ));
         }
         files::must_be_free(&path, options.force)?;
-        let mut one = proven(options, &name, &source)?;
+        let mut one = proven(options, &given, client_keys.get(at)).await?;
         one.path = path;
         one.server_key = keys.get(at).cloned();
         one.client_key = client_keys.get(at).cloned();
         imported.push(one);
     }
     Ok(imported)
+}
+
+/// An environment as it was read.
+struct Given {
+    source: Source,
+    /// The environment's name.
+    name: String,
+    described: Described,
+}
+
+fn default_name() -> String {
+    "production".to_owned()
+}
+
+/// Fetches an environment, and what the management API knows of it.
+async fn from_service(
+    base: &Url,
+    key: &SecretString,
+    options: &ImportOptions,
+    management: Option<&ManagementApi>,
+    name: Option<String>,
+    mut said: impl FnMut(&str),
+) -> Result<Given, String> {
+    let fetched = fetch::fetch(base, key, &mut said).await?;
+    let mut source = fetched.source;
+    let claimed = fetched.session.environment_name().map(str::to_owned);
+    let name = name.or(claimed).unwrap_or_else(default_name);
+    let described = match management {
+        Some(api) => {
+            let scope = Scope::new(options, &fetched.session, &name)?;
+            let management = api.fetch(&scope, &mut said).await?;
+            source.describe(&management)
+        }
+        None => Described::default(),
+    };
+    Ok(Given {
+        source,
+        name,
+        described,
+    })
 }
 
 /// Returns the path of the flags file of the only environment.
@@ -193,8 +255,17 @@ fn from_files(options: &ImportOptions) -> Result<Source, String> {
     Ok(source)
 }
 
-/// Converts a source, and proves that the file serves what the source serves.
-fn proven(options: &ImportOptions, name: &str, source: &Source) -> Result<Imported, String> {
+/// Converts a source, and proves that the file serves what the source serves. With a client key, the old service is asked as well.
+async fn proven(
+    options: &ImportOptions,
+    given: &Given,
+    client_key: Option<&SecretString>,
+) -> Result<Imported, String> {
+    let Given {
+        source,
+        name,
+        described,
+    } = given;
     let original = &source.configuration;
     if original.flags.is_empty() && original.segments.is_empty() {
         return Err(format!(
@@ -213,7 +284,7 @@ fn proven(options: &ImportOptions, name: &str, source: &Source) -> Result<Import
             first_ten(&unknown)
         ));
     }
-    let conversion = convert(original, &heading(options, name));
+    let conversion = convert_described(original, &heading(options, name), described);
     let parsed = flagwire_flags_file::parse_whole(&conversion.text).map_err(|problems| {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         format!("{name}: the file that was written cannot be read, which is a fault of this program: {first}")
@@ -243,6 +314,11 @@ fn proven(options: &ImportOptions, name: &str, source: &Source) -> Result<Import
         return Err(format!("{name}: {proof}\n{shown}"));
     }
     println!("{name}: {proof}");
+    if let (Some(key), Some(from)) = (client_key, &options.from)
+        && options.spot_checks > 0
+    {
+        ask(from, key, name, &written, &conversion, options.spot_checks).await?;
+    }
     for refusal in &conversion.refused {
         eprintln!("{name}: not carried over: {refusal}");
     }
@@ -262,6 +338,35 @@ fn proven(options: &ImportOptions, name: &str, source: &Source) -> Result<Import
         server_key: None,
         client_key: None,
     })
+}
+
+/// Asks the old service for some targets what it serves them, and prints the result in a line.
+///
+/// # Errors
+/// The differences, or why it cannot be asked.
+async fn ask(
+    from: &str,
+    key: &SecretString,
+    name: &str,
+    written: &Configuration,
+    conversion: &Conversion,
+    count: usize,
+) -> Result<(), String> {
+    let wrong = |sentence: String| format!("{name}: {sentence}");
+    let base = address(from).map_err(|error| wrong(error.to_string()))?;
+    let refused = conversion.refused.iter();
+    let refused = refused.map(|refusal| refusal.identifier.clone()).collect();
+    let mut said = |said: &str| eprintln!("{name}: {said}");
+    let asked = spot_checks::spot_checks(&base, key, written, &refused, count, &mut said);
+    let asked = asked.await.map_err(wrong)?;
+    if asked.differing > 0 {
+        let shown: String = asked.differences.iter().map(ToString::to_string).collect();
+        return Err(format!(
+            "{name}: the service itself was asked: {asked}\n{shown}if somebody has changed a flag there meanwhile, import again"
+        ));
+    }
+    println!("{name}: the service itself was asked: {asked}");
+    Ok(())
 }
 
 /// Returns the comment at the start of the file. It has no date, so that the same flags give the same file.

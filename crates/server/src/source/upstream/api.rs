@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flagwire_core::Millis;
 use flagwire_core::protocol::{Claims, Metrics, SignInReply, SignInRequest};
 use flagwire_evaluation::model::{FeatureConfig, Segment};
@@ -11,6 +13,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// The largest reply that is read: ten thousand flags take about 4 MB.
@@ -20,7 +23,7 @@ const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
 const MAX_REDIRECTS: usize = 5;
 
 /// Names the software, as the published clients do.
-const SDK_INFO: &str = concat!("Flagwire-Relay ", env!("CARGO_PKG_VERSION"), " Server");
+pub(crate) const SDK_INFO: &str = concat!("Flagwire-Relay ", env!("CARGO_PKG_VERSION"), " Server");
 
 /// The hosts of Harness's service: the first takes all requests but those with metrics, which the second takes.
 const HARNESS_CONFIG_HOST: &str = "config.ff.harness.io";
@@ -119,9 +122,39 @@ pub(crate) struct Session {
     environment_name: Option<String>,
     account: Option<String>,
     cluster: String,
+    project: Project,
+}
+
+/// The project of an environment, as the claims of a token name it. Only Harness's own service has them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Project {
+    pub(crate) organization_identifier: Option<String>,
+    pub(crate) project_identifier: Option<String>,
+}
+
+impl Project {
+    /// Reads the claims of a token; empty where it has none of these.
+    fn of(token: &str) -> Self {
+        let claims = token.split('.').nth(1).unwrap_or_default();
+        let json = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('='));
+        json.ok()
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default()
+    }
 }
 
 impl Session {
+    /// The account, where the token has it.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// The environment's project.
+    pub(crate) const fn project(&self) -> &Project {
+        &self.project
+    }
+
     /// The environment's name, where the token has one.
     pub(crate) fn environment_name(&self) -> Option<&str> {
         self.environment_name.as_deref()
@@ -170,14 +203,7 @@ impl Api {
         key: &SecretString,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        // Another part of the process may have chosen a provider already, which serves as well.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("flagwire-server/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(timeout)
-            .tcp_keepalive(Duration::from_secs(30))
-            .redirect(redirect::Policy::custom(within_the_origin))
-            .build()?;
+        let http = http_client(timeout)?;
         let events = events.cloned().unwrap_or_else(|| {
             let mut events = base.clone();
             if events.host_str() == Some(HARNESS_CONFIG_HOST) {
@@ -218,6 +244,7 @@ impl Api {
             return Err(ApiError::ClientKey);
         }
         Ok(Session {
+            project: Project::of(&reply.auth_token),
             token: reply.auth_token.into(),
             environment: claims.environment,
             environment_name: claims.environment_identifier,
@@ -246,9 +273,7 @@ impl Api {
 
     /// Fetches a list and returns the bytes of the reply.
     pub(crate) async fn reply(&self, session: &Session, list: List) -> Result<Vec<u8>, ApiError> {
-        let response = self.request(session, list).send().await?;
-        let response = checked(response, list.what()).await?;
-        bytes(response, MAX_REPLY_BYTES).await
+        reply_to(self.request(session, list), list.what()).await
     }
 
     fn request(&self, session: &Session, list: List) -> RequestBuilder {
@@ -342,6 +367,27 @@ impl Api {
     }
 }
 
+/// Creates a client that sends keys and tokens to no other origin than the one that is asked.
+pub(crate) fn http_client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // Another part of the process may have chosen a provider already, which serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder()
+        .user_agent(concat!("flagwire-server/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect_timeout)
+        .tcp_keepalive(Duration::from_secs(30))
+        .redirect(redirect::Policy::custom(within_the_origin))
+        .build()
+}
+
+/// Sends a request and returns the bytes of a reply that is a success.
+pub(crate) async fn reply_to(
+    request: RequestBuilder,
+    what: &'static str,
+) -> Result<Vec<u8>, ApiError> {
+    let response = checked(request.send().await?, what).await?;
+    bytes(response, MAX_REPLY_BYTES).await
+}
+
 /// Follows redirects within one origin only. Each request carries the key, or a token that was given for it, in its
 /// body or in a header that the HTTP client does not treat as a secret. Neither may be sent to another host, nor, after
 /// a redirect from HTTPS to HTTP, unencrypted.
@@ -364,7 +410,7 @@ fn within_the_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{from} redirects to {to}, which is not asked, as it would be given the API key; if it is the upstream, name it with --upstream or --upstream-events"
+    "{from} redirects to {to}, which is not asked, as it would be given the key or token; if it is what you mean, give its address instead"
 )]
 struct AnotherOrigin {
     from: String,
@@ -375,7 +421,7 @@ struct AnotherOrigin {
 #[error("it redirects more than {MAX_REDIRECTS} times")]
 struct TooManyRedirects;
 
-fn url(base: &Url, path: &[&str]) -> Url {
+pub(crate) fn url(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
     // This fails only for addresses such as `data:`, which are refused at the start.
     if let Ok(mut segments) = url.path_segments_mut() {
@@ -384,7 +430,7 @@ fn url(base: &Url, path: &[&str]) -> Url {
     url
 }
 
-fn json(request: RequestBuilder, body: &impl serde::Serialize) -> RequestBuilder {
+pub(crate) fn json(request: RequestBuilder, body: &impl serde::Serialize) -> RequestBuilder {
     request
         .header(CONTENT_TYPE, "application/json")
         .body(serde_json::to_vec(body).unwrap_or_default())
