@@ -1,5 +1,6 @@
 //! The metrics for Prometheus: counters of requests and, made at each scrape, the status of the environments.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::environment::{Environment, Role};
+use crate::source::takeover::{Chosen, Takeover};
 use crate::time;
 
 /// The upper bounds of the histogram's buckets in seconds, from a cached reply to one that waits for another server.
@@ -34,6 +36,12 @@ struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Of {
     environment: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Chooses {
+    environment: String,
+    source: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -105,13 +113,37 @@ impl HttpMetrics {
     pub(crate) fn encode<'e>(
         &self,
         environments: impl Iterator<Item = &'e Arc<Environment>>,
+        takeovers: &BTreeMap<String, Arc<Takeover>>,
     ) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &standing(environments))?;
+        encode_registry(&mut text, &chosen(takeovers))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
+}
+
+/// Returns which of two sources serves, for environments that have two.
+fn chosen(takeovers: &BTreeMap<String, Arc<Takeover>>) -> Registry {
+    let mut registry = Registry::with_prefix("flagwire");
+    let sources = Family::<Chooses, Gauge>::default();
+    registry.register(
+        "source_chosen",
+        "Whether this one of two sources serves",
+        sources.clone(),
+    );
+    for (environment, takeover) in takeovers {
+        for (source, name) in [(Chosen::Upstream, "upstream"), (Chosen::File, "file")] {
+            let labels = Chooses {
+                environment: environment.clone(),
+                source: name.to_owned(),
+            };
+            let serves = takeover.chosen() == source;
+            sources.get_or_create(&labels).set(serves.into());
+        }
+    }
+    registry
 }
 
 fn standing<'e>(environments: impl Iterator<Item = &'e Arc<Environment>>) -> Registry {

@@ -43,11 +43,32 @@ impl<T: Send + 'static> Task<T> {
         self.handle.await.ok()
     }
 
-    /// Ends the task, and aborts it if it is not over after this time.
+    /// Ends the task, and aborts it if it is not over after this time. It is over when this returns, unless it blocks its thread for as
+    /// long again.
     pub(crate) async fn end_within(mut self, limit: Duration) {
         self.stop.send_replace(true);
         if timeout(limit, &mut self.handle).await.is_err() {
             self.handle.abort();
+            drop(timeout(limit, &mut self.handle).await);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    /// The sender is dropped with the task, so the receiver says whether the task is over.
+    #[tokio::test]
+    async fn a_task_that_does_not_end_is_over_once_its_limit_has_passed() {
+        let (held, is_over) = watch::channel(());
+        let task = Task::start(move |_| async move {
+            let _held = held;
+            pending::<()>().await;
+        });
+        task.end_within(Duration::from_millis(1)).await;
+        assert!(is_over.has_changed().is_err(), "the task holds what it had");
     }
 }

@@ -126,6 +126,7 @@ async fn exposed() -> BTreeSet<String> {
     let source = include_str!("../src/prometheus.rs");
     for (name, ending) in [
         ("replica_leader", ""),
+        ("source_chosen", ""),
         ("redis_up", ""),
         ("redis_failures", "_total"),
         ("redis_refills", "_total"),

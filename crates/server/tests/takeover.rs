@@ -219,7 +219,21 @@ async fn what_serves_the_same_takes_over_without_an_event_and_is_edited_from_the
     let (status, refused) = site.edit("true").await;
     assert_eq!(status, StatusCode::CONFLICT, "{refused}");
 
+    let chosen = async |upstream: u8, file: u8| {
+        let reply = site.server.send(get("/metrics", "")).await;
+        let body = axum::body::to_bytes(reply.into_body(), usize::MAX).await;
+        let text = String::from_utf8(body.unwrap().to_vec()).unwrap();
+        for (source, serves) in [("upstream", upstream), ("file", file)] {
+            let line = format!(
+                "flagwire_source_chosen{{environment=\"development\",source=\"{source}\"}} {serves}\n"
+            );
+            assert!(text.contains(&line), "{line}{text}");
+        }
+    };
+    chosen(1, 0).await;
+
     site.take_over().await;
+    chosen(0, 1).await;
     let (_, status) = site.server.get("/status", "").await;
     let described = &status["environments"]["development"];
     assert_eq!(described["takeover"]["serves"], "file");

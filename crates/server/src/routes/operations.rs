@@ -90,7 +90,7 @@ fn describe(environment: &Environment) -> Value {
 pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
     let text = state
         .metrics
-        .encode(state.environments.values())
+        .encode(state.environments.values(), &state.takeovers)
         .map_err(|error| ApiError::Internal(error.to_string()))?;
     let kind =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

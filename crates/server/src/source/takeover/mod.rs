@@ -43,6 +43,9 @@ use crate::stopping::{Task, until};
 /// its result is there for the next request.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long the source that served may take to end. Its requests have longer limits of their own, and are given up.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
 /// How often a comparison is made if the upstream or the file changes while it is made.
 const ATTEMPTS: usize = 3;
 
@@ -268,7 +271,7 @@ impl Takeover {
                 return Ok(Some(Done::default()));
             }
         };
-        relay.end().await;
+        relay.end_within(END_LIMIT).await;
         let resume = |each| {
             let relay = self.start_relay(&environment);
             self.runs(&environment, Inner::Upstream { relay, each });
@@ -326,7 +329,7 @@ impl Takeover {
         }
         environment.set_editor(None);
         end.end();
-        follow.end().await;
+        follow.end_within(END_LIMIT).await;
         tracing::warn!(
             environment = environment.name(),
             file = %self.file.display(),
