@@ -88,7 +88,7 @@ impl ManagementApi {
         let token = key_in(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let given = match &options.admin_from {
             Some(given) => given.as_str(),
-            // A token must not be sent to anybody whom the user has not named.
+            // A token is sent to no address that the user has not named.
             None if is_harness(from) => HARNESS,
             None => {
                 return Err(format!(
