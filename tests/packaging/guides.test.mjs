@@ -2,13 +2,13 @@
 // guide renders on a server start with its values, hydrate without a mismatch and are live.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
-import { root } from "../../scripts/lib/paths.mjs";
+import { documents } from "../../scripts/lib/figures.mjs";
 import { packageDir } from "../../scripts/lib/products.mjs";
 import { run } from "../../scripts/lib/run.mjs";
 import { openPage, startBrowser } from "../lib/browser.mjs";
@@ -22,7 +22,7 @@ const browser = await startBrowser({ after });
 const LANGUAGES = ["ts", "tsx", "js", "jsx"];
 /** Compiled and run in tests/testing, where the test tools are. */
 const ELSEWHERE_RUN = "docs/guides/testing.md";
-const DOCUMENTS = ["README.md", "pkg-template/README.md", ...below("docs").filter((document) => document !== ELSEWHERE_RUN)];
+const DOCUMENTS = ["README.md", "pkg-template/README.md", ...documents().filter((document) => document.startsWith("docs/") && document !== ELSEWHERE_RUN)];
 
 /** What blocks take for granted: readers have it from the text around them. */
 const PRELUDE = `
@@ -44,6 +44,8 @@ const ELSEWHERE = {
       return <html><head /><body><p>{theme}</p><small>{useFlagwireState().status} {useFlagwireClient() ? "with" : "without"} a client</small></body></html>;
     }
   `,
+  "docs/guides/sveltekit/src/routes/$types.d.ts": "export type LayoutServerLoad = (event: { cookies: { get(name: string): string | undefined } }) => Promise<object>;\n",
+  "env.d.ts": 'declare module "$env/dynamic/public" { export const env: Record<`PUBLIC_${string}`, string | undefined>; }\n',
   "vue.d.ts": 'declare module "*.vue" { const component: import("vue").Component; export default component; }\n',
 };
 
@@ -176,12 +178,4 @@ async function open(t, served, respond) {
 function write(file, text) {
   mkdirSync(dirname(join(folder, file)), { recursive: true });
   writeFileSync(join(folder, file), text);
-}
-
-/** The documents below a folder. @param {string} path @returns {string[]} */
-function below(path) {
-  return readdirSync(join(root, path), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => `${path}/${name.replaceAll("\\", "/")}`)
-    .sort();
 }

@@ -74,7 +74,7 @@ for (const { name, scaffold, bundler, cacheComponents, files } of everything ? p
     assert.match(config, /cacheComponents: true/, "what create-next-app writes by default has changed");
     if (!cacheComponents) writeFileSync(join(root, "next.config.ts"), config.replace(/^ *(cacheComponents|partialPrefetching): true,\n/gm, ""));
 
-    assert.deepEqual(writeFiles("docs/guides/server-rendering.md", "Next", root), [".env", "app/flags.tsx", "app/layout.tsx", "app/shop.tsx", "app/page.tsx"]);
+    assert.deepEqual(writeFiles("docs/guides/next.md", "The app router", root), [".env", "app/flags.tsx", "app/layout.tsx", "app/shop.tsx", "app/page.tsx"]);
     for (const [file, text] of Object.entries(files)) {
       mkdirSync(dirname(join(root, file)), { recursive: true });
       writeFileSync(join(root, file), text.trimStart());

@@ -14,7 +14,7 @@ import { blocksOf, writeFiles } from "../lib/markdown.mjs";
 import { startServer } from "../lib/server.mjs";
 
 const browser = await startBrowser({ after });
-const GUIDE = "docs/guides/frameworks.md";
+const TYPES = "docs/guides/frameworks.md";
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
 // What projects need is found above them, as is the package, which is installed once for all of them.
@@ -24,28 +24,25 @@ writeFileSync(join(parent, "package.json"), '{ "private": true }');
 await installPackage(parent);
 
 for (
-  const { template, heading, files, scripts } of [
-    { template: "react-ts", heading: "React", files: ["src/main.tsx", "src/App.tsx"], scripts: ["build"] },
-    { template: "vue-ts", heading: "Vue", files: ["src/main.ts", "src/App.vue"], scripts: ["build"] },
-    { template: "svelte-ts", heading: "Svelte", files: ["src/App.svelte", "src/lib/Shop.svelte"], scripts: ["check", "build"] },
+  const { template, guide, files, scripts } of [
+    { template: "react-ts", guide: "docs/guides/react.md", files: ["src/main.tsx", "src/App.tsx"], scripts: ["build"] },
+    { template: "vue-ts", guide: "docs/guides/vue.md", files: ["src/main.ts", "src/App.vue"], scripts: ["build"] },
+    { template: "svelte-ts", guide: "docs/guides/svelte.md", files: ["src/App.svelte", "src/lib/Shop.svelte"], scripts: ["check", "build"] },
   ]
 ) {
-  test(`the guide's page in a project of create-vite, ${heading}`, async (t) => {
+  test(`the guide's page in a project of create-vite, ${template}`, async (t) => {
     const root = join(parent, template);
     const create = join(import.meta.dirname, "node_modules/create-vite/index.js");
     const created = await run(process.execPath, [create, template, "--template", template, "--no-interactive"], { cwd: parent });
     assert.equal(created.code, 0, created.output);
 
-    const settings = blocksOf(GUIDE).find(({ path }) => path === ".env");
-    assert.ok(settings);
-    writeFileSync(join(root, ".env"), settings.text);
-    assert.deepEqual(writeFiles(GUIDE, heading, root), files);
-    assert.deepEqual(writeFiles(GUIDE, "Your flags as types", root), ["src/banner.ts"]);
+    assert.deepEqual(writeFiles(guide, "Set up", root), [".env", ...files]);
+    assert.deepEqual(writeFiles(TYPES, "Your flags as types", root), ["src/banner.ts"]);
 
     // The server's sample, which the guide's flags are from.
     const server = await startServer(t);
     writeFileSync(join(root, ".env.local"), `VITE_FLAGWIRE_URL=${server.url}\n`);
-    const command = /^npx flagwire (types .*)$/m.exec(blocksOf(GUIDE).find(({ language }) => language === "sh")?.text ?? "")?.[1] ?? "";
+    const command = /^npx flagwire (types .*)$/m.exec(blocksOf(TYPES).find(({ language }) => language === "sh")?.text ?? "")?.[1] ?? "";
     writeFileSync(join(root, "flags.yaml"), readFileSync(server.flagsFile, "utf8"));
     const types = await run(process.execPath, [join(packageDir, "cli.js"), ...command.split(" ")], { cwd: root });
     assert.equal(types.code, 0, types.output);
