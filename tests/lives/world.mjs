@@ -1,6 +1,6 @@
 // A platform in which clients of the package live: a clock that the test moves, timers, `fetch`, `EventSource`, channels,
 // locks and page events, and a flag service with a network in between that does harm. All of it is in this process; the client is the
-// package as it is built, with its module.
+// package as it is built, with its module. The playground of the documentation has the same world in a page's worker.
 
 import { lockManager } from "../lib/locks.mjs";
 
@@ -244,7 +244,7 @@ class Service {
       const one = all.find((evaluation) => evaluation.flag === decodeURIComponent(flag));
       return one ? json(one) : json({ message: "no such flag" }, { status: 404 });
     }
-    const ETag = `"${Buffer.from(JSON.stringify(all)).toString("base64url")}"`;
+    const ETag = `"${encodeURIComponent(JSON.stringify(all))}"`;
     return headers["If-None-Match"] === ETag ? () => new Response(null, { status: 304 }) : json(all, { headers: { ETag } });
   }
 
