@@ -19,7 +19,7 @@ import { root } from "../../scripts/lib/paths.mjs";
 export function blocksOf(document) {
   const text = readFileSync(join(root, document), "utf8");
   return [...text.matchAll(/^```(\w+)[^\n]*\n([^]*?)^```$/gm)].map(({ index, 1: language = "", 2: code = "" }) => {
-    const path = /^(?:\/\/|#|<!--) ([\w./-]+\.\w+|\.env)(?: -->)?\n/.exec(code)?.[1];
+    const path = /^(?:\/\/|#|<!--) ([\w./+-]+\.\w+|\.env)(?: -->)?\n/.exec(code)?.[1];
     return { language, text: code, line: text.slice(0, index).split("\n").length + 1, ...(path && { path }) };
   });
 }
