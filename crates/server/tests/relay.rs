@@ -424,6 +424,7 @@ async fn at_the_start_an_empty_upstream_does_not_replace_what_was_kept() {
     );
     let saved = flagwire_server::flags_file::parse(FLAGS).unwrap();
     kept.save(&saved.flags, &saved.segments).unwrap();
+    let (_, saved_at) = kept.load().unwrap().unwrap();
     options.kept = Some(kept.clone());
     let relay = relay(options);
     let doubted = relay
@@ -433,6 +434,8 @@ async fn at_the_start_an_empty_upstream_does_not_replace_what_was_kept() {
         })
         .await;
     assert_eq!(doubted.state, SourceState::Degraded);
+    // No doubted answer, the first one included, proves that what was kept is current.
+    assert_eq!(doubted.fresh_at, Some(saved_at));
     assert_eq!(kept.load().unwrap().unwrap().0.flags.len(), 4);
 }
 

@@ -247,7 +247,8 @@ impl Running {
             .apply_with(configuration, Counting::Upstream);
         // The tags of a doubted answer are dropped, from the first one on, so that the next fetch gets the whole answer
         // again: "not modified" would look like an answer that lacks nothing.
-        let tags = (!matches!(brought, Brought::Doubted(_))).then(|| Tags {
+        let believed = !matches!(brought, Brought::Doubted(_));
+        let tags = believed.then(|| Tags {
             edition: self.environment.edition(),
             flags: tags.0,
             segments: tags.1,
@@ -262,7 +263,8 @@ impl Running {
             );
         }
         self.note(|standing| {
-            if doubt.is_none() {
+            // The first doubted answer has no reason for people yet, but proves as little as the next ones.
+            if believed {
                 standing.fresh_at = Some(SystemTime::now());
             }
             standing.fetched = true;
