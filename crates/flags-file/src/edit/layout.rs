@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::super::node::{Node, Value};
 use super::Change;
-use super::text::{Style, dash_of, extent, is_flow, line_start};
+use super::text::{Style, comment_column, comments_above, dash_of, extent, is_flow, line_start};
 
 /// An entry or item of the new order.
 pub(super) struct Piece {
@@ -240,16 +240,7 @@ impl<'a> Layout<'a> {
 
     /// Returns where the comments directly above an entry begin that have its indentation, or else its own line.
     fn comments_above(&self, entry: usize) -> Option<usize> {
-        let mut start = line_start(self.text, entry)?;
-        while start > 0 {
-            let above = line_start(self.text, start - 1)?;
-            let line = self.text.get(above..start)?;
-            if comment_column(line) != Some(self.column) {
-                break;
-            }
-            start = above;
-        }
-        Some(start)
+        comments_above(self.text, line_start(self.text, entry)?, self.column)
     }
 
     fn arrange_flow(&self, pieces: &[Piece]) -> Option<Change> {
@@ -349,14 +340,6 @@ pub(super) fn line_end(text: &str, at: usize) -> Option<usize> {
 /// Returns the start of the line behind a line end; `None` at the end of the text.
 fn after_line_end(text: &str, end: usize) -> Option<usize> {
     Some(end + text.get(end..)?.find('\n')? + 1)
-}
-
-/// Returns how far a line is indented that holds a comment and nothing else.
-fn comment_column(line: &str) -> Option<usize> {
-    let comment = line.trim_start_matches(' ');
-    comment
-        .starts_with('#')
-        .then_some(line.len() - comment.len())
 }
 
 /// Returns a part of the text with changes made in it; `None` where a change is not within that part, or two overlap.

@@ -10,7 +10,9 @@ use flagwire_evaluation::model::Configuration;
 
 use super::definition::part;
 use super::layout::line_end;
-use super::text::{dash_of, extent, is_flow, line_end_of, line_start, remove_entry, remove_item};
+use super::text::{
+    comments_above, dash_of, extent, is_flow, line_end_of, line_start, remove_entry, remove_item,
+};
 use super::{EditError, Entry, read_before, replace};
 use crate::node::{self, Node, Value};
 
@@ -212,20 +214,6 @@ const fn value_is_written(value: &Node) -> bool {
     !matches!(value.value, Value::Null)
 }
 
-/// Returns where the comments directly above a line begin; the line itself, if there are none. They have its indentation.
-fn comments_above(text: &str, line: usize, indent: usize) -> Option<usize> {
-    let mut start = line;
-    while let Some(above) = start.checked_sub(1) {
-        let begin = line_start(text, above)?;
-        let content = text.get(begin..above)?;
-        if blanks(content) != indent || !content.trim_start().starts_with('#') {
-            break;
-        }
-        start = begin;
-    }
-    Some(start)
-}
-
 fn blanks(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
@@ -372,6 +360,14 @@ mod tests {
     }
 
     const FILE: &str = "# The shop\nflags:\n  # Looks.\n  # Of the shop.\n  theme:   # all of it\n    variations: { a: 1, b: 2 }\n    default: a   # for now\n\n  banner: |\n    Hello,\n    world\n  empty: 0\n  last: true # the end\ngroups:\n  staff: { include: [ada] }\n";
+
+    #[test]
+    fn a_comment_behind_a_tab_comes_back_with_its_definition() {
+        let with = "flags:\n  b: 1\n  # One.\n  \t# Two.\n  a: true\n";
+        let without = "flags:\n  b: 1\n";
+        assert_eq!(undone(with, without, &flag("a")).unwrap(), with);
+        assert_eq!(undone(without, with, &flag("a")).unwrap(), without);
+    }
 
     #[test]
     fn a_definition_has_its_comments() {

@@ -253,6 +253,32 @@ pub(super) fn line_start(text: &str, at: usize) -> Option<usize> {
     Some(text.get(..at)?.rfind('\n').map_or(0, |end| end + 1))
 }
 
+/// Returns where the comments directly above a line begin whose column is this one; the line itself, if there are none.
+pub(super) fn comments_above(text: &str, line: usize, column: usize) -> Option<usize> {
+    let mut start = line;
+    while let Some(above) = start.checked_sub(1) {
+        let begin = line_start(text, above)?;
+        if comment_column(text.get(begin..above)?) != Some(column) {
+            break;
+        }
+        start = begin;
+    }
+    Some(start)
+}
+
+/// Returns the column of a comment that has its line for itself: the number of spaces that indent it.
+///
+/// Tabs may stand before the `#`. YAML does not count them as indentation, as that is spaces alone.
+///
+/// Source: <https://yaml.org/spec/1.2.2/#66-comments>
+pub(super) fn comment_column(line: &str) -> Option<usize> {
+    let unindented = line.trim_start_matches(' ');
+    unindented
+        .trim_start_matches([' ', '\t'])
+        .starts_with('#')
+        .then_some(line.len() - unindented.len())
+}
+
 /// Takes an item out of a list.
 pub(super) fn remove_item(text: &str, list: &Node, at: usize) -> Option<Change> {
     let Value::List(items) = &list.value else {

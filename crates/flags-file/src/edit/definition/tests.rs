@@ -368,6 +368,11 @@ fn a_flag_is_deleted_with_the_comments_directly_above_it() {
             "flags:\n  b: 1\n  a:\n    default: true\n    # soon: x\n  c: 1\n",
             "flags:\n  b: 1\n  c: 1\n",
         ),
+        // A tab before a comment is no indentation in YAML.
+        (
+            "flags:\n  b: 1\n  # One.\n  \t# Two.\n  a: true\n    \t# Three.\n",
+            "flags:\n  b: 1\n",
+        ),
     ] {
         assert_eq!(delete(text, &flag("a"), None).unwrap(), expected, "{text}");
     }
