@@ -1,28 +1,28 @@
-// The changes of flags and groups: who made them, when, and what became of what; and undoing the last one.
+// Lists the changes of flags and groups: who made them, when, and the text before and after. The last change of each can be undone.
 
 import { button, el, fill, make, mistake, mistakeLine, set, toast } from "./dom.js";
 import { get, oneAtATime } from "./server.js";
 import { code, time } from "./words.js";
 
-/** How many changes are listed at first, and how many more each time; of a single flag. */
+/** How many changes of a single flag are listed at first, and how many more each time. */
 const PAGE = 30;
 const OF_FLAG = 5;
 
-/** The server lists no more at once. */
+/** The server lists at most this many changes in one reply. */
 const AT_ONCE = 100;
 
-/** A difference of more lines is folded. */
+/** A difference that has more lines than this is folded. */
 const FOLDED = 6;
 
 let actions;
 let editable = false;
-/** Whether there is a log, as for flags in a file. */
+/** Whether the server logs changes, which it does where the flags are in a file. */
 let logged = false;
-/** The name of a token that may only read. */
+/** The name of the user's token if it may only read; undefined otherwise. */
 let reader;
 let shownNow = false;
 let wanted = PAGE;
-/** What brings the lists of open flags up to date, by their elements. */
+/** The functions that update the lists of open flags, by the elements of these lists. */
 const lists = new Map();
 
 export function start(given) {
@@ -56,7 +56,7 @@ export function only(name) {
   el("changes-flag").value = name;
 }
 
-/** Asks again, if anybody looks. */
+/** Fetches the changes again if this view is visible. */
 export function changed() {
   if (shownNow) void refresh();
   for (const [node, update] of lists) {
@@ -94,7 +94,7 @@ async function load(name, count) {
 
 export const areLogged = () => logged;
 
-/** The last changes of one flag, for its details. They are brought up to date for as long as they are seen. */
+/** Returns the last changes of one flag, for its details. They are updated for as long as they are visible. */
 export function ofFlag(name) {
   const list = make("ol", "changes");
   const wrong = mistakeLine();
@@ -160,7 +160,7 @@ function entry(change, list) {
   );
 }
 
-/** The lines that differ, with as much around them as says where they are. */
+/** Returns the lines that differ, with a few unchanged lines around them that show the place. */
 function difference({ from, to, omitted }) {
   if (omitted) return make("p", "word", "The definition is too long to be shown.");
   const [old, now] = [from, to].map((text) => (text === null ? [] : text.split("\n")));

@@ -1,10 +1,10 @@
-// Building and updating elements. Text only ever becomes text: nothing here takes markup.
+// Builds and updates elements. All text becomes text nodes: no function here takes markup.
 
-/** The element of the page with this id. */
+/** Returns the element of the page with this id. */
 export const el = (id) => document.getElementById(id);
 
 /**
- * A new element: `make("p", "note", "text", child, …)`. Texts become text nodes; what is null, undefined or false is left
+ * Returns a new element: `make("p", "note", "text", child, …)`. Texts become text nodes; what is null, undefined or false is left
  * out.
  */
 export function make(tag, className, ...children) {
@@ -23,7 +23,7 @@ export function set(node, attributes) {
   return node;
 }
 
-/** A button with words on it. */
+/** Returns a button with this text. */
 export function button(className, text, onClick, attributes = {}) {
   const node = set(make("button", className, text), { type: "button", ...attributes });
   node.addEventListener("click", onClick);
@@ -40,7 +40,7 @@ export function fill(node, key, build) {
 }
 
 /**
- * Options of a select, with what is chosen kept where it is still there.
+ * Sets the options of a select. The chosen option stays chosen if it is still among them.
  *
  * @param {HTMLSelectElement} select
  * @param {[value: string, text: string][]} options
@@ -52,7 +52,7 @@ export function options(select, options, value = select.value) {
 }
 
 let toastTimer;
-/** Says something at the foot of the page, also to those who hear it. Mistakes are said where they arise instead. */
+/** Shows a message at the foot of the page, which screen readers announce. Mistakes are shown at the field instead. */
 export function toast(text) {
   const node = el("toast");
   node.textContent = text;
@@ -61,10 +61,10 @@ export function toast(text) {
   toastTimer = setTimeout(() => node.classList.remove("shown"), 4000);
 }
 
-/** A line for what {@link mistake} says. It is read out as it appears. */
+/** Returns a line in which {@link mistake} shows its text. Screen readers announce it when it appears. */
 export const mistakeLine = () => set(make("p", "mistake"), { role: "alert", hidden: true });
 
-/** Says beside what somebody did that it went wrong; an empty text takes it away. */
+/** Shows in a line why an action has failed; an empty text hides the line. */
 export function mistake(node, text) {
   node.textContent = text;
   node.hidden = text === "";

@@ -10,7 +10,7 @@ const KINDS = [["boolean", "On or off"], ["string", "Texts"], ["number", "Number
 
 const pathOf = ({ kind, name }) => `/admin/${kind}s/${encodeURIComponent(name)}`;
 
-/** The overview, for the flags that a form can name. */
+/** The overview, which has the flags that a form can name. */
 let overview = { flags: [], groups: [] };
 
 export function show(given) {
@@ -35,7 +35,7 @@ export async function edit(kind, name, said) {
   }
 }
 
-/** A dialog that is modal, and removed once it is closed. The focus goes back to where it was. */
+/** Opens a modal dialog, which is removed when it is closed. The focus then goes back to where it was. */
 function dialog(title, className) {
   const node = set(make("dialog", `dialog ${className}`), { "aria-labelledby": "dialog-title" });
   const heading = set(make("h2", "", title), { id: "dialog-title" });
@@ -113,7 +113,7 @@ function open({ kind, name, definition, revision = null, form = "short" }) {
     conflict.hidden = true;
   }
 
-  /** Says a mistake beside the field that it is about, or else at the foot. */
+  /** Shows a mistake at the field that it is about, or else at the foot of the dialog. */
   function say(error) {
     if (error.field) {
       set(error.field, { "aria-invalid": "true" });
@@ -128,7 +128,7 @@ function open({ kind, name, definition, revision = null, form = "short" }) {
     else if (rest.length > 0) mistake(said, rest.map((one) => (one.path ? `${one.path}: ${one.message}` : one.message)).join("\n"));
   }
 
-  /** Somebody else was faster: says what the definition is now, and lets both be kept in view. */
+  /** Another user has saved first: shows the definition as it is now beside the one that was typed. */
   async function compare(error) {
     mistake(said, error.message);
     if (error.status !== 409 || isNew) return;
@@ -214,7 +214,7 @@ function open({ kind, name, definition, revision = null, form = "short" }) {
       button("quiet danger", "Drop it", () => node.close()),
     ),
   );
-  // The browser lets only the first of several cancellations be prevented, so the key is, too.
+  // Browsers let a page prevent only the first of several cancellations, so the key event is prevented as well.
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -265,7 +265,7 @@ export function askToDelete(kind, name, lost) {
   no.focus();
 }
 
-/** What goes with a flag, in sentences. */
+/** Returns what is lost with a flag, in sentences. */
 export function lostWith(flag) {
   const targets = flag.overrides.reduce((sum, one) => sum + one.targets.total + one.groups.length, 0);
   const parts = [

@@ -1,4 +1,4 @@
-// What happened, the newest first.
+// Lists the events of this environment, the newest first.
 
 import { el, make } from "./dom.js";
 import { code, time } from "./words.js";
@@ -18,7 +18,7 @@ export function add(one) {
   el("events-none").hidden = true;
 }
 
-/** One entry as a sentence, for those who hear the page. */
+/** Returns one entry as a sentence, for screen readers. */
 export const sentence = (one) => [...headline(one), one.kind === "edit" ? "" : one.details.join(", ")].map((part) => (typeof part === "string" ? part : part.textContent)).join(" ").trim();
 
 function headline(one) {

@@ -5,7 +5,7 @@ import { button, make, mistake, mistakeLine, options, set } from "./dom.js";
 
 let ids = 0;
 
-/** A `read` that returns what it was made of for as long as nothing has changed. */
+/** Wraps `read`: as long as nothing was changed in the form, the given value is returned as it was. */
 export function unlessTouched(original, read) {
   const before = state(read);
   return () => (original !== undefined && state(read) === before ? original : read());
@@ -22,7 +22,7 @@ function state(read) {
 /** Thrown by `read` where a field cannot be used as it is. */
 export const wrong = (field, text) => Object.assign(new Error(text), { field });
 
-/** An input, a select or a textarea under a label. */
+/** Returns an input, a select or a textarea under a label. */
 export function labelled(text, control, hint) {
   const id = `edit-${(ids += 1)}`;
   set(control, { id });
@@ -35,7 +35,7 @@ export function input(value = "", attributes = {}) {
   return node;
 }
 
-/** A field for a list: one entry a line. */
+/** Returns a field for a list, with one entry on each line. */
 export function lines(values, attributes = {}) {
   const node = set(make("textarea", "lines-field"), { spellcheck: "false", autocomplete: "off", rows: Math.min(8, Math.max(1, values.length)), ...attributes });
   node.value = values.join("\n");
@@ -50,7 +50,7 @@ export const readLines = (node) => node.value.split("\n").map((line) => line.tri
 export const asList = (value) => (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]).map(String);
 
 /**
- * A part of the form under a heading. Mistakes whose path begins with `path` are said in it.
+ * Returns a part of the form under a heading. Mistakes whose path begins with `path` are shown in it.
  *
  * @param {string} title
  * @param {string} path
@@ -62,7 +62,7 @@ export function section(title, path, ...children) {
   return node;
 }
 
-/** Says a mistake in the part that it is about, and goes there. Returns whether there is such a part. */
+/** Shows a mistake in the part that it is about, and moves the focus there. Returns whether there is such a part. */
 export function sayAt(root, path, text) {
   const parts = [...root.querySelectorAll("[data-path]")].filter((part) => {
     const own = part.dataset.path;
@@ -76,7 +76,7 @@ export function sayAt(root, path, text) {
 }
 
 /**
- * Rows that can be added, moved and removed.
+ * Returns rows that can be added, moved and removed.
  *
  * @param {{ noun: string, movable?: boolean, make: (given?: any) => { node: HTMLElement, read: () => any, number?: (at: number) => void }, changed?: () => void }} kind
  */
@@ -132,7 +132,7 @@ export function rows({ noun, movable = false, make: build, changed = () => {} },
 const SHARES = "\0shares";
 
 /**
- * What is served: one variation, or shares in percent by an attribute.
+ * Returns the fields for what is served: one variation, or shares in percent by an attribute.
  *
  * @param {() => string[]} names the flag's variations
  */
@@ -195,7 +195,7 @@ const OPERATORS = [
 ];
 const GROUP = "\0group";
 
-/** A condition as `[attribute, value]` of the map under `when`. */
+/** Returns the fields of a condition, which `read` gives as `[attribute, value]` of the map under `when`. */
 function conditionRow(given) {
   const [attribute, value] = given ?? ["", ""];
   let op = "is";
@@ -227,7 +227,7 @@ function conditionRow(given) {
   return { node: make("div", "condition", name, operator, wanted), name, read: unlessTouched(given, read) };
 }
 
-/** All conditions of a rule, which must all hold. */
+/** Returns the fields for the conditions of a rule, which must all hold. */
 export function conditions(when = {}) {
   const list = rows({ noun: "condition", make: conditionRow }, Object.entries(when).length > 0 ? Object.entries(when) : [undefined]);
   const read = () => {

@@ -1,4 +1,4 @@
-// One flag: its row, and what opens below it.
+// Shows one flag: its row, and the details that open below it.
 
 import * as changes from "./changes.js";
 import { button, fill, make, mistake, mistakeLine, options, plural, set, toast } from "./dom.js";
@@ -47,7 +47,7 @@ export function flagRow(name, { change }) {
     void attempt({ default: select.value }, `${name} serves ${select.value} by default`, wrong);
   });
 
-  /** Whether it worked. What went wrong is said at `place`, and the controls show what is in force. */
+  /** Returns whether the change was made. A failure is shown at `place`, and the controls show what is in force. */
   async function attempt(body, done, place) {
     mistake(place, "");
     set(item, { "aria-busy": "true" });
@@ -98,9 +98,9 @@ export function flagRow(name, { change }) {
     name,
     on: false,
     kind: "",
-    /** What the search looks through. */
+    /** The text that is searched. */
     text: "",
-    /** In seconds since the epoch; undefined where that was before the server's start, or never. */
+    /** When the flag last changed, in seconds since 1970; undefined if that was before the server's start. */
     changed: undefined,
     read: undefined,
     stamp(changed, read) {
@@ -131,7 +131,7 @@ export function flagRow(name, { change }) {
   return row;
 }
 
-/** What there is beyond the default, in a line. */
+/** Describes in a line what the flag has beyond its default. */
 function briefly(flag) {
   const parts = [];
   if (flag.requires.length > 0) parts.push(make("span", "fact", `requires ${flag.requires.map((one) => one.flag).join(", ")}`));
@@ -157,7 +157,7 @@ function searchable(flag) {
   return texts.join("\n").toLowerCase();
 }
 
-/** What opens below a flag, in the order in which an evaluation goes through it. */
+/** Returns the details of a flag, in the order in which an evaluation goes through them. */
 function flagDetail(below, name, attempt) {
   let flag;
   const problems = make("ul", "problems");
@@ -238,7 +238,7 @@ function flagDetail(below, name, attempt) {
   };
 }
 
-/** A part of a flag, with its name at the side. */
+/** Returns a part of the details, with its name at the side. */
 function step(title) {
   const list = make("ol", "lines");
   const body = make("div", "step-body", list);

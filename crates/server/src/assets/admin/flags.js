@@ -1,14 +1,14 @@
-// The list of flags: finding, filtering, and one row for each.
+// Shows the list of flags, one row for each; searches, filters and sorts it.
 
 import { button, el, fill, make, mistakeLine, options, plural } from "./dom.js";
 import { askToDelete, edit, lostWithGroup } from "./editor.js";
 import { flagRow } from "./flag.js";
 import { clauses, listed } from "./words.js";
 
-/** A list longer than this is not drawn where nobody looks. */
+/** In a list longer than this, rows outside the visible part are not drawn. */
 const MANY = 60;
 
-/** Rows by flag: kept across updates, so that focus, open details and typed text stay. */
+/** The rows, by flag. They are kept across updates, so that focus, open details and typed text stay. */
 const rows = new Map();
 let environment;
 let actions;
@@ -46,7 +46,7 @@ export function show(overview) {
     row.update(flag, overview.counts[flag.flag] ?? {}, overview.editable);
     row.stamp(overview.changes[flag.flag], overview.reads[flag.flag]);
   }
-  // What somebody is busy with stays where it is: only what is new is put in.
+  // A row that the user is working in must not move, so only new rows are put in.
   if (!list.contains(document.activeElement) || list.children.length !== rows.size) sort();
   const kinds = [...new Set(overview.flags.map((flag) => flag.kind))].sort();
   options(el("filter-kind"), [["", "Any kind"], ...kinds.map((kind) => [kind, kind])]);
@@ -59,7 +59,7 @@ export function show(overview) {
   groups(overview.groups, overview.editable);
 }
 
-/** As people sort: `step-2` before `step-10`. */
+/** Compares names by the numbers in them: `step-2` comes before `step-10`. */
 const NAMES = new Intl.Collator("en", { numeric: true });
 
 const ORDERS = {
@@ -69,7 +69,7 @@ const ORDERS = {
   read: (a, b) => (b.read ?? 0) - (a.read ?? 0),
 };
 
-/** Puts the rows in the order that is chosen; those that are equal in it, by name. */
+/** Puts the rows in the chosen order; rows that are equal in it are ordered by name. */
 function sort() {
   const order = ORDERS[el("sort").value];
   const list = el("flags");
@@ -80,7 +80,7 @@ function sort() {
 }
 
 function filter() {
-  // Each word for itself, so that "new checkout" finds `new-checkout`.
+  // Each word is searched by itself, so that "new checkout" finds `new-checkout`.
   const wanted = el("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const state = el("filter-state").value;
   const kind = el("filter-kind").value;

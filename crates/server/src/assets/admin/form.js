@@ -1,11 +1,11 @@
-// The forms for the definition of a flag and of a group. What a form does not know stays as it is.
+// Builds the forms for the definition of a flag and of a group. Keys that a form does not know stay as they are.
 
 import { button, make, mistakeLine, options, set } from "./dom.js";
 import { asList, conditions, input, labelled, lines, readLines, rows, section, serveField, unlessTouched, wrong } from "./fields.js";
 
 const isMap = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
-/** Whether the form can show this definition. The full form, and whatever a person has written in an odd way, is edited as text. */
+/** Returns whether the form can show this definition. The full form, and definitions written in an unusual way, are edited as text. */
 export function fits(kind, definition) {
   if (kind === "group") return isMap(definition) && maps(definition.rules ?? []);
   if (!isMap(definition)) return definition !== null && !Array.isArray(definition);
@@ -16,7 +16,7 @@ export function fits(kind, definition) {
 const maps = (list) => Array.isArray(list) && list.every((one) => isMap(one));
 const plain = (when) => Object.values(when).every((value) => !isMap(value) || Object.keys(value).length === 1);
 
-/** Sets a key where there is something to say, and else removes it. */
+/** Sets a key to the value, or removes the key if there is no value. */
 function put(definition, key, value, empty) {
   if (empty) delete definition[key];
   else definition[key] = value;
@@ -33,7 +33,7 @@ function about(definition) {
   };
 }
 
-/** The value of a variation, as text where the flag holds texts, else as JSON. */
+/** Returns the value of a variation: as it is if the flag holds texts, else as JSON. */
 function valueOf(field, kind) {
   if (kind === "string") return field.value;
   try {
@@ -222,7 +222,7 @@ export function flagForm(given, around) {
   };
 }
 
-/** A flag that has one value for everybody. */
+/** Returns the form of a flag that has one value for everybody. */
 function valueForm(definition, around) {
   const text = about(definition);
   const kind = kindOf(definition, definition.value);
@@ -240,7 +240,7 @@ function valueForm(definition, around) {
   return { node: make("div", "definition-form", text.node, section("The value that everybody gets", "value", labelled("Value", field, kind === "string" ? undefined : "as JSON")), make("p", "", more)), read };
 }
 
-/** The definition that a new flag of a kind starts with. */
+/** Returns the definition with which a new flag of this kind starts. */
 export const STARTS = {
   boolean: { default: false },
   string: { variations: { first: "one text", second: "another" }, default: "first" },

@@ -1,4 +1,4 @@
-// The admin page: what it shows of one environment, kept up to date by the stream of what happens.
+// The admin page: it shows one environment, and is kept up to date by a stream of its events.
 
 import * as changes from "./changes.js";
 import { el, fill, make, mistake, options, toast } from "./dom.js";
@@ -19,13 +19,13 @@ let shown;
 let user;
 
 function show(overview) {
-  // Flags and groups are left out where they are those of before.
+  // The reply leaves flags and groups out if they have not changed since the last one.
   shown = overview.flags ? overview : { ...overview, flags: shown.flags, groups: shown.groups };
   user = overview.user ?? user;
   const reads = user?.may === "read";
-  // Whoever can change these flags logs the changes.
+  // Where flags can be changed, the changes are logged.
   shown.logged ??= shown.editable;
-  // All that can be changed looks at this.
+  // Controls that change something are offered only while this is true.
   shown.editable &&= !reads;
   shown.reader = reads ? user.name : undefined;
   el("user").textContent = user && user.name !== "local" ? user.name : "";
@@ -104,7 +104,7 @@ function start() {
     live("lost", final ? "Closed" : "Reconnecting");
     if (error?.status === 403) showProblem("This page cannot be used here:", error.message);
     if (error?.status === 404 && chosenEnvironment() !== null) {
-      // The address names an environment that is gone.
+      // The address names an environment that does not exist any more.
       toast(error.message);
       useEnvironment(null);
       start();
@@ -127,7 +127,7 @@ function start() {
       } else if (name === "activity") {
         events.add(data);
         el("announcer").textContent = events.sentence(data);
-        // A replica that does not lead hears only of the change itself.
+        // A replica that does not lead gets only the event of the change itself.
         if (data.kind === "edit") changes.changed();
       } else if (name === "changes") {
         changes.changed();
@@ -135,19 +135,19 @@ function start() {
         showStreams(data.count);
         streams.changed();
       } else {
-        // A heartbeat is a good moment to look at counts.
+        // Counts have no events of their own, so they are fetched at each heartbeat.
         void update();
       }
     },
   });
 }
 
-/** Changes a flag. Throws where that does not work; nothing has changed then. */
+/** Changes a flag. Throws if that fails; nothing has changed then. */
 async function change(flag, body) {
   show(await post(`/admin/flags/${encodeURIComponent(flag)}`, body));
 }
 
-/** Undoes a change. Throws where that does not work; nothing has changed then. */
+/** Undoes a change. Throws if that fails; nothing has changed then. */
 async function undo(id) {
   show(await post(`/admin/changes/${encodeURIComponent(id)}/undo`, {}));
 }
@@ -178,7 +178,7 @@ el("token-form").addEventListener("submit", (event) => {
   start();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
-  // The address names the view, so it cannot name the place to go to.
+  // The fragment of the address names the view, so it cannot name the element to go to.
   event.preventDefault();
   el("content").focus();
 });
@@ -189,7 +189,7 @@ el("environment").addEventListener("change", () => {
   start();
 });
 addEventListener("hashchange", navigate);
-// What was a while ago is longer ago now; nobody needs that to the second.
+// Times are shown as "3 minutes ago", so they are updated, but not every second.
 setInterval(() => tellTimes(el("content")), 10_000);
 navigate();
 start();

@@ -1,4 +1,4 @@
-// Talking to the server: requests, the token, the environment in question, and the stream of what happens.
+// Talks to the server: sends requests with the token for the chosen environment, and reads the stream of events.
 
 const TOKEN_KEY = "flagwire-admin-token";
 
@@ -6,7 +6,7 @@ let token = sessionStorage.getItem(TOKEN_KEY);
 let environment = new URLSearchParams(location.search).get("environment");
 let refused = () => {};
 
-/** Calls `fn` with a sentence whenever the server wants a token, or another one. */
+/** Calls `fn` with a sentence for the user whenever the server asks for a token, or for another one. */
 export function onRefused(fn) {
   refused = fn;
 }
@@ -16,7 +16,7 @@ export function useToken(text) {
   sessionStorage.setItem(TOKEN_KEY, text);
 }
 
-/** `null` for the first there is. */
+/** The chosen environment; `null` for the server's first one. */
 export function useEnvironment(name) {
   environment = name;
   const url = new URL(location.href);
@@ -27,7 +27,7 @@ export function useEnvironment(name) {
 
 export const chosenEnvironment = () => environment;
 
-/** Throws an `Error` whose message is for people, with the `status`, or 0 where the server cannot be reached. */
+/** Sends a request. Throws an `Error` whose message is for people, with the `status` of the reply, or 0 if the server cannot be reached. */
 async function call(path, init = {}) {
   const url = new URL(path, location.origin);
   if (environment !== null) url.searchParams.set("environment", environment);
@@ -46,7 +46,7 @@ async function call(path, init = {}) {
   throw Object.assign(new Error(sentence(message)), { status: response.status, mistakes: body.mistakes });
 }
 
-/** The server's messages begin small and end without a full stop. */
+/** Makes a sentence of a message of the server, which begins with a small letter and ends without a full stop. */
 function sentence(text) {
   const first = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(first) ? first : `${first}.`;
@@ -62,7 +62,7 @@ export const put = (path, body) => send("PUT", path, body);
 
 export const remove = (path) => send("DELETE", path);
 
-/** Does the work again and again as it is asked for, but never twice at once: what is asked for meanwhile is done once more. */
+/** Returns a function that does the work each time it is called, but never twice at once: after calls in the meantime it is done once more. */
 export function oneAtATime(work) {
   let running = false;
   let again = false;
@@ -82,7 +82,7 @@ export function oneAtATime(work) {
 }
 
 /**
- * Follows what happens until the signal is given. The stream is read by hand, as `EventSource` sends no token.
+ * Follows the stream of events until the signal aborts it. It is read by `fetch`, as `EventSource` sends no token.
  *
  * @param {{ opened: () => void, event: (name: string, data: any) => void, lost: (error?: Error) => void, signal: AbortSignal }} to
  */
@@ -110,7 +110,7 @@ export async function follow({ opened, event, lost, signal }) {
     }
     if (signal.aborted) return;
     lost(problem);
-    // Trying again with the same token, or in the same place, comes to the same.
+    // Another attempt with the same token or address would get the same answer.
     if ([401, 403, 404].includes(problem?.status)) return;
     await pause(Math.min(10_000, 500 * 2 ** Math.min(attempt, 5)) * (0.5 + Math.random() / 2), signal);
   }

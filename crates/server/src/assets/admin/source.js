@@ -1,9 +1,9 @@
-// The line that says which of two sources serves, where a flags file may take over from an upstream, and the way to the other one.
+// Shows which of two sources serves, where a flags file may take over from an upstream, and switches to the other one.
 
 import { button, el, fill, make, plural, toast } from "./dom.js";
 import { get, post } from "./server.js";
 
-/** How many names of flags that differ are shown. */
+/** Of the flags that differ, this many names are shown. */
 const MAX_NAMES = 20;
 
 let standing;
@@ -22,7 +22,7 @@ export function show(overview) {
   section.hidden = !takeover;
   if (!takeover) return;
   const key = JSON.stringify([environment, takeover]);
-  // What was asked before was asked of the other source.
+  // The answers shown so far are about the other source.
   if (key !== standing) clear();
   standing = key;
   const relayed = takeover.serves === "upstream";
@@ -37,7 +37,7 @@ export function show(overview) {
 
 const clear = () => answer();
 
-/** Shows what came of a question, with buttons below; nothing takes it away. */
+/** Shows the answer to a question, with buttons below. It stays until the next answer replaces it. */
 function answer(content = [], buttons = []) {
   const foot = buttons.length > 0 && make("div", "takeover-buttons", buttons, button("quiet", "Cancel", cancel));
   el("takeover-answer").replaceChildren(...content, ...(foot ? [foot] : []));
@@ -49,7 +49,7 @@ function cancel() {
   el("takeover-ask").focus();
 }
 
-/** Asks the server what would change, and then the person. */
+/** Asks the server what would change, and then asks the user to confirm it. */
 async function ask() {
   const asked = standing;
   if (JSON.parse(asked)[1].serves === "file") {

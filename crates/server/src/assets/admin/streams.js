@@ -1,4 +1,4 @@
-// Who reads the open streams.
+// Lists the readers of the open streams.
 
 import { el, fill, make, mistake, plural } from "./dom.js";
 import { get, oneAtATime } from "./server.js";
@@ -22,7 +22,7 @@ export function visible(wanted) {
   if (wanted) changed();
 }
 
-/** Asks again, if anybody looks. */
+/** Fetches the readers again if this view is visible. */
 export function changed() {
   if (shownNow) void refresh();
 }

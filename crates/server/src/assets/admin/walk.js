@@ -1,4 +1,4 @@
-// The steps of an evaluation in words, in the order in which they were taken.
+// Describes the steps of an evaluation in words, in the order in which they were taken.
 
 import { make, plural, set } from "./dom.js";
 import { all, clause, code, listed, rollout, ruleName, serving, variation } from "./words.js";
@@ -11,7 +11,7 @@ const MEMBERSHIP = {
   no: "not a member",
 };
 
-/** The walk through one flag. `flags` are all, for the colours of their variations. */
+/** Returns the steps through one flag. `flags` has all flags, for the colours of their variations. */
 export function walk(told, flag, flags, who) {
   const list = steps(told, told.steps, flag, flags, who);
   const left = notReached(told.steps, flag);
@@ -103,7 +103,7 @@ function prerequisite(one, told, flags, who) {
   return item(one.outcome === "notMet" ? "no" : one.served === null ? "info" : "yes", whose, " ", make("span", "attribute", one.flag), " to serve ", ...wanted, ...serves, ...outcome, how);
 }
 
-/** A condition and what it came to. */
+/** Returns a condition and its result. */
 function check(one) {
   const content = [make("span", "condition", ...clause(one))];
   if (one.problem) content.push(make("span", "found", ` – cannot hold: ${one.problem}`));
@@ -124,7 +124,7 @@ function group(one) {
   );
 }
 
-/** What comes after the step that decided. */
+/** Returns a sentence about the steps after the one that decided, which were not taken. */
 function notReached(list, flag) {
   if (!flag || list.some((one) => one.step === "offVariation")) return "";
   const seen = (name) => list.filter((one) => one.step === name).length;
@@ -135,5 +135,5 @@ function notReached(list, flag) {
   if (rules > 0) parts.push(plural(rules, "rule"));
   const decided = list.some((one) => one.matched);
   if (decided) parts.push("the default");
-  return parts.length === 0 || !decided ? "" : `Not looked at any more: ${parts.join(", ").replace(/, ([^,]*)$/, " and $1")}.`;
+  return parts.length === 0 || !decided ? "" : `Not evaluated: ${parts.join(", ").replace(/, ([^,]*)$/, " and $1")}.`;
 }

@@ -1,4 +1,4 @@
-// Why a target gets what it gets: the form, and the answers for one flag or all.
+// Explains why a target is served its values: the form, and the answers for one flag or all.
 
 import { button, el, make, mistake, options, plural, set } from "./dom.js";
 import { post } from "./server.js";
@@ -18,7 +18,7 @@ const REASONS = {
 };
 
 let overview;
-/** What was asked last; asked again when flags change. */
+/** The last question, which is asked again when flags change. */
 let asked;
 let asJson = false;
 
@@ -41,7 +41,7 @@ export function show(given) {
   if (asked && (changed || other)) void answer(asked, true);
 }
 
-/** Puts a flag into the form, and asks at once where the target is there already. */
+/** Puts a flag into the form, and asks at once if the form has a target already. */
 export function ask(flag) {
   el("why-flag").value = flag;
   const target = read();
@@ -68,10 +68,10 @@ function attribute(name = "", value = "", type = "text") {
   return row;
 }
 
-/** An `Error` with the field that it is about. */
+/** Returns an `Error` with the field that it is about. */
 const wrong = (field, text) => Object.assign(new Error(text), { field });
 
-/** The target as the form has it; `undefined` where that cannot be read. */
+/** Returns the target that the form describes; `undefined` if it cannot be read. */
 function read() {
   try {
     return target();
@@ -122,7 +122,7 @@ function typed(field, type) {
   return json;
 }
 
-/** From rows to JSON and back, with all that was typed. What cannot be taken along stays as it is, and is said. */
+/** Switches the form from rows to JSON or back, with all that was typed. If the text cannot be converted, the form stays as it is and says why. */
 function switchForm() {
   try {
     const now = target();
@@ -153,7 +153,7 @@ function toRows({ identifier = "", name = "", attributes = {}, ...rest }) {
   if (Object.keys(attributes).length === 0) attribute();
 }
 
-/** Says what is wrong below the form, and marks the field. */
+/** Shows below the form what is wrong, and marks the field. */
 function complain(error) {
   for (const field of el("why-form").querySelectorAll("[aria-invalid]")) set(field, { "aria-invalid": null, "aria-describedby": null });
   mistake(el("why-mistake"), error?.message ?? "");
@@ -179,7 +179,7 @@ async function explain() {
   await answer(asked);
 }
 
-/** `unasked` where flags have changed: the focus stays where it is then. */
+/** Shows the answer. With `unasked`, because flags have changed, the focus stays where it is. */
 async function answer(request, unasked = false) {
   try {
     const reply = await post("/admin/explain", request);

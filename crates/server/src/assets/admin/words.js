@@ -1,4 +1,4 @@
-// Flags, rules and times in words, and the small pieces that show them.
+// Describes flags, rules and times in words, and builds the small elements that show them.
 
 import { make, set } from "./dom.js";
 
@@ -18,17 +18,17 @@ const SVG = "http://www.w3.org/2000/svg";
 /** How many colours there are for variations. */
 const HUES = 6;
 
-/** Of a list, so many are shown before "and 12 more". */
+/** This many entries of a list are shown before "and 12 more". */
 const SHOWN = 8;
 
-/** "False" of a boolean has none: it is what was before the flag. */
+/** Returns the colour of a variation. The "false" of a boolean has none, because it stands for the time before the flag. */
 function hueOf(name, flag) {
   const at = flag ? flag.variations.findIndex((one) => one.identifier === name) : -1;
   if (at < 0) return undefined;
   return flag.kind === "boolean" && name === "false" ? "off" : String(at % HUES);
 }
 
-/** A variation's name in its own colour: the same everywhere in a flag. */
+/** Returns a variation's name in its colour, which is the same everywhere in a flag. */
 export function variation(name, flag) {
   const chip = make("span", "variation", make("span", "swatch"), make("span", "", name === "" || name === undefined ? "nothing" : name));
   const hue = hueOf(name, flag);
@@ -38,7 +38,7 @@ export function variation(name, flag) {
 
 export const code = (text) => make("code", "", text === "" ? "(empty)" : text);
 
-/** Texts one after the other: `a, b or c`. Of a long list only the first. */
+/** Joins texts as `a, b or c`. Of a long list only the first ones are shown. */
 export function listed({ first, total }, word = "or", show = code) {
   const shown = first.slice(0, total > SHOWN + 1 ? SHOWN : SHOWN + 1);
   const rest = total - shown.length;
@@ -50,7 +50,7 @@ export function listed({ first, total }, word = "or", show = code) {
 
 export const all = (list) => ({ first: list, total: list.length });
 
-/** A condition in words. */
+/** Returns a condition in words. */
 export function clause({ attribute, op, values }) {
   const many = Array.isArray(values) ? all(values) : values;
   if (op === "segmentMatch") return [make("span", "word", "in group "), ...listed(many)];
@@ -59,20 +59,20 @@ export function clause({ attribute, op, values }) {
   return [make("span", "attribute", attribute), make("span", "word", ` ${words ?? `${op} (unknown, so never)`} `), ...listed(only)];
 }
 
-/** Conditions that must all hold, in words. */
+/** Returns conditions that must all hold, in words. */
 export function clauses(list) {
   if (list.length === 0) return [make("span", "word", "never: it has no condition")];
   return list.flatMap((one, at) => [at === 0 ? "" : make("b", "word", " and "), ...clause(one)]);
 }
 
-/** What is served: a variation, or shares as a bar with a legend. */
+/** Returns an element for what is served: a variation, or shares as a bar with a legend. */
 export function serving(serve, flag) {
   const { variation: name, distribution } = serve;
   if (!distribution) return variation(name ?? "", flag);
   return rollout(distribution.variations, flag, { by: distribution.bucketBy });
 }
 
-/** Shares as a bar. With a bucket, a mark where it falls. */
+/** Returns shares as a bar, with a mark at the bucket if one is given. */
 export function rollout(shares, flag, { by, bucket } = {}) {
   const text = shares.map((share) => `${share.weight} % ${share.variation}`).join(", ");
   const drawn = document.createElementNS(SVG, "svg");
@@ -98,13 +98,13 @@ export function rollout(shares, flag, { by, bucket } = {}) {
   return make("span", "rollout", drawn, legend);
 }
 
-/** Names that the reader gives to rules without one. */
+/** Returns the name of a rule; an empty text for a name that the reader of flags files has made up for a rule without one. */
 export const ruleName = (name) => (name && !/^rule-\d+$/.test(name) ? name : "");
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
 
-/** A time as "3 minutes ago", with the exact one on hover. Kept up to date by `tellTimes`. */
+/** Returns a time as "3 minutes ago", with the exact one on hover. `tellTimes` keeps it up to date. */
 export function time(milliseconds) {
   const node = make("time");
   const date = new Date(milliseconds);
