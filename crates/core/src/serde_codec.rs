@@ -35,7 +35,7 @@ pub struct SerdeCodec {
     /// Counts of values that are gone, of earlier targets, and of posts that failed.
     counts: Counts,
     /// The counts in the post that is under way.
-    aside: Vec<(Counter, u64)>,
+    pending: Vec<(Counter, u64)>,
     /// Returns the time in milliseconds since the Unix epoch, for the timestamps of metrics.
     epoch_millis: fn() -> i64,
 }
@@ -96,7 +96,7 @@ impl SerdeCodec {
             values: BTreeMap::new(),
             gone: BTreeMap::new(),
             counts: Counts::default(),
-            aside: Vec::new(),
+            pending: Vec::new(),
             epoch_millis,
         }
     }
@@ -402,7 +402,7 @@ impl Codec for SerdeCodec {
         let timestamp = (self.epoch_millis)();
         let mut bytes = 20usize;
         let mut data = Vec::new();
-        self.aside.clear();
+        self.pending.clear();
         self.retire_all();
         while let Some((counter, count)) = self.counts.0.pop_first() {
             let (flag, variation, target) = &counter;
@@ -433,7 +433,7 @@ impl Codec for SerdeCodec {
                 break;
             }
             data.push(entry);
-            self.aside.push((counter, count));
+            self.pending.push((counter, count));
         }
         if data.is_empty() {
             return None;
@@ -450,7 +450,7 @@ impl Codec for SerdeCodec {
     }
 
     fn settle_counts(&mut self, keep: bool) {
-        for (counter, count) in core::mem::take(&mut self.aside) {
+        for (counter, count) in core::mem::take(&mut self.pending) {
             if keep {
                 self.counts.add(counter, count);
             }

@@ -43,7 +43,7 @@ pub(super) struct Streaming {
     /// Whether a native stream failed before it opened. It does not report the cause, so the next attempt uses `fetch`.
     native_failed: bool,
     /// What was last reported to the application.
-    told: Told,
+    reported: Reported,
     /// Whether a token was refused and no stream has opened with the one that replaced it.
     signed_in_again: bool,
     /// Whether it was reported to the application that polling has started.
@@ -93,7 +93,7 @@ pub(super) enum Leader {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Told {
+enum Reported {
     #[default]
     Nothing,
     Connected,
@@ -110,7 +110,7 @@ impl Streaming {
             State::Off
             | State::Waiting
             | State::Opening { .. }
-            | State::Following { open: false } => self.is_told_lost().then_some(Why::Stream),
+            | State::Following { open: false } => self.is_outage_reported().then_some(Why::Stream),
         }
     }
 
@@ -120,12 +120,15 @@ impl Streaming {
             State::Open { .. } => StreamStatus::Open {
                 quiet_seconds: (now.millis_since(self.quiet_since) / 1_000).min(127) as u8,
             },
-            _ if self.is_told_lost() => StreamStatus::Down,
+            _ if self.is_outage_reported() => StreamStatus::Down,
             _ => StreamStatus::Starting,
         }
     }
 
     /// Whether the leader's stream is open, as the leader reported last; `None` where this tab follows no leader.
+    ///
+    /// This is not part of [`Self::status`], because a follower that begins to lead posts the status of an outage before it has left
+    /// this state.
     pub(super) const fn followed(&self) -> Option<bool> {
         match self.state {
             State::Following { open } => Some(open),
@@ -134,8 +137,8 @@ impl Streaming {
     }
 
     /// Whether an outage was reported to the application, and its end was not yet.
-    fn is_told_lost(&self) -> bool {
-        self.told == Told::Disconnected
+    fn is_outage_reported(&self) -> bool {
+        self.reported == Reported::Disconnected
     }
 }
 
@@ -210,7 +213,7 @@ impl<C: Codec> Client<C> {
             Leader::Unknown => {}
             Leader::Open => self.connected(),
             Leader::Down(cause) => {
-                if !self.streaming.is_told_lost() {
+                if !self.streaming.is_outage_reported() {
                     self.outage(now, cause);
                     self.stream_missing();
                 }
@@ -290,7 +293,9 @@ impl<C: Codec> Client<C> {
 
     /// Reports that a stream is open, this tab's or the leader's, and stops polling.
     fn connected(&mut self) {
-        if core::mem::replace(&mut self.streaming.told, Told::Connected) != Told::Connected {
+        if core::mem::replace(&mut self.streaming.reported, Reported::Connected)
+            != Reported::Connected
+        {
             self.emit(Event::Connected);
         }
         self.stop_polling();
@@ -416,8 +421,8 @@ impl<C: Codec> Client<C> {
 
     /// Reports that the stream is lost, if it was reported that it is open.
     pub(super) fn disconnected(&mut self) {
-        if self.streaming.told == Told::Connected {
-            self.streaming.told = Told::Disconnected;
+        if self.streaming.reported == Reported::Connected {
+            self.streaming.reported = Reported::Disconnected;
             self.emit(Event::Disconnected);
         }
     }
@@ -425,7 +430,9 @@ impl<C: Codec> Client<C> {
     fn outage(&mut self, now: Instant, cause: Cause) {
         self.start_polling(now);
         self.report(ErrorKind::Stream, cause);
-        if core::mem::replace(&mut self.streaming.told, Told::Disconnected) != Told::Disconnected {
+        if core::mem::replace(&mut self.streaming.reported, Reported::Disconnected)
+            != Reported::Disconnected
+        {
             self.emit(Event::Disconnected);
         }
     }

@@ -354,13 +354,13 @@ const OVERRIDES: &[(&str, &str, Option<&str>, &str)] = &[
 
 #[test]
 fn a_target_gets_a_variation_of_its_own_and_loses_it() {
-    for (text, whom, variation, expected) in OVERRIDES {
-        let new =
-            target(text, "a", whom, *variation).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    for (text, identifier, variation, expected) in OVERRIDES {
+        let new = target(text, "a", identifier, *variation)
+            .unwrap_or_else(|error| panic!("{text}\n{error}"));
         assert_eq!(new, *expected, "{text}");
         let served = named(&new)
             .into_iter()
-            .find(|(_, targets)| targets.iter().any(|one| one == whom));
+            .find(|(_, targets)| targets.iter().any(|one| one == identifier));
         assert_eq!(
             served.map(|(variation, _)| variation).as_deref(),
             *variation

@@ -22,14 +22,14 @@ use crate::files::write::directory_of;
 #[derive(Debug, Default)]
 pub(super) struct Signs {
     last: Mutex<Option<(Sign, Instant)>>,
-    told: Notify,
+    arrived: Notify,
 }
 
 impl Signs {
     /// Waits for a notification. Of several only the last one is returned, as it shows how the file is now.
     pub(super) async fn next(&self) -> (Sign, Instant) {
         loop {
-            self.told.notified().await;
+            self.arrived.notified().await;
             if let Some(sign) = lock(&self.last).take() {
                 return sign;
             }
@@ -38,7 +38,7 @@ impl Signs {
 
     fn tell(&self, sign: Sign) {
         *lock(&self.last) = Some((sign, Instant::now()));
-        self.told.notify_one();
+        self.arrived.notify_one();
     }
 }
 
