@@ -80,7 +80,7 @@ fn number_doubt(node: &Node, plain: &str) -> Option<String> {
             }
             let mantissa = plain.split(['e', 'E']).next().unwrap_or_default();
             let zero = !mantissa.contains(|c: char| ('1'..='9').contains(&c));
-            (value == 0.0 && !zero).then(|| "is so small that it would be read as 0".to_owned())
+            (value == 0.0 && !zero).then(|| "is too small: it would be read as 0".to_owned())
         }
         _ => None,
     }
