@@ -30,7 +30,7 @@ pub struct Snapshot {
     program: Program,
     problems: Vec<Problem>,
     fits: Fits,
-    /// How many names there were when all was compiled.
+    /// The number of names when the whole configuration was last compiled. All is compiled again once too many names are unused.
     names: usize,
 }
 
