@@ -22,8 +22,8 @@ use super::merge::{Role, Writer, as_before, json_of};
 use super::text::{Style, extent};
 use super::{Change, EditError, broken, find, read_before};
 
-/// What has a definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Names a flag or group, which has a definition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
     /// A flag, by its name.

@@ -14,7 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use flagwire_flags_file::edit::Entry;
 use parking_lot::Mutex;
 
 pub(crate) use self::entry::NewChange;
@@ -44,7 +43,7 @@ pub struct ChangeLog {
     /// The number of the last change; each change has a greater one.
     last: Mutex<u64>,
     /// The damaged lines that were reported.
-    told: Mutex<BTreeSet<String>>,
+    warned: Mutex<BTreeSet<String>>,
 }
 
 impl ChangeLog {
@@ -59,7 +58,7 @@ impl ChangeLog {
             worker: FileWorker::of(&beside),
             places: [beside, fallback.to_owned()],
             last: Mutex::default(),
-            told: Mutex::default(),
+            warned: Mutex::default(),
         }
     }
 
@@ -102,9 +101,9 @@ impl ChangeLog {
             .run_blocking(&what, move |_| lines::read(&places));
         let (mut changes, damaged) = read.flatten()?;
         changes.retain(|change| change.environment == self.environment);
-        let mut told = self.told.lock();
+        let mut warned = self.warned.lock();
         for line in &damaged {
-            if told.insert(line.clone()) {
+            if warned.insert(line.clone()) {
                 tracing::warn!(
                     environment = self.environment,
                     "{line} is damaged and is skipped"
@@ -122,10 +121,9 @@ impl ChangeLog {
         let (changes, damaged) = self.all()?;
         let mut newest = changes.into_iter().rev();
         let mut changed = BTreeSet::new();
-        let key = |what: &Entry| (matches!(what, Entry::Group(_)), what.name().to_owned());
         if let Some(before) = &query.before {
             let found = newest.by_ref().find(|change| {
-                changed.insert(key(&change.what));
+                changed.insert(change.what.clone());
                 change.id == *before
             });
             if found.is_none() {
@@ -136,7 +134,7 @@ impl ChangeLog {
         let mut listed = Vec::new();
         let mut more = false;
         for change in newest {
-            let last = changed.insert(key(&change.what));
+            let last = changed.insert(change.what.clone());
             if !query.wants(&change.what) {
                 continue;
             }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use flagwire_flags_file::edit::Written;
+use flagwire_flags_file::edit::{Entry, Written};
 
 use super::*;
 
@@ -89,7 +89,7 @@ fn a_damaged_line_is_skipped_and_swallows_no_other() {
     log.append(vec![change("a", "2")]).unwrap();
     let page = log.list(&ChangeQuery::default()).unwrap().unwrap();
     assert_eq!((page.changes.len(), page.damaged), (2, 1));
-    assert_eq!(log.told.lock().len(), 1);
+    assert_eq!(log.warned.lock().len(), 1);
 }
 
 #[test]
