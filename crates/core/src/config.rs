@@ -49,3 +49,11 @@ pub const MIN_INTERVAL: Millis = Millis(60_000);
 
 /// The default of [`Config::sign_in_timeout`], and the timeout of every other request.
 pub const REQUEST_TIMEOUT: Millis = Millis(30_000);
+
+/// The time without any byte after which a stream counts as dead: two heartbeats of 15 seconds, and something for a slow network.
+/// The same bound holds for opening it.
+pub(crate) const IDLE_TIMEOUT: Millis = Millis(35_000);
+
+/// How long a stream must have been open for its loss to count as a new outage, with which the backoff starts again. A server
+/// that closes each stream at once would otherwise be asked again without any backoff.
+pub(crate) const STABLE_AFTER: Millis = Millis(10_000);

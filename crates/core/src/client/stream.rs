@@ -3,7 +3,7 @@
 use super::Client;
 use crate::backoff::Backoff;
 use crate::codec::{Ask, Codec, Parsed};
-use crate::config::Transport;
+use crate::config::{IDLE_TIMEOUT, STABLE_AFTER, Transport};
 use crate::error::{Cause, ErrorKind};
 use crate::input::StreamInput;
 use crate::message::TabMessage;
@@ -14,14 +14,6 @@ use crate::sse::Parser;
 use crate::state::Why;
 use crate::time::{Instant, Millis};
 use crate::timer::Timer;
-
-/// The time without any byte after which a stream counts as dead: two heartbeats of 15 seconds, and something for a slow network.
-/// The same bound holds for opening it.
-pub(super) const IDLE_TIMEOUT: Millis = Millis(35_000);
-
-/// How long a stream must have been open for its loss to count as a new outage, with which the backoff starts again. A server
-/// that closes each stream at once would otherwise be asked again without any backoff.
-const STABLE_AFTER: Millis = Millis(10_000);
 
 /// The data of each heartbeat but the first of a connection. A native `EventSource` opens a lost connection again without
 /// reporting it, so a first heartbeat on an open stream is the only sign that something may have been missed.

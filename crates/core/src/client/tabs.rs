@@ -18,8 +18,9 @@
 use alloc::vec::Vec;
 
 use super::Client;
-use super::stream::{IDLE_TIMEOUT, Leader, StreamStatus};
+use super::stream::{Leader, StreamStatus};
 use crate::codec::Codec;
+use crate::config::IDLE_TIMEOUT;
 use crate::error::Cause;
 use crate::input::TabInput;
 use crate::message::TabMessage;
