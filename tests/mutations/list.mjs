@@ -19,6 +19,10 @@ const METRICS = "crates/core/src/client/metrics.rs";
 const TABS = "crates/core/src/client/tabs.rs";
 const PAGE = "crates/core/src/client/page.rs";
 const CODEC = "crates/core/src/serde_codec.rs";
+const SYNCHRONISER = "crates/core/src/synchroniser.rs";
+const SYNC_FETCH = "crates/core/src/synchroniser/fetch.rs";
+const SYNC_STREAM = "crates/core/src/synchroniser/stream.rs";
+const ENVIRONMENT = "crates/core/src/serde_environment.rs";
 const EVALUATE = "crates/evaluation/src/evaluate.rs";
 const GROUPS = "crates/evaluation/src/evaluate/groups.rs";
 const VALUES = "pkg-template/src/values.ts";
@@ -59,6 +63,18 @@ export const mutations = [
   { name: "Polling does not stop when the stream is back.", file: STREAM, by: "core", from: "            self.emit(Event::Connected);\n        }\n        self.stop_polling();", to: "            self.emit(Event::Connected);\n        }" },
   { name: "All clients of an outage poll in step.", file: STREAM, by: "core", from: "self.random.below(tenth.saturating_mul(2))", to: "tenth" },
   { name: "A deleted flag stays.", file: STREAM, by: "core", from: "self.forget_flag(now, &event.identifier, moment);", to: "let _ = moment;" },
+  // ---- the core: the synchroniser ----
+  { name: "A configuration with an older version overwrites a newer one.", file: ENVIRONMENT, by: "core", from: "if is_older && !trusted {", to: "if is_older && trusted {" },
+  { name: "A list that was asked for before a deletion brings the deleted flag back.", file: ENVIRONMENT, by: "core", from: "behind |= entries.remove(identifier).is_some();", to: "behind |= entries.contains_key(identifier);" },
+  { name: "A server whose count of versions started over is never believed.", file: SYNC_FETCH, by: "core", from: "let trusted = self.part(domain).behind >= MAX_TRIES;", to: "let trusted = false;" },
+  { name: "Announced deletions are remembered without a bound.", file: SYNC_FETCH, by: "core", from: "if part.gone.len() >= MAX_EXPECTED {", to: "if part.gone.len() >= usize::MAX {" },
+  { name: "A stream that opens shortens a wait that the server asked for.", file: SYNC_FETCH, by: "core", from: "if !self.told_to_wait {", to: "if self.session {" },
+  { name: "An announced version that the reply lacks is not asked for again.", file: SYNC_FETCH, by: "core", from: "} else if behind {\n            self.fetch_later(now, domain);", to: "} else if behind && self.told_to_wait {\n            self.fetch_later(now, domain);" },
+  { name: "A token that is always refused is replaced without end.", file: SYNCHRONISER, by: "core", from: "core::mem::replace(&mut self.signed_in_again, true)", to: "core::mem::replace(&mut self.signed_in_again, false)" },
+  { name: "All servers of an outage poll in step.", file: SYNCHRONISER, by: "core", from: "self.random.below(tenth.saturating_mul(2))", to: "tenth" },
+  { name: "A stream of an environment that opens fetches nothing.", file: SYNC_STREAM, by: "core", from: "            self.fetch_at_once(now);", to: "" },
+  { name: "Nothing is fetched while a silent stream is open.", file: SYNC_STREAM, by: "core", from: "            self.config.safety_interval\n", to: "            None\n" },
+
   // ---- the core: fetches and their order ----
   { name: "A created flag is fetched before caches can know it.", file: SNAPSHOT, by: "core", from: "} else if created {\n            let due", to: "} else if created && false {\n            let due" },
   { name: "A flag that changes during its fetch is not fetched again.", file: SNAPSHOT, by: "core", from: "single.stage = Stage::Again(id);", to: "let _ = id;" },

@@ -140,6 +140,28 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Returns a sentence, for people, where a server key is used: what [`message`](Self::message) says is about client keys and
+    /// evaluations.
+    #[must_use]
+    pub const fn environment_message(self) -> &'static str {
+        match (self.kind, self.cause) {
+            (ErrorKind::Auth, Cause::Status(401)) => {
+                "the server refused the API key; check that it is a server key of this environment"
+            }
+            (ErrorKind::Auth | ErrorKind::FetchFlags, Cause::Status(403)) => {
+                "a server key is needed, and this one may not read the configuration; pass a server key of this environment, and never use it in a page"
+            }
+            (ErrorKind::Auth, Cause::Status(404)) => "no flag service answers there; check baseUrl",
+            (ErrorKind::Auth, _) => "signing in failed",
+            (ErrorKind::FetchFlags | ErrorKind::FetchFlag, _) => {
+                "fetching the flags and target groups failed"
+            }
+            (ErrorKind::Stream | ErrorKind::Metrics, _) => self.message(),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message())?;

@@ -5,6 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::codec::Ask;
+use crate::protocol::Domain;
+use crate::synchroniser::EnvironmentAsk;
 use crate::time::Millis;
 
 /// A request as HTTP has it: a `GET`, or with a body a `POST` of JSON.
@@ -94,6 +96,48 @@ impl SignIn {
         HttpRequest {
             past_cache: matches!(ask, Ask::All(_)),
             ..self.get(url, headers)
+        }
+    }
+
+    /// Writes the request for `ask` of a server that synchronises an environment, which is not signing in.
+    pub(crate) fn environment_request(
+        &self,
+        service: &Service,
+        ask: &EnvironmentAsk<'_, String>,
+    ) -> HttpRequest {
+        let base = &service.base_url;
+        let entries = |domain: Domain, identifier: &str| {
+            let list = match domain {
+                Domain::Flag => "/feature-configs",
+                Domain::TargetSegment => "/target-segments",
+            };
+            let mut url = join(&[base, "/client/env/", &self.environment, list]);
+            if !identifier.is_empty() {
+                url.push('/');
+                push_encoded(&mut url, identifier);
+            }
+            let mut request = self.get(url, self.headers(service, ""));
+            if domain == Domain::TargetSegment {
+                // Without it, servers send the older form of a group's rules.
+                request.url.push_str("&rules=v2");
+            }
+            request
+        };
+        match ask {
+            EnvironmentAsk::SignIn => self.get(join(&[base, "/client/auth"]), Vec::new()),
+            EnvironmentAsk::All(domain, etag) => {
+                let mut request = entries(*domain, "");
+                if let Some(etag) = etag {
+                    request.headers.push(("If-None-Match", String::clone(etag)));
+                }
+                request.past_cache = true;
+                request
+            }
+            EnvironmentAsk::One(domain, identifier) => entries(*domain, identifier),
+            EnvironmentAsk::Stream => {
+                let ask = Ask::Stream;
+                self.request(service, "", "", &ask)
+            }
         }
     }
 

@@ -26,6 +26,9 @@
 //! to requests, replies and values. The mechanisms use `sse`, `backoff`, `timer` and `order`; `clock` converts the readings of a
 //! wall clock; `protocol` has the wire's types; `numbered` gives the variants of an enum numbers. With the feature `serde`,
 //! `serde_codec` is a codec with values in Rust, and `http` writes its requests.
+//!
+//! `synchroniser` is the other machine, for servers: it keeps the configuration of one environment. It has mechanisms of its own and
+//! uses the same timers, requests, backoff and parser.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -57,9 +60,12 @@ pub mod protocol;
 mod request;
 #[cfg(feature = "serde")]
 mod serde_codec;
+#[cfg(feature = "serde")]
+mod serde_environment;
 #[cfg(feature = "sse")]
 pub mod sse;
 mod state;
+mod synchroniser;
 mod time;
 mod timer;
 
@@ -78,5 +84,11 @@ pub use output::{Event, Output, StreamId, StreamRequest, TabOutput};
 pub use request::{Request, RequestId, Response};
 #[cfg(feature = "serde")]
 pub use serde_codec::{Changed, Held, Saved, SerdeCodec};
+#[cfg(feature = "serde")]
+pub use serde_environment::{ChangedEntities, SerdeEnvironment};
 pub use state::{Status, Why};
+pub use synchroniser::{
+    EntityEvent, EnvironmentAsk, EnvironmentCodec, HeldVersion, KeyCheck, MAX_EXPECTED, MAX_TRIES,
+    ParsedEntity, Stored, SyncConfig, SyncEvent, SyncOutput, Synchroniser,
+};
 pub use time::{Instant, Millis};

@@ -90,7 +90,8 @@ impl Timers {
         Some(due)
     }
 
-    fn at(&self, timer: Timer) -> Instant {
+    /// Returns when `timer` fires.
+    pub(crate) fn at(&self, timer: Timer) -> Instant {
         let place = self.0.get(timer as usize).copied();
         place.unwrap_or(Instant::NEVER)
     }
