@@ -12,7 +12,7 @@ import { FlagwireError } from "../failure";
 import type { Evaluation, Reason, Status, Target } from "../types";
 import type { Changes, Values } from "../values";
 import type { Wire } from "../wire";
-import { evaluationOf, unknownFlag, type TestState } from "./flags";
+import { testEvaluation, unknownFlag, type TestState } from "./flags";
 
 /** What a session is made with. */
 export interface Setup {
@@ -206,7 +206,7 @@ export class Session {
   #put(flags: object, strict: boolean): void {
     const entries = Object.entries(flags) as [string, unknown][];
     if (strict) entries.forEach(([flag]) => this.check_(flag));
-    const evaluations = entries.map(([flag, value]) => (value === undefined ? undefined : evaluationOf(flag, value)));
+    const evaluations = entries.map(([flag, value]) => (value === undefined ? undefined : testEvaluation(flag, value)));
     entries.forEach(([flag], index) => {
       const evaluation = evaluations[index];
       this.#known.add(flag);

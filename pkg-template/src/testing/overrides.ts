@@ -2,7 +2,7 @@
 
 import { FlagwireError } from "../failure";
 import type { Target } from "../types";
-import { evaluationOf, unknownFlag } from "./flags";
+import { testEvaluation, unknownFlag } from "./flags";
 
 /** What is used of `GET /admin/state`. */
 interface AdminFlag {
@@ -75,8 +75,8 @@ export class TargetOverrides {
     const flags = await known();
     const found = flags.find((one) => one.flag === flag);
     if (!found) throw unknownFlag(flag, flags.map((one) => one.flag));
-    const wanted = evaluationOf(flag, value);
-    const variation = found.variations.find((one) => evaluationOf(flag, valueOf(one.value, wanted.kind)).identifier === wanted.identifier);
+    const wanted = testEvaluation(flag, value);
+    const variation = found.variations.find((one) => testEvaluation(flag, valueOf(one.value, wanted.kind)).identifier === wanted.identifier);
     if (!variation) throw new FlagwireError(`the server's flag "${flag}" has no variation with the value ${wanted.value}; it has ${found.variations.map((one) => one.value).join(", ")}`, "test-value");
     this.#set.set(JSON.stringify([identifier, flag]), [identifier, flag]);
     await this.#ask("POST", `/admin/flags/${encodeURIComponent(flag)}`, { target: { identifier, variation: variation.identifier } });

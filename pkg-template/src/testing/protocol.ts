@@ -3,7 +3,7 @@
 
 import type { FlagDefault, FlagName } from "../flags";
 import type { Evaluation, Target } from "../types";
-import { evaluationOf, unknownFlag, type TestFlags } from "./flags";
+import { testEvaluation, unknownFlag, type TestFlags } from "./flags";
 
 /** What is answered to a request. */
 export interface Reply {
@@ -49,7 +49,7 @@ export class PageFlags {
     const flags = Object.entries((typeof flag === "string" ? { [flag]: value } : flag) as Record<string, unknown>);
     for (const [name, value] of flags) {
       if (!this.#known.has(name)) throw unknownFlag(name, this.#known);
-      if (value !== undefined) evaluationOf(name, value);
+      if (value !== undefined) testEvaluation(name, value);
     }
     const events = flags.map(([name, value]) => this.#store(name, value));
     for (const listener of [...this.#listeners]) listener(events.join(""));
@@ -98,7 +98,7 @@ export class PageFlags {
     const event = value === undefined ? "delete" : this.#evaluations.has(flag) ? "patch" : "create";
     this.#known.add(flag);
     if (value === undefined) this.#evaluations.delete(flag);
-    else this.#evaluations.set(flag, evaluationOf(flag, value));
+    else this.#evaluations.set(flag, testEvaluation(flag, value));
     const evaluation = this.#evaluations.get(flag);
     return `event: *\ndata: ${JSON.stringify({ event, domain: "flag", identifier: flag, version: ++this.#version, ...(evaluation && { evaluations: [evaluation] }) })}\n\n`;
   }
