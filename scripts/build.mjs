@@ -39,6 +39,8 @@ const ENTRIES = ["harness", "harness/react", "openfeature", "react", "server", "
 /** Entries that answer the client's requests in tests. */
 const SERVED = ["testing/msw", "testing/playwright"];
 const NO_FALLBACK = 'throw new Error("Flagwire was built without its JavaScript build");\n';
+/** Entries for developers' own pages, which share the short names of the main entry. */
+const DEVELOPERS = ["overrides"];
 /** What entries import and users install. */
 const PEERS = ["react", "vue", "svelte", "svelte/store", "@openfeature/web-sdk"];
 
@@ -163,6 +165,10 @@ async function bundle(step) {
   // One map is enough to see what it is made of.
   await build({ ...testing, format: "cjs", sourcemap: false, outExtension: { ".js": ".cjs" } });
   /** @type {import("esbuild").BuildOptions} */
+  const developers = { ...common, ...mangle, mangleCache, entryPoints: DEVELOPERS.map(source), plugins: [glue, apart, failure] };
+  await build(developers);
+  await build({ ...developers, format: "cjs", sourcemap: false, outExtension: { ".js": ".cjs" } });
+  /** @type {import("esbuild").BuildOptions} */
   const served = { ...testing, sourcemap: false, outdir: join(packageDir, "testing"), entryPoints: SERVED.map(source), outbase: join(template, "src", "testing"), external: ["@playwright/test", "msw", "node:*"] };
   await build(served);
   await build({ ...served, format: "cjs", outExtension: { ".js": ".cjs" } });
@@ -236,7 +242,7 @@ function types() {
     reached.add(name);
     for (const [, up, next] of readFileSync(join(packageDir, `${name}.d.ts`), "utf8").matchAll(RELATIVE)) visit(posix.join(posix.dirname(name), String(up), String(next)));
   };
-  ["index", "testing", ...SERVED, ...ENTRIES].forEach(visit);
+  ["index", "testing", ...SERVED, ...DEVELOPERS, ...ENTRIES].forEach(visit);
   for (const file of filesOf(".d.ts")) {
     const path = join(packageDir, file);
     const text = readFileSync(path, "utf8");

@@ -14,7 +14,7 @@ import { isNone, type FailureCode } from "./sentences";
 import { Group } from "./tabs";
 import { copyTarget } from "./target";
 import { missed, testCore } from "./testing/core";
-import type { APIRequestMiddleware, Change, Evaluation, Json, Options, Reason, State, Status, Target, Variation, Widen } from "./types";
+import type { APIRequestMiddleware, Change, Evaluation, Json, Options, OverrideDuration, OverrideValues, Reason, State, Status, Target, Variation, Widen } from "./types";
 import { changeOf, evaluationsIn, Values, ValueType, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
 import { Wire } from "./wire";
@@ -42,8 +42,9 @@ const PAGE_EVENTS = ["online", "visibilitychange", "pagehide", "pageshow"];
 
 /** Flags of one target, kept up to date. Made by {@link initialize}. */
 export class Client {
-  readonly #values: Values;
-  /** The slots of `#values`, kept here because that is one step less for each read. */
+  /** @internal `flagwire/overrides` lays its view over these values. */
+  readonly values_: Values;
+  /** The view of `values_`, kept here because that is one step less for each read. */
   readonly #slots: Values["slots_"];
   readonly #wire: Wire;
   readonly #numbers: readonly number[];
@@ -78,11 +79,12 @@ export class Client {
     const report = (error: unknown) => this.#log("error", "a listener threw", error);
     this.#listeners = new Listeners(report);
     this.#flagListeners = new Listeners(report);
-    this.#values = new Values(target);
-    this.#slots = this.#values.slots_;
+    this.values_ = new Values(target);
+    options.overrides?.attach_?.(this);
+    this.#slots = this.values_.view_;
     const { endpoints_, numbers_ } = coreOptions(options, this.#log);
     this.#numbers = numbers_;
-    this.#wire = new Wire(apiKey, endpoints_, this.#values, this.#call);
+    this.#wire = new Wire(apiKey, endpoints_, this.values_, this.#call);
     if (DEVELOPMENT) this.#wire.onServerKey_ = () => this.#once("server-key", describe("server-key"));
     this.#loadCache();
     this.#preset(this.#evaluations("bootstrap", options.bootstrap));
@@ -120,7 +122,7 @@ export class Client {
     const slot = this.#slots.get(flag);
     const value = this.variation<T, N>(flag, defaultValue);
     return slot && slot.value_ === (value as unknown)
-      ? { value, variation: slot.evaluation_.identifier, reason: "evaluated", isDefaultValue: false }
+      ? { value, variation: slot.evaluation_.identifier, reason: slot.reason_ ?? "evaluated", isDefaultValue: false }
       : { value, reason: slot ? "wrong-type" : "not-found", isDefaultValue: true };
   }
 
@@ -147,16 +149,33 @@ export class Client {
     for (const type of ["bool", "string", "number", "json"]) {
       Object.assign(prototype, { [type + "Variation"]: prototype.variation, [type + "VariationDetail"]: prototype.variationDetail });
     }
+    // `flagwire/overrides` gives a client its own.
+    const override = () => {
+      throw fault("no-overrides", true, undefined);
+    };
+    Object.assign(prototype, { override, overrides: override, clearOverrides: override });
   }
+
+  /**
+   * Overrides a flag in this browser: reads return `value` with the reason `override`, and listeners are notified of a change. The server
+   * never counts these reads. `undefined` removes the override of that flag.
+   *
+   * @throws FlagwireError where the client was made without `overrides: localOverrides()`, or the value is not of the flag's kind
+   */
+  declare override: <N extends FlagName>(flag: N, value: FlagDefault<N> | undefined, duration?: OverrideDuration) => void;
+  /** Returns the overrides that are set now. Throws as {@link override} does. */
+  declare overrides: () => OverrideValues;
+  /** Removes all overrides. Throws as {@link override} does. */
+  declare clearOverrides: () => void;
 
   /** Returns all evaluations as they are now, in the form that {@link Options.bootstrap} takes. Counts no reads. */
   evaluations(): Evaluation[] {
-    return this.#values.list_();
+    return this.values_.list_(this.#slots);
   }
 
   /** Returns the values of all flags as they are now. Counts no reads. */
   flags(): FlagValues {
-    return this.#values.all_();
+    return this.values_.all_();
   }
 
   /** Returns how far the values can be trusted, since when and why. */
@@ -214,7 +233,7 @@ export class Client {
     const switches = ++this.#switches;
     this.#call(Input.IDENTIFY, copy);
     // There is no core yet, or it trapped in this call. The next one starts with this target.
-    if (!this.#core) this.#values.setTarget_(copy);
+    if (!this.#core) this.values_.setTarget_(copy);
     return this.#wait(switches, timeoutMs);
   }
 
@@ -284,12 +303,12 @@ export class Client {
   }
 
   #run(core: Core): void {
-    const numbers = [...this.#numbers, +(this.#values.slots_.size > 0)];
+    const numbers = [...this.#numbers, +(this.values_.slots_.size > 0)];
     // The middleware cannot change the request of a native EventSource, and not every environment has one.
     if ((this.#wire.middleware_ || !attempt(() => EventSource)) && !this.#options.streamTransport) numbers[OptionPlace.TRANSPORT] = StreamTransport.FETCH;
-    this.#values.begin_();
+    this.values_.begin_();
     try {
-      this.#number = core.start_(this.#host(), this.#wire, this.#values, numbers, Math.random());
+      this.#number = core.start_(this.#host(), this.#wire, this.values_, numbers, Math.random());
       this.#core = core;
       this.#before = this.#switches;
     } catch (error) {
@@ -334,7 +353,7 @@ export class Client {
   #host(): Host {
     return {
       emit_: (event, number, detail) => {
-        if (event === Emitted.CHANGED) this.#changed(detail as Changes);
+        if (event === Emitted.CHANGED) this.changed_(detail as Changes);
         else if (event === Emitted.IDENTIFIED) this.#identified(this.#before + number);
         else if (event === Emitted.STATE) this.#setState(STATUSES[number >> StateNumber.REASON_BITS]!, REASONS[number & StateNumber.REASON_MASK]);
         else if (event === Emitted.SAVE) void this.#save(detail as Saved);
@@ -343,7 +362,7 @@ export class Client {
           const name = EVENTS[event]!;
           // The payload of these two events is made only for a listener, because there may be ten thousand values.
           const heard = this.#options.debug || this.#listeners.has_(name);
-          this.#emit(name, !heard ? undefined : event === Emitted.READY ? this.#values.all_() : event === Emitted.FLAGS_LOADED ? this.#values.list_() : undefined);
+          this.#emit(name, !heard ? undefined : event === Emitted.READY ? this.flags() : event === Emitted.FLAGS_LOADED ? this.evaluations() : undefined);
         }
       },
       fail_: (kind, cause, final) => {
@@ -371,12 +390,16 @@ export class Client {
     };
   }
 
-  #changed(changes: Changes): void {
+  /** @internal Notifies listeners of changes; `flagwire/overrides` calls this, too. */
+  changed_(changes: Changes): void {
     const all = this.#listeners.has_(Event.CHANGED);
     for (const change of changes) {
       const flag = typeof change === "string" ? change : change.evaluation_.flag;
       const one = this.#flagListeners.has_(flag);
       if (!all && !one) continue; // ten thousand flags arrive at once at the start
+      // What is served of a flag that is overridden changes no read.
+      const slot = this.#slots.get(flag);
+      if (slot?.reason_ && slot !== change) continue;
       const payload = changeOf(change);
       if (all) this.#emit(Event.CHANGED, payload);
       if (one) this.#flagListeners.tell_(flag, payload);
@@ -462,10 +485,10 @@ export class Client {
 
   #loadCache(): void {
     if (!this.#options.cache) return;
-    const target = this.#values.target_;
+    const target = this.values_.target_;
     const found = (list: Evaluation[]) => {
       // An asynchronous storage may answer after the server, or after a switch of target.
-      if (this.#complete >= 0 || this.#closed() || target !== this.#values.target_) return;
+      if (this.#complete >= 0 || this.#closed() || target !== this.values_.target_) return;
       this.#preset(list);
       void Promise.resolve().then(() => this.#emit(Event.CACHE_LOADED, list));
     };
@@ -502,10 +525,10 @@ export class Client {
 
   /** Stores values that were there before the first answer of the server. */
   #preset(list: Evaluation[]): void {
-    const changes = this.#values.merge_(list, 0);
+    const changes = this.values_.merge_(list, 0);
     if (!changes) return;
     if (this.#state.status === "initializing") this.#setState("cached");
-    this.#changed(changes);
+    this.changed_(changes);
   }
 
   /** Drops the core, and ends its requests, streams and timers. */
@@ -519,7 +542,7 @@ export class Client {
     this.#letGo();
     for (const name of PAGE_EVENTS) attempt(() => globalThis.removeEventListener(name, this.#page));
     this.#settle(fault("closed", true, undefined));
-    this.#values.slots_.clear();
+    this.#slots.clear();
     this.#listeners.remove_();
     this.#flagListeners.remove_();
   }

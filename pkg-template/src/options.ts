@@ -63,6 +63,8 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
     warned = true;
     log("warn", describe("harness-ends"));
   }
+  // An object of another version of the package has another method.
+  if (DEVELOPMENT && options.overrides != null && !options.overrides.attach_) log("warn", describe("option", "overrides", "what localOverrides() of flagwire/overrides returns", "none"));
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto") as "auto");
   // The core treats an unknown value as `auto`.

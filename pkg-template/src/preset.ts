@@ -65,8 +65,11 @@ export function renderingClient(options: Options | undefined): Client {
     identify: settled,
     refreshEvaluations: nothing,
     setEvaluations: nothing,
+    override: nothing,
+    overrides: () => ({}),
+    clearOverrides: nothing,
     registerAPIRequestMiddleware: nothing,
     flush: nothing,
     close: nothing,
-  } satisfies Record<keyof Client, unknown> as unknown as Client;
+  } satisfies Record<Exclude<keyof Client, `${string}_`>, unknown> as unknown as Client;
 }

@@ -36,6 +36,7 @@ export const sentences = {
   "missing-target": () => 'a target with an identifier is missing; pass e.g. { identifier: "user-42" }',
   "invalid-target": (why: unknown) => `the target cannot be sent as JSON: ${String(why).replace(/\s+/g, " ")}; pass texts, numbers, booleans, lists and plain objects`,
   "option": (name: string, wanted: string, used: string) => `the option ${name} must be ${wanted}; ${used} is used`,
+  "no-overrides": () => "this client has no overrides; make it with { overrides: localOverrides() } from flagwire/overrides",
   "evaluations": (what: string) => `${what} must be a list of evaluations, { flag, identifier, value, kind } with four texts each; what is none was left out`,
 
   // Failed requests and streams.

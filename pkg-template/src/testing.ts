@@ -16,7 +16,7 @@ import type { FlagContent, FlagDefault, FlagName } from "./flags";
 import { copyTarget } from "./target";
 import { newestSession, type Session } from "./testing/core";
 import type { TestFlags, TestState } from "./testing/flags";
-import type { Change, Json, Logger, Target } from "./types";
+import type { Change, Json, Logger, Overrides, Target } from "./types";
 
 export type { TestFlags, TestState } from "./testing/flags";
 
@@ -42,6 +42,11 @@ export interface TestClientOptions {
   /** Returns flags that are different for this target. It is called at the start and at each `identify`. */
   flagsOf?: (target: Target) => TestFlags | undefined;
   /**
+   * What lets the test override flags: `localOverrides({ storage: "memory" })` of `flagwire/overrides`.
+   * @default none
+   */
+  overrides?: Overrides;
+  /**
    * Log what is going on.
    * @default false
    */
@@ -56,10 +61,10 @@ export class TestClient extends Client {
   #target: Target;
 
   /** @internal */
-  constructor(flags: TestFlags, { target = { identifier: "test" }, state = { status: "ready" }, unknownFlags, flagsOf, debug, logger }: TestClientOptions) {
+  constructor(flags: TestFlags, { target = { identifier: "test" }, state = { status: "ready" }, unknownFlags, flagsOf, overrides, debug, logger }: TestClientOptions) {
     const copy = copyTarget(target);
     // No name below `invalid` is ever found.
-    super("test", copy, { baseUrl: "https://flags.invalid", ...(debug && { debug }), ...(logger && { logger }) });
+    super("test", copy, { baseUrl: "https://flags.invalid", ...(overrides && { overrides }), ...(debug && { debug }), ...(logger && { logger }) });
     this.#target = copy;
     this.#session = newestSession();
     this.#session.begin_(flags, state, { strict: unknownFlags !== "default", flagsOf: flagsOf as never });

@@ -1,5 +1,7 @@
 // The public types. What is documented here is what editors show.
 
+import type { Client } from "./client";
+
 /** Any JSON value. Values of `json` flags are frozen. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -94,6 +96,8 @@ export interface State {
 export type VariationReason =
   /** The value is the server's evaluation. */
   | "evaluated"
+  /** The value was set in this browser, by an override. */
+  | "override"
   /** The default was returned: there is no such flag, or it has not arrived yet. */
   | "not-found"
   /** The default was returned: the flag's value has another type than the default. */
@@ -138,6 +142,24 @@ export interface CacheOptions {
    */
   key?: (target: Target) => string;
 }
+
+/** Overrides of flags, which `localOverrides()` of `flagwire/overrides` makes. One object may serve several clients. */
+export interface Overrides {
+  /** @internal Puts a view over the values of a new client, and gives the client its methods. */
+  attach_(client: Client): void;
+}
+
+/** How long an override lasts. */
+export interface OverrideDuration {
+  /**
+   * `kept`: as long as the storage of `localOverrides` keeps it. `tab`: for this tab only, above an override that is kept.
+   * @default "kept"
+   */
+  lasts?: "kept" | "tab";
+}
+
+/** The values of overridden flags, by name. */
+export type OverrideValues = { readonly [flag: string]: Json };
 
 /** The logger that receives messages. */
 export interface Logger {
@@ -209,6 +231,11 @@ export interface Options {
   cache?: boolean | CacheOptions;
   /** Evaluations to start with, for example from the server that rendered the page; see `flagwire/server`. They replace cached ones. */
   bootstrap?: readonly Evaluation[];
+  /**
+   * What lets developers override flags in their own browser: `localOverrides()` of `flagwire/overrides`. Leave it out in production.
+   * @default none
+   */
+  overrides?: Overrides;
   /**
    * The time in milliseconds after which the client closes the stream of a hidden page. It opens it again when the page is visible.
    * @default never

@@ -25,6 +25,8 @@ const TYPES = ["boolean", "string", "number"];
 
 /** The slot of one flag: its evaluation, its converted value, and the number of reads. */
 export class Slot {
+  /** Is set in the slots of overrides only. */
+  declare reason_?: "override";
   n = 0;
   /** The moment, in the core's order, at which this evaluation was known to hold. */
   asOf_ = 0;
@@ -50,6 +52,8 @@ interface Count {
 /** The values of one client. */
 export class Values {
   readonly slots_ = new Map<string, Slot>();
+  /** What reads find: the same map, or the view of it that `flagwire/overrides` puts in its place. Only the served values are counted and cached. */
+  view_ = this.slots_;
   /** The moments at which flags were removed, kept while older replies may still arrive. */
   readonly #gone = new Map<string, number>();
   /** The counts of removed slots, of earlier targets, and of posts that failed. */
@@ -99,12 +103,12 @@ export class Values {
     this.target_ = target;
   }
 
-  list_(): Evaluation[] {
-    return [...this.slots_.values()].map((slot) => slot.evaluation_);
+  list_(slots = this.slots_): Evaluation[] {
+    return [...slots.values()].map((slot) => slot.evaluation_);
   }
 
   all_(): { [flag: string]: Json } {
-    return record([...this.slots_].map(([flag, slot]) => [flag, slot.value_]));
+    return record([...this.view_].map(([flag, slot]) => [flag, slot.value_]));
   }
 
   /** Returns counts as the body of a metrics post, and keeps them as pending. Counts that do not fit stay for the next post. */

@@ -203,6 +203,8 @@ for (
     ["a test client that sets one of several to what it cannot be", 'import { testClient } from "flagwire/testing"; testClient({}).set({ theme: "sunset" });'],
     ["a test client in a state that no test can bring", 'import { testClient } from "flagwire/testing"; testClient({}).become({ status: "stale", reason: "internal" });'],
     ["an unknown flag", 'client.variation("dark-mod", false);'],
+    ["an override of an unknown flag", 'client.override("dark-mod", true);'],
+    ["an override of another type", 'client.override("dark-mode", "on");'],
     ["a default of another type", 'client.variation("dark-mode", "on");'],
     ["a text that is none of the variations", 'client.variation("theme", "sunset");'],
     ["a comparison with what never comes", 'if (client.variation("theme", "classic") === "sunset") client.close();'],
@@ -237,6 +239,9 @@ import { FlagwireWebProvider } from "flagwire/openfeature";
 import { initialize as withoutWasm } from "flagwire/javascript";
 import { dehydrate, fetchEvaluations } from "flagwire/server";
 import { testClient } from "flagwire/testing";
+import { localOverrides, type OverridesOptions } from "flagwire/overrides";
+const kept: OverridesOptions = { cookie: true };
+initialize("key", { identifier: "u" }, { overrides: localOverrides(kept) }).override("any", 5, { lasts: "tab" });
 const script: Promise<string> = fetchEvaluations("key", { identifier: "u" }, { baseUrl: "/", timeoutMs: 1 }).then(dehydrate);
 const same: typeof initialize = withoutWasm;
 const client: Result = start("key", { identifier: "u" });

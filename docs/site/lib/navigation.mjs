@@ -20,6 +20,7 @@ const PAGES = [
 const WORK = [
   { text: "Recipes", link: "/guides/recipes" },
   { text: "Testing", link: "/guides/testing" },
+  { text: "Overrides in your browser", link: "/guides/devtools" },
   { text: "Troubleshooting", link: "/guides/troubleshooting" },
   { text: "OpenFeature", link: "/guides/openfeature" },
   { text: "Base URLs of your own", link: "/guides/base-urls" },
