@@ -1,23 +1,24 @@
 // The client that applications hold. It owns what must be synchronous and fast: reads, listeners, the first values. The core
 // decides which requests are sent and when.
 
-import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
-import { Cause, Emitted, ErrorKind, Input, OptionPlace, REASONS, StateNumber, STATUSES, StreamTransport, TabAction } from "./border";
-import type { Hear, Host } from "./core";
+// The order of these imports is that of the modules in the script. Compressed, it is 36 bytes smaller than the alphabetical one.
 import { describe, fault } from "./error";
-import { Event, FIRST_ERROR, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
-import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
 import { FlagwireError } from "./failure";
-import { attempt, cancel, decode, encode, later, type Timer } from "./guard";
-import { coreOptions, logOf, type Log } from "./options";
-import { isNone, type FailureCode } from "./sentences";
-import { Group } from "./tabs";
-import { copyTarget } from "./target";
-import { missed, testCore } from "./testing/core";
-import type { APIRequestMiddleware, Change, Evaluation, Json, Options, OverrideDuration, OverrideValues, Reason, State, Status, Target, Variation, Widen } from "./types";
-import { changeOf, evaluationsIn, Values, ValueType, type Changes } from "./values";
 import { loadCore, type Core } from "./wasm";
+import { attempt, cancel, decode, encode, later, type Timer } from "./guard";
+import { Cause, Emitted, ErrorKind, Input, OptionPlace, REASONS, StateNumber, STATUSES, StreamTransport, TabAction } from "./border";
+import { missed, testCore } from "./testing/core";
+import { coreOptions, logOf, type Log } from "./options";
+import { copyTarget } from "./target";
+import { changeOf, evaluationsIn, Values, ValueType, type Changes } from "./values";
+import { isNone, type FailureCode } from "./sentences";
 import { Wire } from "./wire";
+import { Event, FIRST_ERROR, Listeners, type EventName, type EventPayloads, type Unsubscribe } from "./events";
+import { placeOf, readCache, writeCache, type Place, type Saved } from "./cache";
+import { Group } from "./tabs";
+import type { Hear, Host } from "./core";
+import type { FlagContent, FlagDefault, FlagName, FlagValue, FlagValues, Read, ReadDetail, ReadJson, ReadJsonDetail } from "./flags";
+import type { APIRequestMiddleware, Change, Evaluation, Json, Options, OverrideDuration, OverrideValues, Reason, State, Status, Target, Variation, Widen } from "./types";
 
 /** Set by the build. `TESTING` is true for `flagwire/testing`, whose core is part of its script and sends nothing. */
 declare const DEVELOPMENT: boolean;
@@ -486,17 +487,21 @@ export class Client {
   #loadCache(): void {
     if (!this.#options.cache) return;
     const target = this.values_.target_;
-    const found = (list: Evaluation[]) => {
+    const found = async (list: Evaluation[]) => {
       // An asynchronous storage may answer after the server, or after a switch of target.
       if (this.#complete >= 0 || this.#closed() || target !== this.values_.target_) return;
       this.#preset(list);
-      void Promise.resolve().then(() => this.#emit(Event.CACHE_LOADED, list));
+      await undefined;
+      this.#emit(Event.CACHE_LOADED, list);
     };
-    const failed = (error: unknown) => void Promise.resolve().then(() => this.#cacheFailed(error));
+    const failed = async (error: unknown) => {
+      await undefined;
+      this.#cacheFailed(error);
+    };
     try {
       void readCache(this.#place(target), found)?.catch(failed);
     } catch (error) {
-      failed(error);
+      void failed(error);
     }
   }
 

@@ -21,6 +21,8 @@ const environment = (): unknown => (globalThis as { process?: { env?: { NODE_ENV
 export interface Endpoints {
   base_: string;
   events_: string;
+  /** Whether to sign in without headers, so that no CORS preflight precedes it. It ends with the first sign-in that does not succeed. */
+  plain_: boolean;
 }
 
 export interface CoreOptions {
@@ -65,12 +67,13 @@ export function coreOptions(options: Options, log: Log): CoreOptions {
   }
   // An object of another version of the package has another method.
   if (DEVELOPMENT && options.overrides != null && !options.overrides.attach_) log("warn", describe("option", "overrides", "what localOverrides() of flagwire/overrides returns", "none"));
+  if (DEVELOPMENT && options.server != null && options.server !== "flagwire") log("warn", describe("option", "server", '"flagwire"', "no kind of server"));
   const streaming = pick("streamEnabled", true);
   const transport = TRANSPORTS.indexOf(pick("streamTransport", "auto") as "auto");
   // The core treats an unknown value as `auto`.
   if (DEVELOPMENT && transport < 0) log("warn", describe("option", "streamTransport", "one of " + TRANSPORTS.join(", "), "auto"));
   return {
-    endpoints_: { base_: baseUrl, events_: url("eventUrl", options.baseUrl == null ? HARNESS_EVENTS : baseUrl) },
+    endpoints_: { base_: baseUrl, plain_: options.server === "flagwire", events_: url("eventUrl", options.baseUrl == null ? HARNESS_EVENTS : baseUrl) },
     numbers_: [
       +streaming,
       transport,

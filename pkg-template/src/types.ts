@@ -185,6 +185,12 @@ export interface Options {
    */
   eventUrl?: string | URL;
   /**
+   * The kind of the server at `baseUrl`. With `"flagwire"`, pages of another origin sign in without a CORS preflight, which saves one
+   * round trip at each start. If the server refuses that, the client signs in as without this option.
+   * @default any server of the protocol
+   */
+  server?: "flagwire";
+  /**
    * Whether to keep a stream open, by which changes arrive at once.
    * @default true
    */

@@ -25,6 +25,7 @@ const HEARTBEAT = "heartbeat";
 const ALIVE = encode("{}");
 const CHANGE_KINDS = ["create", "patch", "delete"];
 const DOMAINS = ["flag", "target-segment"];
+const SIGN_IN_PATH = "/client/auth";
 const JSON_TYPE = { "Content-Type": "application/json" };
 const SDK = { "Harness-SDK-Info": `Flagwire ${VERSION} Client` };
 
@@ -84,7 +85,7 @@ export class Wire {
     const { base_: base } = this.#endpoints;
     if (ask === Ask.SIGN_IN) {
       const body = JSON.stringify({ apiKey: this.#apiKey, target: this.#values.target_ });
-      return [base + "/client/auth", { method: "POST", headers: { ...SDK, ...JSON_TYPE }, body }];
+      return [base + SIGN_IN_PATH, { method: "POST", headers: this.#endpoints.plain_ ? {} : { ...SDK, ...JSON_TYPE }, body }];
     }
     if (ask === Ask.NATIVE_STREAM) return /^http/.test(this.#streamUrl) ? this.#streamUrl : base + "/" + this.#streamUrl.replace(/^\/+/, "");
     const headers = this.#allHeaders();
@@ -112,7 +113,7 @@ export class Wire {
   /** Sends the first sign-in while the core is still loading. */
   signInEarly_(): void {
     const request = this.request_(Ask.SIGN_IN) as Prepared;
-    const reply = this.#fetch(EARLY, request, false, false);
+    const reply = this.#fetch(EARLY, request);
     reply.catch(() => {}); // the core handles the failure when it asks
     this.#early = [request[1].body, reply];
   }
@@ -122,8 +123,13 @@ export class Wire {
     const life = this.#life;
     let reply: Parameters<Hear> = [Input.FAILURE, undefined, id];
     let words: string | undefined;
+    const plain = this.#endpoints.plain_ && request[0].endsWith(SIGN_IN_PATH);
+    if (plain) this.#endpoints.plain_ = false;
     try {
-      const response = await this.#fetch(id, request, keepalive, detached);
+      let response = await this.#fetch(id, request, keepalive, detached);
+      // A server of another kind may want JSON. The core takes a refusal as final, so it is asked here, unless this was ended. A server
+      // that is busy (429, 5xx) is left to the core, which waits.
+      if (plain && !(this.#endpoints.plain_ = response.ok) && response.status < 429 && this.#underWay.has(id)) response = await this.#fetch(id, this.request_(Ask.SIGN_IN) as Prepared);
       const { status, headers } = response;
       const etag = headers.get("etag");
       // The core decides by the status what a body without JSON means.
@@ -149,7 +155,7 @@ export class Wire {
     let thrown: unknown;
     try {
       if (native) return this.#listen(id, request as string);
-      const response = await this.#fetch(id, request as Prepared, false, false);
+      const response = await this.#fetch(id, request as Prepared);
       const { status, headers } = response;
       this.words_ = undefined;
       const isStream = /^text\/event-stream/i.test(headers.get("content-type")!);
@@ -188,7 +194,7 @@ export class Wire {
     };
   }
 
-  async #fetch(id: number, [url, init]: Prepared, keepalive: boolean, detached: boolean): Promise<Response> {
+  async #fetch(id: number, [url, init]: Prepared, keepalive?: boolean, detached?: boolean): Promise<Response> {
     const [body, reply] = this.#early;
     this.#early = [];
     if (reply) {

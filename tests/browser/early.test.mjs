@@ -81,3 +81,22 @@ test("a client that is closed before the module is there ends it", async (t) => 
   await ended;
   load();
 });
+
+for (const [what, options, preflights] of /** @type {[string, object, number][]} */ ([["any server", {}, 1], ["flagwire-server", { server: "flagwire" }, 0]])) {
+  test(`signing in at ${what} of another origin takes ${preflights} preflights`, async (t) => {
+    const { proxy, page } = await setUp(t, browser);
+    await startClient(page, proxy.url, { options });
+    assert.equal(proxy.requests.filter(isPost).length, 1);
+    assert.equal(proxy.preflights.filter((path) => path.endsWith("/client/auth")).length, preflights);
+    // The other requests have a token, and with it a preflight.
+    assert.ok(proxy.preflights.some((path) => path.endsWith("/evaluations")));
+  });
+}
+
+test("a server that wants JSON is signed in to all the same", async (t) => {
+  const { proxy, page } = await setUp(t, browser);
+  proxy.decide = (request) => (isPost(request) && request.headers["content-type"] !== "application/json" ? { answer: { status: 415 } } : {});
+  await startClient(page, proxy.url, { options: { server: "flagwire" } });
+  assert.equal(proxy.requests.filter(isPost).length, 2);
+  assert.deepEqual((await told(page)).events.filter(({ event }) => event === "auth error" || event === "error"), []);
+});

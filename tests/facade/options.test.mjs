@@ -105,6 +105,16 @@ test("a transport that there is not is left to the core, and a warning names tho
   match(warned[0], /streamTransport.*auto, eventsource, fetch/);
 });
 
+test("a kind of server that there is not is warned of", () => {
+  deepEqual(numbers({ server: "flagwire" }), [DEFAULTS, []]);
+  for (const server of ["flagwire", undefined, "harness"]) equal(coreOptions({ server }, () => {}).endpoints_.plain_, server === "flagwire");
+  deepEqual(numbers({ server: undefined }), [DEFAULTS, []]);
+  const [given, warned] = numbers({ server: "harness" });
+  deepEqual(given, DEFAULTS);
+  equal(warned.length, 1);
+  match(warned[0], /server.*"flagwire"/);
+});
+
 test("messages go to the logger of the options, else to the console, and neither can do harm", (t) => {
   const lines = [];
   const warn = t.mock.method(console, "warn", (...data) => lines.push(["console", ...data]));

@@ -31,10 +31,10 @@ async function service(t, respond = (_, response) => response.end("{}")) {
   return { base: `http://127.0.0.1:${server.address().port}`, requests };
 }
 
-function wireTo(base = "https://flags.test", target = MAYA, events = base) {
+function wireTo(base = "https://flags.test", target = MAYA, events = base, plain = false) {
   const heard = [];
   const values = new Values(target);
-  const wire = new Wire("key-1", { base_: base, events_: events }, values, (...what) => heard.push(what));
+  const wire = new Wire("key-1", { base_: base, events_: events, plain_: plain }, values, (...what) => heard.push(what));
   return { wire, values, heard };
 }
 
@@ -186,6 +186,82 @@ test("middleware changes every request, streams too", async (t) => {
   await wire.open_(2, [`${base}/stream`, {}], false);
   deepEqual(requests.map(({ url, headers }) => [url, headers["x-extra"]]), [["/client/auth?extra=1", "yes"], ["/x?extra=1", "yes"], ["/stream?extra=1", "yes"]]);
   equal(requests[1].headers["x-own"], "1");
+});
+
+// ---- signing in without a preflight ----
+
+/** A wire that signs in without a preflight, at a server that answers with these statuses in turns; the last one is for all others. */
+async function plainWire(t, ...statuses) {
+  const { base, requests } = await service(t, (_, response) => response.writeHead(statuses.length > 1 ? statuses.shift() : statuses[0]).end("{}"));
+  const { wire, heard } = wireTo(base, MAYA, base, true);
+  const signIn = (id) => wire.send_(id, wire.request_(SIGN_IN), false, false);
+  const types = () => requests.map(({ headers }) => headers["content-type"]);
+  return { base, requests, wire, heard, signIn, types };
+}
+
+const PLAIN = "text/plain;charset=UTF-8";
+const JSON_TYPE = "application/json";
+
+test("a plain sign-in has no header that a browser would ask for, and stays plain where it succeeds", async (t) => {
+  const { requests, wire, signIn, types } = await plainWire(t, 200);
+  deepEqual(wire.request_(SIGN_IN)[1].headers, {});
+  await signIn(0);
+  await signIn(1);
+  deepEqual(types(), [PLAIN, PLAIN]);
+  equal("harness-sdk-info" in requests[0].headers, false);
+  deepEqual(JSON.parse(requests[0].body), { apiKey: "key-1", target: MAYA });
+});
+
+for (const status of [400, 401, 403, 404, 408, 415]) {
+  test(`a plain sign-in that is answered ${status} is sent once more as JSON, and so are all later ones`, async (t) => {
+    const { wire, heard, signIn, types } = await plainWire(t, status, 200);
+    wire.signInEarly_();
+    await signIn(0);
+    await signIn(1);
+    deepEqual(types(), [PLAIN, JSON_TYPE, JSON_TYPE]);
+    deepEqual(heard.map(([input, , id, status]) => [input, id, status]), [[Input.REPLY, 0, 200], [Input.REPLY, 1, 200]]);
+  });
+}
+
+test("where both forms are refused the core hears of the second", async (t) => {
+  const { heard, signIn, types } = await plainWire(t, 415, 401);
+  await signIn(0);
+  deepEqual([types(), heard.map(([, , id, status]) => [id, status])], [[PLAIN, JSON_TYPE], [[0, 401]]]);
+});
+
+for (const status of [429, 500, 503]) {
+  test(`a plain sign-in that is answered ${status} is the core's to repeat, as JSON`, async (t) => {
+    const { heard, signIn, types } = await plainWire(t, status, 200);
+    await signIn(0);
+    deepEqual([types(), heard.map(([, , id, status]) => [id, status])], [[PLAIN], [[0, status]]]);
+    await signIn(1);
+    deepEqual(types(), [PLAIN, JSON_TYPE]);
+  });
+}
+
+test("a plain sign-in without an answer, as where a server grants it no CORS, is repeated as JSON", async (t) => {
+  const { wire, heard, signIn, types } = await plainWire(t, 200);
+  const mock = t.mock.method(globalThis, "fetch", async () => {
+    throw new TypeError("Failed to fetch");
+  });
+  wire.signInEarly_();
+  await signIn(0);
+  mock.mock.restore();
+  await signIn(1);
+  deepEqual([heard.map(([input, , id]) => [input, id]), types()], [[[Input.FAILURE, 0], [Input.REPLY, 1]], [JSON_TYPE]]);
+});
+
+test("a plain sign-in that was ended is not sent again, and the status of other requests changes nothing", async (t) => {
+  const { base, wire, signIn, types } = await plainWire(t, 415);
+  await wire.send_(7, [`${base}/x`, { headers: {} }], false, false);
+  const fetched = globalThis.fetch;
+  t.mock.method(globalThis, "fetch", async (...request) => {
+    const response = await fetched(...request);
+    wire.end_(0);
+    return response;
+  });
+  await signIn(0);
+  deepEqual(types(), [undefined, PLAIN]);
 });
 
 // ---- signing in early ----

@@ -45,6 +45,8 @@ export class Proxy {
   onStep = /** @type {(request: Seen, step: string) => void} */ (() => {});
   /** Every request, preflights left out, in the order in which they came. */
   requests = /** @type {Seen[]} */ ([]);
+  /** The paths of the preflights, in the order in which they came. */
+  preflights = /** @type {string[]} */ ([]);
   /** The open streams. */
   streams = new Map(/** @type {[Seen, OpenStream][]} */ ([]));
   /** Milliseconds of silence after which the proxy sends a heartbeat of its own on open streams; 0 for never. */
@@ -133,7 +135,8 @@ export class Proxy {
     const seen = { id: this.requests.length, method: request.method ?? "", path, headers: request.headers, body: body.toString(), stream: path.endsWith("/stream"), delivered: false, cameAt: this.#steps += 1, fault: {} };
     // A browser asks for leave before it asks: that is no request of the client's.
     const preflight = seen.method === "OPTIONS";
-    if (!preflight) {
+    if (preflight) this.preflights.push(path);
+    else {
       seen.fault = this.decide(seen);
       this.requests.push(seen);
       this.#step(seen, "came");

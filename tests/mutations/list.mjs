@@ -153,7 +153,7 @@ export const mutations = [
     name: "Middleware does not see streams.",
     file: WIRE,
     by: "facade",
-    from: "const response = await this.#fetch(id, request as Prepared, false, false);\n      const { status, headers } = response;\n      this.words_",
+    from: "const response = await this.#fetch(id, request as Prepared);\n      const { status, headers } = response;\n      this.words_",
     to: "const response = await fetch(...(request as Prepared));\n      const { status, headers } = response;\n      this.words_",
   },
   { name: "What the server says of an error is not kept.", file: WIRE, by: "facade", from: "this.words_ = words;", to: "" },

@@ -586,6 +586,24 @@ async fn a_preflight_allows_every_header_that_published_clients_send() {
     );
 }
 
+/// Tests that a page of another origin can sign in without a preflight: with the type that `fetch` gives to a text, and no headers
+/// of its own.
+#[tokio::test]
+async fn a_page_signs_in_without_a_preflight() {
+    let server = server();
+    let body = r#"{"apiKey":"a-client-key","target":{"identifier":"maya"}}"#;
+    for path in ["/client/auth", "/api/1.0/client/auth"] {
+        let request = Request::post(path)
+            .header("origin", "https://shop.example.com")
+            .header("content-type", "text/plain;charset=UTF-8")
+            .body(Body::from(body))
+            .unwrap();
+        let response = server.send(request).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    }
+}
+
 /// Tests CORS with any header, because tracing and middleware add their own to every request of a page.
 #[tokio::test]
 async fn a_preflight_allows_any_header_but_answers_no_junk() {
