@@ -70,11 +70,18 @@ fn text(directory: &TempDir, name: &str) -> String {
     fs::read_to_string(directory.path().join(name)).unwrap()
 }
 
+/// Returns the arguments of an import from the old service, with the server key of its first environment, and `more` of them.
+fn importing<'a>(old: &'a StandIn, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["import", "--from", &old.url, "--api-key-file", "server.key"];
+    args.extend_from_slice(more);
+    args
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_flags_are_carried_over_proven_and_the_same_each_time() {
     let old = StandIn::start(environment::flags(), environment::groups()).await;
     let directory = directory();
-    let import = ["import", "--from", &old.url, "--api-key-file", "server.key"];
+    let import = importing(&old, &[]);
     let (code, out, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(0), "{out}{err}");
     let proven = out
@@ -153,11 +160,7 @@ async fn a_busy_service_and_half_an_answer_are_tried_again() {
     old.fail("auth", Fault::Busy);
     old.fail("feature-configs", Fault::Half);
     let directory = directory();
-    let (code, out, err) = run(
-        directory.path(),
-        &["import", "--from", &old.url, "--api-key-file", "server.key"],
-    )
-    .await;
+    let (code, out, err) = run(directory.path(), &importing(&old, &[])).await;
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(err.matches("trying again in").count(), 2, "{err}");
     assert!(err.contains("503") && err.contains("is not whole"), "{err}");
@@ -194,7 +197,7 @@ async fn what_cannot_be_imported_is_said_in_a_sentence_and_leaves_nothing_behind
         assert_eq!(left(&directory), [] as [&str; 0]);
     }
     old.fail("feature-configs", Fault::BusyForHours);
-    let import = ["import", "--from", &old.url, "--api-key-file", "server.key"];
+    let import = importing(&old, &[]);
     let (code, _, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1));
     assert!(err.contains("asks to be left alone for"), "{err}");
@@ -238,7 +241,7 @@ async fn what_is_unknown_counts_as_a_difference_until_it_is_named() {
     odd["rules"][0]["schedule"] = json!({ "from": 1 });
     let old = StandIn::start(vec![odd], Vec::new()).await;
     let directory = directory();
-    let import = ["import", "--from", &old.url, "--api-key-file", "server.key"];
+    let import = importing(&old, &[]);
     let (code, _, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1));
     assert!(
@@ -279,7 +282,7 @@ async fn what_cannot_be_carried_over_is_listed_with_all_that_needs_it() {
     let group = json!({ "identifier": "ahead", "name": "ahead", "servingRules": [{ "priority": 1, "clauses": [lookahead] }] });
     let old = StandIn::start(flags, vec![group]).await;
     let directory = directory();
-    let import = ["import", "--from", &old.url, "--api-key-file", "server.key"];
+    let import = importing(&old, &[]);
     let (code, out, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1), "{out}{err}");
     for line in [
@@ -305,19 +308,17 @@ async fn several_environments_come_with_a_configuration_that_lets_their_keys_in(
     let old = StandIn::start(vec![flag("production-flag", &plan("gold"))], Vec::new()).await;
     old.second_environment(vec![flag("staging-flag", &plan("silver"))]);
     let directory = directory();
-    let import = [
-        "import",
-        "--from",
-        &old.url,
-        "--api-key-file",
-        "server.key",
-        "--api-key-file",
-        "other.key",
-        "--config",
-        "flagwire.yaml",
-        "--client-key-file",
-        "client.key",
-    ];
+    let import = importing(
+        &old,
+        &[
+            "--api-key-file",
+            "other.key",
+            "--config",
+            "flagwire.yaml",
+            "--client-key-file",
+            "client.key",
+        ],
+    );
     let (code, out, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(

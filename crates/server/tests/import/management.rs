@@ -48,16 +48,10 @@ async fn managed(flags: usize) -> StandIn {
 }
 
 fn args<'a>(old: &'a StandIn, more: &[&'a str]) -> Vec<&'a str> {
-    let mut args = vec![
-        "import",
-        "--from",
-        &old.url,
-        "--api-key-file",
-        "server.key",
-        "--admin-from",
-        old.management(),
-        "--admin-token-file",
-    ];
+    let mut args = importing(
+        old,
+        &["--admin-from", old.management(), "--admin-token-file"],
+    );
     args.extend_from_slice(more);
     args
 }
@@ -118,7 +112,7 @@ async fn descriptions_tags_owners_names_and_archived_flags_come_along() {
 async fn without_a_token_the_import_says_what_is_missing() {
     let old = managed(2).await;
     let directory = directory();
-    let import = ["import", "--from", &old.url, "--api-key-file", "server.key"];
+    let import = importing(&old, &[]);
     let (code, out, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(
@@ -196,15 +190,7 @@ async fn what_the_management_api_refuses_is_said_in_a_sentence_and_leaves_nothin
     assert_eq!(code, Some(1));
     assert!(err.contains("asks to be left alone for"), "{err}");
     // A token is sent nowhere that was not named.
-    let import = [
-        "import",
-        "--from",
-        &old.url,
-        "--api-key-file",
-        "server.key",
-        "--admin-token-file",
-        "token.key",
-    ];
+    let import = importing(&old, &["--admin-token-file", "token.key"]);
     let (code, _, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1));
     assert!(err.contains("--admin-from"), "{err}");

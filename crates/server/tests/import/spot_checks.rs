@@ -7,15 +7,7 @@ async fn the_service_itself_is_asked_for_some_targets_where_there_is_a_client_ke
     let old = StandIn::start(environment::flags()[..40].to_vec(), environment::groups()).await;
     old.fail("evaluations", Fault::Busy);
     let directory = directory();
-    let import = [
-        "import",
-        "--from",
-        &old.url,
-        "--api-key-file",
-        "server.key",
-        "--client-key-file",
-        "client.key",
-    ];
+    let import = importing(&old, &["--client-key-file", "client.key"]);
     let (code, out, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(
@@ -42,17 +34,10 @@ async fn a_flag_that_the_service_reads_otherwise_is_reported_and_nothing_is_writ
     let name: &'static str = flags[3]["feature"].as_str().unwrap().to_owned().leak();
     old.misread(name);
     let directory = directory();
-    let import = [
-        "import",
-        "--from",
-        &old.url,
-        "--api-key-file",
-        "server.key",
-        "--client-key-file",
-        "client.key",
-        "--spot-checks",
-        "4",
-    ];
+    let import = importing(
+        &old,
+        &["--client-key-file", "client.key", "--spot-checks", "4"],
+    );
     let (code, _, err) = run(directory.path(), &import).await;
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("8 flags × 4 targets: 4 differences"), "{err}");
@@ -75,15 +60,7 @@ async fn a_key_that_is_no_client_key_is_refused() {
         ),
         ("wrong.key", "must be a client key of the environment"),
     ] {
-        let import = [
-            "import",
-            "--from",
-            &old.url,
-            "--api-key-file",
-            "server.key",
-            "--client-key-file",
-            key,
-        ];
+        let import = importing(&old, &["--client-key-file", key]);
         let (code, _, err) = run(directory.path(), &import).await;
         assert_eq!(code, Some(1));
         assert!(
