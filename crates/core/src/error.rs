@@ -138,9 +138,7 @@ impl Error {
             (ErrorKind::Metrics, _) => "posting metrics failed",
         }
     }
-}
 
-impl Error {
     /// Returns a sentence, for people, where a server key is used: what [`message`](Self::message) says is about client keys and
     /// evaluations.
     #[must_use]
